@@ -1,0 +1,60 @@
+// swift-tools-version:6.0
+import PackageDescription
+
+/// The numerical targets are written for 8-wide vectors with fused multiply-add, which every x86-64 processor
+/// of the last decade has; `gscnn` says so and stops where they are missing.
+#if arch(x86_64)
+  let vectorised: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])]
+#else
+  let vectorised: [SwiftSetting] = []
+#endif
+
+let package = Package(
+  name: "gscnn",
+  products: [.executable(name: "gscnn", targets: ["gscnn"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    // MARK: - C libraries
+    .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+
+    // MARK: - Numbers
+    .target(name: "Tensors", swiftSettings: vectorised),
+    .target(name: "Kernels", dependencies: ["Tensors"], swiftSettings: vectorised),
+
+    // MARK: - The network
+    .target(name: "Layers", dependencies: ["Tensors", "Kernels"]),
+    .target(name: "GatedSCNN", dependencies: ["Tensors", "Kernels", "Layers"]),
+
+    // MARK: - The data
+    .target(name: "Pictures", dependencies: ["CPNG"]),
+    .target(name: "Cityscapes", dependencies: ["Tensors", "Pictures"]),
+
+    // MARK: - Ranks and files
+    .target(name: "Distributed", dependencies: ["COpenMPI", "Tensors", "Layers"]),
+    .target(name: "Weights", dependencies: ["Tensors", "Layers"]),
+
+    // MARK: - The trainer
+    .target(
+      name: "Training",
+      dependencies: ["Tensors", "Layers", "GatedSCNN", "Pictures", "Cityscapes", "Distributed", "Weights"]),
+    .executableTarget(
+      name: "gscnn",
+      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
+    // MARK: - Tests, a bundle a target
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "COpenBLAS"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "LayersTests", dependencies: ["Layers"]),
+    .testTarget(name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Weights"]),
+    .testTarget(name: "PicturesTests", dependencies: ["Pictures"]),
+    .testTarget(name: "CityscapesTests", dependencies: ["Cityscapes"]),
+    .testTarget(name: "DistributedTests", dependencies: ["Distributed"]),
+    .testTarget(name: "WeightsTests", dependencies: ["Weights"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["gscnn"]),
+  ]
+)
