@@ -27,9 +27,13 @@ package struct JointLoss: Sendable, Equatable {
   /// - Parameters:
   ///   - target: trainIds, 255 = ignored, `N · H · W`.
   ///   - boundary: 1 on boundaries, else 0, `N · H · W`.
-  package init(of output: GatedSCNN.Output, target: [UInt8], boundary: [UInt8], in pass: Pass) {
+  ///   - reduction: the ranks that hold the global batch, whatever batch norm sums over.
+  package init(
+    of output: GatedSCNN.Output, target: [UInt8], boundary: [UInt8], over reduction: any BatchReduction = LocalBatch(),
+    in pass: Pass
+  ) {
     var counts = Losses.counts(edge: output.edge.value, target: target, boundary: boundary, on: pass.workers)
-    pass.reduction.sum(&counts)
+    reduction.sum(&counts)
     var sums: [Double]
     if pass.mode == .training {
       let result = Losses.jointLoss(
@@ -43,7 +47,7 @@ package struct JointLoss: Sendable, Equatable {
         logits: output.logits.value, edge: output.edge.value, target: target, boundary: boundary, counts: counts,
         on: pass.workers)
     }
-    pass.reduction.sum(&sums)
+    reduction.sum(&sums)
     self.init(semantic: sums[0], edge: sums[1], task: sums[2])
   }
 }
