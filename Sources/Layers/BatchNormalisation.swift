@@ -31,20 +31,28 @@ package struct BatchNormalisation {
     _ z: Activation, plus residual: Activation? = nil, rectify: Bool = true, inPlace: Bool = false, in pass: Pass
   ) -> Activation {
     let workers = pass.workers
+    let profile = pass.profile
     guard pass.mode == .training else {
       let normaliser = BatchNorm.Normaliser(
         runningMean: runningMean.value, runningVariance: runningVariance.value, gamma: gamma.value, beta: beta.value,
         epsilon: Self.epsilon)
-      return Activation(
-        BatchNorm.apply(normaliser, to: z.value, plus: residual?.value, rectify: rectify, inPlace: inPlace, on: workers))
+      let value = profile.measure(.batchNorm) {
+        BatchNorm.apply(normaliser, to: z.value, plus: residual?.value, rectify: rectify, inPlace: inPlace, on: workers)
+      }
+      return Activation(value)
     }
 
-    let (sums, count) = summed(BatchNorm.sums(z.value, on: workers), pixels: z.shape.pixels, over: pass.reduction)
+    let local = profile.measure(.batchNorm) { BatchNorm.sums(z.value, on: workers) }
+    let (sums, count) = profile.measure(.communication) {
+      summed(local, pixels: z.shape.pixels, over: pass.reduction)
+    }
     let normaliser = BatchNorm.Normaliser(
       sums: sums, count: count, gamma: gamma.value, beta: beta.value, epsilon: Self.epsilon)
     follow(normaliser)
     let input = z.value
-    let output = BatchNorm.apply(normaliser, to: input, plus: residual?.value, rectify: rectify, on: workers)
+    let output = profile.measure(.batchNorm) {
+      BatchNorm.apply(normaliser, to: input, plus: residual?.value, rectify: rectify, on: workers)
+    }
 
     // Where the output was rectified after a sum, only the output itself tells which units were on.
     let mask = residual != nil && rectify ? output : nil
@@ -53,18 +61,22 @@ package struct BatchNormalisation {
     return pass.output(
       output, from: residual.map { [z, $0] } ?? [z], parameters: [gamma, beta], remake: remake
     ) { [trace = z.trace, shortcut = residual?.trace] gradient in
-      let gradient = mask.map { Rectifier.gradient(gradient, output: $0, on: workers) } ?? gradient
       let unmasked = mask == nil && rectify
-      let local = BatchNorm.gradientSums(gradient, input, normaliser, rectify: unmasked, on: workers)
+      let (masked, local) = profile.measure(.batchNorm) {
+        let masked = mask.map { Rectifier.gradient(gradient, output: $0, on: workers) } ?? gradient
+        return (masked, BatchNorm.gradientSums(masked, input, normaliser, rectify: unmasked, on: workers))
+      }
       for channel in 0..<beta.value.count {
         beta.gradient[channel] = Float(local[channel])
         gamma.gradient[channel] = Float(local[beta.value.count + channel])
       }
       var sums = local
-      reduction.sum(&sums)
-      let inputGradient = BatchNorm.inputGradient(
-        gradient, input, normaliser, sums: sums, count: count, rectify: unmasked, inPlace: shortcut == nil, on: workers)
-      shortcut?.add(gradient, on: workers)
+      profile.measure(.communication) { reduction.sum(&sums) }
+      let inputGradient = profile.measure(.batchNorm) {
+        BatchNorm.inputGradient(
+          masked, input, normaliser, sums: sums, count: count, rectify: unmasked, inPlace: shortcut == nil, on: workers)
+      }
+      shortcut?.add(masked, on: workers)
       trace?.add(inputGradient, on: workers)
     }
   }

@@ -31,12 +31,28 @@ package struct Convolution {
   package func callAsFunction(_ x: Activation, in pass: Pass) -> Activation {
     let kept = x.kept
     let inputSize = x.size
-    return pass.output(
-      forward(x.value, on: pass.workers), from: [x], parameters: [weight] + (bias.map { [$0] } ?? [])
-    ) { [workers = pass.workers, trace = x.trace] gradient in
-      weightGradient(kept(), gradient, on: workers)
-      if let bias { PointwiseConvolution.biasGradient(gradient, into: bias.gradient, on: workers) }
-      trace?.add(inputGradient(gradient, size: inputSize, on: workers), on: workers)
+    let workers = pass.workers
+    let profile = pass.profile
+    let work = Double(x.shape.pixels / (stride * stride)) * Double(weight.form.count)
+    let value = profile.measure(part, multiplications: work) { forward(x.value, on: workers) }
+    return pass.output(value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? [])) { [trace = x.trace] gradient in
+      let x = profile.measure(.batchNorm) { kept() }
+      profile.measure(part, multiplications: work) {
+        weightGradient(x, gradient, on: workers)
+        if let bias { PointwiseConvolution.biasGradient(gradient, into: bias.gradient, on: workers) }
+      }
+      guard let trace else { return }
+      trace.add(
+        profile.measure(part, multiplications: work) { inputGradient(gradient, size: inputSize, on: workers) },
+        on: workers)
+    }
+  }
+
+  private var part: Profile.Part {
+    switch (kernel, stride) {
+    case (1, _): .pointwise
+    case (_, 2): .strided
+    default: dilation > 4 ? .atrous : .winograd
     }
   }
 

@@ -16,17 +16,20 @@ package final class Pass {
   package let workers: WorkerPool
   /// Sums over the global batch, for batch norm.
   package let reduction: any BatchReduction
+  /// Takes the time of every operation, where somebody wants to know.
+  package let profile: Profile?
   private var steps: [() -> Void] = []
   private let whenComplete: (Parameter) -> Void
 
   /// - Parameter whenComplete: told during `backward()` of each parameter whose gradient is final.
   package init(
-    _ mode: Mode, workers: WorkerPool, reduction: any BatchReduction = LocalBatch(),
+    _ mode: Mode, workers: WorkerPool, reduction: any BatchReduction = LocalBatch(), profile: Profile? = nil,
     whenComplete: @escaping (Parameter) -> Void = { _ in }
   ) {
     self.mode = mode
     self.workers = workers
     self.reduction = reduction
+    self.profile = profile
     self.whenComplete = whenComplete
   }
 
