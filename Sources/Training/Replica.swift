@@ -1,0 +1,70 @@
+import Cityscapes
+import Distributed
+import GatedSCNN
+import Kernels
+import Layers
+import Tensors
+
+/// One rank's copy of the network and of what moves it.
+package final class Replica {
+  package let model: GatedSCNN
+  package let optimiser: SGD
+  package let workers: WorkerPool
+  /// Takes the time of every part of a step, where somebody wants to know.
+  package var profile: Profile?
+
+  private let ranks: any BatchReduction
+  private let batchNormReduction: any BatchReduction
+  private let buckets: GradientBuckets
+
+  package init(
+    _ model: GatedSCNN, momentum: Double, weightDecay: Double, batchNorm: TrainingOptions.BatchNormScope,
+    communicator: Communicator, workers: WorkerPool
+  ) {
+    self.model = model
+    self.workers = workers
+    model.store.makeGradients()
+    optimiser = SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay))
+    ranks = RankReduction(communicator)
+    batchNormReduction = batchNorm == .sync ? ranks : LocalBatch()
+    buckets = GradientBuckets(model.store, communicator: communicator)
+  }
+
+  /// One step on this rank's share of a global batch: forward, losses, backward, sum of the gradients over the ranks, update.
+  ///
+  /// The losses divide by counts over all ranks, so that the gradients of the ranks add up to that of the global batch.
+  ///
+  /// - Returns: the losses of the global batch, and for each pixel of the share the class that was predicted.
+  package func step(_ batch: Batch, rate: Double) -> (loss: JointLoss, predictions: [UInt8]) {
+    let pass = Pass(.training, workers: workers, reduction: batchNormReduction, profile: profile) { [buckets] parameter in
+      buckets.completed(parameter.index)
+    }
+    let (loss, predictions) = {
+      let output = model(image: batch.image, canny: batch.canny, in: pass)
+      return measured(.losses) {
+        (
+          JointLoss(of: output, target: batch.target, boundary: batch.boundary, over: ranks, in: pass),
+          Prediction.argmax(output.logits.value, on: workers)
+        )
+      }
+    }()
+    pass.backward()
+    measured(.communication) { buckets.finish() }
+    measured(.update) { optimiser.step(rate: Float(rate), on: workers) }
+    return (loss, predictions)
+  }
+
+  private func measured<Result>(_ part: Profile.Part, _ body: () -> Result) -> Result {
+    profile?.measure(part, body) ?? body()
+  }
+}
+
+extension GatedSCNN {
+  /// The class of every pixel of a batch of whole pictures, and their losses where the labels are known.
+  func judge(_ batch: Batch, withLoss: Bool, on workers: WorkerPool) -> (predictions: [UInt8], loss: JointLoss?) {
+    let pass = Pass(.evaluation, workers: workers)
+    let output = self(image: batch.image, canny: batch.canny, in: pass)
+    let loss = withLoss ? JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: pass) : nil
+    return (Prediction.argmax(output.logits.value, on: workers), loss)
+  }
+}

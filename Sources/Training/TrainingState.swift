@@ -1,0 +1,52 @@
+import Cityscapes
+
+/// What a checkpoint knows beside tensors: enough that the rest of the run is the same, to the bit.
+package struct TrainingState: Codable, Sendable, Equatable {
+  /// Where the run stands. With `step` at the end of the epoch the validation is still to come.
+  package var position = Position(epoch: 0, step: 0)
+  /// Steps since the very beginning.
+  package var totalSteps = 0
+  /// Class mIoU of the best model so far, 0 … 1.
+  package var bestMeanIoU: Double?
+  /// The epochs behind.
+  package var epochs: [EpochReport] = []
+  /// The part of the running epoch that is behind.
+  package var running = RunningEpoch()
+  /// The options that the run was started with; those that shape the training must stay as they are.
+  package var options: TrainingOptions
+
+  package init(options: TrainingOptions) { self.options = options }
+
+  /// Sums over the steps of an epoch.
+  package struct RunningEpoch: Codable, Sendable, Equatable {
+    package var lossSum = 0.0
+    package var steps = 0
+    package var seconds = 0.0
+    /// Over all ranks in a checkpoint and on rank 0 after it was read; elsewhere a rank's own.
+    package var confusion = ConfusionMatrix()
+
+    package init() {}
+  }
+
+  /// Refuses to go on with options under which the run would be another.
+  package func requireSameTraining(as new: TrainingOptions) throws {
+    let old = options
+    let fixed: [(option: String, old: String, new: String)] = [
+      ("--backbone-type", old.backbone.rawValue, new.backbone.rawValue),
+      ("--crop-h", "\(old.cropHeight)", "\(new.cropHeight)"),
+      ("--crop-w", "\(old.cropWidth)", "\(new.cropWidth)"),
+      ("--batch-size", "\(old.batchSize)", "\(new.batchSize)"),
+      ("--epochs", "\(old.epochs)", "\(new.epochs)"),
+      ("--seed", "\(old.seed)", "\(new.seed)"),
+      ("--learning-rate", "\(old.learningRate)", "\(new.learningRate)"),
+      ("--momentum", "\(old.momentum)", "\(new.momentum)"),
+      ("--weight-decay", "\(old.weightDecay)", "\(new.weightDecay)"),
+      ("--power", "\(old.power)", "\(new.power)"),
+      ("--augment", old.augmentation.rawValue, new.augmentation.rawValue),
+      ("--batch-norm", old.batchNorm.rawValue, new.batchNorm.rawValue),
+    ]
+    for (option, old, new) in fixed where old != new {
+      throw OptionError(option, "is \(new), but the checkpoint was made with \(old); give \(option) \(old), or start anew in another --save-path")
+    }
+  }
+}
