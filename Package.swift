@@ -51,7 +51,7 @@ let package = Package(
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "COpenBLAS"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
     .testTarget(name: "LayersTests", dependencies: ["Layers"]),
-    .testTarget(name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Weights"]),
+    .testTarget(name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Training", "Weights"]),
     .testTarget(name: "PicturesTests", dependencies: ["Pictures"]),
     .testTarget(name: "CityscapesTests", dependencies: ["Cityscapes"]),
     .testTarget(name: "DistributedTests", dependencies: ["Distributed"]),

@@ -1,0 +1,152 @@
+import Foundation
+import GatedSCNN
+import Layers
+import Tensors
+import Testing
+import Training
+import Weights
+
+/// The network agrees with PyTorch's, computed in double precision on the same weights and inputs.
+///
+/// Allowed is three times the distance that rounding alone makes (the larger of PyTorch's own single-precision run and of
+/// noise as Winograd leaves it), plus 1e-4. Gradients of a deep ReLU network move by per cent when a few units flip, so that the
+/// bound is wide there; the kernels' own tests are tight.
+@Suite(.serialized)
+struct ParityTests {
+  static let workers = WorkerPool(threads: 2)
+
+  @Test("In evaluation the network gives PyTorch's scores and edges", arguments: Backbone.allCases)
+  func evaluation(_ backbone: Backbone) throws {
+    let reference = try Reference("\(backbone.rawValue)-eval")
+    let spread = try Spread(backbone, "eval")
+    let network = GatedSCNN(backbone, seed: 0)
+    FormulaValues.fill(network.store)
+    let batch = FormulaValues.Batch(1, 75, 101)
+    let output = network(image: batch.image, canny: batch.canny, in: Pass(.evaluation, workers: Self.workers))
+    for (name, value) in [("seg", output.logits.value), ("edge", output.edge.value)] {
+      let distance = relativeDistance(value.channelsFirst, try reference.values(name))
+      #expect(distance <= spread.allowed(name), "\(name) is \(distance) away")
+    }
+  }
+
+  @Test("Five steps of training follow PyTorch's: outputs, losses, every gradient, running statistics, weights")
+  func training() throws {
+    let reference = try Reference("resnet50-train")
+    let spread = try Spread(.resnet50, "train")
+    let network = GatedSCNN(.resnet50, seed: 0)
+    FormulaValues.fill(network.store)
+    network.store.makeGradients()
+    let optimiser = SGD(network.store)
+    let batch = FormulaValues.Batch(2, 96, 128)
+    let expectedLosses = try reference.values("losses")
+    var losses: [Double] = []
+
+    for step in 0..<5 {
+      let pass = Pass(.training, workers: Self.workers)
+      let output = network(image: batch.image, canny: batch.canny, in: pass)
+      let loss = JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: pass)
+      losses += [loss.total, loss.semantic, loss.edge, loss.task]
+      pass.backward()
+      if step == 0 {
+        for (name, value) in [("seg", output.logits.value), ("edge", output.edge.value)] {
+          let distance = relativeDistance(value.channelsFirst, try reference.values(name))
+          #expect(distance <= spread.allowed(name), "\(name) is \(distance) away")
+        }
+        try compareGradients(network.store, reference, spread)
+        for statistic in network.store.statistics {
+          let name = "buffer/" + statistic.name
+          let distance = relativeDistance(statistic.value.values.map(Double.init), try reference.values(name))
+          #expect(distance <= spread.allowed(name), "\(name) is \(distance) away")
+        }
+      }
+      optimiser.step(rate: 0.01, on: Self.workers)
+    }
+
+    for (got, expected) in zip(losses, expectedLosses).prefix(4) {
+      #expect(abs(got - expected) <= 1e-4 * abs(expected), "first losses: \(got) is not \(expected)")
+    }
+    let distance = relativeDistance(losses, expectedLosses)
+    #expect(distance <= spread.allowed("losses"), "losses are \(distance) away: \(losses) and \(expectedLosses)")
+    for parameter in network.store.parameters {
+      let name = "after/" + parameter.name
+      let distance = relativeDistance(sample(parameter.value, parameter.form), try reference.values(name))
+      #expect(distance <= spread.allowed(name), "\(name) is \(distance) away")
+    }
+  }
+
+  private func compareGradients(_ store: ParameterStore, _ reference: Reference, _ spread: Spread) throws {
+    for parameter in store.parameters {
+      let gradient = parameter.gradient.values.map(Double.init)
+      let norm = gradient.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      let expectedNorm = try reference.values("grad_norm/" + parameter.name)[0]
+      guard let allowed = spread.allowedOrZero("grad_norm/" + parameter.name) else {
+        // Zero in exact arithmetic, as the bias before a batch norm: small beside the weights of its convolution.
+        let weight = try reference.values(
+          "grad_norm/" + parameter.name.replacingOccurrences(of: ".bias", with: ".weight"))[0]
+        #expect(norm <= 1e-3 * max(weight, 1e-3), "\(parameter.name): \(norm) should vanish beside \(weight)")
+        continue
+      }
+      #expect(
+        abs(norm - expectedNorm) <= allowed * expectedNorm, "gradient norm of \(parameter.name): \(norm), not \(expectedNorm)")
+      let name = "grad_sample/" + parameter.name
+      let distance = relativeDistance(sample(parameter.gradient, parameter.form), try reference.values(name))
+      #expect(distance <= spread.allowed(name), "\(name) is \(distance) away")
+    }
+  }
+
+  /// 64 values spread evenly, in PyTorch's order.
+  private func sample(_ floats: Floats, _ form: Parameter.Form) -> [Double] {
+    let step = max(1, form.count / 64)
+    return stride(from: 0, to: form.count, by: step).prefix(64).map {
+      Double(floats[FormulaValues.place(of: $0, in: form)])
+    }
+  }
+}
+
+/// ‖a − b‖ / ‖b‖
+func relativeDistance(_ a: [Double], _ b: [Double]) -> Double {
+  guard a.count == b.count else { return .infinity }
+  let difference = zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+  return difference / max(b.reduce(0) { $0 + $1 * $1 }.squareRoot(), 1e-30)
+}
+
+private let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
+
+/// What PyTorch computed.
+struct Reference {
+  private let file: Safetensors
+
+  init(_ name: String) throws { file = try Safetensors(contentsOf: fixtures.appendingPathComponent(name + ".safetensors").path) }
+
+  func values(_ name: String) throws -> [Double] { try file.floats(name).map(Double.init) }
+}
+
+/// How far rounding alone moves each of PyTorch's values.
+struct Spread {
+  private let values: [String: Double?]
+
+  init(_ backbone: Backbone, _ part: String) throws {
+    let url = fixtures.appendingPathComponent("\(backbone.rawValue)-spread.json")
+    values = try JSONDecoder().decode([String: [String: Double?]].self, from: Data(contentsOf: url))[part] ?? [:]
+  }
+
+  /// `nil` where the value is zero in exact arithmetic.
+  func allowedOrZero(_ name: String) -> Double? { values[name].flatMap { $0 }.map { 3 * $0 + 1e-4 } }
+
+  func allowed(_ name: String) -> Double { allowedOrZero(name) ?? .infinity }
+}
+
+extension Tensor {
+  /// The values in PyTorch's order, `[N, C, H, W]`.
+  var channelsFirst: [Double] {
+    var values: [Double] = []
+    for picture in 0..<shape.pictures {
+      for channel in 0..<shape.channels {
+        for pixel in 0..<shape.pixelsPerPicture {
+          values.append(Double(self.picture(picture)[pixel * shape.stride + channel]))
+        }
+      }
+    }
+    return values
+  }
+}
