@@ -61,8 +61,10 @@ package final class Replica {
 
 extension GatedSCNN {
   /// The class of every pixel of a batch of whole pictures, and their losses where the labels are known.
-  func judge(_ batch: Batch, withLoss: Bool, on workers: WorkerPool) -> (predictions: [UInt8], loss: JointLoss?) {
-    let pass = Pass(.evaluation, workers: workers)
+  func judge(
+    _ batch: Batch, withLoss: Bool, on workers: WorkerPool, profile: Profile? = nil
+  ) -> (predictions: [UInt8], loss: JointLoss?) {
+    let pass = Pass(.evaluation, workers: workers, profile: profile)
     let output = self(image: batch.image, canny: batch.canny, in: pass)
     let loss = withLoss ? JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: pass) : nil
     return (Prediction.argmax(output.logits.value, on: workers), loss)

@@ -1,0 +1,139 @@
+import Cityscapes
+import Distributed
+import Foundation
+import GatedSCNN
+import Layers
+import Tensors
+
+/// Times pieces of the program on made-up data, for `gscnn bench`.
+package enum Benchmarks {
+  /// What a benchmark found: a line of JSON.
+  package struct Result: Codable, Sendable {
+    package var bench: String
+    package var backbone: String?
+    package var ranks = 1
+    package var threads: Int
+    package var pictures: Int?
+    package var height: Int?
+    package var width: Int?
+    package var bytes: Int?
+    /// Of each repetition, after one that is not counted.
+    package var seconds: [Double]
+    /// Largest resident size of this process.
+    package var peakMb = Benchmarks.peakMegabytes()
+    /// What the processor can do at most in single precision, measured just before.
+    package var peakGflops: Double?
+    /// Direct convolutions' arithmetic over the fastest repetition, as a share of that peak. Winograd's needs less
+    /// arithmetic, so that more than 1 is possible.
+    package var shareOfPeak: Double?
+    package var gigabytesPerSecond: Double?
+
+    /// One line of JSON, the names in snake case.
+    package var line: String {
+      let encoder = JSONEncoder()
+      encoder.keyEncodingStrategy = .convertToSnakeCase
+      encoder.outputFormatting = [.sortedKeys]
+      return (try? encoder.encode(self)).flatMap { String(data: $0, encoding: .utf8) } ?? ""
+    }
+  }
+
+  /// Training steps on noise.
+  package static func step(
+    _ backbone: Backbone, batchSize: Int, size: Size, steps: Int, communicator: Communicator, workers: WorkerPool,
+    profile: Profile?
+  ) -> Result {
+    let share = (communicator.rank + 1) * batchSize / communicator.size - communicator.rank * batchSize / communicator.size
+    let batch = Batch.noise(share, size)
+    let replica = Replica(
+      GatedSCNN(backbone, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: communicator,
+      workers: workers)
+    let peak = PeakRate.measure(on: workers)
+    let counter = Profile()
+    replica.profile = counter
+    _ = replica.step(batch, rate: 0.01)
+    let multiplications = counter.multiplications.values.reduce(0, +)
+    replica.profile = profile
+    let seconds = repeated(steps) { _ = replica.step(batch, rate: 0.01) }
+    return Result(
+      bench: "step", backbone: backbone.rawValue, ranks: communicator.size, threads: workers.threads, pictures: batchSize,
+      height: size.height, width: size.width, seconds: seconds, peakGflops: peak * 1e-9,
+      shareOfPeak: 2 * multiplications / (seconds.min() ?? .infinity) / peak)
+  }
+
+  /// Predictions of one whole picture of noise.
+  package static func evaluate(
+    _ backbone: Backbone, size: Size, steps: Int, workers: WorkerPool, profile: Profile?
+  ) -> Result {
+    let model = GatedSCNN(backbone, seed: 1)
+    let batch = Batch.noise(1, size)
+    let peak = PeakRate.measure(on: workers)
+    let counter = Profile()
+    _ = model.judge(batch, withLoss: false, on: workers, profile: counter)
+    let multiplications = counter.multiplications.values.reduce(0, +)
+    let seconds = repeated(steps) { _ = model.judge(batch, withLoss: false, on: workers, profile: profile) }
+    return Result(
+      bench: "evaluate", backbone: backbone.rawValue, threads: workers.threads, pictures: 1, height: size.height,
+      width: size.width, seconds: seconds, peakGflops: peak * 1e-9,
+      shareOfPeak: 2 * multiplications / (seconds.min() ?? .infinity) / peak)
+  }
+
+  /// Decoding and augmenting synthetic pictures on disk, one loader thread.
+  package static func loader(batchSize: Int, crop: Size, picture: Size, steps: Int) throws -> Result {
+    let folder = NSTemporaryDirectory() + "/gscnn-bench-\(getpid())"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let count = 4
+    try SyntheticStreets(seed: 0, height: picture.height, width: picture.width).write(count, of: .train, to: folder)
+    let samples = try FolderLayout(root: folder).samples(of: .train)
+    _ = try Preparation(samples, rank: 0, ranks: 1, threads: 1).run()
+    let batches = (0...steps).map { step in (0..<batchSize).map { (step * batchSize + $0) % count } }
+    let loader = Loader(
+      samples: samples, batches: batches, treatment: .augmented(seed: 1, epoch: 0, crop: crop), threads: 1, ahead: 1)
+    defer { loader.stop() }
+    _ = try loader.next()
+    let seconds = try repeated(steps) { _ = try loader.next() }
+    return Result(
+      bench: "loader", threads: 1, pictures: batchSize, height: picture.height, width: picture.width, seconds: seconds)
+  }
+
+  /// Sums of an array of floats over the ranks.
+  package static func allReduce(bytes: Int, steps: Int, communicator: Communicator) -> Result {
+    let floats = Floats(count: max(bytes / 4, 1))
+    floats.buffer.clear()
+    let reduce = TreeAllReduce(communicator)
+    reduce.sum(floats.start, count: floats.count)
+    let seconds = repeated(steps) { reduce.sum(floats.start, count: floats.count) }
+    // What a rank must send and receive at least (Patarasuk and Yuan, 2009).
+    let travelling = 2 * Double(communicator.size - 1) / Double(communicator.size) * Double(bytes)
+    return Result(
+      bench: "allreduce", ranks: communicator.size, threads: 1, bytes: bytes, seconds: seconds,
+      gigabytesPerSecond: travelling / (seconds.min() ?? .infinity) * 1e-9)
+  }
+
+  private static func repeated(_ count: Int, _ body: () throws -> Void) rethrows -> [Double] {
+    try (0..<count).map { _ in
+      let begin = Profile.now
+      try body()
+      return ((Profile.now - begin) * 1e5).rounded() / 1e5
+    }
+  }
+
+  static func peakMegabytes() -> Int {
+    var usage = rusage()
+    getrusage(RUSAGE_SELF, &usage)
+    return usage.ru_maxrss / 1024
+  }
+}
+
+extension Batch {
+  /// Noise in the place of pictures and labels.
+  package static func noise(_ pictures: Int, _ size: Size) -> Batch {
+    var random = RandomNumbers(named: "benchmark")
+    let pixels = pictures * size.height * size.width
+    return Batch(
+      image: Tensor(Shape(pictures, size.height, size.width, 3), dense: (0..<3 * pixels).map { _ in random.normal() }),
+      canny: Tensor(
+        Shape(pictures, size.height, size.width, 1), dense: (0..<pixels).map { _ in random.unit() > 0.9 ? 1 : 0 }),
+      target: (0..<pixels).map { _ in UInt8(random.below(19)) },
+      boundary: (0..<pixels).map { _ in random.unit() > 0.9 ? 1 : 0 }, indices: Array(0..<pictures))
+  }
+}

@@ -1,0 +1,69 @@
+import Cityscapes
+import Distributed
+import Foundation
+import GatedSCNN
+import Tensors
+
+/// Validates an epoch, tests a best model, and draws what they predict.
+struct EpochJudge {
+  let options: TrainingOptions
+  let files: ResultFiles
+  let model: GatedSCNN
+  let workers: WorkerPool
+  let communicator: Communicator
+  let data: TrainingData
+
+  /// Judges a split and draws its predictions aside; `adopt` puts them in place of those of the best model before.
+  ///
+  /// - Returns: `nil` where a signal cut it short.
+  func judge(
+    _ split: Split, cancelled: () -> Bool, tell: (TrainingEvent) throws -> Void
+  ) throws -> Evaluation? {
+    let samples = split == .val ? data.validation : data.test
+    let folder = pending(split)
+    try PredictionFolder.make(folder)
+    return try Evaluator(model, workers: workers, communicator: communicator, validators: options.validators).evaluate(
+      samples, of: split,
+      predicted: { sample, trainIds, size in
+        if split == .val {
+          try PredictionFolder.writeColours(trainIds, size, of: sample, to: folder)
+        } else {
+          try PredictionFolder.writeIds(trainIds, size, of: sample, to: folder)
+        }
+      },
+      judged: { done, total in try tell(.judged(split, done: done, of: total)) }, cancelled: cancelled)
+  }
+
+  /// Makes the predictions drawn last those of the best model.
+  func adopt(_ split: Split) throws {
+    guard communicator.rank == 0 else { return }
+    let place = files.predictions(split.rawValue)
+    do {
+      let manager = FileManager.default
+      if manager.fileExists(atPath: place) { try manager.removeItem(atPath: place) }
+      try manager.moveItem(atPath: pending(split), toPath: place)
+    } catch {
+      throw TrainingError("\(place): the predictions cannot be put there (\(error.localizedDescription)); make the folder writable")
+    }
+  }
+
+  private func pending(_ split: Split) -> String { files.predictions(".\(split.rawValue)-pending") }
+}
+
+extension EpochReport {
+  init(epoch: Int, of running: TrainingState.RunningEpoch, validation: Evaluation?, rate: Double, batchSize: Int) {
+    self.init(
+      epoch: epoch + 1,
+      train: Figures(loss: running.lossSum / Double(max(running.steps, 1)), Metrics(running.confusion)),
+      validation: validation.map { Figures(loss: $0.loss, $0.metrics) }, learningRate: rate, seconds: running.seconds,
+      picturesPerSecond: Double(running.steps * batchSize) / max(running.seconds, 1e-9))
+  }
+}
+
+extension EpochReport.Figures {
+  init(loss: Double, _ metrics: Metrics) {
+    self.init(
+      loss: loss, pixelAccuracy: metrics.pixelAccuracy, meanAccuracy: metrics.meanAccuracy,
+      meanClassIoU: metrics.meanClassIoU, meanCategoryIoU: metrics.meanCategoryIoU)
+  }
+}

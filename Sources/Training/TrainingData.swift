@@ -1,0 +1,53 @@
+import Cityscapes
+import Distributed
+import Tensors
+
+/// How a training sample is treated.
+package enum AugmentationMode: String, Codable, Sendable, CaseIterable {
+  /// Random scale, crop and flip in a random order.
+  case seed
+  /// As it is, cut or padded to the crop, in the order of the files: for comparing step by step.
+  case none
+}
+
+/// The pictures of a run, as one rank sees them.
+package struct TrainingData {
+  package let train: [SamplePaths]
+  package let validation: [SamplePaths]
+  /// Empty where the test split is left alone.
+  package let test: [SamplePaths]
+
+  private let options: TrainingOptions
+  private let batches: GlobalBatches
+  private let rank: Int
+
+  package init(_ options: TrainingOptions, communicator: Communicator) throws {
+    self.options = options
+    rank = communicator.rank
+    let layout = FolderLayout(root: options.dataPath)
+    train = try layout.samples(of: .train)
+    validation = try layout.samples(of: .val)
+    test = options.test ? try layout.samples(of: .test) : []
+    batches = try GlobalBatches(
+      samples: train.count, batchSize: options.batchSize, ranks: communicator.size,
+      order: options.augmentation == .seed ? .shuffled(seed: options.seed) : .byFileName)
+  }
+
+  /// The last incomplete batch of an epoch is dropped.
+  package var stepsPerEpoch: Int { batches.stepsPerEpoch }
+
+  package var counts: [Split: Int] {
+    var counts: [Split: Int] = [.train: train.count, .val: validation.count]
+    if options.test { counts[.test] = test.count }
+    return counts
+  }
+
+  /// This rank's batches from a position to the end of its epoch.
+  package func loader(from position: Position) -> Loader {
+    let crop = Size(options.cropHeight, options.cropWidth)
+    return Loader(
+      samples: train, batches: batches.shares(of: rank, epoch: position.epoch, from: position.step),
+      treatment: options.augmentation == .seed
+        ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cut(to: crop))
+  }
+}
