@@ -1,0 +1,36 @@
+import Glibc
+
+/// What the processor can do at most in single precision.
+package enum PeakRate {
+  /// Floating-point operations a second over all workers, a multiplication and an addition being two: products of
+  /// matrices that stay in the first-level cache, the best of some tries.
+  package static func measure(on workers: WorkerPool) -> Double {
+    let (rows, columns, depth, repetitions) = (48, 64, 64, 400)
+    let scratch = (0..<workers.threads).map { _ in
+      Buffer(count: rows * depth + MatrixProduct.packedCount(depth: depth, columns: columns) + rows * columns + MatrixProduct.scratchCount)
+    }
+    for buffer in scratch { buffer.clear() }
+    var best = Double.infinity
+    for _ in 0..<8 {
+      let begin = now
+      workers.run(workers.threads) { task, _ in
+        let a = scratch[task].start
+        let b = a + rows * depth
+        let c = b + MatrixProduct.packedCount(depth: depth, columns: columns)
+        for _ in 0..<repetitions {
+          MatrixProduct.multiply(
+            rows: rows, columns: columns, depth: depth, a, aStride: depth, panels: b, into: c, cStride: columns,
+            accumulate: false, scratch: c + rows * columns)
+        }
+      }
+      best = min(best, now - begin)
+    }
+    return 2 * Double(workers.threads * repetitions * rows * columns * depth) / best
+  }
+
+  private static var now: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
+  }
+}
