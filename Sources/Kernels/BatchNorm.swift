@@ -1,0 +1,126 @@
+import Tensors
+
+/// Batch norm with what follows it in the network, the sum with a shortcut and ReLU:
+///
+///     y = max(0, z · scale + shift + residual)
+///
+/// Statistics go out as sums in double precision, so that ranks can add theirs between the two halves of each
+/// direction. The way back is in `BatchNormGradient.swift`.
+package enum BatchNorm {
+  /// Floats of a task: a few tasks fit the caches, and each is worth its start.
+  private static let block = 32_768
+
+  /// Each channel's sum of values, then each channel's sum of squares, `[2C]`, over the pictures of this rank.
+  ///
+  /// - Parameter z: `[N, H, W, C]`
+  package static func sums(_ z: Tensor, on workers: WorkerPool) -> [Double] {
+    let width = ChannelSums.width(z.shape)
+    return TreeSum.total(
+      ChannelSums.perPicture(z.shape, quantities: 2, scratch: 4 * width, on: workers) { run, sums, scratch in
+        // Deviations from the first pixel are summed, not the values: where the mean is far from zero, the squares of
+        // the values would leave no digits for the variance.
+        let pivot = scratch
+        let sum = scratch + width
+        let squares = sum + width
+        let rest = squares + width
+        let values = run.start(in: z)
+        for c in stride(from: 0, to: width, by: 8) {
+          pivot.store(z.shape.channels == 1 ? Vector(repeating: values[0]) : values.vector(c), c)
+          sum.store(Vector(), c)
+          squares.store(Vector(), c)
+        }
+        addDeviations(values, rows: run.rows, width: width, from: pivot, to: sum, squares)
+        if run.rest > 0 {
+          run.copyRest(of: z, filler: pivot[0], to: rest)
+          addDeviations(rest, rows: 1, width: width, from: pivot, to: sum, squares)
+        }
+        let fullRows = Double(run.rows)
+        for c in 0..<width {
+          // Σ z = Σ d + n p and Σ z² = Σ d² + 2 p Σ d + n p², for deviations d from the pivot p.
+          let n = fullRows + (c < run.rest ? 1 : 0)
+          let p = Double(pivot[c])
+          let d = Double(sum[c])
+          sums[c] += d + n * p
+          sums[width + c] += Double(squares[c]) + (2 * d + n * p) * p
+        }
+      })
+  }
+
+  private static func addDeviations(
+    _ values: UnsafePointer<Float>, rows: Int, width: Int, from pivot: UnsafePointer<Float>,
+    to sum: UnsafeMutablePointer<Float>, _ squares: UnsafeMutablePointer<Float>
+  ) {
+    var row = values
+    // Four rows at a time, so that the sums are fetched and written back once for four values.
+    for _ in 0..<rows / 4 {
+      for c in stride(from: 0, to: width, by: 8) {
+        let p = pivot.vector(c)
+        let d0 = row.vector(c) - p
+        let d1 = row.vector(width + c) - p
+        let d2 = row.vector(2 * width + c) - p
+        let d3 = row.vector(3 * width + c) - p
+        sum.store(sum.vector(c) + ((d0 + d1) + (d2 + d3)), c)
+        let s = multiplyAdd(d0, d0, multiplyAdd(d1, d1, multiplyAdd(d2, d2, d3 * d3)))
+        squares.store(squares.vector(c) + s, c)
+      }
+      row += 4 * width
+    }
+    for _ in 0..<rows % 4 {
+      for c in stride(from: 0, to: width, by: 8) {
+        let d = row.vector(c) - pivot.vector(c)
+        sum.store(sum.vector(c) + d, c)
+        squares.store(multiplyAdd(d, d, squares.vector(c)), c)
+      }
+      row += width
+    }
+  }
+
+  /// `z · scale + shift`, plus `residual`, and no less than zero where `rectify` says so.
+  ///
+  /// - Parameters:
+  ///   - z: `[N, H, W, C]`
+  ///   - residual: the shortcut, of the same shape.
+  ///   - inPlace: whether the result takes the memory of `z`, which nobody may read as `z` afterwards.
+  package static func apply(
+    _ normaliser: Normaliser, to z: Tensor, plus residual: Tensor? = nil, rectify: Bool, inPlace: Bool = false,
+    on workers: WorkerPool
+  ) -> Tensor {
+    precondition(normaliser.channels == z.shape.channels && residual.map { $0.shape == z.shape } ?? true)
+    let y = inPlace ? z : Tensor(z.shape)
+    forEachBlock(of: z.shape, on: workers) { first, rows, width in
+      let (source, target) = (z.start + first, y.start + first)
+      let (scale, shift) = (normaliser.scale.start, normaliser.shift.start)
+      if let shortcut = residual.map({ $0.start + first }) {
+        for row in 0..<rows {
+          for c in stride(from: 0, to: width, by: 8) {
+            let i = row * width + c
+            let value = multiplyAdd(source.vector(i), scale.vector(c), shift.vector(c)) + shortcut.vector(i)
+            target.store(rectify ? rectified(value) : value, i)
+          }
+        }
+      } else {
+        for row in 0..<rows {
+          for c in stride(from: 0, to: width, by: 8) {
+            let i = row * width + c
+            let value = multiplyAdd(source.vector(i), scale.vector(c), shift.vector(c))
+            target.store(rectify ? rectified(value) : value, i)
+          }
+        }
+      }
+    }
+    return y
+  }
+
+  /// Cuts a batch into tasks of whole rows for elementwise work; a plane of one channel counts as rows of eight
+  /// pixels, the last of which may overhang.
+  static func forEachBlock(
+    of shape: Shape, on workers: WorkerPool, _ body: (_ firstFloat: Int, _ rows: Int, _ width: Int) -> Void
+  ) {
+    let width = ChannelSums.width(shape)
+    let rows = (shape.count + width - 1) / width
+    let blockRows = max(1, block / width)
+    workers.run((rows + blockRows - 1) / blockRows) { task, _ in
+      body(task * blockRows * width, min(blockRows, rows - task * blockRows), width)
+    }
+  }
+}

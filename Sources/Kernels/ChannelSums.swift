@@ -1,0 +1,116 @@
+import Tensors
+
+/// Sums over the pixels of each picture, a number a channel, in double precision.
+///
+/// Short runs of pixels are summed in single precision, eight channels at a time, and their sums in double: fast, and
+/// as exact as the data. A plane of one channel is read as rows of eight pixels whose lanes are summed at the end.
+enum ChannelSums {
+  /// A run of pixels of one picture as a kernel meets it: `rows` of `width` floats (a multiple of 8).
+  struct Run {
+    /// The first pixel, counted over the batch.
+    let firstPixel: Int
+    /// Whole rows: a pixel each, or eight pixels of a plane.
+    let rows: Int
+    let width: Int
+    /// Pixels of a plane that do not fill a row.
+    let rest: Int
+
+    /// The first float of the run in a tensor.
+    func start(in tensor: Tensor) -> UnsafeMutablePointer<Float> {
+      tensor.start + firstPixel * tensor.shape.stride
+    }
+
+    /// The pixels of the incomplete row, filled up with `filler`, written to `row`.
+    func copyRest(of tensor: Tensor, filler: Float, to row: UnsafeMutablePointer<Float>) {
+      let source = start(in: tensor) + rows * 8
+      row.store(Vector(repeating: filler))
+      for i in 0..<rest { row[i] = source[i] }
+    }
+  }
+
+  /// Floats of a kernel's row for tensors of this shape.
+  static func width(_ shape: Shape) -> Int { shape.channels == 1 ? 8 : shape.stride }
+
+  /// Sums `quantities` numbers a channel over the pixels of each picture.
+  ///
+  /// - Parameters:
+  ///   - scratch: floats that `body` needs for itself.
+  ///   - body: adds the sums of a run to `sums`, `[quantities][width]`.
+  /// - Returns: for each picture `[quantities][channels]`, flattened.
+  static func perPicture(
+    _ shape: Shape, quantities: Int, scratch: Int, on workers: WorkerPool,
+    body: (_ run: Run, _ sums: UnsafeMutablePointer<Double>, _ scratch: UnsafeMutablePointer<Float>) -> Void
+  ) -> [[Double]] {
+    let pixels = shape.pixelsPerPicture
+    let width = width(shape)
+    let perRow = shape.channels == 1 ? 8 : 1
+    let runPixels = min(1024, max(32, 65_536 / width)) * perRow
+    let segments = max(1, min(32, (pixels + runPixels - 1) / runPixels))
+    let count = quantities * width
+    let parts = UnsafeMutablePointer<Double>.allocate(capacity: shape.pictures * segments * count)
+    defer { parts.deallocate() }
+    parts.initialize(repeating: 0, count: shape.pictures * segments * count)
+    let scratchFloats = Buffer(count: workers.threads * scratch)
+
+    workers.run(shape.pictures * segments) { task, worker in
+      let picture = task / segments
+      // Segments begin at whole rows of a plane.
+      let rows = (pixels + perRow - 1) / perRow
+      let begin = rows * (task % segments) / segments * perRow
+      let end = min(pixels, rows * (task % segments + 1) / segments * perRow)
+      for first in stride(from: begin, to: end, by: runPixels) {
+        let count = min(runPixels, end - first)
+        let run = Run(
+          firstPixel: picture * pixels + first, rows: count / perRow, width: width, rest: count % perRow)
+        body(run, parts + task * quantities * width, scratchFloats.start + worker * scratch)
+      }
+    }
+
+    return (0..<shape.pictures).map { picture in
+      let first = parts + picture * segments * count
+      for segment in 1..<max(1, segments) {
+        for i in 0..<count { first[i] += first[segment * count + i] }
+      }
+      if shape.channels == 1 {
+        return (0..<quantities).map { quantity in (0..<8).reduce(0) { $0 + first[quantity * 8 + $1] } }
+      }
+      return (0..<quantities).flatMap { quantity in
+        (0..<shape.channels).map { first[quantity * width + $0] }
+      }
+    }
+  }
+
+  /// The sums of a tensor's values, `[picture][channel]`.
+  static func ofValues(_ tensor: Tensor, on workers: WorkerPool) -> [[Double]] {
+    let width = width(tensor.shape)
+    return perPicture(tensor.shape, quantities: 1, scratch: width + 8, on: workers) { run, sums, scratch in
+      let rest = scratch + width
+      for c in stride(from: 0, to: width, by: 8) { scratch.store(Vector(), c) }
+      add(run.start(in: tensor), rows: run.rows, width: width, to: scratch)
+      if run.rest > 0 {
+        run.copyRest(of: tensor, filler: 0, to: rest)
+        add(rest, rows: 1, width: width, to: scratch)
+      }
+      for c in 0..<width { sums[c] += Double(scratch[c]) }
+    }
+  }
+
+  /// Rounds the sums of each picture to single precision and joins the pictures as `TreeSum` does: what ranks that
+  /// hold a picture each arrive at.
+  static func joined(_ pictures: [[Double]], into target: Floats) {
+    var tree = TreeSum(count: target.count)
+    for sums in pictures { tree.add(Floats(sums.map { Float($0) })) }
+    let total = tree.total()
+    for channel in 0..<target.count { target[channel] = total[channel] }
+  }
+
+  private static func add(
+    _ values: UnsafePointer<Float>, rows: Int, width: Int, to sums: UnsafeMutablePointer<Float>
+  ) {
+    var row = values
+    for _ in 0..<rows {
+      for c in stride(from: 0, to: width, by: 8) { sums.store(sums.vector(c) + row.vector(c), c) }
+      row += width
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import Tensors
+
+/// The products of a 1×1 convolution from or to a single channel, whose tensor is a dense plane.
+///
+/// With M of several channels, `[N, H, W, C]`, p a plane, `[N, H, W, 1]`, and w of C numbers:
+///
+///     dot           p = M · w + b       forward to one channel, input gradient from one
+///     outer         M = p · wᵀ + bᵀ     forward from one channel, input gradient to one
+///     weightedSum   w = Mᵀ · p          weight gradient of both
+enum PlaneProduct {
+  /// Pixels of a task.
+  private static func block(_ shape: Shape) -> Int { max(64, 65_536 / shape.stride) }
+
+  static func dot(
+    _ matrix: Tensor, _ weights: Floats, plus offset: Float, into plane: Tensor, on workers: WorkerPool
+  ) {
+    let shape = matrix.shape
+    let padded = paddedCopy(weights, count: shape.stride)
+    let block = block(shape)
+    workers.run((shape.pixels + block - 1) / block) { task, _ in
+      let weights = padded.start
+      let out = plane.start
+      var row = matrix.start + task * block * shape.stride
+      for pixel in (task * block)..<min(shape.pixels, (task + 1) * block) {
+        var sum = row.vector() * weights.vector()
+        for c in stride(from: 8, to: shape.stride, by: 8) { sum = multiplyAdd(row.vector(c), weights.vector(c), sum) }
+        out[pixel] = sumOfLanes(sum) + offset
+        row += shape.stride
+      }
+    }
+  }
+
+  static func outer(
+    _ plane: Tensor, _ weights: Floats, plus bias: Floats?, into matrix: Tensor, on workers: WorkerPool
+  ) {
+    let shape = matrix.shape
+    let padded = paddedCopy(weights, count: shape.stride)
+    let paddedBias = bias.map { paddedCopy($0, count: shape.stride) } ?? Buffer(count: shape.stride)
+    if bias == nil { paddedBias.clear() }
+    let block = block(shape)
+    workers.run((shape.pixels + block - 1) / block) { task, _ in
+      let weights = padded.start
+      let bias = paddedBias.start
+      let values = plane.start
+      var row = matrix.start + task * block * shape.stride
+      for pixel in (task * block)..<min(shape.pixels, (task + 1) * block) {
+        let value = Vector(repeating: values[pixel])
+        for c in stride(from: 0, to: shape.stride, by: 8) {
+          row.store(multiplyAdd(value, weights.vector(c), bias.vector(c)), c)
+        }
+        row += shape.stride
+      }
+    }
+  }
+
+  static func weightedSum(of matrix: Tensor, by plane: Tensor, into weights: Floats, on workers: WorkerPool) {
+    let shape = matrix.shape
+    let width = shape.stride
+    let sums = PartialSums(
+      pictures: shape.pictures, segments: PartialSums.segments(rows: shape.pixelsPerPicture, blocks: 1), count: width)
+    let chunkSums = Buffer(count: workers.threads * width)
+    workers.run(sums.pictures * sums.segments) { task, worker in
+      let picture = task / sums.segments
+      let pixels = sums.rows(of: task % sums.segments, in: shape.pixelsPerPicture)
+      let rows = matrix.picture(picture)
+      let values = plane.picture(picture)
+      let target = sums.part(picture, task % sums.segments)
+      let sum = chunkSums.start + worker * width
+      for c in stride(from: 0, to: width, by: 8) { target.store(Vector(), c) }
+      // A sum of sums over short runs rounds less than one long sum.
+      let chunk = 256
+      for first in stride(from: pixels.lowerBound, to: pixels.upperBound, by: chunk) {
+        for c in stride(from: 0, to: width, by: 8) { sum.store(Vector(), c) }
+        for pixel in first..<min(pixels.upperBound, first + chunk) {
+          let row = rows + pixel * width
+          let value = Vector(repeating: values[pixel])
+          for c in stride(from: 0, to: width, by: 8) { sum.store(multiplyAdd(value, row.vector(c), sum.vector(c)), c) }
+        }
+        for c in stride(from: 0, to: width, by: 8) { target.store(target.vector(c) + sum.vector(c), c) }
+      }
+    }
+    sums.join(0..<width)
+    for c in 0..<weights.count { weights[c] = sums.part(0, 0)[c] }
+  }
+
+  @inline(__always)
+  private static func sumOfLanes(_ x: Vector) -> Float {
+    let four = x.lowHalf + x.highHalf
+    let two = four.lowHalf + four.highHalf
+    return two[0] + two[1]
+  }
+}

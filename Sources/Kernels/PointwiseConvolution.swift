@@ -1,0 +1,142 @@
+import Glibc
+import Tensors
+
+/// The 1×1 convolution: one matrix product over all pixels, `Z[P, K] = X[P, C] · W[C, K] + b`.
+///
+///     dX = dZ · Wᵀ        dW = Xᵀ · dZ        db = Σ over pixels of dZ
+///
+/// Where X or Z is a single dense plane, the product degenerates to dot or outer products; see `PlaneProduct`.
+package enum PointwiseConvolution {
+  /// - Parameters:
+  ///   - x: `[N, H, W, C]`
+  ///   - weight: `[1, 1, C, K]`
+  ///   - bias: K numbers.
+  /// - Returns: `[N, H, W, K]`
+  package static func forward(
+    _ x: Tensor, _ weight: Filter, bias: Floats? = nil, on workers: WorkerPool
+  ) -> Tensor {
+    check(weight)
+    precondition(x.shape.channels == weight.inputs && bias.map { $0.count == weight.outputs } ?? true)
+    let z = Tensor(x.shape.with(channels: weight.outputs))
+    if weight.outputs == 1 {
+      PlaneProduct.dot(x, weight.floats, plus: bias?[0] ?? 0, into: z, on: workers)
+    } else if weight.inputs == 1 {
+      PlaneProduct.outer(x, weight.floats, plus: bias, into: z, on: workers)
+    } else {
+      let panels = packed(
+        depth: weight.inputs, columns: weight.outputs, weight.start, rowStride: weight.outputs, columnStride: 1,
+        on: workers)
+      multiply(x, panels, depth: weight.inputs, bias: bias, into: z, on: workers)
+    }
+    return z
+  }
+
+  /// The gradient of `x`, `dX = dZ · Wᵀ`.
+  package static func inputGradient(_ dz: Tensor, _ weight: Filter, on workers: WorkerPool) -> Tensor {
+    check(weight)
+    precondition(dz.shape.channels == weight.outputs)
+    let dx = Tensor(dz.shape.with(channels: weight.inputs))
+    if weight.inputs == 1 {
+      PlaneProduct.dot(dz, weight.floats, plus: 0, into: dx, on: workers)
+    } else if weight.outputs == 1 {
+      PlaneProduct.outer(dz, weight.floats, plus: nil, into: dx, on: workers)
+    } else {
+      let panels = packed(
+        depth: weight.outputs, columns: weight.inputs, weight.start, rowStride: 1, columnStride: weight.outputs,
+        on: workers)
+      multiply(dz, panels, depth: weight.outputs, bias: nil, into: dx, on: workers)
+    }
+    return dx
+  }
+
+  /// Overwrites `dw` with the gradient of the weights, `dW = Xᵀ · dZ`.
+  package static func weightGradient(_ x: Tensor, _ dz: Tensor, into dw: Filter, on workers: WorkerPool) {
+    check(dw)
+    precondition(x.shape.channels == dw.inputs && dz.shape == x.shape.with(channels: dw.outputs))
+    if dw.outputs == 1 {
+      PlaneProduct.weightedSum(of: x, by: dz, into: dw.floats, on: workers)
+    } else if dw.inputs == 1 {
+      PlaneProduct.weightedSum(of: dz, by: x, into: dw.floats, on: workers)
+    } else {
+      let stride = x.shape.stride
+      WeightGradient.compute(
+        columns: stride, dz, into: dw.start, on: workers, row: { $0 < dw.inputs ? $0 : nil },
+        packLeft: { picture, rows, columns, capacity, target in
+          MatrixProduct.packLeft(
+            rows: rows.count, columns: columns.count,
+            from: x.picture(picture) + rows.lowerBound * stride + columns.lowerBound, rowStride: stride,
+            capacity: capacity, into: target)
+        })
+    }
+  }
+
+  /// Overwrites `db` with the gradient of the bias: each channel of dZ summed over all pixels.
+  ///
+  /// A picture's sum is rounded once; the pictures are joined in single precision, as ranks join their gradients.
+  package static func biasGradient(_ dz: Tensor, into db: Floats, on workers: WorkerPool) {
+    precondition(dz.shape.channels == db.count)
+    ChannelSums.joined(ChannelSums.ofValues(dz, on: workers), into: db)
+  }
+
+  private static func check(_ weight: Filter) {
+    precondition(weight.kernel == 1)
+    precondition(weight.inputs > 1 || weight.outputs > 1, "from one channel to one there is nothing to convolve")
+  }
+
+  /// The panels of a matrix; see `MatrixProduct.pack`.
+  private static func packed(
+    depth: Int, columns: Int, _ source: UnsafePointer<Float>, rowStride: Int, columnStride: Int,
+    on workers: WorkerPool
+  ) -> Buffer {
+    let panels = Buffer(count: MatrixProduct.packedCount(depth: depth, columns: columns))
+    workers.run(MatrixProduct.panels(columns: columns)) { panel, _ in
+      MatrixProduct.pack(
+        panel: panel, depth: depth, columns: columns, from: source, rowStride: rowStride, columnStride: columnStride,
+        into: panels.start)
+    }
+    return panels
+  }
+
+  /// `C = A · B + bias` over all pixels; both tensors have more than one channel.
+  private static func multiply(
+    _ a: Tensor, _ panels: Buffer, depth: Int, bias: Floats?, into c: Tensor, on workers: WorkerPool
+  ) {
+    let rows = a.shape.pixels
+    let columns = c.shape.stride
+    let rowBlocks = (rows + MatrixProduct.rowBlock - 1) / MatrixProduct.rowBlock
+    // Of few pixels the columns are cut as well.
+    let wantedTasks = 16
+    let columnBlock = max(64, (columns * rowBlocks / wantedTasks + 15) & ~15)
+    let columnBlocks = rowBlocks >= wantedTasks ? 1 : (columns + columnBlock - 1) / columnBlock
+    let width = columnBlocks == 1 ? columns : columnBlock
+
+    let paddedBias = bias.map { paddedCopy($0, count: columns) }
+    let scratch = Buffer(count: workers.threads * MatrixProduct.scratchCount)
+    workers.run(rowBlocks * columnBlocks) { task, worker in
+      let firstRow = task / columnBlocks * MatrixProduct.rowBlock
+      let firstColumn = task % columnBlocks * width
+      let blockRows = min(MatrixProduct.rowBlock, rows - firstRow)
+      let blockColumns = min(width, columns - firstColumn)
+      let target = c.start + firstRow * columns + firstColumn
+      if let bias = paddedBias?.start {
+        for row in 0..<blockRows {
+          for j in stride(from: 0, to: blockColumns, by: 8) {
+            target.store(bias.vector(firstColumn + j), row * columns + j)
+          }
+        }
+      }
+      MatrixProduct.multiply(
+        rows: blockRows, columns: blockColumns, depth: depth, a.start + firstRow * a.shape.stride,
+        aStride: a.shape.stride, panels: panels.start + firstColumn * depth, into: target, cStride: columns,
+        accumulate: bias != nil, scratch: scratch.start + worker * MatrixProduct.scratchCount)
+    }
+  }
+}
+
+/// A copy of `values`, filled up with zeros to `count`.
+func paddedCopy(_ values: Floats, count: Int) -> Buffer {
+  let copy = Buffer(count: count)
+  copy.clear()
+  memcpy(copy.start, values.start, values.count * MemoryLayout<Float>.stride)
+  return copy
+}

@@ -1,0 +1,85 @@
+import Glibc
+import Tensors
+
+/// `dW = Xᵀ · dZ`, the product behind the weight gradients of convolutions that are matrix products.
+///
+/// The rows of X are pixels of the output, as those of dZ; its columns are what the convolution multiplies with the
+/// rows of W. Tasks are blocks of dW; where these are few, the pixels of a picture are cut into segments as well.
+enum WeightGradient {
+  /// Side of a block of dW: with its panels it fits the second-level cache.
+  private static let side = 256
+  /// Pixels packed at a time.
+  private static let chunk = 128
+
+  /// - Parameters:
+  ///   - columns: columns of X, a multiple of 8.
+  ///   - dz: gradient of the output, `[N, H, W, K]`, more than one channel.
+  ///   - dw: the gradient to be overwritten, rows of K floats.
+  ///   - row: which row of dW a column of X belongs to; nil where the column is padding.
+  ///   - packLeft: packs `columns` of X over pixels `rows` of a picture as `MatrixProduct.packLeft` does.
+  static func compute(
+    columns: Int, _ dz: Tensor, into dw: UnsafeMutablePointer<Float>, on workers: WorkerPool,
+    row: (_ column: Int) -> Int?,
+    packLeft: (
+      _ picture: Int, _ rows: Range<Int>, _ columns: Range<Int>, _ capacity: Int,
+      _ target: UnsafeMutablePointer<Float>
+    ) -> Void
+  ) {
+    let shape = dz.shape
+    let blockRows = min(side, columns)
+    let blockColumns = min(side, MatrixProduct.paddedRight(shape.stride))
+    let down = (columns + blockRows - 1) / blockRows
+    let across = (shape.stride + blockColumns - 1) / blockColumns
+    let blockCount = blockRows * blockColumns
+    let blocks = down * across
+
+    let sums = PartialSums(
+      pictures: shape.pictures, segments: PartialSums.segments(rows: shape.pixelsPerPicture, blocks: blocks),
+      count: blocks * blockCount)
+    let panelCount = chunk * (blockRows + blockColumns)
+    let panels = Buffer(count: workers.threads * panelCount)
+
+    workers.run(sums.pictures * sums.segments * blocks) { task, worker in
+      let block = task % blocks
+      let segment = task / blocks % sums.segments
+      let picture = task / blocks / sums.segments
+      let left = (block / across * blockRows)..<min(columns, (block / across + 1) * blockRows)
+      let right = (block % across * blockColumns)..<min(shape.stride, (block % across + 1) * blockColumns)
+      let leftPanels = panels.start + worker * panelCount
+      let rightPanels = leftPanels + chunk * blockRows
+      let target = sums.part(picture, segment) + block * blockCount
+      memset(target, 0, blockCount * MemoryLayout<Float>.stride)
+
+      let pixels = sums.rows(of: segment, in: shape.pixelsPerPicture)
+      for first in stride(from: pixels.lowerBound, to: pixels.upperBound, by: chunk) {
+        let rows = first..<min(pixels.upperBound, first + chunk)
+        packLeft(picture, rows, left, chunk, leftPanels)
+        MatrixProduct.packRight(
+          rows: rows.count, columns: right.count, from: dz.picture(picture) + first * shape.stride + right.lowerBound,
+          rowStride: shape.stride, capacity: chunk, into: rightPanels)
+        MatrixProduct.multiplyTransposed(
+          rows: rows.count, leftColumns: left.count, rightColumns: right.count, left: leftPanels, right: rightPanels,
+          capacity: chunk, into: target, cStride: blockColumns)
+      }
+    }
+
+    // Join the parts and take the padding out, a few rows of a block at a time.
+    let strip = 32
+    let strips = (blockRows + strip - 1) / strip
+    workers.run(blocks * strips) { task, _ in
+      let block = task / strips
+      let firstColumn = block % across * blockColumns
+      let width = min(shape.channels - firstColumn, blockColumns)
+      let lines = (task % strips * strip)..<min(blockRows, (task % strips + 1) * strip)
+      let start = block * blockCount
+      sums.join((start + lines.lowerBound * blockColumns)..<(start + lines.upperBound * blockColumns))
+      for line in lines {
+        let column = block / across * blockRows + line
+        guard width > 0, column < columns, let row = row(column) else { continue }
+        memcpy(
+          dw + row * shape.channels + firstColumn, sums.part(0, 0) + start + line * blockColumns,
+          width * MemoryLayout<Float>.stride)
+      }
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import Tensors
+import Testing
+
+// Operands and comparisons for the tests of convolutions that are matrix products, and of batch norm.
+
+/// Values in [−1, 1), a function of the name; the padding zero.
+func randomTensor(_ name: String, _ shape: Shape) -> Tensor {
+  Tensor(shape, dense: randomValues(name, shape.pixels * shape.channels))
+}
+
+func randomFilter(_ name: String, kernel: Int, _ inputs: Int, _ outputs: Int) -> Filter {
+  let count = kernel * kernel * inputs * outputs
+  return Filter(kernel: kernel, inputs: inputs, outputs: outputs, randomFloats(name, count))
+}
+
+func randomFloats(_ name: String, _ count: Int) -> Floats { Floats(randomValues(name, count)) }
+
+private func randomValues(_ name: String, _ count: Int) -> [Float] {
+  var random = RandomNumbers(named: name)
+  return (0..<count).map { _ in Float(random.symmetric()) }
+}
+
+/// A filter in the middle of a buffer of sevens: gradients lie between others, which must not be touched.
+func filterAmidSentinels(like filter: Filter) -> Filter {
+  let count = filter.floats.count
+  let buffer = Buffer(count: count + 64)
+  for i in 0..<buffer.count { buffer.start[i] = 7 }
+  let floats = Floats(buffer, offset: 32, count: count)
+  return Filter(kernel: filter.kernel, inputs: filter.inputs, outputs: filter.outputs, floats)
+}
+
+func expectSentinels(around floats: Floats, sourceLocation: SourceLocation = #_sourceLocation) {
+  let untouched = (1...32).allSatisfy { floats.start[-$0] == 7 && floats.start[floats.count + $0 - 1] == 7 }
+  #expect(untouched, "a neighbour was written", sourceLocation: sourceLocation)
+}
+
+/// Picture `index` as a batch of its own.
+func picture(_ index: Int, of tensor: Tensor) -> Tensor {
+  let perPicture = tensor.shape.pixelsPerPicture * tensor.shape.channels
+  var shape = tensor.shape
+  shape.pictures = 1
+  return Tensor(shape, dense: Array(tensor.dense[(index * perPicture)..<((index + 1) * perPicture)]))
+}
+
+func treeSum(_ rows: [[Float]]) -> [Float] {
+  var tree = TreeSum(count: rows[0].count)
+  for row in rows { tree.add(Floats(row)) }
+  return tree.total().values
+}
+
+/// Compares with the reference, relative to the largest value of it: rounding grows with the sums, not with each result.
+func expectClose(
+  _ values: [Float], _ reference: [Double], within tolerance: Double = 3e-6,
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  #expect(values.count == reference.count, sourceLocation: sourceLocation)
+  let scale = max(reference.reduce(0) { max($0, abs($1)) }, 1)
+  // A NaN is no smaller than anything: it must not be lost in a maximum.
+  let far = zip(values, reference).count { !(abs(Double($0) - $1) <= tolerance * scale) }
+  let worst = zip(values, reference).reduce(0) { max($0, abs(Double($1.0) - $1.1)) } / scale
+  #expect(far == 0, "\(far) of \(values.count) off, the worst by \(worst)", sourceLocation: sourceLocation)
+}
+
+func expectClose(
+  _ tensor: Tensor, _ reference: [Double], within tolerance: Double = 3e-6,
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  expectClose(tensor.dense, reference, within: tolerance, sourceLocation: sourceLocation)
+  expectZeroPadding(tensor, sourceLocation: sourceLocation)
+}
+
+func expectZeroPadding(_ tensor: Tensor, sourceLocation: SourceLocation = #_sourceLocation) {
+  let stride = tensor.shape.stride
+  let clean = (0..<tensor.shape.pixels).allSatisfy { pixel in
+    (tensor.shape.channels..<stride).allSatisfy { tensor.start[pixel * stride + $0] == 0 }
+  }
+  #expect(clean, "padding is not zero", sourceLocation: sourceLocation)
+}
