@@ -1,0 +1,131 @@
+import Tensors
+
+/// Stride-1 3×3 convolution of one kind of tiles, in three steps: transform the inputs of each tile, multiply matrices
+/// of tiles × channels, one for each product of a tile, and transform the results back.
+///
+/// A tile's result is the same to the bit wherever in a block it stands, as `MatrixProduct` promises for each row.
+enum WinogradConvolution {
+  /// Writes the pixels under `tiles` of every picture of `y`.
+  static func forward(
+    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, on workers: WorkerPool
+  ) {
+    if filter.inputs * filter.outputs <= largestFilterForBlocks {
+      blockByBlock(x, filter, tiles, into: y, on: workers)
+    } else {
+      productByProduct(x, filter, tiles, into: y, on: workers)
+    }
+  }
+
+  /// Channel pairs up to which a block of tiles goes through all three steps at once.
+  private static let largestFilterForBlocks = 512 * 512
+
+  /// Tiles in such a block: their inputs and products stay in the second-level cache.
+  private static let block = 48
+
+  /// Floats that tiles may take between the steps where each step goes over all tiles (200 MB).
+  private static let largestStage = 50_000_000
+
+  /// Few channels: a task takes a block of tiles from input to output, in memory of its own that stays in the cache.
+  private static func blockByBlock(
+    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, on workers: WorkerPool
+  ) {
+    let inputs = Stage(channels: filter.inputs, tiles: block)
+    let outputs = Stage(channels: filter.outputs, tiles: block)
+    let products = tiles.products
+    let size = products * (inputs.product + outputs.product) + WinogradTiles.scratch + MatrixProduct.scratchCount
+    let memory = Buffer(count: workers.threads * size)
+    let blocks = (tiles.count + block - 1) / block
+
+    workers.run(x.shape.pictures * blocks) { task, worker in
+      let v = memory.start + worker * size
+      let m = v + products * inputs.product
+      let transformScratch = m + products * outputs.product
+      let productScratch = transformScratch + WinogradTiles.scratch
+      let (picture, index) = task.quotientAndRemainder(dividingBy: blocks)
+      let first = index * block
+      let count = min(block, tiles.count - first)
+
+      for row in 0..<count {
+        tiles.transformInput(
+          x.picture(picture), channels: filter.inputs, tile: first + row,
+          to: .row(v + row * inputs.row, product: inputs.product), scratch: transformScratch)
+      }
+      for product in 0..<products {
+        MatrixProduct.multiply(
+          rows: count, columns: filter.outputs, depth: filter.inputs, v + product * inputs.product,
+          aStride: inputs.row, panels: filter.start + product * filter.stride, into: m + product * outputs.product,
+          cStride: outputs.row, scratch: productScratch)
+      }
+      for row in 0..<count {
+        tiles.transformOutput(
+          m + row * outputs.row, product: outputs.product, tile: first + row, to: y.picture(picture),
+          channels: y.shape.stride, scratch: transformScratch)
+      }
+    }
+  }
+
+  /// Many channels: each step goes over all tiles, so that each matrix of the filter is read once.
+  private static func productByProduct(
+    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, on workers: WorkerPool
+  ) {
+    let products = tiles.products
+    let total = x.shape.pictures * tiles.count
+    let chunk = min(total, max(block, largestStage / (products * (filter.inputs + filter.outputs))))
+    let inputs = Stage(channels: filter.inputs, tiles: chunk)
+    let outputs = Stage(channels: filter.outputs, tiles: chunk)
+    let memory = Buffer(count: products * (inputs.product + outputs.product))
+    let v = memory.start
+    let m = v + products * inputs.product
+    let size = WinogradTiles.scratch + MatrixProduct.scratchCount
+    let scratch = Buffer(count: workers.threads * size)
+    let run = 8
+
+    for start in stride(from: 0, to: total, by: chunk) {
+      let count = min(chunk, total - start)
+      let runs = (count + run - 1) / run
+      workers.run(runs) { task, worker in
+        for row in task * run..<min(count, task * run + run) {
+          let (picture, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
+          tiles.transformInput(
+            x.picture(picture), channels: filter.inputs, tile: tile,
+            to: .row(v + row * inputs.row, product: inputs.product),
+            scratch: scratch.start + worker * size)
+        }
+      }
+      // Blocks of rows of about equal size, whole tiles of the matrix product.
+      let parts = (count + 2 * MatrixProduct.rowBlock - 1) / (2 * MatrixProduct.rowBlock)
+      let part = ((count + parts - 1) / parts + 5) / 6 * 6
+      workers.run(products * parts) { task, worker in
+        let product = task / parts
+        let first = task % parts * part
+        guard first < count else { return }
+        MatrixProduct.multiply(
+          rows: min(part, count - first), columns: filter.outputs, depth: filter.inputs,
+          v + product * inputs.product + first * inputs.row, aStride: inputs.row,
+          panels: filter.start + product * filter.stride, into: m + product * outputs.product + first * outputs.row,
+          cStride: outputs.row, scratch: scratch.start + worker * size + WinogradTiles.scratch)
+      }
+      workers.run(runs) { task, worker in
+        for row in task * run..<min(count, task * run + run) {
+          let (picture, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
+          tiles.transformOutput(
+            m + row * outputs.row, product: outputs.product, tile: tile, to: y.picture(picture),
+            channels: y.shape.stride, scratch: scratch.start + worker * size)
+        }
+      }
+    }
+  }
+
+  /// Transformed tiles, `[product][tile][channels]`.
+  private struct Stage {
+    /// Floats from tile to tile: no large power of two, so that tiles do not share cache sets.
+    let row: Int
+    /// Floats from product to product, for the same reason a line more than needed.
+    let product: Int
+
+    init(channels: Int, tiles: Int) {
+      row = channels % 256 == 0 ? channels + 16 : channels
+      product = tiles * row + 16
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import Tensors
+
+/// The weights of a 3×3 convolution, brought to the form in which Winograd's algorithms multiply with them.
+struct WinogradFilter {
+  /// Rows of each matrix: input channels, padding included.
+  let inputs: Int
+  /// Columns of each matrix: output channels, rounded up to whole panels.
+  let outputs: Int
+  /// Floats from one matrix to the next; a line more than its size, so that matrices do not share cache sets.
+  let stride: Int
+  /// A matrix for each product of a tile, each in panels `[outputs / 16][inputs][16]`.
+  let start: UnsafeMutablePointer<Float>
+  private let buffer: Buffer
+
+  /// G w Gᵀ for each pair of channels.
+  init(_ taps: PaddedTaps, for tiles: WinogradTiles, on workers: WorkerPool) {
+    let inputs = taps.inputs
+    let outputs = taps.outputs
+    let stride = inputs * outputs + 16
+    let buffer = Buffer(count: tiles.products * stride)
+    let start = buffer.start
+    self.inputs = inputs
+    self.outputs = outputs
+    self.stride = stride
+    self.start = start
+    self.buffer = buffer
+
+    let area = WinogradAlgorithm.largest * 3 * 8
+    let scratch = Buffer(count: workers.threads * area)
+    let (vertical, horizontal) = (tiles.vertical, tiles.horizontal)
+    let (tall, wide) = (vertical.products, horizontal.products)
+    let block = 32
+    let blocks = (inputs + block - 1) / block
+    workers.run(outputs / 16 * blocks) { task, worker in
+      let half = scratch.start + worker * area
+      let panel = task / blocks
+      for input in task % blocks * block..<min(inputs, task % blocks * block + block) {
+        for output in [0, 8] {
+          let source = taps.start + input * outputs + panel * 16 + output
+          let target = start + (panel * inputs + input) * 16 + output
+          for column in 0..<3 {
+            vertical.transformFilter(
+              source + column * taps.tap, 3 * taps.tap, half + column * 8, 3 * 8)
+          }
+          for row in 0..<tall {
+            horizontal.transformFilter(half + row * 24, 8, target + row * wide * stride, stride)
+          }
+        }
+      }
+    }
+  }
+
+  /// Gᵀ du G for each pair of channels: the gradient of the taps.
+  ///
+  /// - Parameters:
+  ///   - du: a matrix for each product of a tile, row-major, `rows` × `columns`, `product` floats apart.
+  ///   - adding: whether to add to what `dw` holds.
+  static func gradient(
+    _ du: UnsafePointer<Float>, columns: Int, product: Int, of tiles: WinogradTiles, to dw: Filter, adding: Bool,
+    on workers: WorkerPool
+  ) {
+    let (inputs, outputs) = (dw.inputs, dw.outputs)
+    let area = WinogradAlgorithm.largest * 3 * 8 + 9 * 8
+    let scratch = Buffer(count: workers.threads * area)
+    let (vertical, horizontal) = (tiles.vertical, tiles.horizontal)
+    let (tall, wide) = (vertical.products, horizontal.products)
+    let block = 8
+    workers.run((inputs + block - 1) / block) { task, worker in
+      let half = scratch.start + worker * area
+      let taps = half + WinogradAlgorithm.largest * 3 * 8
+      for input in task * block..<min(inputs, task * block + block) {
+        for output in Swift.stride(from: 0, to: outputs, by: 8) {
+          let source = du + input * columns + output
+          for row in 0..<tall {
+            horizontal.transformFilterGradient(source + row * wide * product, product, half + row * 24, 8)
+          }
+          for column in 0..<3 { vertical.transformFilterGradient(half + column * 8, 24, taps + column * 8, 24) }
+          for tap in 0..<9 {
+            let target = dw.start + (tap * inputs + input) * outputs + output
+            if output + 8 <= outputs {
+              let sum = taps.vector(tap * 8)
+              target.store(adding ? target.vector() + sum : sum)
+            } else {
+              for lane in 0..<(outputs - output) {
+                target[lane] = adding ? target[lane] + taps[tap * 8 + lane] : taps[tap * 8 + lane]
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/// Taps of a 3×3 convolution with both channel counts rounded up, the channels added being zero.
+struct PaddedTaps {
+  /// A multiple of 8.
+  let inputs: Int
+  /// A multiple of 16.
+  let outputs: Int
+  /// Floats from one tap to the next.
+  var tap: Int { inputs * outputs }
+  /// `[3, 3, inputs, outputs]`.
+  let start: UnsafeMutablePointer<Float>
+  private let buffer: Buffer
+
+  /// The taps as they are.
+  init(_ weight: Filter, on workers: WorkerPool) {
+    inputs = (weight.inputs + 7) & ~7
+    outputs = (weight.outputs + 15) & ~15
+    if inputs == weight.inputs && outputs == weight.outputs {
+      buffer = weight.floats.buffer
+      start = weight.start
+      return
+    }
+    buffer = Buffer(count: 9 * inputs * outputs)
+    start = buffer.start
+    let (start, inputs, outputs) = (start, inputs, outputs)
+    workers.run(9 * inputs) { row, _ in
+      let target = start + row * outputs
+      let (tap, input) = row.quotientAndRemainder(dividingBy: inputs)
+      target.initialize(repeating: 0, count: outputs)
+      guard input < weight.inputs else { return }
+      target.update(from: weight.start + (tap * weight.inputs + input) * weight.outputs, count: weight.outputs)
+    }
+  }
+
+  /// The taps turned by half a turn, inputs and outputs exchanged: a convolution with these takes the gradient of the
+  /// outputs to that of the inputs.
+  init(turned weight: Filter, on workers: WorkerPool) {
+    inputs = (weight.outputs + 7) & ~7
+    outputs = (weight.inputs + 15) & ~15
+    buffer = Buffer(count: 9 * inputs * outputs)
+    start = buffer.start
+    let (start, inputs, outputs) = (start, inputs, outputs)
+    let blocks = outputs / 16
+    workers.run(9 * blocks) { task, _ in
+      let (tap, block) = task.quotientAndRemainder(dividingBy: blocks)
+      let first = block * 16
+      let count = min(16, weight.inputs - first)
+      let source = weight.start + (tap * weight.inputs + first) * weight.outputs
+      let target = start + (8 - tap) * inputs * outputs + first
+      for row in 0..<inputs {
+        for column in 0..<16 {
+          target[row * outputs + column] =
+            row < weight.outputs && column < count ? source[column * weight.outputs + row] : 0
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import Tensors
+
+import Kernels
+
+/// The convolution as its definition says, in double precision, on dense values `[N, H, W, C]`.
+struct SpatialReference {
+  let shape: Shape
+  let outputs: Int
+  let dilation: Int
+
+  /// Calls `body` with the offsets of x and y and the tap, for every pair of pixels that a tap connects.
+  private func forEachPair(_ body: (_ x: Int, _ y: Int, _ tap: Int) -> Void) {
+    let (height, width) = (shape.height, shape.width)
+    for picture in 0..<shape.pictures {
+      for row in 0..<height {
+        for column in 0..<width {
+          for tap in 0..<9 {
+            let fromRow = row + (tap / 3 - 1) * dilation
+            let fromColumn = column + (tap % 3 - 1) * dilation
+            guard (0..<height).contains(fromRow), (0..<width).contains(fromColumn) else { continue }
+            let from = (picture * height + fromRow) * width + fromColumn
+            let to = (picture * height + row) * width + column
+            body(from * shape.channels, to * outputs, tap * shape.channels * outputs)
+          }
+        }
+      }
+    }
+  }
+
+  func forward(_ x: [Double], _ w: [Double]) -> [Double] {
+    var y = [Double](repeating: 0, count: shape.pixels * outputs)
+    forEachPair { from, to, tap in
+      for c in 0..<shape.channels {
+        for k in 0..<outputs { y[to + k] += x[from + c] * w[tap + c * outputs + k] }
+      }
+    }
+    return y
+  }
+
+  func inputGradient(_ dy: [Double], _ w: [Double]) -> [Double] {
+    var dx = [Double](repeating: 0, count: shape.pixels * shape.channels)
+    forEachPair { from, to, tap in
+      for c in 0..<shape.channels {
+        for k in 0..<outputs { dx[from + c] += dy[to + k] * w[tap + c * outputs + k] }
+      }
+    }
+    return dx
+  }
+
+  func weightGradient(_ x: [Double], _ dy: [Double]) -> [Double] {
+    var dw = [Double](repeating: 0, count: 9 * shape.channels * outputs)
+    forEachPair { from, to, tap in
+      for c in 0..<shape.channels {
+        for k in 0..<outputs { dw[tap + c * outputs + k] += x[from + c] * dy[to + k] }
+      }
+    }
+    return dw
+  }
+}
+
+/// Operands of one convolution, drawn from a stream of random numbers.
+struct SpatialCase {
+  let x: Tensor
+  let dy: Tensor
+  let weight: Filter
+  let dilation: Int
+
+  init(_ shape: Shape, outputs: Int, dilation: Int) {
+    var numbers = RandomNumbers(UInt64(shape.count), UInt64(outputs), UInt64(dilation))
+    func values(_ count: Int) -> [Float] { (0..<count).map { _ in Float(numbers.symmetric()) } }
+    x = Tensor(shape, dense: values(shape.pixels * shape.channels))
+    dy = Tensor(shape.with(channels: outputs), dense: values(shape.pixels * outputs))
+    weight = Filter(
+      kernel: 3, inputs: shape.channels, outputs: outputs, Floats(values(9 * shape.channels * outputs)))
+    self.dilation = dilation
+  }
+
+  /// The same convolution of one of the pictures.
+  init(_ whole: SpatialCase, picture: Int) {
+    func alone(_ tensor: Tensor) -> Tensor {
+      var shape = tensor.shape
+      shape.pictures = 1
+      let result = Tensor(shape)
+      result.start.update(from: tensor.picture(picture), count: shape.count)
+      return result
+    }
+    x = alone(whole.x)
+    dy = alone(whole.dy)
+    weight = whole.weight
+    dilation = whole.dilation
+  }
+
+  var reference: SpatialReference {
+    SpatialReference(shape: x.shape, outputs: weight.outputs, dilation: dilation)
+  }
+
+  func forward(_ workers: WorkerPool) -> Tensor {
+    SpatialConvolution.forward(x, weight, dilation: dilation, on: workers)
+  }
+
+  func inputGradient(_ workers: WorkerPool) -> Tensor {
+    SpatialConvolution.inputGradient(dy, weight, dilation: dilation, on: workers)
+  }
+
+  func weightGradient(_ workers: WorkerPool) -> [Float] {
+    let dw = Filter(like: weight)
+    dw.start.update(repeating: .nan, count: dw.floats.count)
+    SpatialConvolution.weightGradient(x, dy, dilation: dilation, into: dw, on: workers)
+    return dw.floats.values
+  }
+}
+
+/// The largest difference, relative to the largest value expected.
+func relativeError(_ values: [Float], _ expected: [Double]) -> Double {
+  guard values.count == expected.count else { return .infinity }
+  var worst = 0.0
+  var largest = Double.leastNormalMagnitude
+  for (value, reference) in zip(values, expected) {
+    let difference = abs(Double(value) - reference)
+    guard difference.isFinite else { return .infinity }
+    worst = max(worst, difference)
+    largest = max(largest, abs(reference))
+  }
+  return worst / largest
+}
+
+/// Every float of a tensor, the padding included, as bits.
+func bits(_ tensor: Tensor) -> [UInt32] {
+  UnsafeBufferPointer(start: tensor.start, count: tensor.shape.count).map(\.bitPattern)
+}
