@@ -1,0 +1,110 @@
+import Pictures
+
+/// One line of the Cityscapes label table.
+package struct Label: Sendable {
+  package let name: String
+  /// The number in `…_gtFine_labelIds.png`; −1 for the licence plate, which no picture holds.
+  package let id: Int
+  /// The class that training sees: 0 ..< 19, 255 where the label is ignored, −1 for the licence plate.
+  package let trainId: Int
+  package let category: Category
+  package let colour: Palette.Colour
+  /// Pixels of this label count neither for nor against a prediction.
+  package let ignoredInEvaluation: Bool
+
+  /// What several labels have in common.
+  package enum Category: String, CaseIterable, Codable, Sendable {
+    case void, flat, construction, object, nature, sky, human, vehicle
+
+    /// The seven categories that metrics are reported for: all but `void`.
+    package static let evaluated: [Category] = allCases.filter { $0 != .void }
+  }
+
+  private init(
+    _ name: String, _ id: Int, _ trainId: Int, _ category: Category, _ colour: (UInt8, UInt8, UInt8), ignored: Bool
+  ) {
+    self.name = name
+    self.id = id
+    self.trainId = trainId
+    self.category = category
+    self.colour = (red: colour.0, green: colour.1, blue: colour.2)
+    ignoredInEvaluation = ignored
+  }
+}
+
+extension Label {
+  /// The train id of pixels that belong to no class.
+  package static let ignored: UInt8 = 255
+
+  /// Number of classes, train ids 0 ..< 19.
+  package static let classCount = 19
+
+  /// The labels with an id from 0 on run from 0 to this.
+  package static let largestId: UInt8 = 33
+
+  /// The 19 classes, by train id.
+  package static let classes: [Label] =
+    table.filter { (0..<classCount).contains($0.trainId) }.sorted { $0.trainId < $1.trainId }
+
+  /// Colours of the 19 classes, by train id.
+  package static let palette: [Palette.Colour] = classes.map(\.colour)
+
+  /// The train id of each byte that a label picture can hold; bytes that are no label id are ignored.
+  package static let trainIds: [UInt8] = {
+    var map = [UInt8](repeating: ignored, count: 256)
+    for label in table where label.id >= 0 { map[label.id] = UInt8(label.trainId) }
+    return map
+  }()
+
+  /// The label id of each train id; 0 (unlabeled) for what is not a class.
+  package static let ids: [UInt8] = {
+    var map = [UInt8](repeating: 0, count: 256)
+    for label in classes { map[label.trainId] = UInt8(label.id) }
+    return map
+  }()
+
+  /// Colours of the label ids 0 … 33.
+  package static let idPalette: [Palette.Colour] = table.filter { $0.id >= 0 }.sorted { $0.id < $1.id }.map(\.colour)
+
+  /// Which of the seven evaluated categories each class belongs to, by train id.
+  package static let categoryOfClass: [Int] = classes.compactMap { Category.evaluated.firstIndex(of: $0.category) }
+
+  /// All labels, as cityscapesScripts lists them.
+  package static let table: [Label] = [
+    Label("unlabeled", 0, 255, .void, (0, 0, 0), ignored: true),
+    Label("ego vehicle", 1, 255, .void, (0, 0, 0), ignored: true),
+    Label("rectification border", 2, 255, .void, (0, 0, 0), ignored: true),
+    Label("out of roi", 3, 255, .void, (0, 0, 0), ignored: true),
+    Label("static", 4, 255, .void, (0, 0, 0), ignored: true),
+    Label("dynamic", 5, 255, .void, (111, 74, 0), ignored: true),
+    Label("ground", 6, 255, .void, (81, 0, 81), ignored: true),
+    Label("road", 7, 0, .flat, (128, 64, 128), ignored: false),
+    Label("sidewalk", 8, 1, .flat, (244, 35, 232), ignored: false),
+    Label("parking", 9, 255, .flat, (250, 170, 160), ignored: true),
+    Label("rail track", 10, 255, .flat, (230, 150, 140), ignored: true),
+    Label("building", 11, 2, .construction, (70, 70, 70), ignored: false),
+    Label("wall", 12, 3, .construction, (102, 102, 156), ignored: false),
+    Label("fence", 13, 4, .construction, (190, 153, 153), ignored: false),
+    Label("guard rail", 14, 255, .construction, (180, 165, 180), ignored: true),
+    Label("bridge", 15, 255, .construction, (150, 100, 100), ignored: true),
+    Label("tunnel", 16, 255, .construction, (150, 120, 90), ignored: true),
+    Label("pole", 17, 5, .object, (153, 153, 153), ignored: false),
+    Label("polegroup", 18, 255, .object, (153, 153, 153), ignored: true),
+    Label("traffic light", 19, 6, .object, (250, 170, 30), ignored: false),
+    Label("traffic sign", 20, 7, .object, (220, 220, 0), ignored: false),
+    Label("vegetation", 21, 8, .nature, (107, 142, 35), ignored: false),
+    Label("terrain", 22, 9, .nature, (152, 251, 152), ignored: false),
+    Label("sky", 23, 10, .sky, (70, 130, 180), ignored: false),
+    Label("person", 24, 11, .human, (220, 20, 60), ignored: false),
+    Label("rider", 25, 12, .human, (255, 0, 0), ignored: false),
+    Label("car", 26, 13, .vehicle, (0, 0, 142), ignored: false),
+    Label("truck", 27, 14, .vehicle, (0, 0, 70), ignored: false),
+    Label("bus", 28, 15, .vehicle, (0, 60, 100), ignored: false),
+    Label("caravan", 29, 255, .vehicle, (0, 0, 90), ignored: true),
+    Label("trailer", 30, 255, .vehicle, (0, 0, 110), ignored: true),
+    Label("train", 31, 16, .vehicle, (0, 80, 100), ignored: false),
+    Label("motorcycle", 32, 17, .vehicle, (0, 0, 230), ignored: false),
+    Label("bicycle", 33, 18, .vehicle, (119, 11, 32), ignored: false),
+    Label("license plate", -1, -1, .vehicle, (0, 0, 142), ignored: true),
+  ]
+}
