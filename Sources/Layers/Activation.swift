@@ -42,7 +42,7 @@ package final class Trace {
   /// Adds a part of the gradient. The tensor becomes the trace's own and may be overwritten.
   package func add(_ part: Tensor, on workers: WorkerPool) {
     if let gradient {
-      Accumulation.add(part, to: gradient, on: workers)
+      Accumulation.addInPlace(gradient, part, on: workers)
     } else {
       gradient = part
     }

@@ -48,7 +48,7 @@ package struct BatchNormalisation {
     }
     let normaliser = BatchNorm.Normaliser(
       sums: sums, count: count, gamma: gamma.value, beta: beta.value, epsilon: Self.epsilon)
-    follow(normaliser)
+    follow(normaliser, count: count)
     let input = z.value
     let output = profile.measure(.batchNorm) {
       BatchNorm.apply(normaliser, to: input, plus: residual?.value, rectify: rectify, on: workers)
@@ -57,24 +57,25 @@ package struct BatchNormalisation {
     // Where the output was rectified after a sum, only the output itself tells which units were on.
     let mask = residual != nil && rectify ? output : nil
     let remake = residual == nil ? { BatchNorm.apply(normaliser, to: input, rectify: rectify, on: workers) } : nil
+    let rectification: BatchNorm.Rectification = rectify && mask == nil ? .recomputed : .none
     let reduction = pass.reduction
     return pass.output(
       output, from: residual.map { [z, $0] } ?? [z], parameters: [gamma, beta], remake: remake
     ) { [trace = z.trace, shortcut = residual?.trace] gradient in
-      let unmasked = mask == nil && rectify
-      let (masked, local) = profile.measure(.batchNorm) {
-        let masked = mask.map { Rectifier.gradient(gradient, output: $0, on: workers) } ?? gradient
-        return (masked, BatchNorm.gradientSums(masked, input, normaliser, rectify: unmasked, on: workers))
+      let (masked, local) = profile.measure(.batchNorm) { () -> (Tensor, BatchNorm.GradientSums) in
+        if let mask {
+          return BatchNorm.maskedGradientSums(
+            gradient, output: mask, input, normaliser, inPlace: true, on: workers)
+        }
+        return (gradient, BatchNorm.gradientSums(gradient, input, normaliser, rectification, on: workers))
       }
-      for channel in 0..<beta.value.count {
-        beta.gradient[channel] = Float(local[channel])
-        gamma.gradient[channel] = Float(local[beta.value.count + channel])
-      }
-      var sums = local
+      beta.gradient.copy(local.beta)
+      gamma.gradient.copy(local.gamma)
+      var sums = local.sums
       profile.measure(.communication) { reduction.sum(&sums) }
       let inputGradient = profile.measure(.batchNorm) {
         BatchNorm.inputGradient(
-          masked, input, normaliser, sums: sums, count: count, rectify: unmasked, inPlace: shortcut == nil, on: workers)
+          masked, input, normaliser, sums: sums, count: count, rectification, inPlace: shortcut == nil, on: workers)
       }
       shortcut?.add(masked, on: workers)
       trace?.add(inputGradient, on: workers)
@@ -92,10 +93,11 @@ package struct BatchNormalisation {
   }
 
   /// Moves the running statistics a tenth of the way to the batch's, the variance being the unbiased one (as PyTorch does).
-  private func follow(_ normaliser: BatchNorm.Normaliser) {
+  private func follow(_ normaliser: BatchNorm.Normaliser, count: Double) {
+    let variance = normaliser.unbiasedVariance(count: count)
     for channel in 0..<runningMean.count {
       runningMean.value[channel] = Self.moved(runningMean.value[channel], to: normaliser.batchMean[channel])
-      runningVariance.value[channel] = Self.moved(runningVariance.value[channel], to: normaliser.unbiasedVariance[channel])
+      runningVariance.value[channel] = Self.moved(runningVariance.value[channel], to: variance[channel])
     }
     counter.value += 1
   }

@@ -85,6 +85,12 @@ package struct Floats: Sendable {
 
   package var values: [Float] { Array(UnsafeBufferPointer(start: start, count: count)) }
 
+  /// Takes over the values of another run of the same length.
+  package func copy(_ other: Floats) {
+    precondition(other.count == count)
+    start.update(from: other.start, count: count)
+  }
+
   package subscript(index: Int) -> Float {
     get { start[index] }
     nonmutating set { start[index] = newValue }
