@@ -40,7 +40,9 @@ let package = Package(
     // MARK: - The trainer
     .target(
       name: "Training",
-      dependencies: ["Tensors", "Layers", "GatedSCNN", "Pictures", "Cityscapes", "Distributed", "Weights"]),
+      dependencies: [
+        "Tensors", "Kernels", "Layers", "GatedSCNN", "Pictures", "Cityscapes", "Distributed", "Weights",
+      ]),
     .executableTarget(
       name: "gscnn",
       dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),

@@ -1,0 +1,127 @@
+import Kernels
+import Tensors
+
+/// Batch norm with the sum and the ReLU that follow it: `relu(γ·(z − μ)/√(σ² + ε) + β + residual)`.
+///
+/// The three are one operation because only `z` has to be kept for the way back: the output is made again from it. (With
+/// a residual the output is kept as well, for the next block keeps it anyway.)
+package struct BatchNormalisation {
+  let gamma: Parameter
+  let beta: Parameter
+  let runningMean: RunningStatistic
+  let runningVariance: RunningStatistic
+  let counter: BatchCounter
+
+  private static let epsilon = 1e-5
+  private static let momentum = 0.1
+
+  /// - Parameter gamma: the initial scale; 0 lets a residual block begin as the identity.
+  package init(_ scope: Scope, channels: Int, gamma: Float = 1) {
+    self.gamma = scope.vector("weight", channels, initial: .constant(gamma))
+    beta = scope.vector("bias", channels, initial: .constant(0))
+    runningMean = scope.statistic("running_mean", channels, initial: 0)
+    runningVariance = scope.statistic("running_var", channels, initial: 1)
+    counter = scope.counter("num_batches_tracked")
+  }
+
+  /// - Parameters:
+  ///   - z: `[N, H, W, channels]`, in evaluation overwritten by the output where `inPlace` is set.
+  ///   - residual: added before the ReLU; of the same shape.
+  package func callAsFunction(
+    _ z: Activation, plus residual: Activation? = nil, rectify: Bool = true, inPlace: Bool = false, in pass: Pass
+  ) -> Activation {
+    let workers = pass.workers
+    let profile = pass.profile
+    guard pass.mode == .training else {
+      let normaliser = BatchNorm.Normaliser(
+        runningMean: runningMean.value, runningVariance: runningVariance.value, gamma: gamma.value, beta: beta.value,
+        epsilon: Self.epsilon)
+      let value = profile.measure(.batchNorm) {
+        BatchNorm.apply(normaliser, to: z.value, plus: residual?.value, rectify: rectify, inPlace: inPlace, on: workers)
+      }
+      return Activation(value)
+    }
+
+    let local = profile.measure(.batchNorm) { BatchNorm.sums(z.value, on: workers) }
+    let (sums, count) = profile.measure(.communication) {
+      summed(local, pixels: z.shape.pixels, over: pass.reduction)
+    }
+    let normaliser = BatchNorm.Normaliser(
+      sums: sums, count: count, gamma: gamma.value, beta: beta.value, epsilon: Self.epsilon)
+    follow(normaliser)
+    let input = z.value
+    let output = profile.measure(.batchNorm) {
+      BatchNorm.apply(normaliser, to: input, plus: residual?.value, rectify: rectify, on: workers)
+    }
+
+    // Where the output was rectified after a sum, only the output itself tells which units were on.
+    let mask = residual != nil && rectify ? output : nil
+    let remake = residual == nil ? { BatchNorm.apply(normaliser, to: input, rectify: rectify, on: workers) } : nil
+    let reduction = pass.reduction
+    return pass.output(
+      output, from: residual.map { [z, $0] } ?? [z], parameters: [gamma, beta], remake: remake
+    ) { [trace = z.trace, shortcut = residual?.trace] gradient in
+      let unmasked = mask == nil && rectify
+      let (masked, local) = profile.measure(.batchNorm) {
+        let masked = mask.map { Rectifier.gradient(gradient, output: $0, on: workers) } ?? gradient
+        return (masked, BatchNorm.gradientSums(masked, input, normaliser, rectify: unmasked, on: workers))
+      }
+      for channel in 0..<beta.value.count {
+        beta.gradient[channel] = Float(local[channel])
+        gamma.gradient[channel] = Float(local[beta.value.count + channel])
+      }
+      var sums = local
+      profile.measure(.communication) { reduction.sum(&sums) }
+      let inputGradient = profile.measure(.batchNorm) {
+        BatchNorm.inputGradient(
+          masked, input, normaliser, sums: sums, count: count, rectify: unmasked, inPlace: shortcut == nil, on: workers)
+      }
+      shortcut?.add(masked, on: workers)
+      trace?.add(inputGradient, on: workers)
+    }
+  }
+
+  /// The sums and the number of values behind each, over all ranks.
+  private func summed(
+    _ local: [Double], pixels: Int, over reduction: any BatchReduction
+  ) -> (sums: [Double], count: Double) {
+    var sums = local + [Double(pixels)]
+    reduction.sum(&sums)
+    let count = sums.removeLast()
+    return (sums, count)
+  }
+
+  /// Moves the running statistics a tenth of the way to the batch's, the variance being the unbiased one (as PyTorch does).
+  private func follow(_ normaliser: BatchNorm.Normaliser) {
+    for channel in 0..<runningMean.count {
+      runningMean.value[channel] = Self.moved(runningMean.value[channel], to: normaliser.batchMean[channel])
+      runningVariance.value[channel] = Self.moved(runningVariance.value[channel], to: normaliser.unbiasedVariance[channel])
+    }
+    counter.value += 1
+  }
+
+  private static func moved(_ running: Float, to batch: Double) -> Float {
+    Float((1 - momentum) * Double(running) + momentum * batch)
+  }
+}
+
+/// A convolution without bias, batch norm, and as asked the sum with a shortcut and ReLU.
+package struct NormalisedConvolution {
+  package let convolution: Convolution
+  package let norm: BatchNormalisation
+
+  package init(
+    _ convolution: Scope, norm: Scope, from inputs: Int, to outputs: Int, kernel: Int = 1, stride: Int = 1,
+    dilation: Int = 1, initial: InitialValues? = nil, gamma: Float = 1
+  ) {
+    self.convolution = Convolution(
+      convolution, from: inputs, to: outputs, kernel: kernel, stride: stride, dilation: dilation, initial: initial)
+    self.norm = BatchNormalisation(norm, channels: outputs, gamma: gamma)
+  }
+
+  package func callAsFunction(
+    _ x: Activation, plus residual: Activation? = nil, rectify: Bool = true, in pass: Pass
+  ) -> Activation {
+    norm(convolution(x, in: pass), plus: residual, rectify: rectify, inPlace: true, in: pass)
+  }
+}

@@ -1,0 +1,83 @@
+import Kernels
+import Tensors
+
+/// A convolution whose output is as large as its input or, with stride 2, half as large, rounded up.
+package struct Convolution {
+  let weight: Parameter
+  let bias: Parameter?
+  let stride: Int
+  let dilation: Int
+  private let kernel: Int
+
+  /// - Parameters:
+  ///   - kernel: 1, or 3 with a padding as wide as the dilation.
+  ///   - stride: 2 only with a kernel of 3 and no dilation.
+  package init(
+    _ scope: Scope, from inputs: Int, to outputs: Int, kernel: Int = 1, stride: Int = 1, dilation: Int = 1,
+    bias: Bool = false, initial: InitialValues? = nil
+  ) {
+    precondition(kernel == 1 && stride == 1 || kernel == 3 && (stride == 1 || stride == 2 && dilation == 1))
+    self.kernel = kernel
+    self.stride = stride
+    self.dilation = dilation
+    weight = scope.weight(kernel: kernel, from: inputs, to: outputs, initial: initial)
+    self.bias =
+      bias
+      ? scope.vector("bias", outputs, initial: .uniform(bound: 1 / Float(kernel * kernel * inputs).squareRoot()))
+      : nil
+  }
+
+  /// `[N, H, W, inputs]` → `[N, ⌈H/stride⌉, ⌈W/stride⌉, outputs]`
+  package func callAsFunction(_ x: Activation, in pass: Pass) -> Activation {
+    let kept = x.kept
+    let inputSize = x.size
+    let workers = pass.workers
+    let profile = pass.profile
+    let work = Double(x.shape.pixels / (stride * stride)) * Double(weight.form.count)
+    let value = profile.measure(part, multiplications: work) { forward(x.value, on: workers) }
+    return pass.output(value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? [])) { [trace = x.trace] gradient in
+      let x = profile.measure(.batchNorm) { kept() }
+      profile.measure(part, multiplications: work) {
+        weightGradient(x, gradient, on: workers)
+        if let bias { PointwiseConvolution.biasGradient(gradient, into: bias.gradient, on: workers) }
+      }
+      guard let trace else { return }
+      trace.add(
+        profile.measure(part, multiplications: work) { inputGradient(gradient, size: inputSize, on: workers) },
+        on: workers)
+    }
+  }
+
+  private var part: Profile.Part {
+    switch (kernel, stride) {
+    case (1, _): .pointwise
+    case (_, 2): .strided
+    default: dilation > 4 ? .atrous : .winograd
+    }
+  }
+
+  private func forward(_ x: Tensor, on workers: WorkerPool) -> Tensor {
+    switch (kernel, stride) {
+    case (1, _): PointwiseConvolution.forward(x, weight.filter, bias: bias?.value, on: workers)
+    case (_, 2): StridedConvolution.forward(x, weight.filter, on: workers)
+    default: SpatialConvolution.forward(x, weight.filter, dilation: dilation, on: workers)
+    }
+  }
+
+  private func inputGradient(_ dz: Tensor, size: Size, on workers: WorkerPool) -> Tensor {
+    switch (kernel, stride) {
+    case (1, _): PointwiseConvolution.inputGradient(dz, weight.filter, on: workers)
+    case (_, 2): StridedConvolution.inputGradient(dz, weight.filter, inputSize: size, on: workers)
+    default: SpatialConvolution.inputGradient(dz, weight.filter, dilation: dilation, on: workers)
+    }
+  }
+
+  private func weightGradient(_ x: Tensor, _ dz: Tensor, on workers: WorkerPool) {
+    let gradient = weight.filterGradient
+    switch (kernel, stride) {
+    case (1, _): PointwiseConvolution.weightGradient(x, dz, into: gradient, on: workers)
+    case (_, 2): StridedConvolution.weightGradient(x, dz, into: gradient, on: workers)
+    default: SpatialConvolution.weightGradient(x, dz, dilation: dilation, into: gradient, on: workers)
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import Glibc
+
+/// Where the time of a step goes, part by part.
+package final class Profile {
+  /// The parts of a step that differ in what limits them.
+  package enum Part: String, CaseIterable, Sendable {
+    case pointwise = "1×1 convolutions"
+    case winograd = "3×3 convolutions"
+    case atrous = "atrous convolutions (dilation > 4)"
+    case strided = "3×3 convolutions, stride 2"
+    case batchNorm = "batch norm, ReLU, residuals"
+    case resampling = "interpolation and pooling"
+    case pointwiseOperations = "sigmoid, gates, concatenation"
+    case losses = "losses and predictions"
+    case communication = "all-reduce"
+    case update = "optimiser"
+  }
+
+  package private(set) var seconds: [Part: Double] = [:]
+  /// Multiply-accumulates that the operations ask for, counted as a direct convolution would do them.
+  package private(set) var multiplications: [Part: Double] = [:]
+
+  package init() {}
+
+  /// Runs `body` and adds its time to a part.
+  package func measure<Result>(_ part: Part, multiplications count: Double = 0, _ body: () throws -> Result) rethrows -> Result {
+    let begin = Self.now
+    defer {
+      seconds[part, default: 0] += Self.now - begin
+      multiplications[part, default: 0] += count
+    }
+    return try body()
+  }
+
+  package func reset() {
+    seconds = [:]
+    multiplications = [:]
+  }
+
+  /// Seconds of a clock that never goes back.
+  package static var now: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
+  }
+}
+
+extension Profile? {
+  /// Runs `body`, on the profile's clock if there is a profile.
+  func measure<Result>(_ part: Profile.Part, multiplications: Double = 0, _ body: () -> Result) -> Result {
+    guard let self else { return body() }
+    return self.measure(part, multiplications: multiplications, body)
+  }
+}

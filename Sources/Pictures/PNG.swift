@@ -1,0 +1,119 @@
+import CPNG
+import Glibc
+
+/// PNG files of 8 bits a channel.
+package enum PNG {
+  /// What a picture is read as. Nothing is converted: a file of another kind is refused.
+  package enum Kind: Sendable {
+    /// 8-bit red, green, blue: a photograph.
+    case rgb
+    /// 8-bit grey: a map of labels or edges.
+    case grey
+  }
+
+  /// How a file stores its pixels.
+  package enum Colour: String, Sendable {
+    case grey
+    case greyWithAlpha = "grey with transparency"
+    case palette = "a palette"
+    case rgb = "RGB"
+    case rgbWithAlpha = "RGB with transparency"
+  }
+
+  package struct Header: Sendable, Equatable, CustomStringConvertible {
+    package let width: Int
+    package let height: Int
+    /// Bits a channel: 1, 2, 4, 8 or 16.
+    package let bitDepth: Int
+    package let colour: Colour
+
+    package var description: String { "\(bitDepth)-bit \(colour == .palette ? "with a palette" : colour.rawValue)" }
+  }
+
+  /// The most pixels a picture may have: a header that claims more is taken for damage.
+  package static let mostPixels = 1 << 28
+
+  /// Reads what a file says about itself, without its pixels.
+  package static func header(_ path: String) throws(PictureError) -> Header {
+    let file = try open(path)
+    defer { fclose(file) }
+    var raw = cpng_header()
+    return try header(of: file, path, &raw)
+  }
+
+  /// Reads a picture; interlaced or not makes no difference.
+  package static func read(_ path: String, as kind: Kind) throws(PictureError) -> Picture {
+    let file = try open(path)
+    defer { fclose(file) }
+    var raw = cpng_header()
+    let header = try header(of: file, path, &raw)
+    let (wanted, name): (Colour, String) = kind == .rgb ? (.rgb, "8-bit RGB") : (.grey, "8-bit grey")
+    guard header.bitDepth == 8, header.colour == wanted else {
+      throw PictureError(
+        path: path, problem: "is \(header), but \(name) is needed here",
+        remedy: "convert it to \(name) or put the right file in its place")
+    }
+    var outcome = cpng_outcome()
+    let picture = Picture(width: header.width, height: header.height, channels: kind == .rgb ? 3 : 1) { pixels in
+      outcome = cpng_read(file, &raw, pixels)
+    }
+    try check(outcome, path)
+    return picture
+  }
+
+  private static func open(_ path: String) throws(PictureError) -> UnsafeMutablePointer<FILE> {
+    guard let file = fopen(path, "rbe") else {
+      let code = errno
+      throw PictureError(
+        path: path, problem: code == ENOENT ? "does not exist" : "cannot be opened (\(String(cString: strerror(code))))",
+        remedy: code == ENOENT ? "restore the file or correct the path" : "make the file readable")
+    }
+    var status = stat()
+    if fstat(fileno(file), &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+      fclose(file)
+      throw PictureError(path: path, problem: "is a folder, not a picture", remedy: "name a PNG file")
+    }
+    return file
+  }
+
+  private static func header(
+    of file: UnsafeMutablePointer<FILE>, _ path: String, _ raw: inout cpng_header
+  ) throws(PictureError) -> Header {
+    try check(cpng_read(file, &raw, nil), path)
+    let (width, height) = (Int(raw.width), Int(raw.height))
+    guard width * height <= mostPixels else {
+      throw PictureError(
+        path: path, problem: "claims to be \(width)×\(height), which no picture here is",
+        remedy: "it is damaged or not meant for this; restore the file")
+    }
+    let colour: Colour =
+      switch raw.colour_type {
+      case PNG_COLOR_TYPE_GRAY: .grey
+      case PNG_COLOR_TYPE_GRAY | PNG_COLOR_MASK_ALPHA: .greyWithAlpha
+      case PNG_COLOR_TYPE_RGB: .rgb
+      case PNG_COLOR_TYPE_RGB | PNG_COLOR_MASK_ALPHA: .rgbWithAlpha
+      default: .palette
+      }
+    return Header(width: width, height: height, bitDepth: Int(raw.bit_depth), colour: colour)
+  }
+
+  private static func check(_ outcome: cpng_outcome, _ path: String) throws(PictureError) {
+    let problem: String
+    switch UInt32(outcome.status) {
+    case CPNG_DONE.rawValue: return
+    case CPNG_EMPTY.rawValue: problem = "is empty"
+    case CPNG_NOT_A_PNG.rawValue:
+      throw PictureError(path: path, problem: "is not a PNG file", remedy: "convert it to PNG or restore the file")
+    case CPNG_TRUNCATED.rawValue: problem = "is truncated"
+    case CPNG_IO_ERROR.rawValue: problem = "cannot be read (\(outcome.text))"
+    default: problem = "is damaged (\(outcome.text))"
+    }
+    throw PictureError(path: path, problem: problem, remedy: "restore the file")
+  }
+}
+
+extension cpng_outcome {
+  var text: String {
+    withUnsafeBytes(of: message) { bytes in String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
+  }
+}

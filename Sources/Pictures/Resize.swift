@@ -1,0 +1,229 @@
+/// Pictures at other sizes, as `cv::resize` makes them, to the bit.
+///
+/// A size is given either as a factor or as width and height; the factor is then new / old along each side. That makes a
+/// difference where old size times factor is not a whole number.
+package enum Resize {
+  /// The length of a side after scaling: rounded, halves to the even number.
+  package static func scaled(_ length: Int, by factor: Double) -> Int {
+    max(1, Int((Double(length) * factor).rounded(.toNearestOrEven)))
+  }
+
+  /// `INTER_LINEAR`: pixels are areas, their centres at half-integers; halving means over 2×2 pixels.
+  ///
+  /// - Parameter window: the part of the result to compute; all of it if nil.
+  package static func bilinear(_ picture: Picture, by factor: Double, window: Picture.Window? = nil) -> Picture {
+    let (width, height) = (scaled(picture.width, by: factor), scaled(picture.height, by: factor))
+    return bilinear(picture, width, height, factor, factor, window)
+  }
+
+  package static func bilinear(_ picture: Picture, width: Int, height: Int) -> Picture {
+    bilinear(
+      picture, width, height, Double(width) / Double(picture.width), Double(height) / Double(picture.height), nil)
+  }
+
+  /// `INTER_NEAREST`: result pixel i is the picture's pixel ⌊i / factor⌋.
+  ///
+  /// - Parameter window: the part of the result to compute; all of it if nil.
+  package static func nearest(_ picture: Picture, by factor: Double, window: Picture.Window? = nil) -> Picture {
+    let (width, height) = (scaled(picture.width, by: factor), scaled(picture.height, by: factor))
+    return nearest(picture, width, height, factor, factor, window)
+  }
+
+  package static func nearest(_ picture: Picture, width: Int, height: Int) -> Picture {
+    nearest(
+      picture, width, height, Double(width) / Double(picture.width), Double(height) / Double(picture.height), nil)
+  }
+
+  // MARK: - Nearest pixel
+
+  private static func nearest(
+    _ picture: Picture, _ width: Int, _ height: Int, _ factorX: Double, _ factorY: Double, _ window: Picture.Window?
+  ) -> Picture {
+    let window = checked(window, width, height)
+    if (width, height) == (picture.width, picture.height) { return picture.cropped(to: window) }
+    let channels = picture.channels
+    let columns = (window.x..<window.x + window.width).map {
+      min(Int(Double($0) * (1 / factorX)), picture.width - 1) * channels
+    }
+    return picture.withPixels { source in
+      columns.withUnsafeBufferPointer { columns in
+        Picture(width: window.width, height: window.height, channels: channels) { target in
+          let count = window.width * channels
+          var previous = -1
+          for row in 0..<window.height {
+            let from = min(Int(Double(window.y + row) * (1 / factorY)), picture.height - 1)
+            let line = target + row * count
+            if from == previous {
+              line.update(from: line - count, count: count)
+              continue
+            }
+            previous = from
+            let pixels = source + from * picture.width * channels
+            if channels == 1 {
+              for x in 0..<window.width { line[x] = pixels[columns[x]] }
+            } else {
+              for x in 0..<window.width {
+                line[3 * x] = pixels[columns[x]]
+                line[3 * x + 1] = pixels[columns[x] + 1]
+                line[3 * x + 2] = pixels[columns[x] + 2]
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  // MARK: - Bilinear
+
+  private static func bilinear(
+    _ picture: Picture, _ width: Int, _ height: Int, _ factorX: Double, _ factorY: Double, _ window: Picture.Window?
+  ) -> Picture {
+    let window = checked(window, width, height)
+    if (width, height) == (picture.width, picture.height) { return picture.cropped(to: window) }
+    if factorX == 0.5 && factorY == 0.5 { return halved(picture, window) }
+    let channels = picture.channels
+    let columns = (window.x..<window.x + window.width).map {
+      Tap(at: $0, factorX, length: picture.width, channels: channels)
+    }
+    let count = window.width * channels
+    let lines = UnsafeMutablePointer<Int16>.allocate(capacity: 2 * count)
+    defer { lines.deallocate() }
+    return picture.withPixels { source in
+      columns.withUnsafeBufferPointer { columns in
+        Picture(width: window.width, height: window.height, channels: channels) { target in
+          // Rows of the picture at the new width, row n at place n modulo 2: a pair of neighbours is always at hand.
+          var held = (-1, -1)
+          func line(_ row: Int) -> UnsafeMutablePointer<Int16> {
+            let line = lines + (row & 1) * count
+            if (row & 1 == 0 ? held.0 : held.1) != row {
+              stretch(source + row * picture.width * channels, columns, channels, into: line)
+              if row & 1 == 0 { held.0 = row } else { held.1 = row }
+            }
+            return line
+          }
+          for row in 0..<window.height {
+            let (first, share) = position(window.y + row, factorY)
+            let above = line(min(max(first, 0), picture.height - 1))
+            let below = line(min(max(first + 1, 0), picture.height - 1))
+            mix(above, fixed(1 - share), below, fixed(share), count, into: target + row * count)
+          }
+        }
+      }
+    }
+  }
+
+  /// Where result pixel `index` lies: between picture pixel `first` and the next, `share` of the way.
+  private static func position(_ index: Int, _ factor: Double) -> (first: Int, share: Float) {
+    let place = Float((Double(index) + 0.5) * (1 / factor) - 0.5)
+    let first = place.rounded(.down)
+    return (Int(first), place - first)
+  }
+
+  /// A weight as a whole number of 2048ths.
+  private static func fixed(_ weight: Float) -> Int32 { Int32((weight * 2048).rounded(.toNearestOrEven)) }
+
+  /// The two values of a row that a result value is made of, as offsets in the row, and their weights.
+  private struct Tap {
+    let left: Int32
+    let right: Int32
+    let leftWeight: Int32
+    let rightWeight: Int32
+
+    init(at index: Int, _ factor: Double, length: Int, channels: Int) {
+      let (first, share) = Resize.position(index, factor)
+      let inside = first >= 0 && first < length - 1
+      let place = min(max(first, 0), length - 1)
+      left = Int32(place * channels)
+      right = Int32(min(place + 1, length - 1) * channels)
+      leftWeight = Resize.fixed(inside ? 1 - share : 1)
+      rightWeight = Resize.fixed(inside ? share : 0)
+    }
+  }
+
+  /// A row at the new width, in 128ths: at most 255 · 2048 / 16, which fits.
+  private static func stretch(
+    _ row: UnsafePointer<UInt8>, _ columns: UnsafeBufferPointer<Tap>, _ channels: Int,
+    into line: UnsafeMutablePointer<Int16>
+  ) {
+    @inline(__always)
+    func value(_ tap: Tap, _ channel: Int) -> Int16 {
+      let left = Int32(row[Int(tap.left) + channel]) &* tap.leftWeight
+      let right = Int32(row[Int(tap.right) + channel]) &* tap.rightWeight
+      return Int16(truncatingIfNeeded: (left &+ right) &>> 4)
+    }
+    if channels == 1 {
+      for x in 0..<columns.count { line[x] = value(columns[x], 0) }
+    } else {
+      for x in 0..<columns.count {
+        let tap = columns[x]
+        line[3 * x] = value(tap, 0)
+        line[3 * x + 1] = value(tap, 1)
+        line[3 * x + 2] = value(tap, 2)
+      }
+    }
+  }
+
+  /// Two rows at the new width, weighted, back to whole grey levels. Each product is cut to quarters before they are
+  /// added, as OpenCV's 16-bit arithmetic does it.
+  private static func mix(
+    _ above: UnsafePointer<Int16>, _ aboveWeight: Int32, _ below: UnsafePointer<Int16>, _ belowWeight: Int32,
+    _ count: Int, into target: UnsafeMutablePointer<UInt8>
+  ) {
+    let (aboveWeight, belowWeight) = (Int16(aboveWeight), Int16(belowWeight))
+    for i in 0..<count {
+      let upper = Int16(truncatingIfNeeded: (Int32(above[i]) &* Int32(aboveWeight)) &>> 16)
+      let lower = Int16(truncatingIfNeeded: (Int32(below[i]) &* Int32(belowWeight)) &>> 16)
+      target[i] = UInt8(truncatingIfNeeded: (upper &+ lower &+ 2) &>> 2)
+    }
+  }
+
+  /// The mean over 2×2 pixels; over fewer where an odd picture ends.
+  private static func halved(_ picture: Picture, _ window: Picture.Window) -> Picture {
+    let channels = picture.channels
+    let stride = picture.width * channels
+    return picture.withPixels { source in
+      Picture(width: window.width, height: window.height, channels: channels) { target in
+        for row in 0..<window.height {
+          let y = 2 * (window.y + row)
+          let isWholeBelow = y + 1 < picture.height
+          let above = source + y * stride + 2 * window.x * channels
+          let below = isWholeBelow ? above + stride : above
+          let line = target + row * window.width * channels
+          let whole = isWholeBelow ? min(window.width, picture.width / 2 - window.x) : 0
+          if channels == 1 {
+            for x in 0..<whole { line[x] = mean(above + 2 * x, below + 2 * x, 1) }
+          } else {
+            for x in 0..<whole {
+              line[3 * x] = mean(above + 6 * x, below + 6 * x, 3)
+              line[3 * x + 1] = mean(above + 6 * x + 1, below + 6 * x + 1, 3)
+              line[3 * x + 2] = mean(above + 6 * x + 2, below + 6 * x + 2, 3)
+            }
+          }
+          for x in max(whole, 0)..<window.width {
+            let isWholeRight = 2 * (window.x + x) + 1 < picture.width
+            for channel in 0..<channels {
+              let from = 2 * x * channels + channel
+              let next = isWholeRight ? from + channels : from
+              let sum = Int(above[from]) + Int(above[next]) + Int(below[from]) + Int(below[next])
+              line[x * channels + channel] = UInt8((Float(sum) / 4).rounded(.toNearestOrEven))
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func mean(_ above: UnsafePointer<UInt8>, _ below: UnsafePointer<UInt8>, _ next: Int) -> UInt8 {
+    let sum = UInt16(above[0]) &+ UInt16(above[next]) &+ UInt16(below[0]) &+ UInt16(below[next])
+    return UInt8(truncatingIfNeeded: (sum &+ 2) &>> 2)
+  }
+
+  private static func checked(_ window: Picture.Window?, _ width: Int, _ height: Int) -> Picture.Window {
+    precondition(width > 0 && height > 0, "a picture has at least one pixel")
+    let window = window ?? Picture.Window(x: 0, y: 0, width: width, height: height)
+    precondition(window.lies(in: width, height), "the window lies in the result")
+    return window
+  }
+}

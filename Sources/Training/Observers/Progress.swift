@@ -1,0 +1,122 @@
+import Cityscapes
+import Foundation
+
+/// What a person sees: a bar that moves on a terminal, plain lines elsewhere; on standard error, for results go to
+/// standard output.
+package final class Progress: TrainingObserver {
+  private let isTerminal: Bool
+  private let write: (String) -> Void
+  private var options = TrainingOptions()
+  private var stepsPerEpoch = 1
+  private var barIsOpen = false
+  /// Smoothed pictures per second, for the time left.
+  private var pace: Double?
+
+  /// - Parameters:
+  ///   - isTerminal: whether a bar can be drawn.
+  ///   - write: takes what is to be shown, line ends included.
+  package init(
+    isTerminal: Bool = isatty(STDERR_FILENO) == 1,
+    write: @escaping (String) -> Void = { FileHandle.standardError.write(Data($0.utf8)) }
+  ) {
+    self.isTerminal = isTerminal
+    self.write = write
+  }
+
+  package func observe(_ event: TrainingEvent) {
+    switch event {
+    case .started(let run): introduce(run)
+    case .stepped(let report): isTerminal ? draw(report) : log(report)
+    case .judged(let split, let done, let total):
+      if isTerminal { show("\r\u{1B}[K  \(split.rawValue) \(done)/\(total)", open: true) }
+    case .epochFinished(let report, let isBest): summarise(report, isBest: isBest)
+    case .tested(let evaluation): line("  test: \(Self.describe(evaluation))")
+    case .checkpointed: break
+    case .stopped(_, let checkpoint): line("stopped; saved in \(checkpoint): go on with --resume auto")
+    case .finished(let best):
+      line(best.map { String(format: "done; best validation class mIoU %.2f %%", $0 * 100) } ?? "done")
+    }
+  }
+
+  private func introduce(_ run: RunDescription) {
+    options = run.options
+    stepsPerEpoch = run.stepsPerEpoch
+    for text in run.layout { line(text) }
+    let counts = Split.allCases.compactMap { split in run.pictures[split].map { "\($0) \(split.rawValue)" } }
+    line(
+      "Gated-SCNN on \(run.options.backbone.rawValue), \(run.parameters / 1_000_000).\(run.parameters / 100_000 % 10) M parameters; "
+        + "pictures: \(counts.joined(separator: ", ")); \(run.stepsPerEpoch) steps an epoch")
+    if let origin = run.origin {
+      line("from \(origin): epoch \(run.position.epoch + 1), step \(run.position.step)")
+    }
+  }
+
+  private func log(_ report: StepReport) {
+    guard report.position.step % options.logEvery == 0 || report.position.step == stepsPerEpoch else { return }
+    line(
+      "epoch \(report.position.epoch + 1)/\(report.epochs) step \(report.position.step)/\(report.stepsPerEpoch) "
+        + Self.describe(report))
+  }
+
+  private func draw(_ report: StepReport) {
+    let width = 24
+    let filled = width * report.position.step / max(1, report.stepsPerEpoch)
+    let bar = String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
+    let pace = self.pace.map { 0.8 * $0 + 0.2 * report.picturesPerSecond } ?? report.picturesPerSecond
+    self.pace = pace
+    let stepsLeft =
+      report.stepsPerEpoch - report.position.step + (report.epochs - report.position.epoch - 1) * report.stepsPerEpoch
+    let left = Double(stepsLeft * options.batchSize) / max(pace, 1e-9)
+    show(
+      "\r\u{1B}[K\(report.position.epoch + 1)/\(report.epochs) \(bar) \(report.position.step)/\(report.stepsPerEpoch) "
+        + String(format: "loss %.4f  %.2f pictures/s  ", report.loss.total, pace) + Self.duration(left) + " left",
+      open: true)
+  }
+
+  private static func describe(_ report: StepReport) -> String {
+    let loss = report.loss
+    return String(
+      format: "loss %.4f (semantic %.4f edge %.4f task %.4f) lr %.6g %.2f pictures/s", loss.total, loss.semantic,
+      loss.edge, loss.task, report.learningRate, report.picturesPerSecond)
+  }
+
+  private func summarise(_ report: EpochReport, isBest: Bool) {
+    func text(_ figures: EpochReport.Figures) -> String {
+      String(
+        format: "loss %.4f PA %.2f mPA %.2f class mIoU %.2f category mIoU %.2f", figures.loss,
+        figures.pixelAccuracy * 100, figures.meanAccuracy * 100, figures.meanClassIoU * 100,
+        figures.meanCategoryIoU * 100)
+    }
+    line("epoch \(report.epoch)/\(options.epochs) in \(Self.duration(report.seconds))")
+    line("  train: \(text(report.train))")
+    if let validation = report.validation { line("  val:   \(text(validation))\(isBest ? "  best so far" : "")") }
+  }
+
+  private static func describe(_ evaluation: Evaluation) -> String {
+    let metrics = evaluation.metrics
+    return String(
+      format: "PA %.2f mPA %.2f class mIoU %.2f category mIoU %.2f, %.2f pictures/s", metrics.pixelAccuracy * 100,
+      metrics.meanAccuracy * 100, metrics.meanClassIoU * 100, metrics.meanCategoryIoU * 100, evaluation.picturesPerSecond)
+  }
+
+  /// 75 → "1 min 15 s"; 7300 → "2 h 1 min".
+  static func duration(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds < 1e9 else { return "?" }
+    let total = Int(seconds.rounded())
+    return switch total {
+    case ..<60: "\(total) s"
+    case ..<3600: "\(total / 60) min \(total % 60) s"
+    default: "\(total / 3600) h \(total / 60 % 60) min"
+    }
+  }
+
+  private func line(_ text: String) {
+    write((barIsOpen ? "\r\u{1B}[K" : "") + text + "\n")
+    barIsOpen = false
+  }
+
+  private func show(_ text: String, open: Bool) {
+    write(text)
+    barIsOpen = open
+  }
+}

@@ -1,0 +1,44 @@
+import Foundation
+
+/// `P_statistics.csv`: a line an epoch, with the columns of the original implementation and three more.
+package final class StatisticsFile: TrainingObserver {
+  private static let header =
+    "epoch,train_loss,val_loss,train_PA,val_PA,train_mPA,val_mPA,train_class_mIOU,val_class_mIOU,"
+    + "train_category_mIOU,val_category_mIOU,learning_rate,seconds,pictures_per_second"
+  private let path: String
+  private var rows: [EpochReport]
+
+  /// - Parameter rows: the epochs that a resumed run has behind it.
+  package init(path: String, rows: [EpochReport]) {
+    self.path = path
+    self.rows = rows
+  }
+
+  package func observe(_ event: TrainingEvent) throws {
+    guard case .epochFinished(let report, _) = event else { return }
+    rows.append(report)
+    let text = ([Self.header] + rows.map(Self.line)).joined(separator: "\n") + "\n"
+    do {
+      try text.write(toFile: path, atomically: true, encoding: .utf8)
+    } catch {
+      throw TrainingError("\(path): the statistics cannot be written (\(error.localizedDescription)); make room and resume")
+    }
+  }
+
+  private static func line(_ row: EpochReport) -> String {
+    func pair(_ figure: (EpochReport.Figures) -> Double, percent: Bool) -> [String] {
+      [row.train, row.validation].map { figures in
+        figures.map { String(format: percent ? "%.4f" : "%.9g", figure($0) * (percent ? 100 : 1)) } ?? ""
+      }
+    }
+    let fields =
+      ["\(row.epoch)"] + pair(\.loss, percent: false) + pair(\.pixelAccuracy, percent: true)
+      + pair(\.meanAccuracy, percent: true) + pair(\.meanClassIoU, percent: true)
+      + pair(\.meanCategoryIoU, percent: true)
+      + [
+        String(format: "%.9g", row.learningRate), String(format: "%.2f", row.seconds),
+        String(format: "%.4g", row.picturesPerSecond),
+      ]
+    return fields.joined(separator: ",")
+  }
+}

@@ -1,0 +1,51 @@
+import Foundation
+
+/// `P_steps.csv`: a line a step, written as it happens.
+package final class StepsFile: TrainingObserver {
+  private static let header = "epoch,step,loss,semantic,edge,task,learning_rate,pictures_per_second"
+  private let path: String
+  private var file: FileHandle?
+
+  package init(path: String) { self.path = path }
+
+  package func observe(_ event: TrainingEvent) throws {
+    switch event {
+    case .started(let run): try begin(at: run.position)
+    case .stepped(let report): try append(report)
+    case .stopped, .finished: try file?.close()
+    default: break
+    }
+  }
+
+  /// Keeps the lines before the position from which the run goes on: what a run did after its last checkpoint is done again.
+  private func begin(at position: Position) throws {
+    var kept = [Self.header]
+    if position != Position(epoch: 0, step: 0), let old = try? String(contentsOfFile: path, encoding: .utf8) {
+      kept += old.split(separator: "\n").dropFirst().map(String.init).filter { line in
+        let fields = line.split(separator: ",").prefix(2).compactMap { Int($0) }
+        guard fields.count == 2 else { return false }
+        return (fields[0] - 1, fields[1]) <= (position.epoch, position.step)
+      }
+    }
+    do {
+      try (kept.joined(separator: "\n") + "\n").write(toFile: path, atomically: true, encoding: .utf8)
+      let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+      try file.seekToEnd()
+      self.file = file
+    } catch {
+      throw TrainingError("\(path): the steps cannot be written (\(error.localizedDescription)); make the folder writable")
+    }
+  }
+
+  private func append(_ report: StepReport) throws {
+    let loss = report.loss
+    let line = String(
+      format: "%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.4g\n", report.position.epoch + 1, report.position.step, loss.total,
+      loss.semantic, loss.edge, loss.task, report.learningRate, report.picturesPerSecond)
+    do {
+      try file?.write(contentsOf: Data(line.utf8))
+    } catch {
+      throw TrainingError("\(path): the step cannot be written (\(error.localizedDescription)); make room and resume")
+    }
+  }
+}

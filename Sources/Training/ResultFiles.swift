@@ -1,0 +1,42 @@
+import Foundation
+
+/// Where a run puts what it makes.
+package struct ResultFiles: Sendable {
+  package let folder: String
+  private let prefix: String
+
+  package init(_ options: TrainingOptions) {
+    folder = options.savePath
+    prefix = options.savePath + "/" + options.prefix
+  }
+
+  /// The best model.
+  package var model: String { prefix + "_model.safetensors" }
+  package var statistics: String { prefix + "_statistics.csv" }
+  package var steps: String { prefix + "_steps.csv" }
+  package var checkpoints: String { prefix + "/checkpoints" }
+
+  /// Predictions of the best model: palette pictures of trainIds for `val`, grey pictures of labelIds for `test`.
+  package func predictions(_ split: String) -> String { prefix + "/" + split }
+
+  /// Makes the folders and finds out whether they can be written, before hours of work depend on it.
+  package func prepare() throws {
+    for path in [folder, checkpoints] {
+      do {
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      } catch {
+        throw TrainingError("--save-path \(path): the folder cannot be made (\(error.localizedDescription)); give one that can be written")
+      }
+    }
+    for path in [folder, checkpoints] where access(path, W_OK | X_OK) != 0 {
+      throw TrainingError("--save-path \(path): the folder cannot be written; change its permissions or give another")
+    }
+    let probe = checkpoints + "/.probe-\(getpid())"
+    defer { unlink(probe) }
+    do {
+      try Data("probe".utf8).write(to: URL(fileURLWithPath: probe))
+    } catch {
+      throw TrainingError("--save-path \(folder): nothing can be written there (\(error.localizedDescription)); make room or give another folder")
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import Foundation
+import GatedSCNN
+import Layers
+import Tensors
+
+/// Weights and inputs that any language can make: the same as those behind the reference values.
+enum FormulaValues {
+  /// `count` numbers in [−1, 1) that belong to a name.
+  static func uniform(_ name: String, _ count: Int) -> [Double] {
+    var random = RandomNumbers(named: name)
+    return (0..<count).map { _ in random.symmetric() }
+  }
+
+  /// Fills every parameter and running statistic of a network.
+  static func fill(_ store: ParameterStore) {
+    for entry in store.entries {
+      switch entry {
+      case .parameter(let parameter):
+        let values = weights(parameter.name, shape: parameter.form.shape)
+        for (index, value) in values.enumerated() { parameter.value[place(of: index, in: parameter.form)] = Float(value) }
+      case .statistic(let statistic):
+        for (index, value) in weights(statistic.name, shape: [statistic.count]).enumerated() {
+          statistic.value[index] = Float(value)
+        }
+      case .counter: break
+      }
+    }
+  }
+
+  /// Where PyTorch's value number `index` stands in our arrangement.
+  static func place(of index: Int, in form: Parameter.Form) -> Int {
+    guard case .filter(let kernel, let inputs, let outputs) = form else { return index }
+    let taps = kernel * kernel
+    let (output, input, tap) = (index / taps / inputs, index / taps % inputs, index % taps)
+    return (tap * inputs + input) * outputs + output
+  }
+
+  private static func weights(_ name: String, shape: [Int]) -> [Double] {
+    let u = uniform(name, shape.reduce(1, *))
+    if name.hasSuffix("running_mean") { return u.map { 0.1 * $0 } }
+    if name.hasSuffix("running_var") { return u.map { 1 + 0.25 * $0 } }
+    if shape.count == 4 {
+      let bound = (6 / Double(shape[1] * shape[2] * shape[3])).squareRoot() * 0.7
+      return u.map { bound * $0 }
+    }
+    if name.hasSuffix("bias") { return u.map { 0.1 * $0 } }
+    let damped = name.hasSuffix("bn3.weight") || name.hasPrefix("shape_stream.res") && name.hasSuffix("bn2.weight")
+    return u.map { (damped ? 0.2 : 1) * (1 + 0.25 * $0) }
+  }
+
+  /// A batch in the arrangement of the network.
+  struct Batch {
+    let image: Tensor
+    let canny: Tensor
+    let target: [UInt8]
+    let boundary: [UInt8]
+
+    init(_ pictures: Int, _ height: Int, _ width: Int) {
+      let pixels = height * width
+      let planes = uniform("input.image", pictures * 3 * pixels)
+      var image = [Float](repeating: 0, count: planes.count)
+      for picture in 0..<pictures {
+        for pixel in 0..<pixels {
+          for channel in 0..<3 {
+            image[(picture * pixels + pixel) * 3 + channel] = Float(2 * planes[(picture * 3 + channel) * pixels + pixel])
+          }
+        }
+      }
+      self.image = Tensor(Shape(pictures, height, width, 3), dense: image)
+      canny = Tensor(
+        Shape(pictures, height, width, 1), dense: uniform("input.canny", pictures * pixels).map { $0 > 0.8 ? 1 : 0 })
+      boundary = uniform("input.boundary", pictures * pixels).map { $0 > 0.7 ? 1 : 0 }
+
+      let (rows, columns) = ((height + 7) / 8, (width + 7) / 8)
+      let classes = uniform("input.labels", pictures * rows * columns).map { value -> UInt8 in
+        let label = UInt8((value + 1) / 2 * 20)
+        return label == 19 ? 255 : label
+      }
+      var target = [UInt8](repeating: 0, count: pictures * pixels)
+      for picture in 0..<pictures {
+        for y in 0..<height {
+          for x in 0..<width {
+            target[(picture * height + y) * width + x] = classes[(picture * rows + y / 8) * columns + x / 8]
+          }
+        }
+      }
+      self.target = target
+    }
+  }
+}
