@@ -1,0 +1,189 @@
+import Foundation
+import Tensors
+
+/// Decodes and augments ahead of the training loop, on threads of its own.
+///
+/// Batches come out in order and with the same contents whatever the number of threads. A file that cannot be used
+/// surfaces at `next()` of the batch that it belongs to, after the batches before it.
+package final class Loader: Sendable {
+  /// What is done to the samples.
+  package enum Treatment: Sendable, Equatable {
+    /// Resized, cropped and flipped at random.
+    case augmented(seed: UInt64, epoch: Int, crop: Size)
+    /// Cut or padded at the bottom and the right.
+    case cut(to: Size)
+    /// At their own size, one in each batch.
+    case whole
+
+    /// The size of all pictures, where it is known before they are.
+    fileprivate var size: Size? {
+      switch self {
+      case .augmented(_, _, let crop), .cut(let crop): crop
+      case .whole: nil
+      }
+    }
+  }
+
+  private let queue: LoaderQueue
+
+  /// - Parameters:
+  ///   - samples: the split, sorted.
+  ///   - batches: the indices of the samples of each batch, in the order in which they are wanted.
+  ///   - threads: how many decode at once; at least 1.
+  ///   - ahead: how many batches may be ready or in work before they are asked for; at least 1.
+  package init(
+    samples: [SamplePaths], batches: [[Int]], treatment: Treatment, threads: Int = 1, ahead: Int = 2
+  ) {
+    precondition(threads >= 1 && ahead >= 1)
+    precondition(batches.allSatisfy { !$0.isEmpty }, "a batch holds at least one picture")
+    precondition(treatment != .whole || batches.allSatisfy { $0.count == 1 }, "whole pictures come one at a time")
+    let queue = LoaderQueue(samples: samples, batches: batches, treatment: treatment, threads: threads, ahead: ahead)
+    self.queue = queue
+    // The threads hold the queue, not the loader, so that letting go of the loader ends them.
+    for _ in 0..<threads {
+      let thread = Thread { queue.serve() }
+      thread.name = "gscnn loader"
+      thread.start()
+    }
+  }
+
+  deinit { stop() }
+
+  /// The next batch; waits for it where need be.
+  /// - Returns: nil after the last one, or after `stop()`.
+  /// - Throws: `PictureError`, naming the file, each time again once a sample of the next batch cannot be used.
+  package func next() throws -> Batch? { try queue.next() }
+
+  /// Ends the threads, each after the picture that it is at, and waits for them. Letting go of the loader does the same.
+  package func stop() { queue.stop() }
+
+  /// How long `next()` has had to wait so far, in seconds: near nothing where loading keeps up with training.
+  package var secondsWaited: Double { queue.secondsWaited }
+}
+
+/// What the threads of a loader and its consumer share.
+private final class LoaderQueue: @unchecked Sendable {
+  // Unchecked: every variable is touched with `condition` locked.
+
+  private let samples: [SamplePaths]
+  private let batches: [[Int]]
+  private let treatment: Loader.Treatment
+  private let ahead: Int
+
+  private let condition = NSCondition()
+  /// A sample of a batch, and its place there.
+  private struct Job {
+    var batch: Int
+    var place: Int
+  }
+  /// A batch from its first sample taken up to its delivery.
+  private struct Work {
+    var builder: BatchBuilder?
+    var samplesToDo: Int
+  }
+  private var nextJob = Job(batch: 0, place: 0)
+  private var inWork: [Int: Work] = [:]
+  private var delivered = 0
+  private var failure: (batch: Int, error: any Error)?
+  private var stopping = false
+  private var liveThreads: Int
+  private var waited = 0.0
+
+  init(samples: [SamplePaths], batches: [[Int]], treatment: Loader.Treatment, threads: Int, ahead: Int) {
+    self.samples = samples
+    self.batches = batches
+    self.treatment = treatment
+    self.ahead = ahead
+    liveThreads = threads
+  }
+
+  var secondsWaited: Double { condition.withLock { waited } }
+
+  // MARK: The consumer's side
+
+  func next() throws -> Batch? {
+    condition.lock()
+    defer { condition.unlock() }
+    let asked = ContinuousClock.now
+    defer { waited += (ContinuousClock.now - asked) / .seconds(1) }
+    while true {
+      if stopping || delivered == batches.count { return nil }
+      if let work = inWork[delivered], work.samplesToDo == 0, let builder = work.builder {
+        inWork[delivered] = nil
+        delivered += 1
+        condition.broadcast()
+        return builder.finished()
+      }
+      // A failure in a later batch does not keep this one from being finished: all its samples are taken up already.
+      if let failure, failure.batch == delivered { throw failure.error }
+      condition.wait()
+    }
+  }
+
+  func stop() {
+    condition.lock()
+    stopping = true
+    condition.broadcast()
+    while liveThreads > 0 { condition.wait() }
+    inWork = [:]
+    condition.unlock()
+  }
+
+  // MARK: The threads' side
+
+  func serve() {
+    condition.lock()
+    while let job = awaitedJob() {
+      var builder = inWork[job.batch]?.builder
+      condition.unlock()
+      let outcome = Result { try load(job, into: &builder) }
+      condition.lock()
+      switch outcome {
+      case .success:
+        inWork[job.batch]?.builder = builder
+        inWork[job.batch]?.samplesToDo -= 1
+      case .failure(let error):
+        if job.batch < failure?.batch ?? Int.max { failure = (job.batch, error) }
+      }
+      condition.broadcast()
+    }
+    liveThreads -= 1
+    condition.broadcast()
+    condition.unlock()
+  }
+
+  /// The next sample to load, once its batch is near enough; nil when there is nothing more to do. Call it locked.
+  private func awaitedJob() -> Job? {
+    while !stopping, failure == nil, nextJob.batch < batches.count {
+      guard nextJob.batch < delivered + ahead else {
+        condition.wait()
+        continue
+      }
+      let job = nextJob
+      let indices = batches[job.batch]
+      if job.place == 0 {
+        let builder = treatment.size.map { BatchBuilder(indices: indices, size: $0) }
+        inWork[job.batch] = Work(builder: builder, samplesToDo: indices.count)
+      }
+      let isLast = job.place + 1 == indices.count
+      nextJob = isLast ? Job(batch: job.batch + 1, place: 0) : Job(batch: job.batch, place: job.place + 1)
+      return job
+    }
+    return nil
+  }
+
+  private func load(_ job: Job, into builder: inout BatchBuilder?) throws {
+    let index = batches[job.batch][job.place]
+    let sample = try Sample.read(samples[index], index: index)
+    let size = Size(sample.picture.height, sample.picture.width)
+    let augmentation: Augmentation =
+      if case .augmented(let seed, let epoch, let crop) = treatment {
+        .drawn(seed: seed, epoch: epoch, index: index, picture: size, crop: crop)
+      } else {
+        .none
+      }
+    let target = builder ?? BatchBuilder(indices: [index], size: size)
+    target.fill(job.place, with: sample, augmentation)
+    builder = target
+  }
+}
