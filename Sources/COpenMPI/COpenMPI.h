@@ -1,1 +1,35 @@
+// What Swift cannot import from <mpi.h>: Open MPI's handles and special addresses are macros that cast.
+#ifndef COPENMPI_H
+#define COPENMPI_H
+
 #include <mpi.h>
+
+static inline MPI_Comm mpiWorld(void) { return MPI_COMM_WORLD; }
+static inline MPI_Info mpiNoInfo(void) { return MPI_INFO_NULL; }
+static inline MPI_Errhandler mpiErrorsReturn(void) { return MPI_ERRORS_RETURN; }
+static inline MPI_Status *mpiIgnoreStatus(void) { return MPI_STATUS_IGNORE; }
+static inline const void *mpiInPlace(void) { return MPI_IN_PLACE; }
+
+static inline MPI_Datatype mpiByte(void) { return MPI_BYTE; }
+static inline MPI_Datatype mpiFloat(void) { return MPI_FLOAT; }
+static inline MPI_Datatype mpiDouble(void) { return MPI_DOUBLE; }
+static inline MPI_Datatype mpiInt64(void) { return MPI_INT64_T; }
+static inline MPI_Datatype mpiUInt64(void) { return MPI_UINT64_T; }
+
+static inline MPI_Op mpiSum(void) { return MPI_SUM; }
+static inline MPI_Op mpiMax(void) { return MPI_MAX; }
+static inline MPI_Op mpiMin(void) { return MPI_MIN; }
+
+/// What MPI_Abort does in Open MPI after it has printed its notice; absent from other MPI libraries.
+extern int ompi_mpi_abort(MPI_Comm communicator, int status) __attribute__((weak));
+
+/// Ends every process of the job with `status`.
+///
+/// MPI_Abort has `mpirun` print seven lines of its own under the message of the rank that failed, which buries the one
+/// line that matters; they are left out where the library allows it, with or without `mpirun --quiet`.
+static inline void mpiEndJob(int status) {
+  if (ompi_mpi_abort) ompi_mpi_abort(MPI_COMM_WORLD, status);
+  MPI_Abort(MPI_COMM_WORLD, status);
+}
+
+#endif

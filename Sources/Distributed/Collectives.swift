@@ -1,0 +1,111 @@
+import COpenMPI
+
+/// Calls in which every rank takes part.
+extension Communicator {
+  /// Replaces each number by its sum over the ranks, which must not overflow.
+  package func sum(_ values: inout [Int]) { reduce(&values, mpiSum()) }
+
+  /// The largest of the ranks' numbers.
+  package func largest(_ value: Int) -> Int {
+    var values = [value]
+    reduce(&values, mpiMax())
+    return values[0]
+  }
+
+  /// The smallest of the ranks' numbers.
+  package func smallest(_ value: Int) -> Int {
+    var values = [value]
+    reduce(&values, mpiMin())
+    return values[0]
+  }
+
+  /// Integer operations have no rounding, so that MPI may take any order.
+  private func reduce(_ values: inout [Int], _ operation: MPI_Op?) {
+    guard size > 1, !values.isEmpty else { return }
+    let count = Int32(values.count)
+    check(MPI_Allreduce(mpiInPlace(), &values, count, mpiInt64(), operation, handle), "reduce integers")
+  }
+
+  /// Copies the floats of one rank over those of the others; `count` is the same on all ranks.
+  package func broadcast(_ floats: UnsafeMutablePointer<Float>, count: Int, from root: Int = 0) {
+    broadcast(UnsafeMutableRawBufferPointer(start: floats, count: count * MemoryLayout<Float>.stride), from: root)
+  }
+
+  /// Copies the bytes of one rank over those of the others; the count is the same on all ranks.
+  package func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int = 0) {
+    guard size > 1 else { return }
+    for piece in Self.pieces(of: bytes.count) {
+      let start = bytes.baseAddress.map { $0 + piece.lowerBound }
+      check(MPI_Bcast(start, Int32(piece.count), mpiByte(), Int32(root), handle), "broadcast")
+    }
+  }
+
+  /// The bytes of one rank, on all ranks; what the others pass is ignored.
+  package func broadcast(_ bytes: [UInt8], from root: Int = 0) -> [UInt8] {
+    guard size > 1 else { return bytes }
+    var count = Int64(bytes.count)
+    check(MPI_Bcast(&count, 1, mpiInt64(), Int32(root), handle), "broadcast")
+    var result = rank == root ? bytes : [UInt8](repeating: 0, count: Int(count))
+    result.withUnsafeMutableBytes { broadcast($0, from: root) }
+    return result
+  }
+
+  /// Brings the bytes of every rank to rank 0.
+  /// - Returns: on rank 0 those of each rank, in the order of the ranks; elsewhere nothing.
+  package func gather(_ bytes: [UInt8]) -> [[UInt8]] {
+    guard size > 1 else { return [bytes] }
+    var count = Int64(bytes.count)
+    guard rank == 0 else {
+      check(MPI_Send(&count, 1, mpiInt64(), 0, Tag.gather, handle), "gather")
+      bytes.withUnsafeBytes { bytes in
+        for piece in Self.pieces(of: bytes.count) {
+          let start = bytes.baseAddress.map { $0 + piece.lowerBound }
+          check(MPI_Send(start, Int32(piece.count), mpiByte(), 0, Tag.gather, handle), "gather")
+        }
+      }
+      return []
+    }
+    var all = [bytes]
+    for source in 1..<Int32(size) {
+      check(MPI_Recv(&count, 1, mpiInt64(), source, Tag.gather, handle, mpiIgnoreStatus()), "gather")
+      var received = [UInt8](repeating: 0, count: Int(count))
+      received.withUnsafeMutableBytes { bytes in
+        for piece in Self.pieces(of: bytes.count) {
+          let start = bytes.baseAddress.map { $0 + piece.lowerBound }
+          let code = MPI_Recv(
+            start, Int32(piece.count), mpiByte(), source, Tag.gather, handle, mpiIgnoreStatus())
+          check(code, "gather")
+        }
+      }
+      all.append(received)
+    }
+    return all
+  }
+
+  /// The number of each rank, on all ranks, in the order of the ranks.
+  package func gatherEverywhere(_ value: UInt64) -> [UInt64] {
+    guard size > 1 else { return [value] }
+    var value = value
+    var all = [UInt64](repeating: 0, count: size)
+    check(MPI_Allgather(&value, 1, mpiUInt64(), &all, 1, mpiUInt64(), handle), "gather")
+    return all
+  }
+
+  /// The text of each rank, on all ranks, in the order of the ranks.
+  package func gatherEverywhere(_ text: String) -> [String] {
+    // Joined by a byte that UTF-8 does not use.
+    let joined = broadcast(Array(gather(Array(text.utf8)).joined(separator: [0xFF])))
+    return joined.split(separator: 0xFF, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// MPI counts in 32 bits; larger messages go in pieces.
+  private static func pieces(of count: Int) -> [Range<Int>] {
+    stride(from: 0, to: count, by: 1 << 30).map { $0..<min($0 + 1 << 30, count) }
+  }
+}
+
+/// Keeps messages between two ranks apart by what they are for.
+enum Tag {
+  static let gather: Int32 = 1
+  static let treeSum: Int32 = 2
+}

@@ -1,0 +1,35 @@
+/// What the environment tells of the program that started this process.
+struct Launcher: Equatable {
+  /// The command, as a message names it.
+  let name: String
+  /// Processes it says it started, where it says so.
+  let processes: Int?
+  /// The number of this one among them, where it says so.
+  let rank: Int?
+  /// Whether it offers what MPI needs to find the other processes.
+  let connects: Bool
+
+  /// - Parameter variable: looks up a variable of the environment.
+  /// - Returns: nil where the process was started by hand.
+  init?(_ variable: (String) -> String?) {
+    func number(_ names: String...) -> Int? { names.lazy.compactMap { variable($0).flatMap { Int($0) } }.first }
+    let connects = ["OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_SIZE", "PMI_FD"]
+      .contains { variable($0) != nil }
+    if let processes = number("OMPI_COMM_WORLD_SIZE") {
+      self.init("mpirun", processes, number("OMPI_COMM_WORLD_RANK"), connects)
+    } else if let rank = number("SLURM_PROCID"), let processes = number("SLURM_STEP_NUM_TASKS", "SLURM_NTASKS") {
+      self.init("srun", processes, rank, connects)
+    } else if connects {
+      self.init("the launcher", number("PMI_SIZE"), number("PMI_RANK", "PMIX_RANK"), true)
+    } else {
+      return nil
+    }
+  }
+
+  private init(_ name: String, _ processes: Int?, _ rank: Int?, _ connects: Bool) {
+    self.name = name
+    self.processes = processes
+    self.rank = rank
+    self.connects = connects
+  }
+}
