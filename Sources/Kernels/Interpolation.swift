@@ -1,0 +1,226 @@
+import Tensors
+
+/// Bilinear interpolation between sizes, as PyTorch's `F.interpolate(mode="bilinear")`.
+///
+/// Each output pixel mixes two neighbouring rows and two neighbouring columns: `y = A · x · Bᵀ` channel by channel, with
+/// matrices of two weights a row. The way back is `dx = Aᵀ · dy · B`, where each input pixel gathers what it gave.
+package enum Interpolation {
+  /// Which points of input and output lie on each other.
+  package enum Corners: Sendable {
+    /// The centres of the corner pixels (`align_corners=True`).
+    case aligned
+    /// The outer corners of the corner pixels (`align_corners=False`).
+    case halfPixel
+  }
+
+  /// - Parameter x: `[N, H, W, C]`.
+  /// - Returns: `[N, size.height, size.width, C]`.
+  package static func resize(_ x: Tensor, to size: Size, corners: Corners, on workers: WorkerPool) -> Tensor {
+    let shape = x.shape
+    let y = Tensor(shape.with(size: size))
+    let rows = Neighbours(of: size.height, among: shape.height, corners)
+    let columns = Neighbours(of: size.width, among: shape.width, corners)
+    let stride = shape.stride
+    let rowFloats = shape.width * stride
+    let scratch = Scratch(rowFloats, workers)
+    workers.run(shape.pictures * size.height) { task, worker in
+      let (picture, row) = task.quotientAndRemainder(dividingBy: size.height)
+      let input = x.picture(picture)
+      let mixed = scratch.row(worker)
+      mix(
+        input + rows.lower[row] * rowFloats, input + rows.upper[row] * rowFloats, rows.fraction[row], rowFloats,
+        into: mixed)
+      let output = y.start + task * size.width * stride
+      if stride == 1 {
+        for column in 0..<size.width {
+          let left = mixed[columns.lower[column]]
+          output[column] = left.addingProduct(columns.fraction[column], mixed[columns.upper[column]] - left)
+        }
+      } else {
+        for column in 0..<size.width {
+          mix(
+            mixed + columns.lower[column] * stride, mixed + columns.upper[column] * stride, columns.fraction[column],
+            stride, into: output + column * stride)
+        }
+      }
+    }
+    return y
+  }
+
+  /// The gradient of `resize` with respect to its input.
+  ///
+  /// - Parameters:
+  ///   - dy: `[N, H′, W′, C]`.
+  ///   - inputSize: that of the input, H and W.
+  /// - Returns: `[N, H, W, C]`.
+  package static func gradient(
+    _ dy: Tensor, inputSize: Size, corners: Corners, on workers: WorkerPool
+  ) -> Tensor {
+    let shape = dy.shape
+    let dx = Tensor(shape.with(size: inputSize))
+    let rows = Receivers(of: inputSize.height, Neighbours(of: shape.height, among: inputSize.height, corners))
+    let columns = Receivers(of: inputSize.width, Neighbours(of: shape.width, among: inputSize.width, corners))
+    let stride = shape.stride
+    let rowFloats = shape.width * stride
+    let scratch = Scratch(rowFloats, workers)
+    workers.run(shape.pictures * inputSize.height) { task, worker in
+      let (picture, row) = task.quotientAndRemainder(dividingBy: inputSize.height)
+      let gathered = scratch.row(worker)
+      gather(dy.picture(picture), rows, row, step: rowFloats, count: rowFloats, into: gathered)
+      let output = dx.start + task * inputSize.width * stride
+      if stride == 1 {
+        for column in 0..<inputSize.width {
+          let first = columns.first[column]
+          var sum: Float = 0
+          for index in columns.begin[column]..<columns.begin[column + 1] {
+            sum = sum.addingProduct(columns.weight[index], gathered[first + index - columns.begin[column]])
+          }
+          output[column] = sum
+        }
+      } else {
+        for column in 0..<inputSize.width {
+          gather(gathered, columns, column, step: stride, count: stride, into: output + column * stride)
+        }
+      }
+    }
+    return dx
+  }
+
+  /// `low + fraction · (high − low)` for `count` floats, rounded up to whole vectors.
+  @inline(__always)
+  private static func mix(
+    _ low: UnsafeMutablePointer<Float>, _ high: UnsafeMutablePointer<Float>, _ fraction: Float, _ count: Int,
+    into result: UnsafeMutablePointer<Float>
+  ) {
+    var index = 0
+    while index < count {
+      let value = low.vector(index)
+      result.store(multiplyAdd(fraction, high.vector(index) - value, value), index)
+      index += 8
+    }
+  }
+
+  /// The weighted sum of what position `index` gave to, `step` floats from one to the next; `count` floats, rounded up
+  /// to whole vectors.
+  @inline(__always)
+  private static func gather(
+    _ source: UnsafeMutablePointer<Float>, _ receivers: Receivers, _ index: Int, step: Int, count: Int,
+    into result: UnsafeMutablePointer<Float>
+  ) {
+    let begin = receivers.begin[index]
+    let weights = receivers.weight + begin
+    let terms = receivers.begin[index + 1] - begin
+    let first = source + receivers.first[index] * step
+    var offset = 0
+    // Two vectors at a time: a whole cache line of each row, as many rows fall on the same place in the cache.
+    while offset + 16 <= count {
+      var low = Vector.zero
+      var high = Vector.zero
+      var row = first + offset
+      for term in 0..<terms {
+        low = multiplyAdd(weights[term], row.vector(), low)
+        high = multiplyAdd(weights[term], row.vector(8), high)
+        row += step
+      }
+      result.store(low, offset)
+      result.store(high, offset + 8)
+      offset += 16
+    }
+    while offset < count {
+      var sum = Vector.zero
+      var row = first + offset
+      for term in 0..<terms {
+        sum = multiplyAdd(weights[term], row.vector(), sum)
+        row += step
+      }
+      result.store(sum, offset)
+      offset += 8
+    }
+  }
+}
+
+/// Along one axis: the two input positions that each output position mixes, and how far it lies towards the upper.
+private final class Neighbours {
+  let count: Int
+  let lower: UnsafeMutablePointer<Int>
+  let upper: UnsafeMutablePointer<Int>
+  let fraction: UnsafeMutablePointer<Float>
+
+  init(of outputs: Int, among inputs: Int, _ corners: Interpolation.Corners) {
+    precondition(outputs > 0 && inputs > 0)
+    count = outputs
+    lower = .allocate(capacity: outputs)
+    upper = .allocate(capacity: outputs)
+    fraction = .allocate(capacity: outputs)
+    for output in 0..<outputs {
+      let position =
+        switch corners {
+        case .aligned: outputs > 1 ? Double(output * (inputs - 1)) / Double(outputs - 1) : 0
+        case .halfPixel: max(0, (Double(output) + 0.5) * (Double(inputs) / Double(outputs)) - 0.5)
+        }
+      lower[output] = min(Int(position), inputs - 1)
+      upper[output] = min(lower[output] + 1, inputs - 1)
+      fraction[output] = Float(position - Double(lower[output]))
+    }
+  }
+
+  deinit {
+    lower.deallocate()
+    upper.deallocate()
+    fraction.deallocate()
+  }
+}
+
+/// The transpose of `Neighbours`: the output positions that each input position gave to, which are neighbours of each
+/// other, and the weights it gave with.
+private final class Receivers {
+  /// The first output position, by input position.
+  let first: UnsafeMutablePointer<Int>
+  /// Where in `weight` the weights of an input position begin; one entry more marks the end.
+  let begin: UnsafeMutablePointer<Int>
+  let weight: UnsafeMutablePointer<Float>
+
+  init(of inputs: Int, _ neighbours: Neighbours) {
+    first = .allocate(capacity: inputs)
+    begin = .allocate(capacity: inputs + 1)
+    weight = .allocate(capacity: 2 * neighbours.count)
+    var used = 0
+    var next = 0
+    for input in 0..<inputs {
+      // Lower neighbours never fall from one output to the next: skip those that lie wholly before this input.
+      while next < neighbours.count && neighbours.upper[next] < input { next += 1 }
+      first[input] = next
+      begin[input] = used
+      var output = next
+      while output < neighbours.count && neighbours.lower[output] <= input {
+        let fraction = neighbours.fraction[output]
+        var share: Float = 0
+        if neighbours.lower[output] == input { share += 1 - fraction }
+        if neighbours.upper[output] == input { share += fraction }
+        weight[used] = share
+        used += 1
+        output += 1
+      }
+    }
+    begin[inputs] = used
+  }
+
+  deinit {
+    first.deallocate()
+    begin.deallocate()
+    weight.deallocate()
+  }
+}
+
+/// A row of floats a worker.
+private struct Scratch {
+  private let buffer: Buffer
+  private let step: Int
+
+  init(_ count: Int, _ workers: WorkerPool) {
+    step = (count + 31) & ~15
+    buffer = Buffer(count: step * workers.threads)
+  }
+
+  func row(_ worker: Int) -> UnsafeMutablePointer<Float> { buffer.start + worker * step }
+}
