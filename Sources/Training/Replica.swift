@@ -15,7 +15,7 @@ package final class Replica {
 
   private let ranks: any BatchReduction
   private let batchNormReduction: any BatchReduction
-  private let buckets: GradientBuckets
+  private var buckets: GradientBuckets
 
   package init(
     _ model: GatedSCNN, momentum: Double, weightDecay: Double, batchNorm: TrainingOptions.BatchNormScope,
@@ -27,7 +27,9 @@ package final class Replica {
     optimiser = SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay))
     ranks = RankReduction(communicator)
     batchNormReduction = batchNorm == .sync ? ranks : LocalBatch()
-    buckets = GradientBuckets(model.store, communicator: communicator)
+    buckets = GradientBuckets(
+      model.store.gradients.start, extents: model.store.parameters.map { $0.offset..<$0.offset + $0.form.count },
+      over: communicator)
   }
 
   /// One step on this rank's share of a global batch: forward, losses, backward, sum of the gradients over the ranks, update.
@@ -36,8 +38,8 @@ package final class Replica {
   ///
   /// - Returns: the losses of the global batch, and for each pixel of the share the class that was predicted.
   package func step(_ batch: Batch, rate: Double) -> (loss: JointLoss, predictions: [UInt8]) {
-    let pass = Pass(.training, workers: workers, reduction: batchNormReduction, profile: profile) { [buckets] parameter in
-      buckets.completed(parameter.index)
+    let pass = Pass(.training, workers: workers, reduction: batchNormReduction, profile: profile) {
+      [unowned self] parameter in measured(.communication) { buckets.completed(parameter.index) }
     }
     let (loss, predictions) = {
       let output = model(image: batch.image, canny: batch.canny, in: pass)

@@ -4,74 +4,76 @@ import Foundation
 import GatedSCNN
 import Layers
 import Tensors
-import Weights
 
 /// A run of `gscnn train` on one rank.
 ///
-/// All ranks go through the same steps. Rank 0 alone validates (or all do), writes and speaks; what it finds the others learn
-/// from it, so that all take the same turns.
+/// All ranks go through the same steps and take the same turns: what decides a turn (a signal, a figure of the validation) is
+/// agreed on first. Rank 0 alone writes and speaks.
 package final class Trainer {
   private let options: TrainingOptions
   private let communicator: Communicator
   private let workers: WorkerPool
   private let files: ResultFiles
+  private let data: TrainingData
+  private let replica: Replica
+  private let memory: RunMemory
+  private let judge: EpochJudge
   private let schedule: Schedule
-  private let agreement: Agreement
-  private let signals = StopSignal()
-  private var observers: [any TrainingObserver] = []
+  private var observers: [any TrainingObserver]
 
-  /// - Parameter threads: compute threads of this rank.
-  package init(_ options: TrainingOptions, communicator: Communicator, threads: Int) {
+  private var state: TrainingState
+  private let origin: String?
+  /// Steps until `maxSteps`.
+  private var stepsToGo: Int
+
+  /// Gets everything ready, from the pictures to the weights of every rank.
+  ///
+  /// - Parameters:
+  ///   - threads: compute threads of this rank.
+  ///   - observers: watch on rank 0, after the files of the run.
+  package init(
+    _ options: TrainingOptions, communicator: Communicator, threads: Int, observers: [any TrainingObserver] = [Progress()]
+  ) throws {
+    try options.validate(ranks: communicator.size)
     self.options = options
     self.communicator = communicator
     workers = WorkerPool(threads: threads)
     files = ResultFiles(options)
     schedule = Schedule(start: options.learningRate, epochs: options.epochs, power: options.power)
-    agreement = Agreement(communicator)
-  }
+    stepsToGo = options.maxSteps ?? .max
 
-  private var leads: Bool { communicator.rank == 0 }
+    StopSignal.observe()
+    if communicator.rank == 0 { try files.prepare() }
+    data = try TrainingData(options, communicator: communicator)
+    try DataSet.prepare(
+      options.dataPath, splits: options.test ? Split.allCases : [.train, .val], communicator: communicator,
+      threads: threads)
+    let model = GatedSCNN(options.backbone, seed: options.seed)
+    replica = Replica(
+      model, momentum: options.momentum, weightDecay: options.weightDecay, batchNorm: options.batchNorm,
+      communicator: communicator, workers: workers)
+    memory = RunMemory(options, files, replica, communicator) { warning in
+      FileHandle.standardError.write(Data("gscnn: \(warning)\n".utf8))
+    }
+    judge = EpochJudge(
+      options: options, files: files, model: model, workers: workers, communicator: communicator, data: data)
+    let start = try memory.begin()
+    state = start.state
+    origin = start.origin
+    self.observers =
+      communicator.rank == 0
+      ? [StatisticsFile(path: files.statistics, rows: state.epochs), StepsFile(path: files.steps)] + observers : []
+  }
 
   /// Trains until the last epoch or until told to stop.
   ///
-  /// - Returns: the exit status: 0 at the end, 75 or 130 where a signal (or `maxSteps`) asked for a stop and everything is saved.
+  /// - Returns: the exit status: 0 at the end and after `maxSteps`; 75 or 130 where a signal asked for a stop. Everything is
+  ///   saved then.
   package func run() throws -> Int32 {
-    try options.validate(ranks: communicator.size)
-    signals.listen()
-    if leads { try files.prepare() }
-    try DataSet.prepare(options.dataPath, communicator: communicator, threads: workers.threads)
-    let data = try TrainingData(options, communicator: communicator)
-
-    let model = GatedSCNN(options.backbone, seed: options.seed)
-    let replica = Replica(
-      model, momentum: options.momentum, weightDecay: options.weightDecay, batchNorm: options.batchNorm,
-      communicator: communicator, workers: workers)
-    let memory = RunMemory(files, options, replica, communicator)
-    let start = try memory.begin()
-    var state = start.state
-
-    if leads {
-      observers = [
-        StatisticsFile(path: files.statistics, rows: state.epochs), StepsFile(path: files.steps), Progress(),
-      ]
-    }
-    try tell(
-      .started(
-        RunDescription(
-          options: options, layout: ProcessLayout.describe(communicator, threads: workers.threads, batchSize: options.batchSize),
-          parameters: model.store.parameterCount, pictures: data.counts, stepsPerEpoch: data.stepsPerEpoch,
-          position: state.position, origin: start.origin)))
-    try agreement.requireEqualReplicas(digest(of: replica))
-
-    let judge = EpochJudge(options, files, model, workers, communicator, data)
-    var stepsToGo = options.maxSteps ?? .max
+    try introduce()
+    try checkReplicas()
     while state.position.epoch < options.epochs {
-      if state.position.step < data.stepsPerEpoch {
-        if let status = try trainEpoch(&state, on: data, with: replica, memory, stepsToGo: &stepsToGo) { return status }
-      }
-      let status = try closeEpoch(&state, judge, replica, memory)
-      if let status { return status }
-      if stepsToGo <= 0, state.position.epoch < options.epochs { return try stop(75, state, memory) }
+      if let status = try trainEpoch() ?? closeEpoch() { return status }
     }
     try memory.finish()
     try tell(.finished(bestMeanIoU: state.bestMeanIoU))
@@ -81,79 +83,139 @@ package final class Trainer {
   /// The steps of the running epoch that are left.
   ///
   /// - Returns: the exit status where the run is to stop.
-  private func trainEpoch(
-    _ state: inout TrainingState, on data: TrainingData, with replica: Replica, _ memory: RunMemory, stepsToGo: inout Int
-  ) throws -> Int32? {
-    let loader = try data.loader(from: state.position)
+  private func trainEpoch() throws -> Int32? {
+    guard state.position.step < data.stepsPerEpoch else { return nil }
+    let loader = data.loader(from: state.position)
     defer { loader.stop() }
     let rate = schedule.rate(epoch: state.position.epoch)
     var begin = Profile.now
     while let batch = try loader.next() {
       let (loss, predictions) = replica.step(batch, rate: rate)
-      guard loss.total.isFinite else {
-        throw TrainingError(
-          "epoch \(state.position.epoch + 1), step \(state.position.step + 1): the loss is \(loss.total); "
-            + "lower --learning-rate and go on from the last checkpoint with --resume auto")
-      }
+      try requireFinite(loss)
+      let end = Profile.now
+      state.running.add(loss, seconds: end - begin)
       state.running.confusion.add(prediction: predictions, target: batch.target)
       state.position.step += 1
       state.totalSteps += 1
       stepsToGo -= 1
-      let now = Profile.now
-      state.running.lossSum += loss.total
-      state.running.steps += 1
-      state.running.seconds += now - begin
       try tell(
         .stepped(
           StepReport(
             position: state.position, stepsPerEpoch: data.stepsPerEpoch, epochs: options.epochs, loss: loss,
-            learningRate: rate, picturesPerSecond: Double(options.batchSize) / (now - begin))))
-      begin = now
+            learningRate: rate, picturesPerSecond: Double(options.batchSize) / (end - begin))))
+      begin = end
 
-      let isLast = state.position.step == data.stepsPerEpoch
-      if let status = agreement.stopStatus(signals.received) { return try stop(status, state, memory) }
-      if stepsToGo <= 0, !isLast { return try stop(75, state, memory) }
-      if let every = options.checkpointEvery, state.totalSteps % every == 0, !isLast {
-        try save(&state, replica, memory)
-      }
+      if let status = communicator.agreedStop() { return try stop(status) }
+      if state.position.step == data.stepsPerEpoch { break }
+      if stepsToGo == 0 { return try stop(0) }
+      if let every = options.checkpointEvery, state.totalSteps % every == 0 { try save() }
     }
     return nil
   }
 
-  /// Validates, reports, and begins the next epoch.
-  private func closeEpoch(
-    _ state: inout TrainingState, _ judge: EpochJudge, _ replica: Replica, _ memory: RunMemory
-  ) throws -> Int32? {
-    try agreement.requireEqualReplicas(digest(of: replica))
-    state.running.confusion = summed(state.running.confusion)
+  /// Validates, reports, tries a best model on the test split, and begins the next epoch.
+  ///
+  /// - Returns: the exit status where the run is to stop.
+  private func closeEpoch() throws -> Int32? {
     let epoch = state.position.epoch
     let isLast = epoch + 1 == options.epochs
+    try checkReplicas()
+    // The validation may take longer than the epoch did; should the run die in it, the steps are safe.
+    try save()
+
     var validation: Evaluation?
     if isLast || (epoch + 1) % options.validateEvery == 0 {
-      // Validation may take longer than the epoch did; should the run die in it, the steps are safe.
-      try memory.save(state)
-      validation = try judge.validate(cancelled: { self.signals.received != nil }, tell: tell)
-      if let status = agreement.stopStatus(signals.received), validation == nil { return try stopped(status, memory) }
+      validation = try judge.judge(.val, cancelled: cancelled, tell: tell)
+      if validation == nil { return try interrupted() }
     }
+    let report = EpochReport(
+      epoch: epoch, of: state.running, validation: validation, rate: schedule.rate(epoch: epoch),
+      batchSize: options.batchSize)
     let isBest = validation.map { $0.metrics.meanClassIoU > state.bestMeanIoU ?? -1 } ?? false
-    let report = EpochReport(epoch: epoch, of: state.running, validation: validation, rate: schedule.rate(epoch: epoch), batchSize: options.batchSize)
+    var tested: Evaluation?
+    if isBest, options.test {
+      tested = try judge.judge(.test, cancelled: cancelled, tell: tell)
+      if tested == nil { return try interrupted() }
+    }
     if isBest, let validation {
       state.bestMeanIoU = validation.metrics.meanClassIoU
-      try memory.keepBest(state)
-    }
-    try tell(.epochFinished(report, isBest: isBest))
-    if isBest, options.test {
-      guard let evaluation = try judge.test(cancelled: { self.signals.received != nil }, tell: tell) else {
-        if let status = agreement.stopStatus(signals.received) { return try stopped(status, memory) }
-        return nil
-      }
-      try tell(.tested(evaluation))
+      try memory.keepModel(state)
+      try judge.adopt(.val)
+      if options.test { try judge.adopt(.test) }
     }
     state.epochs.append(report)
     state.position = Position(epoch: epoch + 1, step: 0)
     state.running = TrainingState.RunningEpoch()
-    try save(&state, replica, memory)
-    if let status = agreement.stopStatus(signals.received), !isLast { return try stopped(status, memory) }
-    return nil
+    try memory.save(state, isBest: isBest)
+    try tell(.epochFinished(report, isBest: isBest))
+    if let tested { try tell(.tested(tested)) }
+
+    guard !isLast else { return nil }
+    if let status = communicator.agreedStop() { return try leave(status) }
+    return stepsToGo <= 0 ? try leave(0) : nil
+  }
+
+  // MARK: - Stopping and saving
+
+  private var cancelled: () -> Bool { { StopSignal.received != nil } }
+
+  /// A signal cut a validation short: what was saved before it is where the run goes on.
+  private func interrupted() throws -> Int32 { try leave(communicator.agreedStop() ?? StopSignal.tryAgain) }
+
+  private func stop(_ status: Int32) throws -> Int32 {
+    try save()
+    return try leave(status)
+  }
+
+  private func leave(_ status: Int32) throws -> Int32 {
+    try memory.finish()
+    try tell(.stopped(status: status, checkpoint: files.checkpoints))
+    return status
+  }
+
+  /// Gathers what the ranks counted and writes a checkpoint.
+  private func save() throws {
+    var counts = state.running.confusion.counts.map(Int.init)
+    communicator.sum(&counts)
+    let total = ConfusionMatrix(counts: counts.map(Int64.init))
+    state.running.confusion = communicator.rank == 0 ? total : ConfusionMatrix()
+    try memory.save(state)
+  }
+
+  // MARK: - Checks
+
+  private func checkReplicas() throws {
+    var digest = Digest()
+    for floats in [replica.model.store.values, replica.model.store.running, replica.optimiser.velocities] {
+      digest.add(floats.start, count: floats.count)
+    }
+    try communicator.checkReplicas(digest)
+  }
+
+  private func requireFinite(_ loss: JointLoss) throws {
+    guard !loss.total.isFinite else { return }
+    throw Divergence(
+      description: "epoch \(state.position.epoch + 1), step \(state.position.step + 1): the loss is \(loss.total); "
+        + "lower --learning-rate and start anew, or go on from an earlier checkpoint with --resume")
+  }
+
+  private struct Divergence: SharedError, CustomStringConvertible {
+    let description: String
+  }
+
+  // MARK: - Telling
+
+  private func tell(_ event: TrainingEvent) throws {
+    for observer in observers { try observer.observe(event) }
+  }
+
+  private func introduce() throws {
+    let layout = ProcessLayout.gathered(threads: workers.threads, over: communicator)
+    try tell(
+      .started(
+        RunDescription(
+          options: options, layout: ["\(layout)"] + (layout.warning.map { ["\($0)"] } ?? []),
+          parameters: replica.model.store.parameterCount, pictures: data.counts, stepsPerEpoch: data.stepsPerEpoch,
+          position: state.position, origin: origin)))
   }
 }

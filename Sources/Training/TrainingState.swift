@@ -1,4 +1,5 @@
 import Cityscapes
+import GatedSCNN
 
 /// What a checkpoint knows beside tensors: enough that the rest of the run is the same, to the bit.
 package struct TrainingState: Codable, Sendable, Equatable {
@@ -26,6 +27,13 @@ package struct TrainingState: Codable, Sendable, Equatable {
     package var confusion = ConfusionMatrix()
 
     package init() {}
+
+    /// Adds a step's losses and time.
+    package mutating func add(_ loss: JointLoss, seconds: Double) {
+      lossSum += loss.total
+      steps += 1
+      self.seconds += seconds
+    }
   }
 
   /// Refuses to go on with options under which the run would be another.

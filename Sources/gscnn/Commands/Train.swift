@@ -79,7 +79,7 @@ struct Train: ParsableCommand {
   @Option(help: "Go on from a checkpoint: its path, or auto for the newest whole one under --save-path.")
   var resume: String?
 
-  @Option(help: "Steps after which this run saves and stops with status 75 (default: none).")
+  @Option(help: "Steps after which this run saves and stops (default: none).")
   var maxSteps: Int?
 
   @Option(help: "Start from the tensors of a safetensors file: the whole network, or a trunk alone under timm's names.")
@@ -102,9 +102,10 @@ struct Train: ParsableCommand {
     let communicator = try Communicator.start()
     let options = options
     try options.validate(ranks: communicator.size)
-    let outcome = try Trainer(options, communicator: communicator).run()
+    let threads = try computeThreads(threads, communicator)
+    let status = try Trainer(options, communicator: communicator, threads: threads).run()
     communicator.finish()
-    if outcome != 0 { throw ExitCode(outcome) }
+    if status != 0 { throw ExitCode(status) }
   }
 
   private var options: TrainingOptions {

@@ -1,0 +1,109 @@
+import Distributed
+import Foundation
+import Layers
+import Tensors
+import Weights
+
+/// What a run remembers on disk: rank 0 reads and writes, the other ranks hear from it.
+final class RunMemory {
+  /// Where a run begins.
+  struct Start {
+    let state: TrainingState
+    /// The checkpoint or weight file that it goes on from, in words.
+    let origin: String?
+  }
+
+  private let options: TrainingOptions
+  private let files: ResultFiles
+  private let replica: Replica
+  private let communicator: Communicator
+  private let warn: (String) -> Void
+  /// On rank 0 only.
+  private var store: CheckpointStore?
+
+  init(
+    _ options: TrainingOptions, _ files: ResultFiles, _ replica: Replica, _ communicator: Communicator,
+    warn: @escaping (String) -> Void
+  ) {
+    self.options = options
+    self.files = files
+    self.replica = replica
+    self.communicator = communicator
+    self.warn = warn
+  }
+
+  /// Fills the replica of every rank from a checkpoint, a weight file or the seed.
+  func begin() throws -> Start {
+    var start = Start(state: TrainingState(options: options), origin: nil)
+    if communicator.rank == 0 {
+      let store = try CheckpointStore(folder: files.checkpoints, keep: options.keep)
+      self.store = store
+      start = try read(store) ?? startAnew(store)
+    }
+    return try share(start)
+  }
+
+  private func read(_ store: CheckpointStore) throws -> Start? {
+    let skipped = { [warn] (error: any Error) in warn("passed over a checkpoint: \(error)") }
+    let checkpoint: Checkpoint?
+    switch options.resume {
+    case nil: checkpoint = nil
+    case .auto: checkpoint = store.newestWhole(skipped: skipped)
+    case .path(let path): checkpoint = try Checkpoint.find(at: path, skipped: skipped)
+    }
+    guard let checkpoint else { return nil }
+    var state = try checkpoint.state(as: TrainingState.self)
+    try state.requireSameTraining(as: options)
+    try checkpoint.restore(replica.model.store, velocities: replica.optimiser.velocities)
+    state.options = options
+    return Start(state: state, origin: checkpoint.folder)
+  }
+
+  private func startAnew(_ store: CheckpointStore) throws -> Start {
+    if options.resume == nil, let earlier = store.newestWhole() {
+      throw OptionError(
+        "--save-path",
+        "\(files.folder) holds an earlier run (\(earlier.folder)); go on with --resume auto, or give another folder")
+    }
+    let state = TrainingState(options: options)
+    guard let path = options.pretrained else { return Start(state: state, origin: nil) }
+    let report = try ModelFile.readWhatFits(path, into: replica.model.store)
+    return Start(state: state, origin: "\(path), \(report)")
+  }
+
+  /// Gives every rank what rank 0 has.
+  private func share(_ start: Start) throws -> Start {
+    guard communicator.size > 1 else { return start }
+    let parameters = replica.model.store
+    for floats in [parameters.values, parameters.running, replica.optimiser.velocities] {
+      communicator.broadcast(floats.start, count: floats.count)
+    }
+    for case .counter(let counter) in parameters.entries {
+      withUnsafeMutableBytes(of: &counter.value) { communicator.broadcast($0) }
+    }
+    let bytes = communicator.broadcast(communicator.rank == 0 ? [UInt8](try JSONEncoder().encode(start.state)) : [])
+    var state = try JSONDecoder().decode(TrainingState.self, from: Data(bytes))
+    // Every rank adds to its own sums; what was summed before stays with rank 0.
+    if communicator.rank != 0 { state.running.confusion = .init() }
+    return Start(state: state, origin: start.origin)
+  }
+
+  /// Writes a checkpoint beside what follows.
+  ///
+  /// - Parameter isBest: whether its model is the best so far.
+  func save(_ state: TrainingState, isBest: Bool = false) throws {
+    try store?.save(
+      replica.model.store, velocities: replica.optimiser.velocities, step: state.totalSteps, state: state, best: isBest)
+  }
+
+  /// Makes the model as it is now the run's result.
+  func keepModel(_ state: TrainingState) throws {
+    guard communicator.rank == 0 else { return }
+    var remarks = ["backbone": options.backbone.rawValue, "epoch": "\(state.position.epoch + 1)"]
+    if let best = state.bestMeanIoU { remarks["validation_class_mIoU"] = "\(best)" }
+    try ModelFile.write(replica.model.store, to: files.model, metadata: remarks)
+  }
+
+  /// Waits until everything is on the disk.
+  func finish() throws { try store?.finish() }
+}
