@@ -15,12 +15,13 @@ package enum Boundary {
   /// - Returns: a picture of one channel, 1 on boundaries, 0 elsewhere.
   package static func map(of trainIds: Picture, classes: Int = 19, distance: Int = 2) -> Picture {
     precondition(trainIds.channels == 1, "a map of labels has one channel")
-    precondition((0...255).contains(classes) && distance >= 0, "at most 255 classes, and a distance that is not negative")
+    precondition(
+      (0...255).contains(classes) && distance >= 0, "at most 255 classes, and a distance that is not negative")
     let (width, height) = (trainIds.width, trainIds.height)
     let stride = width + 2 * distance
 
-    // The labels with a frame of "none", and room for vectors to overhang.
-    let count = stride * (height + 2 * distance) + Lanes.scalarCount
+    // The labels with a frame of "none", and room for words to overhang.
+    let count = stride * (height + 2 * distance) + 8
     let labels = UnsafeMutablePointer<UInt8>.allocate(capacity: count)
     defer { labels.deallocate() }
     let none = UInt8.max
@@ -37,26 +38,32 @@ package enum Boundary {
     }
 
     return disk(distance, stride: stride).withUnsafeBufferPointer { disk in
-      Picture(width: width, height: height, channels: 1, slack: Lanes.scalarCount) { target in
+      Picture(width: width, height: height, channels: 1, slack: 8) { target in
         for y in 0..<height {
-          for x in Swift.stride(from: 0, to: width, by: Lanes.scalarCount) {
+          for x in Swift.stride(from: 0, to: width, by: 8) {
             let here = first + y * stride + x
-            let label = lanes(here)
-            var difference = Lanes()
-            for offset in disk { difference |= lanes(here + offset) ^ label }
-            let marks = unsafeBitCast(difference .!= Lanes(), to: Lanes.self) & Lanes(repeating: 1)
-            UnsafeMutableRawPointer(target + y * width + x).storeBytes(of: marks, as: Lanes.self)
+            let label = eight(here)
+            var difference: UInt64 = 0
+            for offset in disk { difference |= eight(here + offset) ^ label }
+            UnsafeMutableRawPointer(target + y * width + x).storeBytes(
+              of: onesWhereNotZero(difference), as: UInt64.self)
           }
         }
       }
     }
   }
 
-  private typealias Lanes = SIMD32<UInt8>
-
+  /// Eight pixels in one word, to be compared together.
   @inline(__always)
-  private static func lanes(_ pixels: UnsafeMutablePointer<UInt8>) -> Lanes {
-    UnsafeRawPointer(pixels).loadUnaligned(as: Lanes.self)
+  private static func eight(_ pixels: UnsafeMutablePointer<UInt8>) -> UInt64 {
+    UnsafeRawPointer(pixels).loadUnaligned(as: UInt64.self)
+  }
+
+  /// 1 in each byte of the word that is not 0: adding 127 to its lower bits carries into the highest, never beyond.
+  @inline(__always)
+  private static func onesWhereNotZero(_ word: UInt64) -> UInt64 {
+    let low: UInt64 = 0x7f7f_7f7f_7f7f_7f7f
+    return ((((word & low) &+ low) | word) & ~low) &>> 7
   }
 
   /// How far the pixels within `distance` of a pixel are from it in memory.

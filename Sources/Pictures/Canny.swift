@@ -38,15 +38,16 @@ package enum Canny {
 
 /// The rows at work, 16-bit values in rings: channels of the picture apart from each other, gradient sizes, directions.
 /// All rows have a border of one value on the left and room for vectors to overhang on the right.
+/// Vectors are compared with vectors throughout: compared with a scalar, Swift goes from lane to lane.
 private struct Rows {
-  typealias Lanes = SIMD16<Int16>
+  typealias Lanes = SIMD8<Int16>
 
   /// Which neighbours a gradient points to, to be compared along it.
   enum Direction {
-    static let horizontal: Int16 = 0
-    static let vertical: Int16 = 1
-    static let falling: Int16 = 2  // gx and gy of one sign: up left and down right
-    static let rising: Int16 = 3
+    static var horizontal: Lanes { Lanes(repeating: 0) }
+    static var vertical: Lanes { Lanes(repeating: 1) }
+    static var falling: Lanes { Lanes(repeating: 2) }  // gx and gy of one sign: up left and down right
+    static var rising: Lanes { Lanes(repeating: 3) }
   }
 
   let width: Int
@@ -59,7 +60,7 @@ private struct Rows {
   init(width: Int, channels: Int) {
     self.width = width
     self.channels = channels
-    stride = (width + 15) / 16 * 16 + 18
+    stride = (width + 7) / 8 * 8 + 10
     let count = (3 * channels + 3 + 3) * stride
     memory = .allocate(capacity: count)
     memory.initialize(repeating: 0, count: count)  // gradients outside of the picture are 0
@@ -103,14 +104,14 @@ private struct Rows {
   func findGradients(row: Int) {
     let size = sizes + slot(row) * stride + 1
     let direction = directions + slot(row) * stride + 1
-    for x in Swift.stride(from: 0, to: width, by: 16) {
+    for x in Swift.stride(from: 0, to: width, by: 8) {
       var (gx, gy, largest) = sobel(row, channel: 0, at: x)
       for channel in 1..<max(channels, 1) {
         let other = sobel(row, channel: channel, at: x)
         let larger = other.size .> largest
-        gx.take(other.gx, where: larger)
-        gy.take(other.gy, where: larger)
-        largest.take(other.size, where: larger)
+        gx.replace(with: other.gx, where: larger)
+        gy.replace(with: other.gy, where: larger)
+        largest.replace(with: other.size, where: larger)
       }
       (size + x).store(largest)
       (direction + x).store(Self.direction(gx, gy))
@@ -122,7 +123,7 @@ private struct Rows {
     (sizes + slot(row) * stride).update(repeating: 0, count: stride)
   }
 
-  /// The 3×3 Sobel operator at 16 pixels from `x`.
+  /// The 3×3 Sobel operator at 8 pixels from `x`.
   @inline(__always)
   private func sobel(_ row: Int, channel: Int, at x: Int) -> (gx: Lanes, gy: Lanes, size: Lanes) {
     let above = values(row - 1, channel: channel) + x
@@ -144,13 +145,13 @@ private struct Rows {
   /// |gx| ≤ 1020.
   @inline(__always)
   private static func direction(_ gx: Lanes, _ gy: Lanes) -> Lanes {
-    let x = unsafeBitCast(gx.magnitudes, to: SIMD16<UInt16>.self)
+    let x = unsafeBitCast(gx.magnitudes, to: SIMD8<UInt16>.self)
     let y = gy.magnitudes
     let q = unsafeBitCast((x &* 53 &+ ((x &* 5) &>> 8)) &>> 7, to: Lanes.self)
-    var direction = Lanes(repeating: Direction.falling)
-    direction.take(Direction.rising, where: (gx ^ gy) .< 0)
-    direction.take(Direction.vertical, where: y .> q &+ gx.magnitudes &+ gx.magnitudes)
-    direction.take(Direction.horizontal, where: y .<= q)
+    var direction = Direction.falling
+    direction.replace(with: Direction.rising, where: (gx ^ gy) .< Lanes())
+    direction.replace(with: Direction.vertical, where: y .> q &+ gx.magnitudes &+ gx.magnitudes)
+    direction.replace(with: Direction.horizontal, where: y .<= q)
     return direction
   }
 
@@ -161,28 +162,29 @@ private struct Rows {
     let below = sizes + slot(row + 1) * stride
     let direction = directions + slot(row) * stride + 1
     let target = marks.row(row)
-    for x in Swift.stride(from: 0, to: width, by: 16) {
+    let (low, high) = (Lanes(repeating: low), Lanes(repeating: high))
+    for x in Swift.stride(from: 0, to: width, by: 8) {
       let size = (here + x).lanes(1)
       let towards = (direction + x).lanes(0)
       var before = (here + x).lanes(0)
       var after = (here + x).lanes(2)
       let isVertical = towards .== Direction.vertical
-      before.take((above + x).lanes(1), where: isVertical)
-      after.take((below + x).lanes(1), where: isVertical)
+      before.replace(with: (above + x).lanes(1), where: isVertical)
+      after.replace(with: (below + x).lanes(1), where: isVertical)
       let isFalling = towards .== Direction.falling
-      before.take((above + x).lanes(0), where: isFalling)
-      after.take((below + x).lanes(2), where: isFalling)
+      before.replace(with: (above + x).lanes(0), where: isFalling)
+      after.replace(with: (below + x).lanes(2), where: isFalling)
       let isRising = towards .== Direction.rising
-      before.take((above + x).lanes(2), where: isRising)
-      after.take((below + x).lanes(0), where: isRising)
+      before.replace(with: (above + x).lanes(2), where: isRising)
+      after.replace(with: (below + x).lanes(0), where: isRising)
       // Of equals the first remains, but on diagonals neither: OpenCV compares with ≥ ahead, with > on diagonals.
-      after.take(after &+ 1, where: isFalling .| isRising)
+      after.replace(with: after &+ Lanes(repeating: 1), where: isFalling .| isRising)
       let isRidge = (size .> before) .& (size .>= after) .& (size .> low)
       var mark = Lanes(repeating: Marks.none)
-      mark.take(Marks.possible, where: isRidge)
-      mark.take(Marks.certain, where: isRidge .& (size .> high))
+      mark.replace(with: Lanes(repeating: Marks.possible), where: isRidge)
+      mark.replace(with: Lanes(repeating: Marks.certain), where: isRidge .& (size .> high))
       UnsafeMutableRawPointer(target + x).storeBytes(
-        of: SIMD16<UInt8>(truncatingIfNeeded: mark), as: SIMD16<UInt8>.self)
+        of: SIMD8<UInt8>(truncatingIfNeeded: mark), as: SIMD8<UInt8>.self)
     }
     marks.clearBorder(row)
   }
@@ -190,35 +192,19 @@ private struct Rows {
 
 extension UnsafeMutablePointer<Int16> {
   @inline(__always)
-  fileprivate func lanes(_ offset: Int) -> SIMD16<Int16> {
-    UnsafeRawPointer(self + offset).loadUnaligned(as: SIMD16<Int16>.self)
+  fileprivate func lanes(_ offset: Int) -> SIMD8<Int16> {
+    UnsafeRawPointer(self + offset).loadUnaligned(as: SIMD8<Int16>.self)
   }
 
   @inline(__always)
-  fileprivate func store(_ lanes: SIMD16<Int16>) {
-    UnsafeMutableRawPointer(self).storeBytes(of: lanes, as: SIMD16<Int16>.self)
+  fileprivate func store(_ lanes: SIMD8<Int16>) {
+    UnsafeMutableRawPointer(self).storeBytes(of: lanes, as: SIMD8<Int16>.self)
   }
 }
 
-extension SIMD16<Int16> {
+extension SIMD8<Int16> {
   @inline(__always)
-  fileprivate var magnitudes: Self {
-    var magnitudes = self
-    magnitudes.take(Self() &- self, where: self .< Self())
-    return magnitudes
-  }
-
-  /// What `replace(with:where:)` does, in three instructions instead of a loop.
-  @inline(__always)
-  fileprivate mutating func take(_ other: Self, where mask: SIMDMask<Self>) {
-    let bits = unsafeBitCast(mask, to: Self.self)
-    self = (other & bits) | (self & ~bits)
-  }
-
-  @inline(__always)
-  fileprivate mutating func take(_ other: Int16, where mask: SIMDMask<Self>) {
-    take(Self(repeating: other), where: mask)
-  }
+  fileprivate var magnitudes: Self { replacing(with: Self() &- self, where: self .< Self()) }
 }
 
 // MARK: - Hysteresis
@@ -239,7 +225,7 @@ private struct Marks {
   init(width: Int, height: Int) {
     self.width = width
     self.height = height
-    stride = (width + 15) / 16 * 16 + 2
+    stride = (width + 7) / 8 * 8 + 2
     memory = .allocate(capacity: stride * (height + 2))
     memory.initialize(repeating: 0, count: stride * (height + 2))
   }

@@ -65,7 +65,8 @@ package enum PNG {
     guard let file = fopen(path, "rbe") else {
       let code = errno
       throw PictureError(
-        path: path, problem: code == ENOENT ? "does not exist" : "cannot be opened (\(String(cString: strerror(code))))",
+        path: path,
+        problem: code == ENOENT ? "does not exist" : "cannot be opened (\(String(cString: strerror(code))))",
         remedy: code == ENOENT ? "restore the file or correct the path" : "make the file readable")
     }
     var status = stat()
