@@ -25,7 +25,7 @@ package struct Batch: Sendable {
     self.init([(sample, .none)], crop: Size(sample.picture.height, sample.picture.width))
   }
 
-  fileprivate init(image: Tensor, canny: Tensor, target: [UInt8], boundary: [UInt8], indices: [Int]) {
+  package init(image: Tensor, canny: Tensor, target: [UInt8], boundary: [UInt8], indices: [Int]) {
     self.image = image
     self.canny = canny
     self.target = target

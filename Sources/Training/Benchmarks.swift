@@ -82,9 +82,9 @@ package enum Benchmarks {
     let folder = NSTemporaryDirectory() + "/gscnn-bench-\(getpid())"
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let count = 4
-    try SyntheticStreets(seed: 0, height: picture.height, width: picture.width).write(count, of: .train, to: folder)
+    try SyntheticStreets(train: count, val: 0, test: 0, height: picture.height, width: picture.width).write(to: folder)
     let samples = try FolderLayout(root: folder).samples(of: .train)
-    _ = try Preparation(samples, rank: 0, ranks: 1, threads: 1).run()
+    _ = try Preparation(samples).run()
     let batches = (0...steps).map { step in (0..<batchSize).map { (step * batchSize + $0) % count } }
     let loader = Loader(
       samples: samples, batches: batches, treatment: .augmented(seed: 1, epoch: 0, crop: crop), threads: 1, ahead: 1)
@@ -119,7 +119,7 @@ package enum Benchmarks {
 
   static func peakMegabytes() -> Int {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return usage.ru_maxrss / 1024
   }
 }

@@ -12,16 +12,23 @@ package enum DataSet {
   ) throws -> Int {
     let layout = FolderLayout(root: root)
     let splits = try splits ?? present(in: layout)
-    var made = 0
-    for split in splits {
-      let samples = try layout.samples(of: split)
-      made += try Preparation(samples, rank: communicator.rank, ranks: communicator.size, threads: threads).run()
+    let samples = try splits.flatMap { try layout.samples(of: $0) }
+    let outcome: Result<Preparation.Outcome, PreparationError> = .init { () throws(PreparationError) in
+      try Preparation(samples, rank: communicator.rank, ranks: communicator.size).run(threads: threads)
     }
-    // Every rank reads what the others prepared.
-    var sum = [made]
+    // Every rank reads what the others prepared, and every rank's troubles are told together.
     communicator.restBarrier()
-    communicator.sum(&sum)
-    return sum[0]
+    let problems = communicator.gatherEverywhere(outcome.problems.joined(separator: "\n"))
+      .flatMap { $0.split(separator: "\n").map(String.init) }
+    guard problems.isEmpty else { throw Unprepared(description: "\(PreparationError(problems: problems.sorted()))") }
+    var made = [outcome.prepared]
+    communicator.sum(&made)
+    return made[0]
+  }
+
+  /// What every rank was told that some could not prepare.
+  private struct Unprepared: SharedError, CustomStringConvertible {
+    let description: String
   }
 
   /// The splits that hold pictures; at least one does.
@@ -29,5 +36,15 @@ package enum DataSet {
     let present = Split.allCases.filter { (try? layout.samples(of: $0)) != nil }
     // Without any, asking for one throws the error that tells how to get pictures.
     return present.isEmpty ? [try layout.samples(of: .train)[0].split] : present
+  }
+}
+
+extension Result where Success == Preparation.Outcome, Failure == PreparationError {
+  fileprivate var problems: [String] {
+    if case .failure(let error) = self { error.problems } else { [] }
+  }
+
+  fileprivate var prepared: Int {
+    if case .success(let outcome) = self { outcome.prepared } else { 0 }
   }
 }

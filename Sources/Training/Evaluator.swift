@@ -60,7 +60,7 @@ package struct Evaluator {
     for (done, index) in mine.enumerated() {
       wasCancelled = cancelled()
       if wasCancelled { break }
-      let batch = Batch(whole: try Sample(samples[index]))
+      let batch = Batch(whole: try Sample.read(samples[index], index: index))
       let begin = Profile.now
       let (predictions, loss) = model.judge(batch, withLoss: true, on: workers)
       seconds += Profile.now - begin

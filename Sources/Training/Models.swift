@@ -6,10 +6,10 @@ import Weights
 package enum Models {
   /// The network that a weight file holds; its trunk is told by the names in it.
   package static func read(_ path: String) throws -> GatedSCNN {
-    let file = try Safetensors(contentsOf: ModelFile.locate(path))
+    let file = try Safetensors(contentsOf: path)
     let isDeep = file["regular_stream.backbone.layer3.6.conv1.weight"] != nil
     let model = GatedSCNN(isDeep ? .resnet101 : .resnet50, seed: 0)
-    try ModelFile.read(into: model.store, from: path)
+    try ModelFile.read(path, into: model.store)
     return model
   }
 }

@@ -15,7 +15,7 @@ package final class Replica {
 
   private let ranks: any BatchReduction
   private let batchNormReduction: any BatchReduction
-  private var buckets: GradientBuckets
+  private let buckets: GradientBuckets
 
   package init(
     _ model: GatedSCNN, momentum: Double, weightDecay: Double, batchNorm: TrainingOptions.BatchNormScope,
@@ -27,9 +27,7 @@ package final class Replica {
     optimiser = SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay))
     ranks = RankReduction(communicator)
     batchNormReduction = batchNorm == .sync ? ranks : LocalBatch()
-    buckets = GradientBuckets(
-      model.store.gradients.start, extents: model.store.parameters.map { $0.offset..<$0.offset + $0.form.count },
-      over: communicator)
+    buckets = GradientBuckets(model.store, communicator: communicator)
   }
 
   /// One step on this rank's share of a global batch: forward, losses, backward, sum of the gradients over the ranks, update.

@@ -19,6 +19,8 @@ package final class Trainer {
   private let memory: RunMemory
   private let judge: EpochJudge
   private let schedule: Schedule
+  private let agreement: Agreement
+  private let signals = StopSignal()
   private var observers: [any TrainingObserver]
 
   private var state: TrainingState
@@ -41,8 +43,9 @@ package final class Trainer {
     files = ResultFiles(options)
     schedule = Schedule(start: options.learningRate, epochs: options.epochs, power: options.power)
     stepsToGo = options.maxSteps ?? .max
+    agreement = Agreement(communicator)
 
-    StopSignal.observe()
+    signals.listen()
     if communicator.rank == 0 { try files.prepare() }
     data = try TrainingData(options, communicator: communicator)
     try DataSet.prepare(
@@ -105,7 +108,7 @@ package final class Trainer {
             learningRate: rate, picturesPerSecond: Double(options.batchSize) / (end - begin))))
       begin = end
 
-      if let status = communicator.agreedStop() { return try stop(status) }
+      if let status = agreement.stopStatus(signals.received) { return try stop(status) }
       if state.position.step == data.stepsPerEpoch { break }
       if stepsToGo == 0 { return try stop(0) }
       if let every = options.checkpointEvery, state.totalSteps % every == 0 { try save() }
@@ -151,16 +154,16 @@ package final class Trainer {
     if let tested { try tell(.tested(tested)) }
 
     guard !isLast else { return nil }
-    if let status = communicator.agreedStop() { return try leave(status) }
+    if let status = agreement.stopStatus(signals.received) { return try leave(status) }
     return stepsToGo <= 0 ? try leave(0) : nil
   }
 
   // MARK: - Stopping and saving
 
-  private var cancelled: () -> Bool { { StopSignal.received != nil } }
+  private var cancelled: () -> Bool { { [signals] in signals.received != nil } }
 
   /// A signal cut a validation short: what was saved before it is where the run goes on.
-  private func interrupted() throws -> Int32 { try leave(communicator.agreedStop() ?? StopSignal.tryAgain) }
+  private func interrupted() throws -> Int32 { try leave(agreement.stopStatus(signals.received) ?? StopSignal.tryAgain) }
 
   private func stop(_ status: Int32) throws -> Int32 {
     try save()
@@ -189,7 +192,7 @@ package final class Trainer {
     for floats in [replica.model.store.values, replica.model.store.running, replica.optimiser.velocities] {
       digest.add(floats.start, count: floats.count)
     }
-    try communicator.checkReplicas(digest)
+    try agreement.requireEqualReplicas(digest.value)
   }
 
   private func requireFinite(_ loss: JointLoss) throws {
@@ -210,12 +213,11 @@ package final class Trainer {
   }
 
   private func introduce() throws {
-    let layout = ProcessLayout.gathered(threads: workers.threads, over: communicator)
+    let layout = ProcessLayout.describe(communicator, threads: workers.threads, batchSize: options.batchSize)
     try tell(
       .started(
         RunDescription(
-          options: options, layout: ["\(layout)"] + (layout.warning.map { ["\($0)"] } ?? []),
-          parameters: replica.model.store.parameterCount, pictures: data.counts, stepsPerEpoch: data.stepsPerEpoch,
+          options: options, layout: layout, parameters: replica.model.store.parameterCount, pictures: data.counts, stepsPerEpoch: data.stepsPerEpoch,
           position: state.position, origin: origin)))
   }
 }

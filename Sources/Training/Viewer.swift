@@ -27,11 +27,12 @@ package struct Viewer {
     let picture = try PNG.read(path, as: .rgb)
     var panels = [picture]
     if let truth = try groundTruth(of: path, like: picture) { panels.append(truth) }
-    let batch = Batch(whole: picture)
+    let batch = Batch(whole: Sample(unlabelled: picture))
     let trainIds = model.judge(batch, withLoss: false, on: workers).predictions
     panels.append(
-      Palette.colour(
-        Picture(width: picture.width, height: picture.height, channels: 1, pixels: trainIds), with: Label.palette))
+      Palette.coloured(
+        Picture(width: picture.width, height: picture.height, channels: 1, pixels: trainIds),
+        by: Label.palette))
     return Picture.beside(panels)
   }
 
@@ -49,6 +50,15 @@ package struct Viewer {
         "\(labels): \(ids.width)×\(ids.height), but its picture is \(picture.width)×\(picture.height); "
           + "restore the file or remove it")
     }
-    return Palette.colour(ids, with: Label.idPalette)
+    return Palette.coloured(ids, by: Label.idPalette)
+  }
+}
+
+extension Sample {
+  /// A picture without ground truth: every pixel ignored.
+  init(unlabelled picture: Picture) {
+    let map = { Picture(width: picture.width, height: picture.height, channels: 1, filledWith: $0) }
+    self.init(
+      index: 0, picture: picture, trainIds: map(Label.ignored), canny: Canny.edges(of: picture), boundary: map(0))
   }
 }

@@ -20,8 +20,6 @@ struct GSCNN: ParsableCommand {
 @main
 enum Main {
   static func main() {
-    // A line-buffered standard output shows each result when it is there, in a pipe as well.
-    setvbuf(stdout, nil, _IOLBF, 0)
     do {
       try Processor.check()
       var command = try GSCNN.parseAsRoot()

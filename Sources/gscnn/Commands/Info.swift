@@ -1,14 +1,17 @@
 import ArgumentParser
 import Foundation
-import Weights
+import Training
 
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Tells what a checkpoint or weight file holds.")
 
-  @Argument(help: "A safetensors file, or the folder of a checkpoint.")
+  @Argument(help: "A safetensors file, the folder of a checkpoint, or a results folder.")
   var file: String
 
+  @Flag(help: "List every tensor.")
+  var tensors = false
+
   func run() throws {
-    print(try FileDescription(of: file).text)
+    print(try FileDescription.text(of: file, listing: tensors))
   }
 }

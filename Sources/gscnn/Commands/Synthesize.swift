@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cityscapes
+import Foundation
 import Training
 
 struct Synthesize: ParsableCommand {
@@ -34,10 +35,8 @@ struct Synthesize: ParsableCommand {
     for (option, value) in [("--height", height), ("--width", width)] where !(32...16384).contains(value) {
       throw OptionError(option, "is \(value); give a number of pixels from 32 to 16384")
     }
-    let streets = SyntheticStreets(seed: seed, height: height, width: width)
-    for (split, count) in [(Split.train, train), (.val, val), (.test, test)] {
-      try streets.write(count, of: split, to: dataPath)
-    }
+    try SyntheticStreets(train: train, val: val, test: test, height: height, width: width, seed: seed).write(
+      to: dataPath, threads: ProcessInfo.processInfo.activeProcessorCount)
     print("\(train + val + test) pictures of \(width)×\(height) in \(dataPath)")
   }
 }
