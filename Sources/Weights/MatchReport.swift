@@ -1,0 +1,35 @@
+/// How the tensors of a file compare with those of a network.
+package struct MatchReport: Sendable, Equatable, CustomStringConvertible {
+  /// Names of the network that the file has, in the right shape.
+  package internal(set) var matched: [String] = []
+  /// Names of the network that the file lacks.
+  package internal(set) var missing: [String] = []
+  /// Names of the file that the network lacks.
+  package internal(set) var unexpected: [String] = []
+  /// Tensors of another shape or type, each with what is wrong.
+  package internal(set) var unfit: [String] = []
+  /// Names of the file that are known to be of no use here: timm's classifier.
+  package internal(set) var passedOver: [String] = []
+
+  /// What keeps the file from being this network as a whole, nil where nothing does.
+  var difference: String? {
+    let parts = [("lacks", missing), ("has the unknown", unexpected), ("holds the wrong form:", unfit)]
+    let words = parts.filter { !$0.1.isEmpty }.map { "\($0.0) \(Self.first($0.1))" }
+    return words.isEmpty ? nil : words.joined(separator: "; ")
+  }
+
+  /// One line for the user.
+  package var description: String {
+    var words = ["\(matched.count) tensors read"]
+    if !missing.isEmpty { words.append("\(missing.count) not in the file: \(Self.first(missing))") }
+    if !unfit.isEmpty { words.append("\(unfit.count) of another form: \(Self.first(unfit))") }
+    if !unexpected.isEmpty { words.append("\(unexpected.count) of the file not used: \(Self.first(unexpected))") }
+    return words.joined(separator: "; ")
+  }
+
+  /// The first few names.
+  private static func first(_ names: [String]) -> String {
+    let few = names.prefix(3).joined(separator: ", ")
+    return names.count > 3 ? "\(few) and \(names.count - 3) more" : few
+  }
+}

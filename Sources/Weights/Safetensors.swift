@@ -1,0 +1,150 @@
+/// A safetensors file, opened for reading: names, types and shapes at once, the numbers when asked for.
+///
+/// All that the format promises is checked on opening, so that whoever uses the file need not check again: the header
+/// is JSON of the one allowed form, no name comes twice, every shape accounts for its bytes, and the tensors cover the
+/// rest of the file without hole or overlap.
+///
+/// Source: https://github.com/huggingface/safetensors, "Format".
+package struct Safetensors: Sendable {
+  /// A tensor in the file, row-major.
+  package struct Entry: Sendable, Equatable {
+    package let name: String
+    package let type: ElementType
+    /// Outermost dimension first; `[]` is a single number.
+    package let shape: [Int]
+    /// Where its bytes lie in the file.
+    package let range: Range<Int>
+
+    /// Numbers in it.
+    package var count: Int { range.count / type.size }
+  }
+
+  /// Bytes that a header may have.
+  static let maximumHeader: UInt64 = 100_000_000
+
+  package let path: String
+  package let metadata: [String: String]
+  /// In the order of their bytes.
+  package let entries: [Entry]
+  private let places: [String: Int]
+  private let file: MappedFile
+
+  /// - Throws: `WeightsError` that names the file, what is wrong with it and what to do.
+  package init(contentsOf path: String) throws { try self.init(MappedFile(path)) }
+
+  init(_ file: MappedFile) throws {
+    path = file.path
+    self.file = file
+    let bytes = file.bytes
+    guard bytes.count >= 8 else { throw WeightsError(path, .tooShort(bytes: bytes.count)) }
+    let claimed = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
+    guard claimed <= Self.maximumHeader else { throw WeightsError(path, .headerTooLong(claimed)) }
+    guard claimed <= UInt64(bytes.count - 8) else {
+      throw WeightsError(path, .headerPastEnd(header: claimed, file: bytes.count))
+    }
+    let start = 8 + Int(claimed)
+    guard start > 8, bytes[8] == UInt8(ascii: "{") else { throw WeightsError(path, .notSafetensors) }
+
+    let header: SafetensorsHeader
+    do {
+      header = try SafetensorsHeader(UnsafeRawBufferPointer(rebasing: bytes[8..<start]))
+    } catch {
+      throw WeightsError(path, error.problem)
+    }
+    metadata = header.metadata
+    entries = try Self.checked(header.entries, start: start, file: file)
+    places = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
+  }
+
+  /// The entries in the order of their bytes, each known to lie in the file, all of them covering it from `start` on.
+  private static func checked(_ raw: [SafetensorsHeader.Entry], start: Int, file: MappedFile) throws -> [Entry] {
+    var entries: [Entry] = []
+    entries.reserveCapacity(raw.count)
+    var end = 0
+    for entry in raw.sorted(by: { ($0.begin, $0.end) < ($1.begin, $1.end) }) {
+      guard let type = ElementType(rawValue: entry.type) else {
+        throw WeightsError(file.path, .unknownType(entry.type, of: entry.name))
+      }
+      guard let needed = type.bytes(of: entry.shape) else { throw WeightsError(file.path, .shapeTooLarge(entry.name)) }
+      guard entry.begin <= end else { throw WeightsError(file.path, .hole(before: entry.name)) }
+      guard entry.begin == end else { throw WeightsError(file.path, .overlap(entry.name)) }
+      guard entry.end - entry.begin == needed else {
+        throw WeightsError(file.path, .wrongLength(entry.name, bytes: entry.end - entry.begin, needed: needed))
+      }
+      guard entry.end <= file.bytes.count - start else {
+        let (length, overflow) = start.addingReportingOverflow(entry.end)
+        throw WeightsError(
+          file.path, .wrongFileLength(bytes: file.bytes.count, needed: overflow ? Int.max : length))
+      }
+      end = entry.end
+      entries.append(
+        Entry(name: entry.name, type: type, shape: entry.shape, range: start + entry.begin..<start + entry.end))
+    }
+    guard start + end == file.bytes.count else {
+      throw WeightsError(file.path, .wrongFileLength(bytes: file.bytes.count, needed: start + end))
+    }
+    return entries
+  }
+
+  package subscript(name: String) -> Entry? { places[name].map { entries[$0] } }
+
+  /// Hands over the bytes of a tensor of this file as they stand in it.
+  package func withBytes<Result>(of entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result
+  {
+    try withExtendedLifetime(file) { try body(UnsafeRawBufferPointer(rebasing: file.bytes[entry.range])) }
+  }
+}
+
+extension Safetensors {
+  /// The numbers of a floating-point tensor, rounded to single precision, in the order of the file.
+  ///
+  /// - Throws: `WeightsError` where there is no such tensor, or it holds integers.
+  package func floats(_ name: String) throws -> [Float] {
+    guard let entry = self[name] else { throw WeightsError(path, .noSuchTensor(name)) }
+    guard Self.readable(entry.type) else {
+      throw WeightsError(path, .notNumbers(name, type: entry.type.rawValue))
+    }
+    return [Float](unsafeUninitializedCapacity: entry.count) { buffer, count in
+      if let start = buffer.baseAddress { copy(entry, to: start) }
+      count = entry.count
+    }
+  }
+
+  /// Whether `copy` can turn this type into floats.
+  static func readable(_ type: ElementType) -> Bool {
+    switch type {
+    case .float32, .float64, .float16, .bfloat16: true
+    default: false
+    }
+  }
+
+  /// Writes the numbers of a tensor of a `readable` type to `target`.
+  func copy(_ entry: Entry, to target: UnsafeMutablePointer<Float>) {
+    withBytes(of: entry) { bytes in
+      switch entry.type {
+      case .float32: UnsafeMutableRawBufferPointer(start: target, count: bytes.count).copyMemory(from: bytes)
+      case .float64:
+        for index in 0..<entry.count {
+          target[index] = Float(bytes.loadUnaligned(fromByteOffset: index * 8, as: Double.self))
+        }
+      case .float16:
+        for index in 0..<entry.count {
+          target[index] = Float(bytes.loadUnaligned(fromByteOffset: index * 2, as: Float16.self))
+        }
+      case .bfloat16:
+        // The upper half of a single-precision number.
+        for index in 0..<entry.count {
+          let half = bytes.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self)
+          target[index] = Float(bitPattern: UInt32(half) << 16)
+        }
+      default: preconditionFailure("\(entry.type) is not readable as floats")
+      }
+    }
+  }
+
+  /// The single number of a tensor of 64-bit integers of shape `[]` or `[1]`, nil for any other tensor.
+  func integer(_ entry: Entry) -> Int64? {
+    guard entry.type == .int64, entry.count == 1 else { return nil }
+    return withBytes(of: entry) { Int64(littleEndian: $0.loadUnaligned(as: Int64.self)) }
+  }
+}

@@ -1,0 +1,91 @@
+/// Writes safetensors files, byte for byte as the format's own library does.
+package enum SafetensorsWriter {
+  /// A tensor on its way to a file.
+  package struct Outgoing {
+    package let name: String
+    package let type: ElementType
+    /// Outermost dimension first; `[]` is a single number.
+    package let shape: [Int]
+    /// Fills in all bytes, row-major and little-endian.
+    package let fill: (UnsafeMutableRawBufferPointer) -> Void
+
+    package init(
+      _ name: String, _ type: ElementType, _ shape: [Int], fill: @escaping (UnsafeMutableRawBufferPointer) -> Void
+    ) {
+      self.name = name
+      self.type = type
+      self.shape = shape
+      self.fill = fill
+    }
+
+    var count: Int { shape.reduce(type.size, *) }
+  }
+
+  /// Replaces the file at `path` as a whole, or leaves it as it was.
+  ///
+  /// - Throws: `WeightsError` that names the file.
+  package static func write(
+    _ tensors: [Outgoing], metadata: [String: String] = [:], to path: String, on disk: Disk = Disk()
+  ) throws {
+    try AtomicFile.replace(path, on: disk) { try write(tensors, metadata: metadata, to: $0) }
+  }
+
+  static func write(_ tensors: [Outgoing], metadata: [String: String], to file: OutputFile) throws {
+    // By falling alignment, then by name: every tensor lies aligned in the file.
+    let sorted = tensors.sorted {
+      $0.type != $1.type ? $0.type.order > $1.type.order : $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
+    }
+    var header = header(of: sorted, metadata: metadata)
+    header += [UInt8](repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
+    try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try file.write($0) }
+    try file.write(header)
+
+    let scratch = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: sorted.map(\.count).max() ?? 0, alignment: MemoryLayout<UInt64>.alignment)
+    defer { scratch.deallocate() }
+    for tensor in sorted {
+      let bytes = UnsafeMutableRawBufferPointer(rebasing: scratch[..<tensor.count])
+      tensor.fill(bytes)
+      try file.write(UnsafeRawBufferPointer(bytes))
+    }
+  }
+
+  private static func header(of tensors: [Outgoing], metadata: [String: String]) -> [UInt8] {
+    var members: [String] = []
+    if !metadata.isEmpty {
+      let pairs = metadata.sorted { $0.key < $1.key }.map { quoted($0.key) + ":" + quoted($0.value) }
+      members.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
+    }
+    var end = 0
+    for tensor in tensors {
+      let shape = tensor.shape.map(String.init).joined(separator: ",")
+      let begin = end
+      end += tensor.count
+      members.append(
+        quoted(tensor.name)
+          + ":{\"dtype\":\"\(tensor.type.rawValue)\",\"shape\":[\(shape)],\"data_offsets\":[\(begin),\(end)]}")
+    }
+    return Array("{\(members.joined(separator: ","))}".utf8)
+  }
+
+  /// A JSON string.
+  private static func quoted(_ text: String) -> String {
+    var quoted = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": quoted += "\\\""
+      case "\\": quoted += "\\\\"
+      case "\n": quoted += "\\n"
+      case "\r": quoted += "\\r"
+      case "\t": quoted += "\\t"
+      case "\u{8}": quoted += "\\b"
+      case "\u{C}": quoted += "\\f"
+      case "\0"..<" ":
+        let digits = String(scalar.value, radix: 16)
+        quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: quoted.unicodeScalars.append(scalar)
+      }
+    }
+    return quoted + "\""
+  }
+}

@@ -1,0 +1,90 @@
+import Layers
+import Tensors
+
+/// All numbers of a network, and of its optimiser, at one moment.
+///
+/// Taking one costs a step no more than three copies in memory; that PyTorch wants its filters in another order is seen
+/// to when the snapshot is written.
+package struct Snapshot: Sendable {
+  private enum Content {
+    case parameter(Parameter.Form, offset: Int)
+    case statistic(offset: Int, count: Int)
+    case counter(Int64)
+  }
+
+  private let contents: [(name: String, content: Content)]
+  private let values: Floats
+  private let running: Floats
+  private let momentum: Floats?
+
+  /// Copies a network, and the momentum of its optimiser where there is one.
+  ///
+  /// - Parameter momentum: as long as `store.values`, with the same offsets.
+  package init(of store: ParameterStore, momentum: Floats? = nil) {
+    self.init(
+      entries: store.entries, values: Self.copy(store.values), running: Self.copy(store.running),
+      momentum: momentum.map(Self.copy))
+  }
+
+  /// Looks at a network's own memory, without a copy: only for as long as nothing changes it.
+  init(sharing store: ParameterStore) {
+    self.init(entries: store.entries, values: store.values, running: store.running, momentum: nil)
+  }
+
+  private init(entries: [ParameterStore.Entry], values: Floats, running: Floats, momentum: Floats?) {
+    precondition(momentum == nil || momentum?.count == values.count)
+    contents = entries.map { entry in
+      switch entry {
+      case .parameter(let parameter): (parameter.name, .parameter(parameter.form, offset: parameter.offset))
+      case .statistic(let statistic):
+        (statistic.name, .statistic(offset: statistic.offset, count: statistic.count))
+      case .counter(let counter): (counter.name, .counter(counter.value))
+      }
+    }
+    self.values = values
+    self.running = running
+    self.momentum = momentum
+  }
+
+  private static func copy(_ floats: Floats) -> Floats {
+    let copy = Floats(count: floats.count)
+    copy.start.update(from: floats.start, count: floats.count)
+    return copy
+  }
+
+  /// Everything that PyTorch's `state_dict` of the network holds.
+  func model() -> [SafetensorsWriter.Outgoing] {
+    contents.map { name, content in
+      switch content {
+      case .parameter(let form, let offset): Self.tensor(name, form, values.start + offset)
+      case .statistic(let offset, let count): Self.tensor(name, .vector(count), running.start + offset)
+      case .counter(let value):
+        SafetensorsWriter.Outgoing(name, .int64, []) { bytes in
+          bytes.storeBytes(of: value.littleEndian, as: Int64.self)
+        }
+      }
+    }
+  }
+
+  /// The momentum of each parameter, under the name of the parameter; empty where there is none.
+  func momenta() -> [SafetensorsWriter.Outgoing] {
+    guard let momentum else { return [] }
+    return contents.compactMap { name, content in
+      guard case .parameter(let form, let offset) = content else { return nil }
+      return Self.tensor(name, form, momentum.start + offset)
+    }
+  }
+
+  private static func tensor(
+    _ name: String, _ form: Parameter.Form, _ source: UnsafeMutablePointer<Float>
+  ) -> SafetensorsWriter.Outgoing {
+    SafetensorsWriter.Outgoing(name, .float32, form.shape) { bytes in
+      guard let target = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
+      switch form {
+      case .vector(let count): target.update(from: source, count: count)
+      case .filter(let kernel, let inputs, let outputs):
+        TensorLayout.toPyTorch(source, kernel: kernel, inputs: inputs, outputs: outputs, to: target)
+      }
+    }
+  }
+}

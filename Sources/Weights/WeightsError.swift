@@ -1,0 +1,102 @@
+import Glibc
+
+/// Why a file of weights or a checkpoint could not be read or written: which file, what is wrong, what to do.
+package struct WeightsError: Error, Equatable, CustomStringConvertible {
+  package let file: String
+  package let problem: Problem
+
+  package init(_ file: String, _ problem: Problem) {
+    self.file = file
+    self.problem = problem
+  }
+
+  package var description: String { "\(file): \(problem); \(problem.remedy)" }
+
+  package enum Problem: Equatable, Sendable {
+    /// The system refused: what was being done, and `errno`.
+    case refused(String, errno: Int32)
+    case notAFile
+
+    // What a safetensors file can have wrong with it.
+    case tooShort(bytes: Int)
+    case headerTooLong(UInt64)
+    case headerPastEnd(header: UInt64, file: Int)
+    case notSafetensors
+    case malformed(String, at: Int)
+    case duplicateName(String)
+    case unknownType(String, of: String)
+    case shapeTooLarge(String)
+    case wrongLength(String, bytes: Int, needed: Int)
+    case hole(before: String)
+    case overlap(String)
+    case wrongFileLength(bytes: Int, needed: Int)
+
+    // What a sound file can have that this network cannot use.
+    case noSuchTensor(String)
+    case notNumbers(String, type: String)
+    case mismatch(String)
+    case nothingFits(String)
+
+    // What a checkpoint can have wrong with it.
+    case noCheckpoint
+    case severalFolders([String])
+    case notWhole(String)
+    case wrongChecksum(String)
+    case unreadableState(String)
+  }
+}
+
+extension WeightsError.Problem: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .refused(let doing, let code): "cannot \(doing): \(String(cString: strerror(code)))"
+    case .notAFile: "is not a regular file"
+    case .tooShort(let bytes): "is too short for a safetensors file (\(bytes) bytes)"
+    case .headerTooLong(let length): "claims a header of \(length) bytes, where safetensors allows 100000000"
+    case .headerPastEnd(let header, let file): "claims a header of \(header) bytes but is \(file) bytes long"
+    case .notSafetensors: "is not a safetensors file: its header does not begin with {"
+    case .malformed(let what, let position): "has a damaged header: \(what) at byte \(position)"
+    case .duplicateName(let name): "holds \(name) twice"
+    case .unknownType(let type, let name): "holds \(name) as \(type), which is not a type known here"
+    case .shapeTooLarge(let name): "gives \(name) a shape too large to count"
+    case .wrongLength(let name, let bytes, let needed): "gives \(name) \(bytes) bytes where its shape needs \(needed)"
+    case .hole(let name): "has bytes before \(name) that belong to no tensor"
+    case .overlap(let name): "has \(name) overlapping the tensor before it"
+    case .wrongFileLength(let bytes, let needed): "is \(bytes) bytes long where its header needs \(needed)"
+    case .noSuchTensor(let name): "holds no tensor \(name)"
+    case .notNumbers(let name, let type): "holds \(name) as \(type), which does not serve here"
+    case .mismatch(let what): "does not fit this network: \(what)"
+    case .nothingFits(let example): "holds nothing that fits this network (its first tensor is \(example))"
+    case .noCheckpoint: "holds no checkpoint"
+    case .severalFolders(let folders): "holds the checkpoints of several runs (\(folders.joined(separator: ", ")))"
+    case .notWhole(let what): "is not a whole checkpoint: \(what)"
+    case .wrongChecksum(let file): "is damaged: \(file) does not match its checksum"
+    case .unreadableState(let why): "holds a state that cannot be understood: \(why)"
+    }
+  }
+
+  /// What to do about it.
+  package var remedy: String {
+    switch self {
+    case .refused(_, let code):
+      switch code {
+      case ENOSPC, EDQUOT, EFBIG: "make room on that disk"
+      case ENOENT, ENOTDIR: "check the path"
+      case EACCES, EPERM, EROFS: "check the permissions"
+      default: "check the path and the disk"
+      }
+    case .notAFile: "check the path"
+    case .notSafetensors, .headerTooLong: "give a .safetensors file; `gscnn convert` makes one from a .pth file"
+    case .tooShort, .headerPastEnd, .wrongFileLength: "copy it again: it was cut short or is another kind of file"
+    case .malformed, .duplicateName, .unknownType, .shapeTooLarge, .wrongLength, .hole, .overlap:
+      "copy it again or write it anew"
+    case .noSuchTensor, .notNumbers: "check that it is the file that was meant"
+    case .mismatch: "check --backbone-type, or give a file that was written for this network"
+    case .nothingFits: "give the whole network or a timm trunk of the same --backbone-type"
+    case .noCheckpoint: "give a step-… folder or the results folder of a run"
+    case .severalFolders: "give one of them"
+    case .notWhole, .wrongChecksum: "use an earlier checkpoint"
+    case .unreadableState: "resume with the program that wrote it"
+    }
+  }
+}

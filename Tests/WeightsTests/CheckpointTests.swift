@@ -1,0 +1,208 @@
+import Foundation
+import Layers
+import Testing
+import Weights
+
+/// What a test gives a checkpoint to remember.
+struct RunState: Codable, Equatable {
+  var epoch: Int
+  var step: Int
+  var seed: UInt64
+  var options: [String: String]
+  var best: Double
+  var losses: [Float]
+
+  init(step: Int) {
+    epoch = step / 10
+    self.step = step
+    seed = .max
+    options = ["backbone-type": "resnet50", "save-path": "a/b \"c\""]
+    best = -.infinity
+    losses = (0..<step).map { 1 / Float($0 + 3) }
+  }
+}
+
+/// Saves checkpoints of small networks, whose seed is their step, and looks at what is there.
+struct CheckpointBench {
+  let folder: TestFolder
+  let path: String
+
+  init() throws {
+    folder = try TestFolder()
+    path = folder.place("checkpoints")
+  }
+
+  func store(keep: Int = 3, on disk: Disk = Disk()) throws -> CheckpointStore {
+    try CheckpointStore(folder: path, keep: keep, on: disk)
+  }
+
+  /// - Parameter content: seed of the network that is saved.
+  func save(_ step: Int, content: Int? = nil, to store: CheckpointStore, best: Bool = false) throws {
+    let network = smallNetwork(seed: UInt64(content ?? step))
+    try store.save(
+      network, velocities: smallVelocities(network, seed: UInt64(content ?? step)), step: step,
+      state: RunState(step: step), best: best)
+    try store.finish()
+  }
+
+  /// Steps of the checkpoints that are there, and the names of anything else.
+  func listing() throws -> [String] {
+    try folder.names(in: "checkpoints").map { $0.hasPrefix("step-") ? String(Int($0.dropFirst(5)) ?? -1) : $0 }
+  }
+
+  /// Loads everything that a checkpoint holds and compares it with what was saved.
+  func isIntact(_ checkpoint: Checkpoint?, content: Int? = nil) throws -> Bool {
+    guard let checkpoint else { return false }
+    let seed = UInt64(content ?? checkpoint.step)
+    let network = smallNetwork(seed: 999)
+    let velocities = smallVelocities(network, seed: 999)
+    try checkpoint.restore(network, velocities: velocities)
+    let expected = smallNetwork(seed: seed)
+    let state = try checkpoint.state(as: RunState.self)
+    return contents(network) == contents(expected)
+      && velocities.values.map(\.bitPattern) == smallVelocities(expected, seed: seed).values.map(\.bitPattern)
+      && state == RunState(step: checkpoint.step)
+  }
+}
+
+@Suite("Checkpoints")
+struct CheckpointTests {
+  private let bench: CheckpointBench
+
+  init() throws { bench = try CheckpointBench() }
+
+  @Test("What is saved comes back to the bit: network, velocities, state")
+  func roundTrip() throws {
+    let store = try bench.store()
+    #expect(store.newestWhole() == nil)
+    try bench.save(123, to: store)
+    #expect(try bench.folder.names(in: "checkpoints") == ["step-00000123"])
+    #expect(
+      try bench.folder.names(in: "checkpoints/step-00000123")
+        == ["checksums", "model.safetensors", "momentum.safetensors", "state.json"])
+    #expect(try bench.isIntact(store.newestWhole()))
+    #expect(try bench.isIntact(Checkpoint(folder: bench.path + "/step-00000123")))
+  }
+
+  @Test("The same state gives the same bytes")
+  func reproducible() throws {
+    let other = try CheckpointBench()
+    try bench.save(5, to: bench.store())
+    try other.save(5, to: other.store())
+    for name in try bench.folder.names(in: "checkpoints/step-00000005") {
+      let place = "checkpoints/step-00000005/" + name
+      #expect(try bench.folder.bytes(place) == other.folder.bytes(place))
+    }
+  }
+
+  @Test("The momentum has the parameters' names and PyTorch's order, and nothing else")
+  func momentumNames() throws {
+    try bench.save(5, to: bench.store())
+    let folder = bench.path + "/step-00000005/"
+    let (model, momentum) = try (
+      Safetensors(contentsOf: folder + "model.safetensors"), Safetensors(contentsOf: folder + "momentum.safetensors")
+    )
+    #expect(Set(momentum.entries.map(\.name)) == Set(smallNetwork(seed: 1).parameters.map(\.name)))
+    for entry in momentum.entries { #expect(model[entry.name]?.shape == entry.shape) }
+  }
+
+  @Test("Training goes on while a checkpoint is written: later changes do not reach it")
+  func snapshot() throws {
+    let store = try bench.store()
+    let network = smallNetwork(seed: 8)
+    let velocities = smallVelocities(network, seed: 8)
+    try store.save(network, velocities: velocities, step: 8, state: RunState(step: 8))
+    network.values.buffer.clear()
+    network.running.buffer.clear()
+    velocities.buffer.clear()
+    try store.finish()
+    #expect(try bench.isIntact(store.newestWhole()))
+  }
+
+  @Test("The last K and the best are kept")
+  func rotation() throws {
+    let store = try bench.store(keep: 2)
+    for step in 1...3 { try bench.save(step, to: store) }
+    #expect(try bench.listing() == ["2", "3"])
+    try bench.save(4, to: store, best: true)
+    for step in 5...8 { try bench.save(step, to: store) }
+    #expect(try bench.listing() == ["4", "7", "8"])
+    try bench.save(9, to: store, best: true)
+    #expect(try bench.listing() == ["8", "9"], "a better one frees the best before")
+    try bench.save(10, to: bench.store(keep: 1))
+    #expect(
+      try bench.listing() == ["9", "10"].sorted { Int($0) ?? 0 < Int($1) ?? 0 }, "known as the best to a later run")
+    #expect(try bench.isIntact(store.newestWhole()))
+  }
+
+  @Test("The newest is the one written last, also when a run began again at an earlier step")
+  func newestIsLast() throws {
+    let store = try bench.store(keep: 3)
+    for step in [100, 200, 300] { try bench.save(step, to: store) }
+    try bench.save(50, to: store)
+    #expect(store.newestWhole()?.step == 50)
+    #expect(try bench.listing() == ["50", "200", "300"])
+    // The same step again, with other contents, takes the place of the one before.
+    try bench.save(200, content: 7, to: store)
+    #expect(try bench.isIntact(store.newestWhole(), content: 7))
+    #expect(try bench.listing() == ["50", "200", "300"])
+  }
+
+  @Test("Only what the store made itself is removed")
+  func foreignFolders() throws {
+    let store = try bench.store(keep: 1)
+    try bench.save(1, to: store)
+    try bench.folder.file("checkpoints/step-00000001/notes.txt", [1])
+    try bench.folder.file("checkpoints/step-00000000/model.safetensors", [1])
+    try bench.folder.file("checkpoints/step-7/checksums", [1])
+    try bench.folder.file("checkpoints/.tmp-mine/model.safetensors", [1])
+    try bench.folder.file("checkpoints/.tmp-step-00000009/notes.txt", [1])
+    try bench.folder.file("checkpoints/.tmp-step-00000008", [1])
+    let before = try bench.folder.names(in: "checkpoints")
+    let again = try bench.store(keep: 1)
+    try bench.save(2, to: again)
+    try bench.save(3, to: again)
+    #expect(try bench.folder.names(in: "checkpoints") == (before + ["step-00000003"]).sorted())
+  }
+
+  @Test("A folder that stands where a checkpoint must go is moved aside, not removed")
+  func inTheWay() throws {
+    try bench.folder.file("checkpoints/step-00000004/thesis.tex", [1, 2])
+    let store = try bench.store()
+    try bench.save(4, to: store)
+    #expect(try bench.isIntact(store.newestWhole()))
+    #expect(try bench.folder.bytes("checkpoints/unknown-step-00000004-1/thesis.tex") == [1, 2])
+  }
+
+  @Test("A checkpoint of another network is refused and changes nothing")
+  func otherNetwork() throws {
+    let store = try bench.store()
+    try bench.save(4, to: store)
+    let checkpoint = try #require(store.newestWhole())
+    let network = smallNetwork(seed: 6, outputs: 9)
+    let velocities = smallVelocities(network, seed: 6)
+    #expect(throws: WeightsError.self) { try checkpoint.restore(network, velocities: velocities) }
+    #expect(contents(network) == contents(smallNetwork(seed: 6, outputs: 9)))
+    #expect(velocities.values == smallVelocities(network, seed: 6).values)
+    #expect(throws: WeightsError.self) { try checkpoint.state(as: [Int].self) }
+  }
+
+  @Test("A path may lead to a checkpoint, to the folder of checkpoints, of a run, or of results with one run")
+  func finding() throws {
+    let results = bench.folder.path
+    let run = try CheckpointStore(folder: results + "/results/resnet50_512_512/checkpoints", keep: 3)
+    for step in 1...2 { try bench.save(step, to: run) }
+    for path in ["", "/resnet50_512_512", "/resnet50_512_512/checkpoints"] {
+      #expect(try bench.isIntact(Checkpoint.find(at: results + "/results" + path)))
+      #expect(try Checkpoint.find(at: results + "/results" + path).step == 2)
+    }
+    #expect(try Checkpoint.find(at: run.path + "/step-00000001").step == 1)
+    #expect(throws: WeightsError(results, .noCheckpoint)) { try Checkpoint.find(at: results) }
+    #expect(throws: WeightsError("/nowhere", .noCheckpoint)) { try Checkpoint.find(at: "/nowhere") }
+    let second = try CheckpointStore(folder: results + "/results/resnet101_512_512/checkpoints", keep: 3)
+    try bench.save(3, to: second)
+    #expect(throws: WeightsError(results + "/results", .severalFolders([second.path, run.path]))) {
+      try Checkpoint.find(at: results + "/results")
+    }
+  }
+}
