@@ -178,7 +178,7 @@ struct SafetensorsTests {
     #expect(throws: WeightsError(gone, .refused("open it", errno: ENOENT))) { try Safetensors(contentsOf: gone) }
   }
 
-  @Test("A header nested a million deep is refused without a crash", arguments: ["[", "{", "{\"a\":", "\"", "["])
+  @Test("A header nested without end is refused without a crash", arguments: ["[", "{", "{\"a\":", "\""])
   func nesting(_ opening: String) throws {
     let folder = try TestFolder()
     for prefix in ["{\"a\":", "{\"a\":{\"shape\":", "{\"__metadata__\":{\"a\":"] {
