@@ -1,0 +1,60 @@
+import Tensors
+import Testing
+
+@Suite("Tensors")
+struct TensorTests {
+  @Test(
+    "Channels are padded to whole vectors, but a single one stands alone",
+    arguments: [(1, 1), (2, 8), (8, 8), (9, 16), (33, 40), (2048, 2048)])
+  func strides(channels: Int, stride: Int) {
+    #expect(Shape(2, 3, 4, channels).stride == stride)
+    #expect(Shape(2, 3, 4, channels).count == 24 * stride)
+  }
+
+  @Test("Dense values go in and come out, with zeros between the pixels", arguments: [1, 3, 8, 17])
+  func denseValues(channels: Int) {
+    let shape = Shape(2, 3, 4, channels)
+    let values = (0..<24 * channels).map { Float($0 + 1) }
+    do {
+      // Leaves memory full of sevens, which the tensor is likely to get.
+      let sevens = Tensor(shape)
+      for i in 0..<shape.count { sevens.start[i] = 7 }
+    }
+    let tensor = Tensor(shape, dense: values)
+    #expect(tensor.dense == values)
+    #expect(tensor[1, 2, 3, channels - 1] == Float(24 * channels))
+    #expect(tensor.picture(1)[0] == Float(12 * channels + 1))
+    let sum = (0..<shape.count).reduce(Float(0)) { $0 + tensor.start[$1] }
+    #expect(sum == values.reduce(0, +))
+  }
+
+  @Test("A filter's taps lie one after the other")
+  func taps() {
+    let filter = Filter(kernel: 3, inputs: 2, outputs: 5, Floats((0..<90).map { Float($0) }))
+    #expect(filter.tap(0, 0)[0] == 0 && filter.tap(1, 0)[9] == 39 && filter.tap(2, 2)[0] == 80)
+  }
+
+  @Test("Runs of floats share their buffer")
+  func runs() {
+    let buffer = Buffer(count: 20)
+    buffer.clear()
+    let run = Floats(buffer, offset: 5, count: 3)
+    run[2] = 4
+    #expect(buffer.start[7] == 4 && run.values == [0, 0, 4])
+    run.copy(Floats([1, 2, 3]))
+    #expect(buffer.start[4] == 0 && buffer.start[5] == 1 && buffer.start[8] == 0)
+  }
+
+  @Test("Vector operations are what they are called")
+  func vectors() {
+    let values: [Float] = [-1, 2, 0, -0.5, 7, .infinity, -.infinity, .leastNormalMagnitude]
+    let run = Floats(values)
+    let vector = run.start.vector()
+    #expect(rectified(vector) == [0, 2, 0, 0, 7, .infinity, 0, .leastNormalMagnitude])
+    // In one rounding: (1 + ε)² − (1 + 2ε) = ε², which two roundings lose.
+    let x = 1 + Float.ulpOfOne
+    let square = multiplyAdd(Vector(repeating: x), Vector(repeating: x), Vector(repeating: -(1 + 2 * .ulpOfOne)))
+    #expect(square == Vector(repeating: .ulpOfOne * .ulpOfOne))
+    #expect(multiplyAdd(x, Vector(repeating: x), Vector(repeating: -(1 + 2 * .ulpOfOne))) == square)
+  }
+}
