@@ -34,7 +34,7 @@ let package = Package(
     .target(name: "Cityscapes", dependencies: ["Tensors", "Pictures"]),
 
     // MARK: - Ranks and files
-    .target(name: "Distributed", dependencies: ["COpenMPI", "Tensors", "Layers"]),
+    .target(name: "Distributed", dependencies: ["COpenMPI", "Tensors", "Layers"], swiftSettings: vectorised),
     .target(name: "Weights", dependencies: ["Tensors", "Layers"]),
 
     // MARK: - The trainer
@@ -54,7 +54,9 @@ let package = Package(
     .testTarget(name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Training", "Weights"], exclude: ["Fixtures"]),
     .testTarget(name: "PicturesTests", dependencies: ["Pictures"], exclude: ["Fixtures"]),
     .testTarget(name: "CityscapesTests", dependencies: ["Cityscapes"], exclude: ["Fixtures"]),
-    .testTarget(name: "DistributedTests", dependencies: ["Distributed"]),
+    .executableTarget(
+      name: "RankProgram", dependencies: ["COpenMPI", "Distributed", "Layers", "Tensors"], path: "Tests/RankProgram"),
+    .testTarget(name: "DistributedTests", dependencies: ["Distributed", "RankProgram", "Tensors"]),
     .testTarget(name: "WeightsTests", dependencies: ["Weights"], exclude: ["Fixtures"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"]),
     .testTarget(name: "CommandLineTests", dependencies: ["gscnn"]),

@@ -1,29 +1,36 @@
-/// What all ranks must hold alike.
-extension Communicator {
+/// What all ranks must hold alike. Every rank takes part in each of these calls.
+package struct Agreement: Sendable {
+  private let communicator: Communicator
+
+  package init(_ communicator: Communicator) { self.communicator = communicator }
+
   /// Whether any rank says yes: the same answer on all ranks.
-  package func anyRank(_ flag: Bool) -> Bool { largest(flag ? 1 : 0) == 1 }
+  package func anyRank(_ flag: Bool) -> Bool { communicator.largest(flag ? 1 : 0) == 1 }
 
   /// The exit status that a signal to any one rank asks for, the same on all ranks; nil where there was none.
   ///
-  /// To be called at the end of every step, by all ranks: the step after which they stop is then the same for all.
-  /// Ctrl-C on one rank outweighs a scheduler's signal to another.
-  package func agreedStop(_ received: Int32? = StopSignal.received) -> Int32? {
-    let status = largest(Int(received ?? 0))
+  /// Asked at the end of every step, so that all ranks stop after the same one. Ctrl-C on one rank outweighs a
+  /// scheduler's signal to another.
+  ///
+  /// - Parameter received: what this rank's `StopSignal` received.
+  package func stopStatus(_ received: Int32?) -> Int32? {
+    let status = communicator.largest(Int(received ?? 0))
     return status == 0 ? nil : Int32(status)
   }
 
-  /// Compares the digests of the ranks' replicas.
+  /// Compares the digests of the ranks' replicas, made by `Digest`.
+  ///
   /// - Throws: `ReplicasDiffer`, the same on all ranks.
-  package func checkReplicas(_ digest: Digest) throws {
-    let digests = gatherEverywhere(digest.value)
+  package func requireEqualReplicas(_ digest: UInt64) throws {
+    let digests = communicator.gatherEverywhere(digest)
     let odd = Self.oddOnesOut(digests)
     guard !odd.isEmpty else { return }
-    let hosts = gatherEverywhere(host)
-    throw ReplicasDiffer(ranks: odd.map { ($0, hosts[$0]) }, outOf: size)
+    let hosts = communicator.gatherEverywhere(communicator.host)
+    throw ReplicasDiffer(ranks: odd.map { ($0, hosts[$0]) }, outOf: communicator.size)
   }
 
   /// The ranks whose digest differs from the one that most hold; from that of rank 0 where no digest is more frequent.
-  static func oddOnesOut(_ digests: [UInt64]) -> [Int] {
+  package static func oddOnesOut(_ digests: [UInt64]) -> [Int] {
     var votes: [UInt64: Int] = [:]
     for digest in digests { votes[digest, default: 0] += 1 }
     guard votes.count > 1, let most = votes.values.max() else { return [] }

@@ -1,10 +1,13 @@
+import Layers
+import Tensors
+
 /// Sums the gradients over the ranks, a bucket of parameters at a time.
 ///
 /// The gradients of all parameters lie one after another in one arena. The way back through the network completes them
 /// from the last to the first, more or less, so that buckets are cut from the end. A bucket is summed when all of its
 /// parameters and those of the buckets before it are complete: the order of the sums is that of the buckets, on every
 /// rank, whatever the order in which parameters come in.
-package struct GradientBuckets: ~Copyable {
+package final class GradientBuckets {
   /// A run of neighbouring parameters.
   package struct Bucket: Equatable {
     /// Indices of the parameters.
@@ -20,7 +23,7 @@ package struct GradientBuckets: ~Copyable {
   /// In the order in which they are summed.
   package let buckets: [Bucket]
 
-  private let gradients: UnsafeMutablePointer<Float>
+  private let gradients: Floats
   private let reduction: TreeAllReduce
   private let bucketOfParameter: [Int]
   private var isComplete: [Bool]
@@ -35,7 +38,7 @@ package struct GradientBuckets: ~Copyable {
   ///     or summed with them.
   ///   - floatsPerBucket: a bucket is closed when it holds this many.
   package init(
-    _ gradients: UnsafeMutablePointer<Float>, extents: [Range<Int>], over communicator: Communicator,
+    _ gradients: Floats, extents: [Range<Int>], communicator: Communicator,
     floatsPerBucket: Int = GradientBuckets.usualCount
   ) {
     buckets = Self.cut(extents, floatsPerBucket: floatsPerBucket)
@@ -50,8 +53,14 @@ package struct GradientBuckets: ~Copyable {
     missing = buckets.map(\.parameters.count)
   }
 
+  /// The gradients of all parameters of a network, which must have been made.
+  package convenience init(_ store: ParameterStore, communicator: Communicator) {
+    let extents = store.parameters.map { $0.offset..<$0.offset + $0.form.count }
+    self.init(store.gradients, extents: extents, communicator: communicator)
+  }
+
   /// Tells that a parameter's gradient is complete. Every rank tells of the same parameters between two calls of `finish`.
-  package mutating func completed(_ parameter: Int) {
+  package func completed(_ parameter: Int) {
     precondition(!isComplete[parameter], "a gradient was changed after it was complete")
     isComplete[parameter] = true
     missing[bucketOfParameter[parameter]] -= 1
@@ -59,21 +68,21 @@ package struct GradientBuckets: ~Copyable {
   }
 
   /// Sums what is left, with the parameters of which nothing was told, and makes ready for the next step.
-  package mutating func finish() {
+  package func finish() {
     while next < buckets.count { sumNext() }
     next = 0
     for index in isComplete.indices { isComplete[index] = false }
     missing = buckets.map(\.parameters.count)
   }
 
-  private mutating func sumNext() {
+  private func sumNext() {
     let floats = buckets[next].floats
-    reduction.sum(gradients + floats.lowerBound, count: floats.count)
+    reduction.sum(gradients.start + floats.lowerBound, count: floats.count)
     next += 1
   }
 
   /// Cuts the arena into buckets, from its end.
-  static func cut(_ extents: [Range<Int>], floatsPerBucket: Int) -> [Bucket] {
+  package static func cut(_ extents: [Range<Int>], floatsPerBucket: Int) -> [Bucket] {
     var buckets: [Bucket] = []
     var end = extents.count
     for parameter in extents.indices.reversed() {

@@ -1,18 +1,18 @@
 /// What the environment tells of the program that started this process.
-struct Launcher: Equatable {
+package struct Launcher: Equatable {
   /// The command, as a message names it.
-  let name: String
+  package let name: String
   /// Processes it says it started, where it says so.
-  let processes: Int?
+  package let processes: Int?
   /// The number of this one among them, where it says so.
-  let rank: Int?
+  package let rank: Int?
   /// Whether it offers what MPI needs to find the other processes.
-  let connects: Bool
+  package let connects: Bool
 
   /// - Parameter variable: looks up a variable of the environment.
   /// - Returns: nil where the process was started by hand.
-  init?(_ variable: (String) -> String?) {
-    func number(_ names: String...) -> Int? { names.lazy.compactMap { variable($0).flatMap { Int($0) } }.first }
+  package init?(_ variable: (String) -> String?) {
+    func number(_ names: String...) -> Int? { names.compactMap { variable($0).flatMap { Int($0) } }.first }
     let connects = ["OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_SIZE", "PMI_FD"]
       .contains { variable($0) != nil }
     if let processes = number("OMPI_COMM_WORLD_SIZE") {

@@ -1,5 +1,3 @@
-import Glibc
-
 /// Which processors each rank may use, and how many threads it runs on them.
 package struct ProcessLayout: Equatable, CustomStringConvertible {
   /// One rank's share.
@@ -26,21 +24,28 @@ package struct ProcessLayout: Equatable, CustomStringConvertible {
   ///
   /// Processors that several ranks of a machine may use are shared out among them; nobody counts on more than the quota
   /// of a container allows.
-  package static func defaultThreads(_ communicator: Communicator) -> Int {
-    let processors = availableProcessors()
-    let layout = gathered(processors, threads: 0, over: communicator)
-    let own = layout.fairShare(of: communicator.rank)
-    guard let quota = quotaOfContainer() else { return max(1, own) }
-    return max(1, min(own, quota / communicator.localSize))
+  ///
+  /// - Parameter communicator: nil for a process that works alone.
+  package static func defaultThreads(_ communicator: Communicator?) -> Int {
+    let own = communicator.map { gathered(threads: 0, over: $0).fairShare(of: $0.rank) } ?? Processors.available().count
+    let quota = Processors.quotaOfContainer().map { $0 / (communicator?.localSize ?? 1) }
+    return max(1, min(own, quota ?? own))
+  }
+
+  /// What the user should know of the layout, in lines: what it is, and what is wrong with it. Every rank takes part.
+  ///
+  /// - Parameter batchSize: pictures in the global batch.
+  package static func describe(_ communicator: Communicator, threads: Int, batchSize: Int) -> [String] {
+    let layout = gathered(threads: threads, over: communicator)
+    let (least, more) = batchSize.quotientAndRemainder(dividingBy: communicator.size)
+    let share = more == 0 ? "\(least)" : "\(least) or \(least + 1)"
+    let pictures = "\(batchSize) \(batchSize == 1 ? "picture" : "pictures") a step, \(share) a rank"
+    return ["\(layout); \(pictures)"] + (layout.warning.map { ["warning: \($0)"] } ?? [])
   }
 
   /// The layout of the whole job, on every rank.
   package static func gathered(threads: Int, over communicator: Communicator) -> ProcessLayout {
-    gathered(availableProcessors(), threads: threads, over: communicator)
-  }
-
-  private static func gathered(_ processors: [Int], threads: Int, over communicator: Communicator) -> ProcessLayout {
-    let list = processors.map(String.init).joined(separator: ",")
+    let list = Processors.available().map(String.init).joined(separator: ",")
     let shares = communicator.gatherEverywhere("\(threads) \(list) \(communicator.host)").map { text in
       let fields = text.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
       return Share(
@@ -51,7 +56,7 @@ package struct ProcessLayout: Equatable, CustomStringConvertible {
   }
 
   /// Whole processors that belong to a rank when those that several ranks may use are shared out evenly.
-  func fairShare(of rank: Int) -> Int {
+  package func fairShare(of rank: Int) -> Int {
     let own = shares[rank]
     var users: [Int: Int] = [:]
     for share in shares where share.host == own.host {
@@ -79,44 +84,15 @@ package struct ProcessLayout: Equatable, CustomStringConvertible {
       let processors = Set(local.flatMap(\.processors)).count
       let threads = local.reduce(0) { $0 + $1.threads }
       if threads > processors {
-        return "\(threads) threads compete for \(processors) processors on \(host); lower --threads or start fewer ranks"
+        return
+          "\(threads) threads compete for \(processors) processors on \(host); lower --threads or start fewer ranks"
       }
       for share in local where share.threads > share.processors.count {
-        return "\(share.threads) threads of a rank on \(host) compete for the \(share.processors.count) processors that "
+        return
+          "\(share.threads) threads of a rank on \(host) compete for the \(share.processors.count) processors that "
           + "mpirun bound it to; give mpirun --bind-to none"
       }
     }
     return nil
-  }
-
-  /// The processors in this process's affinity mask.
-  package static func availableProcessors() -> [Int] {
-    // Asked of more processors than a cpu_set_t holds: Linux allows 8192.
-    let words = 8192 / UInt.bitWidth
-    return withUnsafeTemporaryAllocation(of: UInt.self, capacity: words) { mask in
-      mask.initialize(repeating: 0)
-      let bytes = words * MemoryLayout<UInt>.size
-      let found = mask.baseAddress?.withMemoryRebound(to: cpu_set_t.self, capacity: 8) {
-        sched_getaffinity(0, bytes, $0) == 0
-      }
-      guard found == true else { return Array(0..<max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
-      return (0..<words * UInt.bitWidth).filter { mask[$0 / UInt.bitWidth] >> ($0 % UInt.bitWidth) & 1 == 1 }
-    }
-  }
-
-  /// Processors' worth of time that the container may use, rounded up; nil where it is not limited.
-  private static func quotaOfContainer() -> Int? {
-    guard let file = fopen("/sys/fs/cgroup/cpu.max", "r") else { return nil }
-    defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 64)
-    guard fgets(&line, Int32(line.count), file) != nil else { return nil }
-    return processors(inQuota: String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
-  }
-
-  /// Reads the cgroup's "microseconds per period", for example "200000 100000", or "max 100000".
-  static func processors(inQuota line: String) -> Int? {
-    let numbers = line.split(whereSeparator: \.isWhitespace).map { Int($0) }
-    guard numbers.count == 2, let quota = numbers[0], let period = numbers[1], period > 0 else { return nil }
-    return max(1, (quota + period - 1) / period)
   }
 }

@@ -1,0 +1,91 @@
+import Distributed
+import Foundation
+import Testing
+
+extension Jobs {
+  @Suite("Ranks")
+  struct CommunicatorTests {
+    @Test("A process started by hand is a job of its own and starts no MPI")
+    func alone() throws {
+      let job = try Job.run(ranks: nil, "facts")
+      #expect(job.status == 0)
+      #expect(job.output == ["0 size 1 local 0 of 1 mpi 0"])
+    }
+
+    @Test("Ranks under mpirun know their places", arguments: [1, 2, 4])
+    func together(ranks: Int) throws {
+      let job = try Job.run(ranks: ranks, "facts")
+      #expect(job.status == 0)
+      #expect(job.output.sorted() == (0..<ranks).map { "\($0) size \(ranks) local \($0) of \(ranks) mpi 1" })
+    }
+
+    @Test("A launcher's process that finds no other is refused: each would take itself for rank 0")
+    func refused() throws {
+      let slurm = try Job.run(ranks: nil, "facts", environment: ["SLURM_NTASKS": "4", "SLURM_PROCID": "2"])
+      #expect(slurm.status == 3)
+      #expect(slurm.output == [])
+      #expect(slurm.errors.count == 1)
+      #expect(slurm.errors[0].hasPrefix("gscnn: rank 2 on "))
+      #expect(slurm.errors[0].contains("srun started 4 processes but MPI finds 1 of them"))
+      #expect(slurm.errors[0].contains("srun --mpi=pmix"))
+
+      let mpirun = try Job.run(
+        ranks: nil, "facts", environment: ["OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"])
+      #expect(mpirun.status == 3)
+      #expect(mpirun.output == [])
+      #expect(mpirun.errors.count == 1)
+      #expect(mpirun.errors[0].hasPrefix("gscnn: rank 1 on "))
+      #expect(mpirun.errors[0].contains("mpirun started 2 processes but MPI finds 1 of them"))
+    }
+
+    @Test("A single task of srun needs no MPI")
+    func oneTask() throws {
+      let job = try Job.run(ranks: nil, "facts", environment: ["SLURM_NTASKS": "1", "SLURM_PROCID": "0"])
+      #expect(job.output == ["0 size 1 local 0 of 1 mpi 0"])
+    }
+
+    @Test("Sums, extremes, broadcasts and gathers reach every rank", arguments: [nil, 1, 3])
+    func collectives(ranks: Int?) throws {
+      let job = try Job.run(ranks: ranks, "collectives")
+      #expect(job.status == 0)
+      let size = ranks ?? 1
+      let numbers = Array(0..<size)
+      let sums = [size * (size + 1) / 2, size * (Int.max / 4) - size * (size - 1) / 2, size * (1 << 53 | 1)]
+      let texts = numbers.map { $0 == 1 ? "" : "Zoë \($0)" }
+      for (rank, reports) in job.reports(ranks: size).enumerated() {
+        #expect(
+          reports == [
+            "sums \(sums)", "largest 0 smallest \(8 - size)", "any true false", "bytes [1, 2, 3]", "floats [0.5, -2.0]",
+            "rested [4, 5]",
+            "gathered \(rank == 0 ? numbers.map { [UInt8](repeating: UInt8($0), count: $0) } : [])",
+            "words \(numbers.map { UInt64($0) << 60 })", "texts \(texts)",
+          ])
+      }
+    }
+
+    @Test("Ranks that wait for rank 0 leave their processors alone")
+    func rest() throws {
+      let job = try Job.run(ranks: 2, "rest")
+      #expect(job.status == 0)
+      let fields = try #require(job.reports(ranks: 2)[1].first).split(separator: " ").compactMap { Double($0) }
+      try #require(fields.count == 2)
+      #expect(fields[0] > 0.9)
+      #expect(fields[1] < fields[0] / 2)
+    }
+
+    @Test("The threads of the ranks of a machine add up to its processors", arguments: [nil, 2])
+    func layout(ranks: Int?) throws {
+      let job = try Job.run(ranks: ranks, "layout")
+      #expect(job.status == 0)
+      let size = ranks ?? 1
+      let threads = max(1, ProcessLayout.defaultThreads(nil) / size)
+      for reports in job.reports(ranks: size) {
+        try #require(reports.count >= 2)
+        #expect(reports[0] == "threads \(threads)")
+        #expect(reports[1].hasPrefix("\(size == 1 ? "1 rank" : "\(size) ranks") on 1 machine, \(threads) thread"))
+        #expect(
+          reports[1].hasSuffix(size == 1 ? "; 5 pictures a step, 5 a rank" : "; 5 pictures a step, 2 or 3 a rank"))
+      }
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import Distributed
+import Testing
+
+/// What is decided without asking another rank.
+@Suite("Decisions of a rank")
+struct DecisionTests {
+  @Test("The launcher is recognised by its variables")
+  func launcher() {
+    func launcher(_ variables: [String: String]) -> Launcher? { Launcher { variables[$0] } }
+    #expect(launcher([:]) == nil)
+    #expect(launcher(["SLURM_NTASKS": "4"]) == nil, "an allocation of salloc, in which nothing was launched")
+    let mpirun = launcher(["OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "1", "PMIX_RANK": "1"])
+    #expect(mpirun?.name == "mpirun" && mpirun?.processes == 4 && mpirun?.rank == 1 && mpirun?.connects == true)
+    let srun = launcher(["SLURM_NTASKS": "8", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1", "PMIX_RANK": "1"])
+    #expect(srun?.name == "srun" && srun?.processes == 2 && srun?.rank == 1 && srun?.connects == true)
+    let unconnected = launcher(["SLURM_NTASKS": "8", "SLURM_PROCID": "1"])
+    #expect(unconnected?.processes == 8 && unconnected?.connects == false)
+    let other = launcher(["PMI_SIZE": "3", "PMI_RANK": "2"])
+    #expect(other?.processes == 3 && other?.rank == 2 && other?.connects == true)
+    let inside = launcher(["OMPI_COMM_WORLD_SIZE": "2", "SLURM_NTASKS": "8", "SLURM_PROCID": "0"])
+    #expect(inside?.name == "mpirun" && inside?.processes == 2, "mpirun started by a batch script")
+  }
+
+  @Test("The minority's replicas are the odd ones out; rank 0 is right where there is no majority")
+  func oddOnesOut() {
+    #expect(Agreement.oddOnesOut([5, 5, 5]) == [])
+    #expect(Agreement.oddOnesOut([5, 5, 6]) == [2])
+    #expect(Agreement.oddOnesOut([6, 5, 5]) == [0])
+    #expect(Agreement.oddOnesOut([6, 5]) == [1])
+    #expect(Agreement.oddOnesOut([6, 5, 5, 6]) == [1, 2])
+    #expect(Agreement.oddOnesOut([1, 2, 3]) == [1, 2])
+  }
+
+  @Test("Buckets are cut from the end, hold whole parameters, and cover every one")
+  func buckets() {
+    let extents = [0..<10, 16..<20, 32..<132, 144..<150, 160..<165]
+    let buckets = GradientBuckets.cut(extents, floatsPerBucket: 20)
+    #expect(buckets.map(\.parameters) == [3..<5, 2..<3, 0..<2])
+    #expect(buckets.map(\.floats) == [144..<165, 32..<132, 0..<20])
+    #expect(GradientBuckets.cut(extents, floatsPerBucket: 1).map(\.parameters) == [4..<5, 3..<4, 2..<3, 1..<2, 0..<1])
+    #expect(GradientBuckets.cut(extents, floatsPerBucket: 1000).map(\.floats) == [0..<165])
+    #expect(GradientBuckets.cut([], floatsPerBucket: 10) == [])
+  }
+
+  @Test("A digest tells arrays apart by every bit, by their order and by their length")
+  func digest() {
+    func digest(_ arrays: [Float]...) -> UInt64 {
+      var digest = Digest()
+      for array in arrays { digest.add(array, count: array.count) }
+      return digest.value
+    }
+    let floats = (0..<1003).map { Float($0) }
+    var seen: Set = [digest(floats)]
+    for index in floats.indices {
+      var changed = floats
+      changed[index] = Float(bitPattern: changed[index].bitPattern ^ 1 << UInt32(index % 32))
+      #expect(seen.insert(digest(changed)).inserted, "float \(index)")
+    }
+    var swapped = floats
+    swapped.swapAt(0, 16)
+    #expect(seen.insert(digest(swapped)).inserted)
+    #expect(seen.insert(digest(floats.dropLast())).inserted)
+    #expect(seen.insert(digest(floats + [0])).inserted)
+    #expect(seen.insert(digest([], floats)).inserted)
+    #expect(seen.insert(digest(Array(floats[..<16]), Array(floats[16...]))).inserted)
+    #expect(digest([0]) != digest([-0.0]))
+    #expect(digest(floats) == digest(floats))
+  }
+
+  @Test("Processors that several ranks may use are shared out; a binding is kept")
+  func shares() {
+    func layout(_ shares: [(String, [Int])]) -> ProcessLayout {
+      ProcessLayout(shares: shares.map { ProcessLayout.Share(host: $0.0, processors: $0.1, threads: 0) })
+    }
+    let all = Array(0..<10)
+    let free = layout([("a", all), ("a", all), ("a", all), ("b", all)])
+    #expect((0..<4).map { free.fairShare(of: $0) } == [3, 3, 3, 10])
+    let six = layout([(String, [Int])](repeating: ("a", Array(0..<6)), count: 6))
+    #expect((0..<6).map { six.fairShare(of: $0) } == [1, 1, 1, 1, 1, 1])
+    let bound = layout([("a", [0, 1, 2, 3]), ("a", [4, 5, 6, 7])])
+    #expect((0..<2).map { bound.fairShare(of: $0) } == [4, 4])
+    let crowded = layout([("a", [0]), ("a", [0])])
+    #expect(crowded.fairShare(of: 0) == 0)
+  }
+
+  @Test("Lists of processors are read as the kernel writes them")
+  func processors() {
+    #expect(Processors.numbers(inList: "\t0-3,8,10-11\n") == [0, 1, 2, 3, 8, 10, 11])
+    #expect(Processors.numbers(inList: "5\n") == [5])
+    #expect(Processors.numbers(inList: "\n") == [])
+  }
+
+  @Test("A container's quota is read in whole processors")
+  func quota() {
+    #expect(Processors.count(ofQuota: "max 100000\n") == nil)
+    #expect(Processors.count(ofQuota: "200000 100000\n") == 2)
+    #expect(Processors.count(ofQuota: "150000 100000\n") == 2)
+    #expect(Processors.count(ofQuota: "50000 100000\n") == 1)
+    #expect(Processors.count(ofQuota: "") == nil)
+  }
+
+  @Test("A layout is described, and a crowd is warned of")
+  func descriptions() {
+    func layout(_ shares: (String, [Int], Int)...) -> ProcessLayout {
+      ProcessLayout(shares: shares.map { ProcessLayout.Share(host: $0.0, processors: $0.1, threads: $0.2) })
+    }
+    let good = layout(("a", [0, 1, 2, 3], 2), ("a", [0, 1, 2, 3], 2), ("b", [0, 1, 2, 3], 4))
+    #expect(good.description == "3 ranks on 2 machines, 2 to 4 threads each")
+    #expect(good.warning == nil)
+    let crowd = layout(("a", [0, 1], 2), ("a", [0, 1], 2))
+    #expect(crowd.description == "2 ranks on 1 machine, 2 threads each")
+    #expect(crowd.warning?.hasPrefix("4 threads compete for 2 processors on a") == true)
+    let bound = layout(("a", [0], 2), ("a", [1, 2, 3], 1))
+    #expect(bound.warning?.contains("--bind-to none") == true)
+  }
+}

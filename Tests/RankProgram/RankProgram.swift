@@ -1,0 +1,46 @@
+import COpenMPI
+import Distributed
+import Glibc
+
+/// What the tests of `Distributed` start under `mpirun`: `RankProgram CASE [ARGUMENTS]`.
+///
+/// Every rank prints its results as lines "RANK RESULT…" on standard output.
+@main
+enum RankProgram {
+  static func main() {
+    do {
+      try run(CommandLine.arguments.dropFirst().first ?? "", Array(CommandLine.arguments.dropFirst(2)))
+    } catch {
+      Communicator.fail(error, status: 3)
+    }
+  }
+
+  private static func run(_ name: String, _ arguments: [String]) throws {
+    let communicator = try Communicator.start()
+    let numbers = arguments.compactMap { Int($0) }
+    switch name {
+    case "facts": facts(communicator)
+    case "layout": layout(communicator)
+    case "sum-floats": sumFloats(communicator, numbers)
+    case "sum-doubles": sumDoubles(communicator, count: numbers[0])
+    case "collectives": collectives(communicator)
+    case "buckets": buckets(communicator)
+    case "store": store(communicator)
+    case "rest": rest(communicator)
+    case "throw": try throwing(communicator, rank: numbers[0])
+    case "kill": killed(communicator, rank: numbers[0])
+    case "misuse": communicator.report("\(communicator.broadcast([], from: communicator.size))")
+    case "replicas": try replicas(communicator, odd: numbers)
+    case "signal": signalled(communicator, rank: numbers[0], signals: Array(arguments.dropFirst()))
+    default: communicator.abort("there is no case \(name)", status: 2)
+    }
+    communicator.finish()
+  }
+
+  private static func facts(_ communicator: Communicator) {
+    var started: Int32 = 0
+    MPI_Initialized(&started)
+    communicator.report(
+      "size \(communicator.size) local \(communicator.localRank) of \(communicator.localSize) mpi \(started)")
+  }
+}

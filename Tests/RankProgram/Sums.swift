@@ -1,0 +1,96 @@
+import Distributed
+import Layers
+import Tensors
+
+extension Communicator {
+  /// Prints a line of this rank's in one piece.
+  func report(_ text: String) { print("\(rank) \(text)") }
+}
+
+extension RankProgram {
+  /// Prints the digests of the sums of every rank's summand, for each (count, largeCount, pieceCount).
+  static func sumFloats(_ communicator: Communicator, _ numbers: [Int]) {
+    for index in stride(from: 0, to: numbers.count, by: 3) {
+      let count = numbers[index]
+      let floats = summand(of: communicator.rank, count: count)
+      let reduction = TreeAllReduce(communicator, largeCount: numbers[index + 1], pieceCount: numbers[index + 2])
+      reduction.sum(floats.start, count: count)
+      communicator.report("\(digest(of: floats))")
+    }
+  }
+
+  static func sumDoubles(_ communicator: Communicator, count: Int) {
+    var sums = summand(of: communicator.rank, count: count).values.map { Double($0) / 3 }
+    let reduction = RankReduction(communicator)
+    reduction.sum(&sums)
+    var digest = Digest()
+    for sum in sums { digest.add(sum.bitPattern) }
+    communicator.report("\(reduction.ranks) \(digest.value)")
+  }
+
+  static func collectives(_ communicator: Communicator) {
+    let rank = communicator.rank
+    var sums = [rank + 1, Int.max / 4 - rank, 1 << 53 | 1]
+    communicator.sum(&sums)
+    communicator.report("sums \(sums)")
+    communicator.report("largest \(communicator.largest(-rank)) smallest \(communicator.smallest(7 - rank))")
+    let agreement = Agreement(communicator)
+    communicator.report("any \(agreement.anyRank(rank == communicator.size - 1)) \(agreement.anyRank(false))")
+
+    let root = communicator.size - 1
+    communicator.report("bytes \(communicator.broadcast(rank == root ? [1, 2, 3] : [9], from: root))")
+    let floats = Floats(rank == 0 ? [0.5, -2] : [7, 7])
+    communicator.broadcast(floats.start, count: 2)
+    communicator.report("floats \(floats.values)")
+    var rested: [UInt8] = rank == 0 ? [4, 5] : [0, 0]
+    rested.withUnsafeMutableBytes { communicator.restBroadcast($0) }
+    communicator.report("rested \(rested)")
+    communicator.report("gathered \(communicator.gather([UInt8](repeating: UInt8(rank), count: rank)))")
+    communicator.report("words \(communicator.gatherEverywhere(UInt64(rank) << 60))")
+    communicator.report("texts \(communicator.gatherEverywhere(rank == 1 ? "" : "Zoë \(rank)"))")
+  }
+
+  /// Two steps, in which every rank completes its parameters in an order of its own.
+  static func buckets(_ communicator: Communicator) {
+    let extents = [0..<5, 16..<1016, 1016..<1024, 1024..<3000]
+    let gradients = Floats(count: 3000)
+    let buckets = GradientBuckets(gradients, extents: extents, communicator: communicator, floatsPerBucket: 1000)
+    for _ in 0..<2 {
+      let own = summand(of: communicator.rank, count: 3000)
+      gradients.start.update(from: own.start, count: 3000)
+      for index in 5..<16 { gradients.start[index] = 0 }
+      // The last parameter is told of by nobody, as one that a step does not use.
+      for place in 0..<3 { buckets.completed((place + communicator.rank) % 3) }
+      buckets.finish()
+      communicator.report("\(digest(of: gradients))")
+    }
+  }
+
+  /// The gradients of a network of two parameters.
+  static func store(_ communicator: Communicator) {
+    let store = ParameterStore()
+    let parameters = [
+      store.root.vector("first", 3, initial: .constant(0)), store.root.vector("second", 1, initial: .constant(0)),
+    ]
+    store.seal(seed: 1)
+    store.makeGradients()
+    for index in 0..<3 { parameters[0].gradient.start[index] = Float(communicator.rank + 1) }
+    parameters[1].gradient.start[0] = 10 * Float(communicator.rank + 1)
+    let buckets = GradientBuckets(store, communicator: communicator)
+    for parameter in parameters.reversed() { buckets.completed(parameter.index) }
+    buckets.finish()
+    communicator.report("\(parameters[0].gradient.values) \(parameters[1].gradient.values)")
+  }
+
+  /// Numbers of very different sizes, whose sum depends on the order.
+  private static func summand(of rank: Int, count: Int) -> Floats {
+    var random = RandomNumbers(11, UInt64(rank))
+    return Floats((0..<count).map { _ in Float(random.symmetric()) * Float(1 << random.below(12)) })
+  }
+
+  private static func digest(of floats: Floats) -> UInt64 {
+    var digest = Digest()
+    digest.add(floats.start, count: floats.count)
+    return digest.value
+  }
+}
