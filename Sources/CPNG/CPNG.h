@@ -147,7 +147,8 @@ static inline cpng_outcome cpng_write(FILE *file, const cpng_header *header, con
     if (header->colour_type == PNG_COLOR_TYPE_PALETTE) png_set_PLTE(png, info, entries, colours);
     // Maps of labels and edges are flat areas, which zlib packs best as they are; photographs want a prediction.
     int photograph = header->colour_type == PNG_COLOR_TYPE_RGB;
-    png_set_filter(png, PNG_FILTER_TYPE_BASE, photograph ? PNG_FILTER_SUB | PNG_FILTER_UP | PNG_FILTER_PAETH : PNG_FILTER_NONE);
+    png_set_filter(png, PNG_FILTER_TYPE_BASE,
+                   photograph ? PNG_FILTER_SUB | PNG_FILTER_UP | PNG_FILTER_PAETH : PNG_FILTER_NONE);
     png_set_compression_level(png, compression);
     png_write_info(png, info);
     size_t stride = png_get_rowbytes(png, info);

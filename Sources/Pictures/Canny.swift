@@ -106,7 +106,7 @@ private struct Rows {
     let direction = directions + slot(row) * stride + 1
     for x in Swift.stride(from: 0, to: width, by: 8) {
       var (gx, gy, largest) = sobel(row, channel: 0, at: x)
-      for channel in 1..<max(channels, 1) {
+      for channel in 1..<channels {
         let other = sobel(row, channel: channel, at: x)
         let larger = other.size .> largest
         gx.replace(with: other.gx, where: larger)
