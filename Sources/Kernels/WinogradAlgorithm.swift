@@ -80,6 +80,9 @@ enum WinogradAlgorithm: Sendable {
     }
   }
 
+  /// The taps that ever meet a pixel: the others have no gradient.
+  var taps: Range<Int> { self == .one ? 1..<2 : 0..<3 }
+
   /// The largest number of inputs or products of any algorithm.
   static let largest = 8
 }

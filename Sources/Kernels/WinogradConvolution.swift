@@ -16,14 +16,12 @@ enum WinogradConvolution {
     }
   }
 
-  /// Channel pairs up to which a block of tiles goes through all three steps at once.
-  private static let largestFilterForBlocks = 512 * 512
+  /// Channel pairs up to which a block of tiles goes through all three steps at once: beyond, reading the filter
+  /// again for each block takes longer than reading all tiles three times.
+  private static let largestFilterForBlocks = 128 * 256
 
   /// Tiles in such a block: their inputs and products stay in the second-level cache.
   private static let block = 48
-
-  /// Floats that tiles may take between the steps where each step goes over all tiles (200 MB).
-  private static let largestStage = 50_000_000
 
   /// Few channels: a task takes a block of tiles from input to output, in memory of its own that stays in the cache.
   private static func blockByBlock(
@@ -33,7 +31,7 @@ enum WinogradConvolution {
     let outputs = Stage(channels: filter.outputs, tiles: block)
     let products = tiles.products
     let size = products * (inputs.product + outputs.product) + WinogradTiles.scratch + MatrixProduct.scratchCount
-    let memory = Buffer(count: workers.threads * size)
+    let memory = Buffer.stage(count: workers.threads * size)
     let blocks = (tiles.count + block - 1) / block
 
     workers.run(x.shape.pictures * blocks) { task, worker in
@@ -70,10 +68,10 @@ enum WinogradConvolution {
   ) {
     let products = tiles.products
     let total = x.shape.pictures * tiles.count
-    let chunk = min(total, max(block, largestStage / (products * (filter.inputs + filter.outputs))))
+    let chunk = min(total, max(block, Buffer.largestStage / (products * (filter.inputs + filter.outputs))))
     let inputs = Stage(channels: filter.inputs, tiles: chunk)
     let outputs = Stage(channels: filter.outputs, tiles: chunk)
-    let memory = Buffer(count: products * (inputs.product + outputs.product))
+    let memory = Buffer.stage(count: products * (inputs.product + outputs.product))
     let v = memory.start
     let m = v + products * inputs.product
     let size = WinogradTiles.scratch + MatrixProduct.scratchCount

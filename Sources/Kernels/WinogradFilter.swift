@@ -17,7 +17,7 @@ struct WinogradFilter {
     let inputs = taps.inputs
     let outputs = taps.outputs
     let stride = inputs * outputs + 16
-    let buffer = Buffer(count: tiles.products * stride)
+    let buffer = Buffer.stage(count: tiles.products * stride)
     let start = buffer.start
     self.inputs = inputs
     self.outputs = outputs
@@ -53,13 +53,17 @@ struct WinogradFilter {
   /// Gᵀ du G for each pair of channels: the gradient of the taps.
   ///
   /// - Parameters:
-  ///   - du: a matrix for each product of a tile, row-major, `rows` × `columns`, `product` floats apart.
+  ///   - du: a matrix for each product of a tile, row-major, `width` floats a row, `product` floats apart.
   ///   - adding: whether to add to what `dw` holds.
   static func gradient(
-    _ du: UnsafePointer<Float>, columns: Int, product: Int, of tiles: WinogradTiles, to dw: Filter, adding: Bool,
+    _ du: UnsafePointer<Float>, width: Int, product: Int, of tiles: WinogradTiles, to dw: Filter, adding: Bool,
     on workers: WorkerPool
   ) {
     let (inputs, outputs) = (dw.inputs, dw.outputs)
+    let dw = dw.start
+    // Where a tap has no gradient there is nothing to add.
+    let rows = adding ? tiles.vertical.taps : 0..<3
+    let columns = adding ? tiles.horizontal.taps : 0..<3
     let area = WinogradAlgorithm.largest * 3 * 8 + 9 * 8
     let scratch = Buffer(count: workers.threads * area)
     let (vertical, horizontal) = (tiles.vertical, tiles.horizontal)
@@ -70,19 +74,22 @@ struct WinogradFilter {
       let taps = half + WinogradAlgorithm.largest * 3 * 8
       for input in task * block..<min(inputs, task * block + block) {
         for output in Swift.stride(from: 0, to: outputs, by: 8) {
-          let source = du + input * columns + output
+          let source = du + input * width + output
           for row in 0..<tall {
             horizontal.transformFilterGradient(source + row * wide * product, product, half + row * 24, 8)
           }
           for column in 0..<3 { vertical.transformFilterGradient(half + column * 8, 24, taps + column * 8, 24) }
-          for tap in 0..<9 {
-            let target = dw.start + (tap * inputs + input) * outputs + output
-            if output + 8 <= outputs {
-              let sum = taps.vector(tap * 8)
-              target.store(adding ? target.vector() + sum : sum)
-            } else {
-              for lane in 0..<(outputs - output) {
-                target[lane] = adding ? target[lane] + taps[tap * 8 + lane] : taps[tap * 8 + lane]
+          for row in rows {
+            for column in columns {
+              let tap = 3 * row + column
+              let target = dw + (tap * inputs + input) * outputs + output
+              if output + 8 <= outputs {
+                let sum = taps.vector(tap * 8)
+                target.store(adding ? target.vector() + sum : sum)
+              } else {
+                for lane in 0..<(outputs - output) {
+                  target[lane] = adding ? target[lane] + taps[tap * 8 + lane] : taps[tap * 8 + lane]
+                }
               }
             }
           }
@@ -113,7 +120,7 @@ struct PaddedTaps {
       start = weight.start
       return
     }
-    buffer = Buffer(count: 9 * inputs * outputs)
+    buffer = Buffer.stage(count: 9 * inputs * outputs)
     start = buffer.start
     let (start, inputs, outputs) = (start, inputs, outputs)
     workers.run(9 * inputs) { row, _ in
@@ -130,7 +137,7 @@ struct PaddedTaps {
   init(turned weight: Filter, on workers: WorkerPool) {
     inputs = (weight.outputs + 7) & ~7
     outputs = (weight.inputs + 15) & ~15
-    buffer = Buffer(count: 9 * inputs * outputs)
+    buffer = Buffer.stage(count: 9 * inputs * outputs)
     start = buffer.start
     let (start, inputs, outputs) = (start, inputs, outputs)
     let blocks = outputs / 16

@@ -1,7 +1,7 @@
 import Tensors
 
 // The matrices of `WinogradAlgorithm`, each written out with the fewest operations. A comment gives the matrix where
-// the code does not show it; the tests multiply all of them out.
+// the code does not show it. Tests of lines of each length hold them against the definition of the convolution.
 
 /// Two outputs between zeros: with m₀ = w₁(x₀ + x₁), m₁ = (w₂ − w₁)x₁, m₂ = (w₀ − w₁)x₀, the outputs are m₀ + m₁, m₀ + m₂.
 enum TwoOutputs {

@@ -23,7 +23,7 @@ enum WinogradWeightGradient {
       rows * columns <= largestForSegments
       ? segmentBySegment(operands, on: workers) : productByProduct(operands, on: workers)
     WinogradFilter.gradient(
-      du.start, columns: columns, product: operands.sum, of: tiles, to: dw, adding: adding, on: workers)
+      du.start, width: columns, product: operands.sum, of: tiles, to: dw, adding: adding, on: workers)
   }
 
   /// Channel pairs up to which segments of the picture have sums of their own.
@@ -34,9 +34,6 @@ enum WinogradWeightGradient {
 
   /// Segments of a picture.
   private static let segments = 16
-
-  /// Floats that transformed tiles may take where each step goes over all tiles (200 MB).
-  private static let largestStage = 50_000_000
 
   private struct Operands {
     let x: UnsafePointer<Float>
@@ -86,10 +83,10 @@ enum WinogradWeightGradient {
     let perSegment = (blocks + segments - 1) / segments * block
     let segments = (tiles.count + perSegment - 1) / perSegment
     let whole = products * operands.sum
-    let sums = Buffer(count: segments * whole)
+    let sums = Buffer.stage(count: segments * whole)
     let (left, right) = (operands.leftProduct(block), operands.rightProduct(block))
     let size = products * (left + right) + WinogradTiles.scratch
-    let memory = Buffer(count: workers.threads * size)
+    let memory = Buffer.stage(count: workers.threads * size)
 
     workers.run(segments) { segment, worker in
       let v = memory.start + worker * size
@@ -127,13 +124,13 @@ enum WinogradWeightGradient {
   private static func productByProduct(_ operands: Operands, on workers: WorkerPool) -> Buffer {
     let tiles = operands.tiles
     let products = tiles.products
-    let capacity = min(tiles.count, max(block, largestStage / (products * (operands.rows + operands.columns))))
+    let capacity = min(tiles.count, max(block, Buffer.largestStage / (products * (operands.rows + operands.columns))))
     let (left, right) = (operands.leftProduct(capacity), operands.rightProduct(capacity))
-    let memory = Buffer(count: products * (left + right))
+    let memory = Buffer.stage(count: products * (left + right))
     let v = memory.start
     let z = v + products * left
     let scratch = Buffer(count: workers.threads * WinogradTiles.scratch)
-    let sums = Buffer(count: products * operands.sum)
+    let sums = Buffer.stage(count: products * operands.sum)
     let run = 8
     let channels = 256
     let parts = (operands.rows + channels - 1) / channels

@@ -36,6 +36,31 @@ struct SpatialConvolutionTests {
     check(operands, workers, within: 3e-5)
   }
 
+  @Test("A picture with more tiles than are held at once agrees with the definition where it is sampled")
+  func manyTiles() {
+    let workers = WorkerPool(threads: 2)
+    let operands = SpatialCase(Shape(1, 108, 104, 2056), outputs: 16, dilation: 1)
+    let (y, dx) = (operands.forward(workers), operands.inputGradient(workers))
+    let dw = operands.weightGradient(workers)
+    let reference = operands.reference
+    var numbers = RandomNumbers(7)
+    var results: [(y: Float, dx: Float, dw: Float)] = []
+    var expected: [(y: Double, dx: Double, dw: Double)] = []
+    for _ in 0..<200 {
+      let (row, column) = (numbers.below(108), numbers.below(104))
+      let (c, k, tap) = (numbers.below(2056), numbers.below(16), numbers.below(9))
+      results.append((y[0, row, column, k], dx[0, row, column, c], dw[(tap * 2056 + c) * 16 + k]))
+      expected.append(
+        (
+          reference.forward(row, column, k, operands), reference.inputGradient(row, column, c, operands),
+          reference.weightGradient(tap, c, k, operands)
+        ))
+    }
+    #expect(SpatialReference.relativeError(results.map(\.y), expected.map(\.y)) <= 1.5e-5)
+    #expect(SpatialReference.relativeError(results.map(\.dx), expected.map(\.dx)) <= 1.5e-5)
+    #expect(SpatialReference.relativeError(results.map(\.dw), expected.map(\.dw)) <= 1.5e-5)
+  }
+
   private func check(_ operands: SpatialCase, _ workers: WorkerPool, within bound: Double) {
     let reference = operands.reference
     let x = operands.x.dense.map(Double.init)
@@ -44,9 +69,11 @@ struct SpatialConvolutionTests {
     let y = operands.forward(workers)
     let dx = operands.inputGradient(workers)
     let case_ = "\(operands.x.shape) to \(operands.weight.outputs), dilation \(operands.dilation)"
-    #expect(relativeError(y.dense, reference.forward(x, w)) <= bound, "y of \(case_)")
-    #expect(relativeError(dx.dense, reference.inputGradient(dy, w)) <= bound, "dx of \(case_)")
-    #expect(relativeError(operands.weightGradient(workers), reference.weightGradient(x, dy)) <= bound, "dw of \(case_)")
+    #expect(SpatialReference.relativeError(y.dense, reference.forward(x, w)) <= bound, "y of \(case_)")
+    #expect(SpatialReference.relativeError(dx.dense, reference.inputGradient(dy, w)) <= bound, "dx of \(case_)")
+    #expect(
+      SpatialReference.relativeError(operands.weightGradient(workers), reference.weightGradient(x, dy)) <= bound,
+      "dw of \(case_)")
     #expect(paddingIsZero(y) && paddingIsZero(dx), "padding of \(case_)")
   }
 
@@ -71,8 +98,8 @@ struct SpatialDeterminismTests {
     let (y, dx, dw) = (operands.forward(one), operands.inputGradient(one), operands.weightGradient(one))
     for threads in [2, 3] {
       let workers = WorkerPool(threads: threads)
-      #expect(bits(operands.forward(workers)) == bits(y))
-      #expect(bits(operands.inputGradient(workers)) == bits(dx))
+      #expect(SpatialReference.bits(operands.forward(workers)) == SpatialReference.bits(y))
+      #expect(SpatialReference.bits(operands.inputGradient(workers)) == SpatialReference.bits(dx))
       #expect(operands.weightGradient(workers).map(\.bitPattern) == dw.map(\.bitPattern))
     }
   }
@@ -82,8 +109,11 @@ struct SpatialDeterminismTests {
     let workers = WorkerPool(threads: 2)
     let operands = SpatialCase(shape, outputs: outputs, dilation: dilation)
     let alone = (0..<shape.pictures).map { SpatialCase(operands, picture: $0) }
-    #expect(bits(operands.forward(workers)) == alone.flatMap { bits($0.forward(workers)) })
-    #expect(bits(operands.inputGradient(workers)) == alone.flatMap { bits($0.inputGradient(workers)) })
+    #expect(
+      SpatialReference.bits(operands.forward(workers)) == alone.flatMap { SpatialReference.bits($0.forward(workers)) })
+    #expect(
+      SpatialReference.bits(operands.inputGradient(workers))
+        == alone.flatMap { SpatialReference.bits($0.inputGradient(workers)) })
 
     var sum = TreeSum(count: operands.weight.floats.count)
     for picture in alone { sum.add(Floats(picture.weightGradient(workers))) }

@@ -58,6 +58,50 @@ struct SpatialReference {
   }
 }
 
+// MARK: - Single values of the first picture, for pictures too large to compute whole
+
+extension SpatialReference {
+  func forward(_ row: Int, _ column: Int, _ k: Int, _ operands: SpatialCase) -> Double {
+    var sum = 0.0
+    for tap in 0..<9 {
+      guard let (i, j) = neighbour(row, column, tap) else { continue }
+      for c in 0..<shape.channels { sum += Double(operands.x[0, i, j, c]) * weight(operands, tap, c, k) }
+    }
+    return sum
+  }
+
+  func inputGradient(_ row: Int, _ column: Int, _ c: Int, _ operands: SpatialCase) -> Double {
+    var sum = 0.0
+    for tap in 0..<9 {
+      // The pixel whose tap `tap` looks at this one.
+      guard let (i, j) = neighbour(row, column, 8 - tap) else { continue }
+      for k in 0..<outputs { sum += Double(operands.dy[0, i, j, k]) * weight(operands, tap, c, k) }
+    }
+    return sum
+  }
+
+  func weightGradient(_ tap: Int, _ c: Int, _ k: Int, _ operands: SpatialCase) -> Double {
+    var sum = 0.0
+    for row in 0..<shape.height {
+      for column in 0..<shape.width {
+        guard let (i, j) = neighbour(row, column, tap) else { continue }
+        sum += Double(operands.x[0, i, j, c]) * Double(operands.dy[0, row, column, k])
+      }
+    }
+    return sum
+  }
+
+  private func weight(_ operands: SpatialCase, _ tap: Int, _ c: Int, _ k: Int) -> Double {
+    Double(operands.weight.floats[(tap * shape.channels + c) * outputs + k])
+  }
+
+  private func neighbour(_ row: Int, _ column: Int, _ tap: Int) -> (row: Int, column: Int)? {
+    let i = row + (tap / 3 - 1) * dilation
+    let j = column + (tap % 3 - 1) * dilation
+    return (0..<shape.height).contains(i) && (0..<shape.width).contains(j) ? (i, j) : nil
+  }
+}
+
 /// Operands of one convolution, drawn from a stream of random numbers.
 struct SpatialCase {
   let x: Tensor
@@ -110,21 +154,23 @@ struct SpatialCase {
   }
 }
 
-/// The largest difference, relative to the largest value expected.
-func relativeError(_ values: [Float], _ expected: [Double]) -> Double {
-  guard values.count == expected.count else { return .infinity }
-  var worst = 0.0
-  var largest = Double.leastNormalMagnitude
-  for (value, reference) in zip(values, expected) {
-    let difference = abs(Double(value) - reference)
-    guard difference.isFinite else { return .infinity }
-    worst = max(worst, difference)
-    largest = max(largest, abs(reference))
+extension SpatialReference {
+  /// The largest difference, relative to the largest value expected.
+  static func relativeError(_ values: [Float], _ expected: [Double]) -> Double {
+    guard values.count == expected.count else { return .infinity }
+    var worst = 0.0
+    var largest = Double.leastNormalMagnitude
+    for (value, reference) in zip(values, expected) {
+      let difference = abs(Double(value) - reference)
+      guard difference.isFinite else { return .infinity }
+      worst = max(worst, difference)
+      largest = max(largest, abs(reference))
+    }
+    return worst / largest
   }
-  return worst / largest
-}
 
-/// Every float of a tensor, the padding included, as bits.
-func bits(_ tensor: Tensor) -> [UInt32] {
-  UnsafeBufferPointer(start: tensor.start, count: tensor.shape.count).map(\.bitPattern)
+  /// Every float of a tensor, the padding included, as bits.
+  static func bits(_ tensor: Tensor) -> [UInt32] {
+    UnsafeBufferPointer(start: tensor.start, count: tensor.shape.count).map(\.bitPattern)
+  }
 }
