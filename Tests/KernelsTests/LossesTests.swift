@@ -173,7 +173,7 @@ struct LossesTests {
     let calm = Batch(logits: full.logits, edge: weak, target: full.target, boundary: full.boundary)
     let loss = calm.joint(calm.counts(workers), workers)
     #expect(loss.sums[2] == 0 && loss.sums[0] > 0 && loss.sums[1] > 0)
-    #expect(loss.logitsGradient.dense.allSatisfy(\.isFinite))
+    #expect(loss.logitsGradient.dense.allSatisfy { $0.isFinite })
   }
 
   @Test("Logits of any size give finite losses, and those that are certain and right cost nothing")
@@ -209,7 +209,8 @@ struct LossesTests {
     let share = 4 / ranks
     let batches = (0..<ranks).map { whole.pictures($0 * share..<($0 + 1) * share) }
     let counted = batches.map { $0.counts(workers) }
-    #expect(counted.reduce([0, 0, 0, 0]) { zip($0, $1).map(+) } == counts)
+    let together = counted.reduce([0, 0, 0, 0]) { zip($0, $1).map(+) }
+    #expect(together == counts)
     let parts = batches.map { $0.joint(counts, workers) }
     #expect(TreeSum.total(parts.map(\.sums)) == expected.sums)
     #expect(parts.flatMap { $0.logitsGradient.dense } == expected.logitsGradient.dense)

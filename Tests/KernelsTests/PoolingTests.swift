@@ -63,7 +63,7 @@ struct PoolingTests {
     let dx = Pooling.maxGradient(dy, winners: winners, inputShape: infinite.shape, on: workers)
     #expect(dx.dense == [2, 3, 0, 0, 0, 0, 0, 0])
     let undefined = Tensor(Shape(1, 2, 2, 2), dense: [1, 1, .nan, 2, 3, .nan, 4, 5])
-    #expect(Pooling.max3x3(undefined, on: workers).0.dense.allSatisfy(\.isNaN))
+    #expect(Pooling.max3x3(undefined, on: workers).0.dense.allSatisfy { $0.isNaN })
   }
 
   @Test("The mean of a half counts the picture's pixels alone", arguments: shapes)
