@@ -1,4 +1,3 @@
-import Glibc
 import Tensors
 
 /// The channels of several tensors, one after the other. Each brings its channels without its padding: 32 and 1 make
@@ -13,6 +12,7 @@ package enum Concatenation {
     precondition(parts.allSatisfy { $0.shape.with(channels: 1) == shape.with(channels: 1) })
     let joined = Tensor(shape)
     overBlocks(of: shape, on: workers) { pixels in
+      clearPadding(of: joined, pixels)
       var offset = 0
       for (part, count) in zip(parts, channels) {
         for pixel in pixels {
@@ -20,7 +20,6 @@ package enum Concatenation {
         }
         offset += count
       }
-      clearPadding(of: joined, pixels)
     }
     return joined
   }
@@ -34,10 +33,10 @@ package enum Concatenation {
     overBlocks(of: dy.shape, on: workers) { pixels in
       var offset = 0
       for (part, count) in zip(parts, channels) {
+        clearPadding(of: part, pixels)
         for pixel in pixels {
           copy(count, from: dy.start + pixel * dy.shape.stride + offset, to: part.start + pixel * part.shape.stride)
         }
-        clearPadding(of: part, pixels)
         offset += count
       }
     }
@@ -67,12 +66,11 @@ package enum Concatenation {
     }
   }
 
+  /// Clears the last vector of each pixel where it holds padding; the channels in it are yet to be written.
   @inline(__always)
   private static func clearPadding(of tensor: Tensor, _ pixels: Range<Int>) {
-    let padding = tensor.shape.stride - tensor.shape.channels
-    if padding == 0 { return }
-    for pixel in pixels {
-      memset(tensor.start + pixel * tensor.shape.stride + tensor.shape.channels, 0, padding * 4)
-    }
+    let stride = tensor.shape.stride
+    if stride == tensor.shape.channels { return }
+    for pixel in pixels { tensor.start.store(.zero, (pixel + 1) * stride - 8) }
   }
 }

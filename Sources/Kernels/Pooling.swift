@@ -252,8 +252,8 @@ package enum Pooling {
     }
   }
 
-  /// `count` times the sum of the float at `source` and those `right`, `below` and both away, where there are such,
-  /// times `factor`.
+  /// For each of `count` floats from `source` on: the sum of it and of those `right`, `below` and both away, where there
+  /// are such, times `factor`.
   @inline(__always)
   private static func sum(
     _ source: UnsafeMutablePointer<Float>, and right: Int?, and below: Int?, times factor: Float, count: Int,
