@@ -4,7 +4,7 @@ import Pictures
 import Tensors
 import Testing
 
-@Suite("The loader", .timeLimit(.minutes(1))) struct LoaderTests {
+@Suite("The loader", .serialized, .timeLimit(.minutes(1))) struct LoaderTests {
   private let treatment = Loader.Treatment.augmented(seed: 9, epoch: 2, crop: Size(24, 40))
 
   private func batches(_ loader: Loader) throws -> [Batch] {
@@ -106,6 +106,21 @@ import Testing
     #expect(error?.path == samples[1].picture)
   }
 
+  /// Threads of loaders in this process. A thread says that it is done a moment before it is gone.
+  private func threads(expecting expected: Int) throws -> Int {
+    var count = 0
+    for _ in 0..<200 {
+      let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")
+      count =
+        tasks.filter {
+          (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)) == "gscnn loader\n"
+        }.count
+      if count == expected { break }
+      Thread.sleep(forTimeInterval: 0.01)
+    }
+    return count
+  }
+
   @Test("may be stopped or let go of at any moment, and its threads end with it")
   func stopping() throws {
     let scratch = try ScratchFolder()
@@ -114,8 +129,10 @@ import Testing
     for taken in 0..<6 {
       let loader = Loader(samples: samples, batches: wanted, treatment: treatment, threads: 3)
       for _ in 0..<taken { #expect(try loader.next() != nil) }
+      #expect(try threads(expecting: 3) == 3)
       if taken % 2 == 0 { loader.stop() }
     }
+    #expect(try threads(expecting: 0) == 0)
     let idle = Loader(samples: samples, batches: [], treatment: treatment, threads: 2)
     #expect(try idle.next() == nil)
     idle.stop()
