@@ -42,8 +42,8 @@ package final class Loader: Sendable {
     // The threads hold the queue, not the loader, so that letting go of the loader ends them.
     for _ in 0..<threads {
       Thread.detachNewThread {
-        // The name that top and gdb show; Foundation's own stays inside the process.
-        pthread_setname_np(pthread_self(), "gscnn loader")
+        // Set by the thread itself: top and gdb show it then.
+        Thread.current.name = "gscnn loader"
         queue.serve()
       }
     }

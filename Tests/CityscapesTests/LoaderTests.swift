@@ -129,7 +129,7 @@ import Testing
     for taken in 0..<6 {
       let loader = Loader(samples: samples, batches: wanted, treatment: treatment, threads: 3)
       for _ in 0..<taken { #expect(try loader.next() != nil) }
-      #expect(try threads(expecting: 3) == 3)
+      try withExtendedLifetime(loader) { #expect(try threads(expecting: 3) == 3) }
       if taken % 2 == 0 { loader.stop() }
     }
     #expect(try threads(expecting: 0) == 0)
