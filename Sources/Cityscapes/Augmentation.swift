@@ -1,3 +1,4 @@
+import Pictures
 import Tensors
 
 /// What is done to one sample on its way into a batch: resize, pad at the bottom and the right, crop, flip.
@@ -6,13 +7,17 @@ package struct Augmentation: Equatable, Sendable {
   package enum Scale: Int, CaseIterable, Sendable {
     case half, one, double
 
-    /// Pixels along an axis of `length` pixels after resizing: rounded, halves to even, as OpenCV does.
-    package func resized(_ length: Int) -> Int {
+    package var factor: Double {
       switch self {
-      case .half: max(1, Int((Double(length) / 2).rounded(.toNearestOrEven)))
-      case .one: length
-      case .double: length * 2
+      case .half: 0.5
+      case .one: 1
+      case .double: 2
       }
+    }
+
+    /// What a picture of `size` becomes.
+    package func resized(_ size: Size) -> Size {
+      Size(Resize.scaled(size.height, by: factor), Resize.scaled(size.width, by: factor))
     }
   }
 
@@ -37,9 +42,10 @@ package struct Augmentation: Equatable, Sendable {
   package static func drawn(seed: UInt64, epoch: Int, index: Int, picture: Size, crop: Size) -> Augmentation {
     var random = RandomNumbers(seed, RandomNumbers.hash("augmentation"), UInt64(epoch), UInt64(index))
     let scale = Scale.allCases[random.below(Scale.allCases.count)]
+    let resized = scale.resized(picture)
     // Where the resized picture is smaller than the crop it is padded up to it, and there is one place to cut.
-    let row = random.below(max(scale.resized(picture.height) - crop.height, 0) + 1)
-    let column = random.below(max(scale.resized(picture.width) - crop.width, 0) + 1)
+    let row = random.below(max(resized.height - crop.height, 0) + 1)
+    let column = random.below(max(resized.width - crop.width, 0) + 1)
     return Augmentation(scale: scale, row: row, column: column, flip: random.below(2) == 1)
   }
 }

@@ -1,7 +1,7 @@
 import Pictures
 import Tensors
 
-/// Resizes, normalises, pads, crops and flips in one pass: only pixels that the crop shows are ever computed.
+/// Resizes, crops, normalises, pads and flips: only the part of the resized picture that the crop shows is computed.
 enum Cropping {
   /// Where one picture of a batch goes, each of `H · W` pixels.
   struct Target {
@@ -14,104 +14,63 @@ enum Cropping {
 
   /// - Parameter size: of the crop. Beyond the resized picture it shows 0 after normalisation, and ignored labels.
   static func write(_ sample: Sample, _ augmentation: Augmentation, size: Size, to target: Target) {
-    let rows = ResizedAxis(
-      length: sample.picture.height, scale: augmentation.scale, origin: augmentation.row, crop: size.height)
-    let columns = ResizedAxis(
-      length: sample.picture.width, scale: augmentation.scale, origin: augmentation.column, crop: size.width)
-    writePicture(sample.picture, rows, columns, size, augmentation.flip, to: target.image)
-    writeMap(sample.canny, rows, columns, size, augmentation.flip, padding: 0, to: target.canny) { $0 == 0 ? 0 : 1 }
-    writeMap(sample.boundary, rows, columns, size, augmentation.flip, padding: 0, to: target.boundary) { min($0, 1) }
-    writeMap(
-      sample.trainIds, rows, columns, size, augmentation.flip, padding: Label.ignored, to: target.trainIds
-    ) { $0 }
-  }
+    let (factor, flip) = (augmentation.scale.factor, augmentation.flip)
+    let resized = augmentation.scale.resized(Size(sample.picture.height, sample.picture.width))
+    let window = Picture.Window(
+      x: augmentation.column, y: augmentation.row, width: min(size.width, resized.width - augmentation.column),
+      height: min(size.height, resized.height - augmentation.row))
 
-  /// Bilinear: a row of the crop is blended from two source rows, then each pixel from two neighbours in it.
-  private static func writePicture(
-    _ picture: Picture, _ rows: ResizedAxis, _ columns: ResizedAxis, _ size: Size, _ flip: Bool,
-    to target: UnsafeMutablePointer<Float>
-  ) {
-    let left = columns.first.min().map { min($0, columns.second.min() ?? $0) } ?? 0
-    let right = columns.first.max().map { max($0, columns.second.max() ?? $0) + 1 } ?? 0
-    let step = flip ? -8 : 8
-    withBytes(of: picture) { source in
-      withUnsafeTemporaryAllocation(of: UInt16.self, capacity: 3 * (right - left) + 1) { scratch in
-        guard let blended = scratch.baseAddress else { return }
-        normalised.withUnsafeBufferPointer { normalised in
-          for row in 0..<size.height {
-            var pixel = target + row * size.width * 8 + (flip ? (size.width - 1) * 8 : 0)
-            var column = 0
-            if row < rows.count {
-              let upper = source + (rows.first[row] * picture.width + left) * 3
-              let lower = source + (rows.second[row] * picture.width + left) * 3
-              let share = rows.quarters[row]
-              for index in 0..<3 * (right - left) {
-                blended[index] = (4 &- share) &* UInt16(upper[index]) &+ share &* UInt16(lower[index])
-              }
-              columns.withNeighbours { first, second, quarters in
-                while column < columns.count {
-                  let near = blended + 3 * (first[column] - left)
-                  let far = blended + 3 * (second[column] - left)
-                  let share = quarters[column]
-                  var colour = Vector()
-                  colour[0] = normalised[Int(sixteenths(near[0], far[0], share))]
-                  colour[1] = normalised[256 + Int(sixteenths(near[1], far[1], share))]
-                  colour[2] = normalised[512 + Int(sixteenths(near[2], far[2], share))]
-                  pixel.store(colour)
-                  pixel += step
-                  column += 1
-                }
-              }
-            }
-            while column < size.width {
-              pixel.store(Vector())
-              pixel += step
-              column += 1
-            }
-          }
-        }
+    let colours = Resize.bilinear(sample.picture, by: factor, window: window)
+    normalised.withUnsafeBufferPointer { normalised in
+      place(colours, in: size, flip, padding: Colour(), to: UnsafeMutableRawPointer(target.image)) { pixel in
+        var colour = Colour()
+        colour[0] = normalised[Int(pixel[0])]
+        colour[1] = normalised[256 + Int(pixel[1])]
+        colour[2] = normalised[512 + Int(pixel[2])]
+        return colour
       }
     }
+    place(
+      Resize.nearest(sample.canny, by: factor, window: window), in: size, flip, padding: Float(0),
+      to: UnsafeMutableRawPointer(target.canny)
+    ) { $0[0] == 0 ? 0 : 1 }
+    place(
+      Resize.nearest(sample.boundary, by: factor, window: window), in: size, flip, padding: UInt8(0),
+      to: UnsafeMutableRawPointer(target.boundary)
+    ) { min($0[0], 1) }
+    place(
+      Resize.nearest(sample.trainIds, by: factor, window: window), in: size, flip, padding: Label.ignored,
+      to: UnsafeMutableRawPointer(target.trainIds)
+    ) { $0[0] }
   }
 
-  /// The mean of two sums of four quarters, rounded.
+  /// A pixel of the network's input: three values and the padding of `Shape.stride`.
+  private typealias Colour = Vector
+
+  /// Writes each pixel's `value` to its place in the crop, from the left or, flipped, from the right.
   @inline(__always)
-  private static func sixteenths(_ near: UInt16, _ far: UInt16, _ share: UInt16) -> UInt16 {
-    ((4 &- share) &* near &+ share &* far &+ 8) &>> 4
-  }
-
-  /// Nearest neighbour: labels and edges have no values between.
-  private static func writeMap<Value>(
-    _ map: Picture, _ rows: ResizedAxis, _ columns: ResizedAxis, _ size: Size, _ flip: Bool, padding: Value,
-    to target: UnsafeMutablePointer<Value>, _ value: (UInt8) -> Value
+  private static func place<Value>(
+    _ picture: Picture, in size: Size, _ flip: Bool, padding: Value, to target: UnsafeMutableRawPointer,
+    _ value: (UnsafePointer<UInt8>) -> Value
   ) {
-    let step = flip ? -1 : 1
-    withBytes(of: map) { source in
-      columns.nearest.withUnsafeBufferPointer { nearest in
-        for row in 0..<size.height {
-          var pixel = target + row * size.width + (flip ? size.width - 1 : 0)
-          var column = 0
-          if row < rows.count {
-            let line = source + rows.nearest[row] * map.width
-            while column < nearest.count {
-              pixel.pointee = value(line[nearest[column]])
-              pixel += step
-              column += 1
-            }
-          }
-          while column < size.width {
-            pixel.pointee = padding
-            pixel += step
-            column += 1
-          }
+    let bytes = MemoryLayout<Value>.stride
+    let step = flip ? -bytes : bytes
+    picture.pixels.withUnsafeBufferPointer { pixels in
+      guard var source = pixels.baseAddress else { return }
+      for row in 0..<size.height {
+        // Tensors are aligned to 64 bytes; where the compiler cannot know, it takes unaligned stores at no cost.
+        var pixel = target + (row * size.width + (flip ? size.width - 1 : 0)) * bytes
+        let shown = row < picture.height ? picture.width : 0
+        for _ in 0..<shown {
+          pixel.storeBytes(of: value(source), as: Value.self)
+          source += picture.channels
+          pixel += step
+        }
+        for _ in shown..<size.width {
+          pixel.storeBytes(of: padding, as: Value.self)
+          pixel += step
         }
       }
-    }
-  }
-
-  private static func withBytes(of picture: Picture, _ body: (UnsafePointer<UInt8>) -> Void) {
-    picture.pixels.withUnsafeBufferPointer { pixels in
-      if let start = pixels.baseAddress { body(start) }
     }
   }
 

@@ -41,9 +41,11 @@ package final class Loader: Sendable {
     self.queue = queue
     // The threads hold the queue, not the loader, so that letting go of the loader ends them.
     for _ in 0..<threads {
-      let thread = Thread { queue.serve() }
-      thread.name = "gscnn loader"
-      thread.start()
+      Thread.detachNewThread {
+        // Set by the thread itself: top and gdb show it then.
+        Thread.current.name = "gscnn loader"
+        queue.serve()
+      }
     }
   }
 
@@ -54,7 +56,7 @@ package final class Loader: Sendable {
   /// - Throws: `PictureError`, naming the file, each time again once a sample of the next batch cannot be used.
   package func next() throws -> Batch? { try queue.next() }
 
-  /// Ends the threads, each after the picture that it is at, and waits for them. Letting go of the loader does the same.
+  /// Ends the threads, each after the picture that it is at, and waits for them, as letting go of the loader does too.
   package func stop() { queue.stop() }
 
   /// How long `next()` has had to wait so far, in seconds: near nothing where loading keeps up with training.

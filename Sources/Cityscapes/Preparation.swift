@@ -10,9 +10,14 @@ import Tensors
 package struct Preparation: Sendable {
   package struct Outcome: Equatable, Sendable {
     /// Samples of which at least one file was made.
-    package var prepared = 0
+    package var prepared: Int
     /// Samples that had everything already.
-    package var leftAlone = 0
+    package var leftAlone: Int
+
+    package init(prepared: Int = 0, leftAlone: Int = 0) {
+      self.prepared = prepared
+      self.leftAlone = leftAlone
+    }
   }
 
   private let samples: [SamplePaths]

@@ -1,0 +1,167 @@
+import Cityscapes
+import Foundation
+import Pictures
+import Tensors
+import Testing
+
+@Suite("The loader", .serialized, .timeLimit(.minutes(1))) struct LoaderTests {
+  private let treatment = Loader.Treatment.augmented(seed: 9, epoch: 2, crop: Size(24, 40))
+
+  private func batches(_ loader: Loader) throws -> [Batch] {
+    var batches: [Batch] = []
+    while let batch = try loader.next() { batches.append(batch) }
+    return batches
+  }
+
+  private func expectEqual(_ left: Batch, _ right: Batch) {
+    #expect(left.indices == right.indices)
+    #expect(left.image.shape == right.image.shape)
+    #expect(left.image.dense == right.image.dense)
+    #expect(left.canny.dense == right.canny.dense)
+    #expect(left.target == right.target)
+    #expect(left.boundary == right.boundary)
+  }
+
+  @Test(
+    "gives batches in order, the same with any number of threads and any lead", arguments: [(1, 1), (3, 2), (4, 5)])
+  func ordered(threads: Int, ahead: Int) throws {
+    let scratch = try ScratchFolder()
+    let samples = try scratch.preparedStreets()
+    let wanted = [[3, 1], [0, 5], [4, 2], [1, 3]]
+    let loader = Loader(samples: samples, batches: wanted, treatment: treatment, threads: threads, ahead: ahead)
+    let given = try batches(loader)
+    #expect(given.map(\.indices) == wanted)
+    #expect(try loader.next() == nil)
+    for batch in given {
+      let expected = try batch.indices.map { index in
+        let sample = try Sample.read(samples[index], index: index)
+        let augmentation = Augmentation.drawn(
+          seed: 9, epoch: 2, index: index, picture: Size(32, 64), crop: Size(24, 40))
+        return (sample, augmentation)
+      }
+      expectEqual(batch, Batch(expected, crop: Size(24, 40)))
+    }
+  }
+
+  @Test("Shares of ranks, one after the other, are the batch of a single rank")
+  func shares() throws {
+    let scratch = try ScratchFolder()
+    let samples = try scratch.preparedStreets()
+    func given(ranks: Int, rank: Int) throws -> [Batch] {
+      let cut = try GlobalBatches(samples: 6, batchSize: 3, ranks: ranks, order: .shuffled(seed: 1))
+      return try batches(
+        Loader(samples: samples, batches: cut.shares(of: rank, epoch: 2), treatment: treatment, threads: 2))
+    }
+    let whole = try given(ranks: 1, rank: 0)
+    let parts = [try given(ranks: 2, rank: 0), try given(ranks: 2, rank: 1)]
+    #expect(whole.count == 2)
+    for step in 0..<2 {
+      #expect(parts.flatMap { $0[step].indices } == whole[step].indices)
+      #expect(parts.flatMap { $0[step].image.dense } == whole[step].image.dense)
+      #expect(parts.flatMap { $0[step].canny.dense } == whole[step].canny.dense)
+      #expect(parts.flatMap { $0[step].target } == whole[step].target)
+      #expect(parts.flatMap { $0[step].boundary } == whole[step].boundary)
+    }
+  }
+
+  @Test("gives whole pictures of different sizes, and cuts without chance where asked to")
+  func treatments() throws {
+    let (scratch, other) = (try ScratchFolder(), try ScratchFolder())
+    let samples = try scratch.preparedStreets(train: 1) + other.preparedStreets(train: 1, width: 80, height: 48)
+    let whole = try batches(Loader(samples: samples, batches: [[0], [1]], treatment: .whole, threads: 2))
+    #expect(whole.map(\.image.shape) == [Shape(1, 32, 64, 3), Shape(1, 48, 80, 3)])
+    expectEqual(whole[1], Batch(whole: try Sample.read(samples[1], index: 1)))
+    let cut = try batches(Loader(samples: samples, batches: [[0, 1]], treatment: .cut(to: Size(40, 70))))
+    let expected = try samples.enumerated().map { (try Sample.read($1, index: $0), Augmentation.none) }
+    expectEqual(cut[0], Batch(expected, crop: Size(40, 70)))
+  }
+
+  @Test("A damaged file surfaces at its own batch, by name, and again at each call", arguments: [1, 3])
+  func failure(threads: Int) throws {
+    let scratch = try ScratchFolder()
+    let samples = try scratch.preparedStreets()
+    try truncate(samples[4].picture)
+    let loader = Loader(
+      samples: samples, batches: [[0, 1], [2, 3], [4, 5], [0, 1]], treatment: treatment, threads: threads, ahead: 4)
+    #expect(try loader.next()?.indices == [0, 1])
+    #expect(try loader.next()?.indices == [2, 3])
+    for _ in 0..<2 {
+      let error = #expect(throws: PictureError.self) { try loader.next() }
+      #expect(error?.path == samples[4].picture)
+      #expect(error?.problem.contains("truncated") == true)
+    }
+    loader.stop()
+    #expect(try loader.next() == nil)
+  }
+
+  @Test("Of two damaged files the one needed first is told", arguments: 0..<8)
+  func firstFailure(repetition: Int) throws {
+    let scratch = try ScratchFolder()
+    let samples = try scratch.preparedStreets(train: 3)
+    try truncate(samples[1].picture)
+    try FileManager.default.removeItem(atPath: samples[2].picture)
+    let loader = Loader(samples: samples, batches: [[0], [1], [2]], treatment: .whole, threads: 3, ahead: 3)
+    #expect(try loader.next() != nil)
+    let error = #expect(throws: PictureError.self) { try loader.next() }
+    #expect(error?.path == samples[1].picture)
+  }
+
+  /// Threads of loaders in this process. A thread says that it is done a moment before it is gone.
+  private func threads(expecting expected: Int) throws -> Int {
+    var count = 0
+    for _ in 0..<200 {
+      let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")
+      count =
+        tasks.filter {
+          (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)) == "gscnn loader\n"
+        }.count
+      if count == expected { break }
+      Thread.sleep(forTimeInterval: 0.01)
+    }
+    return count
+  }
+
+  @Test("may be stopped or let go of at any moment, and its threads end with it")
+  func stopping() throws {
+    let scratch = try ScratchFolder()
+    let samples = try scratch.preparedStreets()
+    let wanted = [[Int]](repeating: [0, 1, 2, 3, 4, 5], count: 50)
+    for taken in 0..<6 {
+      let loader = Loader(samples: samples, batches: wanted, treatment: treatment, threads: 3)
+      for _ in 0..<taken { #expect(try loader.next() != nil) }
+      try withExtendedLifetime(loader) { #expect(try threads(expecting: 3) == 3) }
+      if taken % 2 == 0 { loader.stop() }
+    }
+    #expect(try threads(expecting: 0) == 0)
+    let idle = Loader(samples: samples, batches: [], treatment: treatment, threads: 2)
+    #expect(try idle.next() == nil)
+    idle.stop()
+    idle.stop()
+  }
+
+  @Test("reads no further ahead than it may")
+  func bounded() throws {
+    let scratch = try ScratchFolder()
+    let samples = try scratch.preparedStreets()
+    // The file of the fourth batch goes away and comes back before that batch may be begun.
+    let (path, aside) = (samples[3].picture, samples[3].picture + ".aside")
+    try FileManager.default.moveItem(atPath: path, toPath: aside)
+    let loader = Loader(samples: samples, batches: [[0], [1], [2], [3]], treatment: .whole, threads: 2, ahead: 2)
+    #expect(try loader.next()?.indices == [0])
+    Thread.sleep(forTimeInterval: 0.1)
+    try FileManager.default.moveItem(atPath: aside, toPath: path)
+    #expect(try batches(loader).map(\.indices) == [[1], [2], [3]])
+  }
+
+  @Test("measures how long it let the consumer wait")
+  func waiting() throws {
+    let scratch = try ScratchFolder()
+    let samples = try scratch.preparedStreets(train: 1)
+    let loader = Loader(samples: samples, batches: [[0]], treatment: .whole)
+    #expect(loader.secondsWaited == 0)
+    let asked = ContinuousClock.now
+    _ = try loader.next()
+    let took = (ContinuousClock.now - asked) / .seconds(1)
+    #expect(loader.secondsWaited > 0 && loader.secondsWaited <= took)
+  }
+}

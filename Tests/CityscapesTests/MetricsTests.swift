@@ -1,0 +1,113 @@
+import Cityscapes
+import Foundation
+import Pictures
+import Tensors
+import Testing
+
+@Suite("Metrics") struct MetricsTests {
+  private struct Reference: Decodable {
+    let confusion: [[Int64]]
+    let pixel_accuracy: Double
+    let mean_accuracy_seed: Double
+    let class_iou: [Double?]
+    let class_miou_cityscapes: Double
+    let class_miou_seed: Double
+    let category_iou: [Double?]
+    let category_miou_cityscapes: Double
+    let category_miou_seed: Double
+  }
+
+  private func isNear(_ left: Double?, _ right: Double?) -> Bool {
+    guard let left, let right else { return left == nil && right == nil }
+    return abs(left - right) < 1e-12
+  }
+
+  private func confusion() throws -> ConfusionMatrix {
+    var confusion = ConfusionMatrix()
+    confusion.add(
+      prediction: try PNG.read(Fixture.path("prediction_trainIds.png"), as: .grey).pixels,
+      target: try PNG.read(Fixture.path("labelTrainIds.png"), as: .grey).pixels)
+    return confusion
+  }
+
+  @Test("are those of the reference, in both conventions")
+  func reference() throws {
+    let reference = try JSONDecoder().decode(Reference.self, from: Fixture.data("metrics.json"))
+    let confusion = try confusion()
+    #expect(confusion.counts == reference.confusion.flatMap { $0 })
+    let metrics = Metrics(confusion)
+    let seed = Metrics(confusion, absentClasses: .zero)
+    #expect(isNear(metrics.pixelAccuracy, reference.pixel_accuracy))
+    #expect(zip(metrics.classIoU, reference.class_iou).allSatisfy(isNear))
+    #expect(zip(metrics.categoryIoU, reference.category_iou).allSatisfy(isNear))
+    #expect(isNear(metrics.meanClassIoU, reference.class_miou_cityscapes))
+    #expect(isNear(metrics.meanCategoryIoU, reference.category_miou_cityscapes))
+    #expect(isNear(seed.pixelAccuracy, reference.pixel_accuracy))
+    #expect(isNear(seed.meanAccuracy, reference.mean_accuracy_seed))
+    #expect(isNear(seed.meanClassIoU, reference.class_miou_seed))
+    #expect(isNear(seed.meanCategoryIoU, reference.category_miou_seed))
+    #expect(metrics.meanAccuracy > seed.meanAccuracy, "absent classes are left out")
+  }
+
+  @Test("A confusion matrix counts as a plain loop does, in parts or at once", arguments: [0, 1, 3, 4, 1001])
+  func counts(pixels: Int) {
+    var random = RandomNumbers(7)
+    let prediction = (0..<pixels).map { _ in UInt8(random.below(19)) }
+    let target = (0..<pixels).map { _ in random.below(5) == 0 ? 255 : UInt8(random.below(19)) }
+    var plain = [Int64](repeating: 0, count: 361)
+    for (p, t) in zip(prediction, target) where t != 255 { plain[Int(t) * 19 + Int(p)] += 1 }
+    var whole = ConfusionMatrix()
+    whole.add(prediction: prediction, target: target)
+    #expect(whole.counts == plain)
+    #expect(whole.total == plain.reduce(0, +))
+    let cut = pixels / 3
+    var parts = ConfusionMatrix()
+    var rest = ConfusionMatrix()
+    parts.add(prediction: Array(prediction[..<cut]), target: Array(target[..<cut]))
+    rest.add(prediction: Array(prediction[cut...]), target: Array(target[cut...]))
+    parts += rest
+    #expect(parts == whole)
+    #expect(ConfusionMatrix(counts: whole.counts) == whole)
+  }
+
+  @Test("A prediction that is right everywhere scores 1, one class or all")
+  func perfect() {
+    var confusion = ConfusionMatrix()
+    confusion.add(prediction: [3, 3, 7, 0], target: [3, 3, 7, 255])
+    let metrics = Metrics(confusion)
+    #expect(metrics.pixels == 3)
+    #expect(metrics.pixelAccuracy == 1 && metrics.meanAccuracy == 1)
+    #expect(metrics.meanClassIoU == 1 && metrics.meanCategoryIoU == 1)
+    #expect(metrics.classIoU.compactMap { $0 } == [1, 1])
+    #expect(isNear(Metrics(confusion, absentClasses: .zero).meanClassIoU, 2.0 / 19))
+  }
+
+  @Test("Confusing two classes of one category is no fault in the category")
+  func categories() {
+    var confusion = ConfusionMatrix()
+    confusion.add(prediction: [13, 14], target: [14, 13])
+    #expect(Metrics(confusion).meanClassIoU == 0)
+    #expect(Metrics(confusion).meanCategoryIoU == 1)
+  }
+
+  @Test("Without a labelled pixel there are no figures, in the table and as JSON")
+  func nothing() throws {
+    let metrics = Metrics(ConfusionMatrix())
+    #expect(metrics.pixels == 0 && metrics.meanClassIoU == 0 && metrics.pixelAccuracy == 0)
+    #expect(metrics.table.contains("nothing to measure"))
+    #expect(try JSONDecoder().decode(Metrics.self, from: JSONEncoder().encode(metrics)) == metrics)
+  }
+
+  @Test("The table has a line for each class and category, in percent")
+  func table() throws {
+    let metrics = Metrics(try confusion())
+    let lines = metrics.table.split(separator: "\n").map(String.init)
+    for label in Label.classes { #expect(lines.contains { $0.hasPrefix(label.name + " ") }) }
+    for category in Label.Category.evaluated { #expect(lines.contains { $0.hasPrefix(category.rawValue + " ") }) }
+    #expect(lines.contains("road                  –        –"))
+    #expect(lines.contains { $0.hasPrefix("wall") && $0.contains("69.92") })
+    #expect(lines.contains("mean              59.94    69.76"))
+    #expect(lines.contains("pixel accuracy    72.35"))
+    #expect(try JSONDecoder().decode(Metrics.self, from: JSONEncoder().encode(metrics)) == metrics)
+  }
+}
