@@ -57,7 +57,7 @@ let package = Package(
     .executableTarget(
       name: "RankProgram", dependencies: ["COpenMPI", "Distributed", "Layers", "Tensors"], path: "Tests/RankProgram"),
     .testTarget(name: "DistributedTests", dependencies: ["Distributed", "RankProgram", "Tensors"]),
-    .testTarget(name: "WeightsTests", dependencies: ["Weights"], exclude: ["Fixtures"]),
+    .testTarget(name: "WeightsTests", dependencies: ["Weights"], exclude: ["Fixtures", "pytorch_reads.py"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"]),
     .testTarget(name: "CommandLineTests", dependencies: ["gscnn"]),
   ]

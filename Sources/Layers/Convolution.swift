@@ -35,7 +35,8 @@ package struct Convolution {
     let profile = pass.profile
     let work = Double(x.shape.pixels / (stride * stride)) * Double(weight.form.count)
     let value = profile.measure(part, multiplications: work) { forward(x.value, on: workers) }
-    return pass.output(value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? [])) { [trace = x.trace] gradient in
+    return pass.output(value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? [])) {
+      [trace = x.trace] gradient in
       let x = profile.measure(.batchNorm) { kept() }
       profile.measure(part, multiplications: work) {
         weightGradient(x, gradient, on: workers)

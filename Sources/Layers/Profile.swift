@@ -23,7 +23,9 @@ package final class Profile {
   package init() {}
 
   /// Runs `body` and adds its time to a part.
-  package func measure<Result>(_ part: Part, multiplications count: Double = 0, _ body: () throws -> Result) rethrows -> Result {
+  package func measure<Result>(_ part: Part, multiplications count: Double = 0, _ body: () throws -> Result) rethrows
+    -> Result
+  {
     let begin = Self.now
     defer {
       seconds[part, default: 0] += Self.now - begin

@@ -7,7 +7,9 @@ package enum PeakRate {
   package static func measure(on workers: WorkerPool) -> Double {
     let (rows, columns, depth, repetitions) = (48, 64, 64, 400)
     let scratch = (0..<workers.threads).map { _ in
-      Buffer(count: rows * depth + MatrixProduct.packedCount(depth: depth, columns: columns) + rows * columns + MatrixProduct.scratchCount)
+      Buffer(
+        count: rows * depth + MatrixProduct.packedCount(depth: depth, columns: columns) + rows * columns
+          + MatrixProduct.scratchCount)
     }
     for buffer in scratch { buffer.clear() }
     var best = Double.infinity

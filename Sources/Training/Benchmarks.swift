@@ -42,7 +42,8 @@ package enum Benchmarks {
     _ backbone: Backbone, batchSize: Int, size: Size, steps: Int, communicator: Communicator, workers: WorkerPool,
     profile: Profile?
   ) -> Result {
-    let share = (communicator.rank + 1) * batchSize / communicator.size - communicator.rank * batchSize / communicator.size
+    let share =
+      (communicator.rank + 1) * batchSize / communicator.size - communicator.rank * batchSize / communicator.size
     let batch = Batch.noise(share, size)
     let replica = Replica(
       GatedSCNN(backbone, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: communicator,
@@ -55,7 +56,8 @@ package enum Benchmarks {
     replica.profile = profile
     let seconds = repeated(steps) { _ = replica.step(batch, rate: 0.01) }
     return Result(
-      bench: "step", backbone: backbone.rawValue, ranks: communicator.size, threads: workers.threads, pictures: batchSize,
+      bench: "step", backbone: backbone.rawValue, ranks: communicator.size, threads: workers.threads,
+      pictures: batchSize,
       height: size.height, width: size.width, seconds: seconds, peakGflops: peak * 1e-9,
       shareOfPeak: 2 * multiplications / (seconds.min() ?? .infinity) / peak)
   }

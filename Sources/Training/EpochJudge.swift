@@ -43,7 +43,8 @@ struct EpochJudge {
       if manager.fileExists(atPath: place) { try manager.removeItem(atPath: place) }
       try manager.moveItem(atPath: pending(split), toPath: place)
     } catch {
-      throw TrainingError("\(place): the predictions cannot be put there (\(error.localizedDescription)); make the folder writable")
+      throw TrainingError(
+        "\(place): the predictions cannot be put there (\(error.localizedDescription)); make the folder writable")
     }
   }
 

@@ -49,7 +49,9 @@ package struct Evaluator {
     predicted: (SamplePaths, _ trainIds: [UInt8], Size) throws -> Void = { _, _, _ in },
     judged: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }, cancelled: () -> Bool = { false }
   ) throws -> Evaluation? {
-    let mine = samples.indices.filter { validators == .all ? $0 % communicator.size == communicator.rank : communicator.rank == 0 }
+    let mine = samples.indices.filter {
+      validators == .all ? $0 % communicator.size == communicator.rank : communicator.rank == 0
+    }
     var confusion = ConfusionMatrix()
     var losses = [Double](repeating: 0, count: samples.count)
     var seconds = 0.0

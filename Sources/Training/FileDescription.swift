@@ -9,7 +9,8 @@ package enum FileDescription {
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw TrainingError("\(path): there is no such file; give a safetensors file or the folder of a checkpoint")
     }
-    return try isFolder.boolValue ? describe(try Checkpoint.find(at: path)) + model(path, listing) : tensors(path, listing)
+    return try isFolder.boolValue
+      ? describe(try Checkpoint.find(at: path)) + model(path, listing) : tensors(path, listing)
   }
 
   private static func describe(_ checkpoint: Checkpoint) throws -> String {

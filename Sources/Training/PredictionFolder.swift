@@ -9,7 +9,8 @@ package enum PredictionFolder {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
-      throw TrainingError("\(path): the folder cannot be made (\(error.localizedDescription)); give one that can be written")
+      throw TrainingError(
+        "\(path): the folder cannot be made (\(error.localizedDescription)); give one that can be written")
     }
   }
 
@@ -26,7 +27,8 @@ package enum PredictionFolder {
   }
 
   /// `NAME_leftImg8bit.png`: a grey picture of labelIds, as the benchmark server wants it.
-  package static func writeLabelIds(_ trainIds: [UInt8], _ size: Size, of sample: SamplePaths, to folder: String) throws {
+  package static func writeLabelIds(_ trainIds: [UInt8], _ size: Size, of sample: SamplePaths, to folder: String) throws
+  {
     try writeGrey(trainIds, size, to: "\(folder)/\(sample.name)_leftImg8bit.png")
   }
 

@@ -8,7 +8,8 @@ extension Profile {
     let whole = result.seconds.reduce(0, +) / repetitions
     func line(_ name: String, _ seconds: Double, _ rate: Double?) -> String {
       let name = name.padding(toLength: 36, withPad: " ", startingAt: 0)
-      let share = rate.flatMap { rate in result.peakGflops.map { String(format: "%9.1f %9.2f", rate, rate / $0) } } ?? ""
+      let share =
+        rate.flatMap { rate in result.peakGflops.map { String(format: "%9.1f %9.2f", rate, rate / $0) } } ?? ""
       return name + String(format: "%9.3f %6.1f %%", seconds, 100 * seconds / max(whole, 1e-12)) + share
     }
     var lines = ["part                                      seconds   share  GFLOP/s   of peak"]

@@ -25,7 +25,9 @@ package struct ResultFiles: Sendable {
       do {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
       } catch {
-        throw TrainingError("--save-path \(path): the folder cannot be made (\(error.localizedDescription)); give one that can be written")
+        throw TrainingError(
+          "--save-path \(path): the folder cannot be made (\(error.localizedDescription)); give one that can be written"
+        )
       }
     }
     for path in [folder, checkpoints] where access(path, W_OK | X_OK) != 0 {
@@ -36,7 +38,9 @@ package struct ResultFiles: Sendable {
     do {
       try Data("probe".utf8).write(to: URL(fileURLWithPath: probe))
     } catch {
-      throw TrainingError("--save-path \(folder): nothing can be written there (\(error.localizedDescription)); make room or give another folder")
+      throw TrainingError(
+        "--save-path \(folder): nothing can be written there (\(error.localizedDescription)); make room or give another folder"
+      )
     }
   }
 }

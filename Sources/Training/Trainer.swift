@@ -34,7 +34,8 @@ package final class Trainer {
   ///   - threads: compute threads of this rank.
   ///   - observers: watch on rank 0, after the files of the run.
   package init(
-    _ options: TrainingOptions, communicator: Communicator, threads: Int, observers: [any TrainingObserver] = [Progress()]
+    _ options: TrainingOptions, communicator: Communicator, threads: Int,
+    observers: [any TrainingObserver] = [Progress()]
   ) throws {
     try options.validate(ranks: communicator.size)
     self.options = options
@@ -163,7 +164,9 @@ package final class Trainer {
   private var cancelled: () -> Bool { { [signals] in signals.received != nil } }
 
   /// A signal cut a validation short: what was saved before it is where the run goes on.
-  private func interrupted() throws -> Int32 { try leave(agreement.stopStatus(signals.received) ?? StopSignal.tryAgain) }
+  private func interrupted() throws -> Int32 {
+    try leave(agreement.stopStatus(signals.received) ?? StopSignal.tryAgain)
+  }
 
   private func stop(_ status: Int32) throws -> Int32 {
     try save()
@@ -217,7 +220,8 @@ package final class Trainer {
     try tell(
       .started(
         RunDescription(
-          options: options, layout: layout, parameters: replica.model.store.parameterCount, pictures: data.counts, stepsPerEpoch: data.stepsPerEpoch,
+          options: options, layout: layout, parameters: replica.model.store.parameterCount, pictures: data.counts,
+          stepsPerEpoch: data.stepsPerEpoch,
           position: state.position, origin: origin)))
   }
 }

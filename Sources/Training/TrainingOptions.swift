@@ -86,7 +86,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
     }
     guard batchSize >= ranks else {
       throw OptionError(
-        "--batch-size", "is \(batchSize) for \(ranks) ranks; each needs a picture: raise it to \(ranks) or start fewer ranks")
+        "--batch-size",
+        "is \(batchSize) for \(ranks) ranks; each needs a picture: raise it to \(ranks) or start fewer ranks")
     }
     // The pooled branch normalises over one value a picture, and a single value has no variance.
     let pictures = batchNorm == .sync ? batchSize : batchSize / ranks

@@ -54,7 +54,10 @@ package struct TrainingState: Codable, Sendable, Equatable {
       ("--batch-norm", old.batchNorm.rawValue, new.batchNorm.rawValue),
     ]
     for (option, old, new) in fixed where old != new {
-      throw OptionError(option, "is \(new), but the checkpoint was made with \(old); give \(option) \(old), or start anew in another --save-path")
+      throw OptionError(
+        option,
+        "is \(new), but the checkpoint was made with \(old); give \(option) \(old), or start anew in another --save-path"
+      )
     }
   }
 }

@@ -16,7 +16,9 @@ package struct Viewer {
 
   /// The picture that a call means: below `leftImg8bit/` of the data set, or a path of its own.
   package static func find(_ name: String, in dataPath: String) throws -> String {
-    for path in ["\(dataPath)/leftImg8bit/\(name)", name] where FileManager.default.fileExists(atPath: path) { return path }
+    for path in ["\(dataPath)/leftImg8bit/\(name)", name] where FileManager.default.fileExists(atPath: path) {
+      return path
+    }
     throw TrainingError(
       "--input-pic \(name): there is no \(dataPath)/leftImg8bit/\(name) and no file \(name); "
         + "give SPLIT/CITY/NAME_leftImg8bit.png or the path of an RGB PNG")

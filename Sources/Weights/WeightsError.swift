@@ -86,7 +86,8 @@ extension WeightsError.Problem: CustomStringConvertible {
       default: "check the path and the disk"
       }
     case .notAFile: "check the path"
-    case .notSafetensors, .headerTooLong: "give a .safetensors file; `gscnn convert` makes one from a .pth file"
+    case .notSafetensors, .headerTooLong:
+      "give a .safetensors file; from PyTorch, safetensors.torch.save_file(model.state_dict(), FILE) writes one"
     case .tooShort, .headerPastEnd, .wrongFileLength: "copy it again: it was cut short or is another kind of file"
     case .malformed, .duplicateName, .unknownType, .shapeTooLarge, .wrongLength, .hole, .overlap:
       "copy it again or write it anew"

@@ -7,7 +7,8 @@ import Training
 struct GSCNN: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gscnn",
-    abstract: "Trains Gated-SCNN (semantic segmentation with a shape stream) on Cityscapes, on CPUs, from one core to many machines.",
+    abstract:
+      "Trains Gated-SCNN (semantic segmentation with a shape stream) on Cityscapes, on CPUs, from one core to many machines.",
     discussion: """
       A first run:  gscnn synthesize --data-path data && mpirun -n 2 gscnn train --data-path data --crop-h 128 --crop-w 128
 
@@ -26,7 +27,7 @@ enum Main {
       try command.run()
     } catch let status as ExitCode {
       exit(status.rawValue)
-    } catch where isAboutTheCall(error) {
+    } catch  where isAboutTheCall(error) {
       answer(error)
     } catch {
       Communicator.fail(error, status: error is OptionError ? 2 : 1)
@@ -51,7 +52,8 @@ enum Main {
     if speaks {
       let words = CommandLine.arguments.dropFirst().prefix { !$0.hasPrefix("-") }.prefix(2).joined(separator: " ")
       let message = GSCNN.message(for: error).split(separator: "\n").joined(separator: " ")
-      FileHandle.standardError.write(Data("gscnn: \(message); see gscnn \(words)\(words.isEmpty ? "" : " ")--help\n".utf8))
+      FileHandle.standardError.write(
+        Data("gscnn: \(message); see gscnn \(words)\(words.isEmpty ? "" : " ")--help\n".utf8))
     }
     exit(2)
   }

@@ -17,7 +17,9 @@ enum FormulaValues {
       switch entry {
       case .parameter(let parameter):
         let values = weights(parameter.name, shape: parameter.form.shape)
-        for (index, value) in values.enumerated() { parameter.value[place(of: index, in: parameter.form)] = Float(value) }
+        for (index, value) in values.enumerated() {
+          parameter.value[place(of: index, in: parameter.form)] = Float(value)
+        }
       case .statistic(let statistic):
         for (index, value) in weights(statistic.name, shape: [statistic.count]).enumerated() {
           statistic.value[index] = Float(value)
@@ -62,7 +64,8 @@ enum FormulaValues {
       for picture in 0..<pictures {
         for pixel in 0..<pixels {
           for channel in 0..<3 {
-            image[(picture * pixels + pixel) * 3 + channel] = Float(2 * planes[(picture * 3 + channel) * pixels + pixel])
+            image[(picture * pixels + pixel) * 3 + channel] = Float(
+              2 * planes[(picture * 3 + channel) * pixels + pixel])
           }
         }
       }

@@ -87,7 +87,8 @@ struct ParityTests {
         continue
       }
       #expect(
-        abs(norm - expectedNorm) <= allowed * expectedNorm, "gradient norm of \(parameter.name): \(norm), not \(expectedNorm)")
+        abs(norm - expectedNorm) <= allowed * expectedNorm,
+        "gradient norm of \(parameter.name): \(norm), not \(expectedNorm)")
       let name = "grad_sample/" + parameter.name
       let distance = relativeDistance(sample(parameter.gradient, parameter.form), try reference.values(name))
       #expect(distance <= spread.allowed(name), "\(name) is \(distance) away")
@@ -116,7 +117,9 @@ private let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent
 struct Reference {
   private let file: Safetensors
 
-  init(_ name: String) throws { file = try Safetensors(contentsOf: fixtures.appendingPathComponent(name + ".safetensors").path) }
+  init(_ name: String) throws {
+    file = try Safetensors(contentsOf: fixtures.appendingPathComponent(name + ".safetensors").path)
+  }
 
   func values(_ name: String) throws -> [Double] { try file.floats(name).map(Double.init) }
 }

@@ -96,7 +96,8 @@ package final class Progress: TrainingObserver {
     let metrics = evaluation.metrics
     return String(
       format: "PA %.2f mPA %.2f class mIoU %.2f category mIoU %.2f, %.2f pictures/s", metrics.pixelAccuracy * 100,
-      metrics.meanAccuracy * 100, metrics.meanClassIoU * 100, metrics.meanCategoryIoU * 100, evaluation.picturesPerSecond)
+      metrics.meanAccuracy * 100, metrics.meanClassIoU * 100, metrics.meanCategoryIoU * 100,
+      evaluation.picturesPerSecond)
   }
 
   /// 75 → "1 min 15 s"; 7300 → "2 h 1 min".

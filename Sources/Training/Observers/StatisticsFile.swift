@@ -21,7 +21,8 @@ package final class StatisticsFile: TrainingObserver {
     do {
       try text.write(toFile: path, atomically: true, encoding: .utf8)
     } catch {
-      throw TrainingError("\(path): the statistics cannot be written (\(error.localizedDescription)); make room and resume")
+      throw TrainingError(
+        "\(path): the statistics cannot be written (\(error.localizedDescription)); make room and resume")
     }
   }
 

@@ -33,7 +33,8 @@ package final class StepsFile: TrainingObserver {
       try file.seekToEnd()
       self.file = file
     } catch {
-      throw TrainingError("\(path): the steps cannot be written (\(error.localizedDescription)); make the folder writable")
+      throw TrainingError(
+        "\(path): the steps cannot be written (\(error.localizedDescription)); make the folder writable")
     }
   }
 

@@ -19,7 +19,9 @@ struct Bench: ParsableCommand {
     var steps = 3
 
     func validate() throws {
-      guard (1...1_000_000).contains(steps) else { throw OptionError("--steps", "is \(steps); give a number from 1 up") }
+      guard (1...1_000_000).contains(steps) else {
+        throw OptionError("--steps", "is \(steps); give a number from 1 up")
+      }
     }
   }
 

@@ -13,7 +13,8 @@ struct Evaluate: ParsableCommand {
     abstract: "Prints a model's figures on a split, class by class; alone or under mpirun.")
 
   @Option(
-    name: [.customLong("data-path"), .customLong("data_path")], help: "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout.")
+    name: [.customLong("data-path"), .customLong("data_path")],
+    help: "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout.")
   var dataPath = "data"
 
   @Option(
@@ -33,7 +34,8 @@ struct Evaluate: ParsableCommand {
   @Option(help: "File for the figures as JSON.")
   var json: String?
 
-  @Flag(help: "Count classes that the ground truth does not hold as 0 in the means, as the original implementation does.")
+  @Flag(
+    help: "Count classes that the ground truth does not hold as 0 in the means, as the original implementation does.")
   var absentAsZero = false
 
   func run() throws {
@@ -50,12 +52,14 @@ struct Evaluate: ParsableCommand {
       },
       judged: { done, total in
         guard communicator.rank == 0, isatty(STDERR_FILENO) == 1 else { return }
-        FileHandle.standardError.write(Data("\r\(split.rawValue) \(done)/\(total)\(done == total ? "\r\u{1B}[K" : "")".utf8))
+        FileHandle.standardError.write(
+          Data("\r\(split.rawValue) \(done)/\(total)\(done == total ? "\r\u{1B}[K" : "")".utf8))
       })
     if communicator.rank == 0, let evaluation {
       let metrics = Metrics(evaluation.confusion, absentClasses: absentAsZero ? .zero : .leftOut)
       print(metrics.table)
-      print(String(format: "\nFPS              %.3f   (%d pictures)", evaluation.picturesPerSecond, evaluation.pictures))
+      print(
+        String(format: "\nFPS              %.3f   (%d pictures)", evaluation.picturesPerSecond, evaluation.pictures))
       if let json { try write(metrics, evaluation, to: json) }
     }
     communicator.finish()
@@ -78,7 +82,8 @@ struct Evaluate: ParsableCommand {
     do {
       try encoder.encode(report).write(to: URL(fileURLWithPath: path), options: .atomic)
     } catch {
-      throw TrainingError("--json \(path): the file cannot be written (\(error.localizedDescription)); give another path")
+      throw TrainingError(
+        "--json \(path): the file cannot be written (\(error.localizedDescription)); give another path")
     }
   }
 }

@@ -6,10 +6,12 @@ import Training
 struct Prepare: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Makes training labels, Canny edges and boundary maps beside the labels; alone or under mpirun.",
-    discussion: "What exists and is newer than its source is left alone. train prepares by itself what is not prepared yet.")
+    discussion:
+      "What exists and is newer than its source is left alone. train prepares by itself what is not prepared yet.")
 
   @Option(
-    name: [.customLong("data-path"), .customLong("data_path")], help: "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout.")
+    name: [.customLong("data-path"), .customLong("data_path")],
+    help: "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout.")
   var dataPath = "data"
 
   @Option(help: "Threads of each rank (default: the cores that are the rank's own).")

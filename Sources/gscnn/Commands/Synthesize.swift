@@ -5,7 +5,9 @@ import Training
 
 struct Synthesize: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Makes street-like pictures with exact labels in Cityscapes' layout, so that everything runs without the licensed data.")
+    abstract:
+      "Makes street-like pictures with exact labels in Cityscapes' layout, so that everything runs without the licensed data."
+  )
 
   @Option(name: [.customLong("data-path"), .customLong("data_path")], help: "Folder to write to.")
   var dataPath = "data"
@@ -29,7 +31,8 @@ struct Synthesize: ParsableCommand {
   var seed: UInt64 = 0
 
   func run() throws {
-    for (option, value) in [("--train", train), ("--val", val), ("--test", test)] where !(0...1_000_000).contains(value) {
+    for (option, value) in [("--train", train), ("--val", val), ("--test", test)] where !(0...1_000_000).contains(value)
+    {
       throw OptionError(option, "is \(value); give a number from 0 to 1000000")
     }
     for (option, value) in [("--height", height), ("--width", width)] where !(32...16384).contains(value) {

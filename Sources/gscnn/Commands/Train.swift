@@ -20,7 +20,8 @@ struct Train: ParsableCommand {
   var dataPath = "data"
 
   @Option(
-    name: [.customLong("backbone-type"), .customLong("backbone_type")], help: "Depth of the trunk: resnet50 or resnet101.")
+    name: [.customLong("backbone-type"), .customLong("backbone_type")],
+    help: "Depth of the trunk: resnet50 or resnet101.")
   var backboneType = Backbone.resnet50
 
   @Option(name: [.customLong("crop-h"), .customLong("crop_h")], help: "Height of a training crop, in pixels.")
@@ -85,7 +86,10 @@ struct Train: ParsableCommand {
   @Option(help: "Start from the tensors of a safetensors file: the whole network, or a trunk alone under timm's names.")
   var pretrained: String?
 
-  @Option(help: "seed: random scale, crop and flip; none: pictures in the order of their names, at their own size, for comparing.")
+  @Option(
+    help:
+      "seed: random scale, crop and flip; none: pictures in the order of their names, at their own size, for comparing."
+  )
   var augment = AugmentationMode.seed
 
   @Option(help: "The loss; full is to come.")

@@ -10,15 +10,18 @@ struct View: ParsableCommand {
     abstract: "Draws picture, ground truth and prediction side by side in Cityscapes' colours.")
 
   @Option(
-    name: [.customLong("data-path"), .customLong("data_path")], help: "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout.")
+    name: [.customLong("data-path"), .customLong("data_path")],
+    help: "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout.")
   var dataPath = "data"
 
-  @Option(name: [.customLong("model-weight"), .customLong("model_weight")], help: "Model or checkpoint, a safetensors file.")
+  @Option(
+    name: [.customLong("model-weight"), .customLong("model_weight")], help: "Model or checkpoint, a safetensors file.")
   var modelWeight: String
 
   @Option(
     name: [.customLong("input-pic"), .customLong("input_pic")],
-    help: "Picture below leftImg8bit/, as test/berlin/berlin_000000_000019_leftImg8bit.png, or the path of any RGB PNG.")
+    help: "Picture below leftImg8bit/, as test/berlin/berlin_000000_000019_leftImg8bit.png, or the path of any RGB PNG."
+  )
   var inputPic: String
 
   @Option(help: "File to write (default: the picture's name with _result.png, in this folder).")
