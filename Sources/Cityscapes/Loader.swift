@@ -42,14 +42,21 @@ package final class Loader: Sendable {
     // The threads hold the queue, not the loader, so that letting go of the loader ends them.
     for _ in 0..<threads {
       Thread.detachNewThread {
-        // Set by the thread itself: top and gdb show it then.
-        Thread.current.name = "gscnn loader"
+        Self.nameThisThread("gscnn loader")
         queue.serve()
       }
     }
   }
 
   deinit { stop() }
+
+  /// Gives the thread the name that `top -H` and gdb show. `Thread.name` does so only now and then: it needs the handle
+  /// that the thread's maker notes after the thread has begun.
+  private static func nameThisThread(_ name: String) {
+    guard let file = fopen("/proc/thread-self/comm", "w") else { return }
+    fputs(name, file)
+    fclose(file)
+  }
 
   /// The next batch; waits for it where need be.
   /// - Returns: nil after the last one, or after `stop()`.

@@ -129,7 +129,8 @@ import Testing
     for taken in 0..<6 {
       let loader = Loader(samples: samples, batches: wanted, treatment: treatment, threads: 3)
       for _ in 0..<taken { #expect(try loader.next() != nil) }
-      try withExtendedLifetime(loader) { #expect(try threads(expecting: 3) == 3) }
+      let alive = try withExtendedLifetime(loader) { try threads(expecting: 3) }
+      #expect(alive == 3)
       if taken % 2 == 0 { loader.stop() }
     }
     #expect(try threads(expecting: 0) == 0)
