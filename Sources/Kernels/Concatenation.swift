@@ -43,9 +43,9 @@ package enum Concatenation {
     return parts
   }
 
-  /// Runs of pixels of about 64 KiB, so that a pixel's parts meet in cache.
+  /// Runs of pixels of about 16 KiB, so that a pixel's parts meet in cache.
   private static func overBlocks(of shape: Shape, on workers: WorkerPool, _ body: (Range<Int>) -> Void) {
-    let grain = max(16, (1 << 14) / shape.stride)
+    let grain = max(16, (1 << 12) / shape.stride)
     workers.run((shape.pixels + grain - 1) / grain) { task, _ in
       body(task * grain..<min(shape.pixels, (task + 1) * grain))
     }

@@ -28,6 +28,11 @@ func expectReproducible(
   }
 }
 
+/// Every float of a tensor, the padding included, as bits.
+func bits(_ tensor: Tensor) -> [UInt32] {
+  UnsafeBufferPointer(start: tensor.start, count: tensor.shape.count).map(\.bitPattern)
+}
+
 /// Fills memory of every size that waits in the pool with NaN: what a kernel fails to write shows.
 private func poisonMemory(upTo count: Int) {
   var size = 64
