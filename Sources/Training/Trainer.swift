@@ -145,6 +145,8 @@ package final class Trainer {
       try memory.keepModel(state)
       try judge.adopt(.val)
       if options.test { try judge.adopt(.test) }
+    } else {
+      judge.discard(.val)
     }
     state.epochs.append(report)
     state.position = Position(epoch: epoch + 1, step: 0)
