@@ -98,7 +98,8 @@ package enum FolderLayoutError: Error, Equatable, CustomStringConvertible {
       "\(root): holds no pictures (looked for \(root)/leftImg8bit/SPLIT/CITY/*\(FolderLayout.pictureEnding)); "
         + Self.remedy(root)
     case .emptySplit(let root, let split):
-      "\(root)/leftImg8bit/\(split.rawValue): holds no pictures, other splits do; " + Self.remedy(root)
+      "\(root)/leftImg8bit/\(split.rawValue): holds no pictures, other splits do; "
+        + (split == .test ? "train without it by --no-test, or " : "") + Self.remedy(root)
     case .unreadable(let folder):
       "\(folder): cannot be listed; check its permissions"
     }

@@ -1,11 +1,19 @@
 import COpenMPI
 import Glibc
 
-/// An error that every rank meets alike, because they have exchanged what it comes from: one rank reports it for all.
-package protocol SharedError: Error {}
+/// An error that every rank meets alike, because they have exchanged what it comes from: rank 0 reports it for all.
+package protocol SharedError: Error {
+  /// What there is to say of each of several findings; each gets a line, before that of the error itself.
+  var findings: [String] { get }
+}
+
+extension SharedError {
+  package var findings: [String] { [] }
+}
 
 extension Communicator {
-  /// Reports an error in one line on standard error, with rank and host where there are several, and ends the whole job.
+  /// Reports an error in one line on standard error and ends the whole job. Where there are several ranks the line says
+  /// which one met it, on which host, unless all did.
   ///
   /// Works before `start` and after `finish` too. The line is the last thing on the screen: nothing is printed after it
   /// here, and of what `mpirun` itself prints when a process is killed or exits with a status, `mpirun --quiet` (which
@@ -17,14 +25,18 @@ extension Communicator {
 
   private static func fail(_ message: String, _ error: (any Error)?, status: Int32) -> Never {
     let (rank, size) = placeInJob()
-    if error is any SharedError, rank > 0 {
+    let shared = error as? any SharedError
+    if shared != nil, rank > 0 {
       // Rank 0 is about to end this process; if it cannot, the job must end all the same.
       pause(seconds: 10)
     }
     fflush(nil)
     let text = message.split(whereSeparator: \.isNewline).joined(separator: " ")
-    let line = "gscnn: " + (size > 1 ? "rank \(rank) on \(hostName): " : "") + text + "\n"
-    _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+    let place = size > 1 && (shared == nil || rank > 0) ? "rank \(rank) on \(hostName): " : ""
+    let findings = shared?.findings.map { "gscnn: \($0)\n" } ?? []
+    // In one piece, so that nothing of another process comes between.
+    StandardError.write(
+      (StandardError.isTerminal ? StandardError.wipe : "") + findings.joined() + "gscnn: \(place)\(text)\n")
     if isConnected() { mpiEndJob(status) }
     exit(status)
   }

@@ -33,6 +33,8 @@ package enum Benchmarks {
       let encoder = JSONEncoder()
       encoder.keyEncodingStrategy = .convertToSnakeCase
       encoder.outputFormatting = [.sortedKeys]
+      encoder.nonConformingFloatEncodingStrategy = .convertToString(
+        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
       return (try? encoder.encode(self)).flatMap { String(data: $0, encoding: .utf8) } ?? ""
     }
   }
@@ -58,8 +60,8 @@ package enum Benchmarks {
     return Result(
       bench: "step", backbone: backbone.rawValue, ranks: communicator.size, threads: workers.threads,
       pictures: batchSize,
-      height: size.height, width: size.width, seconds: seconds, peakGflops: peak * 1e-9,
-      shareOfPeak: 2 * multiplications / (seconds.min() ?? .infinity) / peak)
+      height: size.height, width: size.width, seconds: seconds, peakGflops: rounded(peak * 1e-9, to: 0.1),
+      shareOfPeak: rounded(2 * multiplications / (seconds.min() ?? .infinity) / peak, to: 1e-4))
   }
 
   /// Predictions of one whole picture of noise.
@@ -75,12 +77,12 @@ package enum Benchmarks {
     let seconds = repeated(steps) { _ = model.judge(batch, withLoss: false, on: workers, profile: profile) }
     return Result(
       bench: "evaluate", backbone: backbone.rawValue, threads: workers.threads, pictures: 1, height: size.height,
-      width: size.width, seconds: seconds, peakGflops: peak * 1e-9,
-      shareOfPeak: 2 * multiplications / (seconds.min() ?? .infinity) / peak)
+      width: size.width, seconds: seconds, peakGflops: rounded(peak * 1e-9, to: 0.1),
+      shareOfPeak: rounded(2 * multiplications / (seconds.min() ?? .infinity) / peak, to: 1e-4))
   }
 
-  /// Decoding and augmenting synthetic pictures on disk, one loader thread.
-  package static func loader(batchSize: Int, crop: Size, picture: Size, steps: Int) throws -> Result {
+  /// Decoding and augmenting synthetic pictures on disk, on as many loader threads.
+  package static func loader(batchSize: Int, crop: Size, picture: Size, steps: Int, threads: Int) throws -> Result {
     let folder = NSTemporaryDirectory() + "/gscnn-bench-\(getpid())"
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let count = 4
@@ -89,12 +91,14 @@ package enum Benchmarks {
     _ = try Preparation(samples).run()
     let batches = (0...steps).map { step in (0..<batchSize).map { (step * batchSize + $0) % count } }
     let loader = Loader(
-      samples: samples, batches: batches, treatment: .augmented(seed: 1, epoch: 0, crop: crop), threads: 1, ahead: 1)
+      samples: samples, batches: batches, treatment: .augmented(seed: 1, epoch: 0, crop: crop),
+      threads: threads, ahead: 1)
     defer { loader.stop() }
     _ = try loader.next()
     let seconds = try repeated(steps) { _ = try loader.next() }
     return Result(
-      bench: "loader", threads: 1, pictures: batchSize, height: picture.height, width: picture.width, seconds: seconds)
+      bench: "loader", threads: threads, pictures: batchSize, height: picture.height, width: picture.width,
+      seconds: seconds)
   }
 
   /// Sums of an array of floats over the ranks.
@@ -108,16 +112,21 @@ package enum Benchmarks {
     let travelling = 2 * Double(communicator.size - 1) / Double(communicator.size) * Double(bytes)
     return Result(
       bench: "allreduce", ranks: communicator.size, threads: 1, bytes: bytes, seconds: seconds,
-      gigabytesPerSecond: travelling / (seconds.min() ?? .infinity) * 1e-9)
+      gigabytesPerSecond: seconds.min().flatMap {
+        $0 > 0 && communicator.size > 1 ? rounded(travelling / $0 * 1e-9, to: 1e-3) : nil
+      })
   }
 
   private static func repeated(_ count: Int, _ body: () throws -> Void) rethrows -> [Double] {
     try (0..<count).map { _ in
       let begin = Profile.now
       try body()
-      return ((Profile.now - begin) * 1e5).rounded() / 1e5
+      return rounded(Profile.now - begin, to: 1e-6)
     }
   }
+
+  /// Digits that mean something are enough of them.
+  private static func rounded(_ value: Double, to unit: Double) -> Double { (value / unit).rounded() / (1 / unit) }
 
   static func peakMegabytes() -> Int {
     var usage = rusage()

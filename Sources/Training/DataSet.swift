@@ -4,6 +4,7 @@ import Distributed
 /// A folder of pictures, prepared by all ranks together.
 package enum DataSet {
   /// Makes what training needs beside the labels, where it is not there yet; each rank works on its share of the pictures.
+  /// On a terminal rank 0 shows how far it is.
   ///
   /// - Returns: how many pictures were prepared, over all ranks.
   @discardableResult
@@ -14,14 +15,20 @@ package enum DataSet {
     let samples = try communicator.alike {
       try (splits ?? present(in: layout)).flatMap { try layout.samples(of: $0) }
     }
+    let preparation = Preparation(samples, rank: communicator.rank, ranks: communicator.size)
+    let isShown = communicator.rank == 0 && StandardError.isTerminal && preparation.isNeeded
     let outcome: Result<Preparation.Outcome, PreparationError> = .init { () throws(PreparationError) in
-      try Preparation(samples, rank: communicator.rank, ranks: communicator.size).run(threads: threads)
+      try preparation.run(threads: threads) { done in
+        let percent = min(100, 100 * done * communicator.size / samples.count)
+        if isShown { StandardError.write("\(StandardError.wipe)  preparing pictures: \(percent) %") }
+      }
     }
+    if isShown { StandardError.write(StandardError.wipe) }
     // Every rank reads what the others prepared, and every rank's troubles are told together.
     communicator.restBarrier()
     let problems = communicator.gatherEverywhere(outcome.problems.joined(separator: "\n"))
       .flatMap { $0.split(separator: "\n").map(String.init) }
-    guard problems.isEmpty else { throw Unprepared(description: "\(PreparationError(problems: problems.sorted()))") }
+    guard problems.isEmpty else { throw Unprepared(problems: problems.sorted()) }
     var made = [outcome.prepared]
     communicator.sum(&made)
     return made[0]
@@ -29,7 +36,15 @@ package enum DataSet {
 
   /// What every rank was told that some could not prepare.
   private struct Unprepared: SharedError, CustomStringConvertible {
-    let description: String
+    let problems: [String]
+
+    var findings: [String] { problems.count > 1 ? problems : [] }
+
+    var description: String {
+      problems.count > 1
+        ? "\(problems.count) pictures could not be prepared; restore or remove what is named above"
+        : problems.joined()
+    }
   }
 
   /// The splits that hold pictures; at least one does.

@@ -44,7 +44,7 @@ struct EpochJudge {
       try manager.moveItem(atPath: pending(split), toPath: place)
     } catch {
       throw TrainingError(
-        "\(place): the predictions cannot be put there (\(error.localizedDescription)); make the folder writable")
+        "\(place): the predictions cannot be put there (\(error.reason)); make the folder writable")
     }
   }
 

@@ -5,6 +5,7 @@ import Weights
 package enum FileDescription {
   /// - Parameter listing: whether every tensor is named with its type and shape.
   package static func text(of path: String, listing: Bool) throws -> String {
+    let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw TrainingError("\(path): there is no such file; give a safetensors file or the folder of a checkpoint")
@@ -16,10 +17,14 @@ package enum FileDescription {
   private static func describe(_ checkpoint: Checkpoint) throws -> String {
     let state = try checkpoint.state(as: TrainingState.self)
     let options = state.options
+    let position =
+      state.position.epoch < options.epochs
+      ? "epoch \(state.position.epoch + 1) of \(options.epochs), step \(state.position.step) of the epoch"
+      : "all \(options.epochs) epochs done"
     let best = state.bestMeanIoU.map { String(format: "%.2f %%", $0 * 100) } ?? "none yet"
     return """
       \(checkpoint.folder): a whole checkpoint, every byte as it was written
-      epoch \(state.position.epoch + 1) of \(options.epochs), step \(state.position.step) of the epoch, \(state.totalSteps) steps in all
+      \(position), \(state.totalSteps) steps in all
       \(options.backbone.rawValue), crops \(options.cropHeight)×\(options.cropWidth), batches of \(options.batchSize), seed \(options.seed)
       learning rate \(options.learningRate), momentum \(options.momentum), weight decay \(options.weightDecay), power \(options.power)
       best validation class mIoU \(best)

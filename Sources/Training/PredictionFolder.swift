@@ -10,7 +10,7 @@ package enum PredictionFolder {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
       throw TrainingError(
-        "\(path): the folder cannot be made (\(error.localizedDescription)); give one that can be written")
+        "\(path): the folder cannot be made (\(error.reason)); give one that can be written")
     }
   }
 
@@ -26,10 +26,11 @@ package enum PredictionFolder {
     try writeGrey(trainIds, size, to: "\(folder)/\(sample.name)_color.png")
   }
 
-  /// `NAME_leftImg8bit.png`: a grey picture of labelIds, as the benchmark server wants it.
+  /// `NAME_prediction.png`: a grey picture of labelIds. The benchmark server asks for names that begin as the picture's
+  /// does; this is none of the data set's own, so that no picture is lost should it lie in the same folder.
   package static func writeLabelIds(_ trainIds: [UInt8], _ size: Size, of sample: SamplePaths, to folder: String) throws
   {
-    try writeGrey(trainIds, size, to: "\(folder)/\(sample.name)_leftImg8bit.png")
+    try writeGrey(trainIds, size, to: "\(folder)/\(sample.name)_prediction.png")
   }
 
   private static func writeGrey(_ trainIds: [UInt8], _ size: Size, to path: String) throws {

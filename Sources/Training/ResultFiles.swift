@@ -1,3 +1,4 @@
+import Cityscapes
 import Foundation
 
 /// Where a run puts what it makes.
@@ -26,7 +27,7 @@ package struct ResultFiles: Sendable {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
       } catch {
         throw TrainingError(
-          "--save-path \(path): the folder cannot be made (\(error.localizedDescription)); give one that can be written"
+          "--save-path \(path): the folder cannot be made (\(error.reason)); give one that can be written"
         )
       }
     }
@@ -39,7 +40,7 @@ package struct ResultFiles: Sendable {
       try Data("probe".utf8).write(to: URL(fileURLWithPath: probe))
     } catch {
       throw TrainingError(
-        "--save-path \(folder): nothing can be written there (\(error.localizedDescription)); make room or give another folder"
+        "--save-path \(folder): nothing can be written there (\(error.reason)); make room or give another folder"
       )
     }
   }

@@ -75,8 +75,8 @@ final class RunMemory {
   private func startAnew(_ store: CheckpointStore) throws -> Start {
     if options.resume == nil, let earlier = try newest(in: store) {
       throw OptionError(
-        "--save-path",
-        "\(files.folder) holds an earlier run (\(earlier.folder)); go on with --resume auto, or give another folder")
+        "--save-path", files.folder,
+        "holds an earlier run (\(earlier.folder)); go on with --resume auto, or give another folder")
     }
     let state = TrainingState(options: options)
     guard let path = options.pretrained else { return Start(state: state, origin: nil) }

@@ -47,8 +47,8 @@ package final class Trainer {
     agreement = Agreement(communicator)
 
     signals.listen()
-    if communicator.rank == 0 { try files.prepare() }
     data = try TrainingData(options, communicator: communicator)
+    if communicator.rank == 0 { try files.prepare() }
     try DataSet.prepare(
       options.dataPath, splits: options.test ? Split.allCases : [.train, .val], communicator: communicator,
       threads: threads)
@@ -57,7 +57,7 @@ package final class Trainer {
       model, momentum: options.momentum, weightDecay: options.weightDecay, batchNorm: options.batchNorm,
       communicator: communicator, workers: workers)
     memory = RunMemory(options, files, replica, communicator) { warning in
-      FileHandle.standardError.write(Data("gscnn: \(warning)\n".utf8))
+      StandardError.write("gscnn: \(warning)\n")
     }
     judge = EpochJudge(
       options: options, files: files, model: model, workers: workers, communicator: communicator, data: data)

@@ -67,37 +67,40 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
 
   /// Checks what can be checked without looking at a file.
   package func validate(ranks: Int) throws {
-    let positive: [(String, Int)] = [
-      ("--crop-h", cropHeight), ("--crop-w", cropWidth), ("--batch-size", batchSize), ("--epochs", epochs),
-      ("--validate-every", validateEvery), ("--keep", keep), ("--log-every", logEvery),
-      ("--threads", threads ?? 1), ("--checkpoint-every", checkpointEvery ?? 1), ("--max-steps", maxSteps ?? 1),
+    let numbers: [(String, Int, most: Int)] = [
+      // No picture is larger.
+      ("--crop-h", cropHeight, 16384), ("--crop-w", cropWidth, 16384),
+      ("--batch-size", batchSize, 1_000_000), ("--epochs", epochs, 1_000_000),
+      ("--validate-every", validateEvery, 1_000_000), ("--keep", keep, 1_000_000), ("--threads", threads ?? 1, 1024),
+      ("--log-every", logEvery, 1_000_000_000), ("--checkpoint-every", checkpointEvery ?? 1, 1_000_000_000),
+      ("--max-steps", maxSteps ?? 1, 1_000_000_000),
     ]
-    for (option, value) in positive where value < 1 {
-      throw OptionError(option, "is \(value); give a number from 1 up")
+    for (option, value, most) in numbers where !(1...most).contains(value) {
+      throw OptionError(option, value, "give a number from 1 to \(most)")
     }
-    for (option, value) in [("--crop-h", cropHeight), ("--crop-w", cropWidth)] where value > 16384 {
-      throw OptionError(option, "is \(value); no picture is that large, give at most 16384")
-    }
-    let rates: [(String, Double, ClosedRange<Double>)] = [
-      ("--learning-rate", learningRate, 0...1000), ("--momentum", momentum, 0...0.999_999),
-      ("--weight-decay", weightDecay, 0...1), ("--power", power, 0...100),
+    let rates: [(String, Double, most: String)] = [
+      ("--learning-rate", learningRate, "1000"), ("--momentum", momentum, "0.999999"),
+      ("--weight-decay", weightDecay, "1"), ("--power", power, "100"),
     ]
-    for (option, value, range) in rates where !range.contains(value) {
-      throw OptionError(option, "is \(value); give a number from \(range.lowerBound) to \(range.upperBound)")
+    for (option, value, most) in rates where !(0...(Double(most) ?? 0)).contains(value) {
+      throw OptionError(option, value, "give a number from 0 to \(most)")
     }
     guard batchSize >= ranks else {
       throw OptionError(
-        "--batch-size",
-        "is \(batchSize) for \(ranks) ranks; each needs a picture: raise it to \(ranks) or start fewer ranks")
+        "--batch-size", batchSize,
+        "fewer pictures than the \(ranks) ranks, which need one each; raise it to \(ranks) or start fewer ranks")
     }
     // The pooled branch normalises over one value a picture, and a single value has no variance.
-    let pictures = batchNorm == .sync ? batchSize : batchSize / ranks
-    guard pictures >= 2 else {
+    guard batchSize >= 2 else {
       throw OptionError(
-        batchNorm == .sync ? "--batch-size" : "--batch-norm",
-        "batch norm has one picture to normalise over, and a single value has no variance; "
-          + (batchNorm == .sync
-            ? "give --batch-size 2 or more" : "give --batch-norm sync, or --batch-size \(2 * ranks) or more"))
+        "--batch-size", batchSize,
+        "batch norm has one picture to normalise over, and a single value has no variance; give 2 or more")
+    }
+    guard batchNorm == .sync || batchSize / ranks >= 2 else {
+      throw OptionError(
+        "--batch-norm", batchNorm.rawValue,
+        "a rank has one picture to normalise over, and a single value has no variance; "
+          + "give --batch-norm sync, or --batch-size \(2 * ranks) or more")
     }
   }
 }
@@ -107,18 +110,23 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
 /// All ranks were called alike, or rank 0 alone looked: one rank tells.
 package struct OptionError: SharedError, CustomStringConvertible, Equatable {
   package let option: String
+  package let value: String
   package let remedy: String
 
-  package init(_ option: String, _ remedy: String) {
+  /// - Parameter remedy: what is wrong with the value where that is not plain, and what to give instead.
+  package init(_ option: String, _ value: some CustomStringConvertible, _ remedy: String) {
     self.option = option
+    self.value = value.description
     self.remedy = remedy
   }
 
-  package var description: String { "\(option): \(remedy)" }
+  package var description: String { "\(option) \(value): \(remedy)" }
 }
 
 /// What was asked for could not be done: one line that names the file and the remedy.
-package struct TrainingError: Error, CustomStringConvertible, Equatable {
+///
+/// What all ranks do alike, or rank 0 alone: one rank tells.
+package struct TrainingError: SharedError, CustomStringConvertible, Equatable {
   package let description: String
 
   package init(_ description: String) { self.description = description }

@@ -71,8 +71,8 @@ package struct TrainingState: Codable, Sendable, Equatable {
     ]
     for (option, old, new) in fixed where old != new {
       throw OptionError(
-        option,
-        "is \(new), but the checkpoint was made with \(old); give \(option) \(old), or start anew in another --save-path"
+        option, new,
+        "the checkpoint was made with \(old); give \(option) \(old), or start anew in another --save-path"
       )
     }
   }

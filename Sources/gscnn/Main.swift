@@ -10,51 +10,53 @@ struct GSCNN: ParsableCommand {
     abstract:
       "Trains Gated-SCNN (semantic segmentation with a shape stream) on Cityscapes, on CPUs, from one core to many machines.",
     discussion: """
-      A first run:  gscnn synthesize --data-path data && mpirun -n 2 gscnn train --data-path data --crop-h 128 --crop-w 128
+      A first run:
+        gscnn synthesize --data-path data
+        launch/ranks -n 2 gscnn train --data-path data --crop-h 128 --crop-w 128
 
       Exit status: 0 done; 1 it failed; 2 the call is wrong; 75 stopped on a scheduler's signal after saving, start it \
       again with --resume auto; 130 the same after Ctrl-C. Messages go to standard error, results to standard output.
       """,
+    version: "gscnn 0.1.0",
     subcommands: [Synthesize.self, Prepare.self, Train.self, Evaluate.self, View.self, Info.self, Bench.self])
 }
 
 @main
 enum Main {
   static func main() {
+    let call = Call(CommandLine.arguments.dropFirst())
     do {
       try Processor.check()
-      var command = try GSCNN.parseAsRoot()
+      try call.check()
+      var command = try GSCNN.parseAsRoot(call.words)
       try command.run()
+      try finishOutput()
     } catch let status as ExitCode {
       exit(status.rawValue)
-    } catch  where isAboutTheCall(error) {
-      answer(error)
+    } catch  where GSCNN.exitCode(for: error) == .success {
+      answer(GSCNN.fullMessage(for: error))
+    } catch  where GSCNN.exitCode(for: error) == .validationFailure {
+      Communicator.fail(call.error(GSCNN.message(for: error)), status: 2)
     } catch {
-      Communicator.fail(error, status: error is OptionError ? 2 : 1)
+      Communicator.fail(error, status: error is OptionError || error is CallError ? 2 : 1)
     }
   }
 
-  /// Whether the argument parser is speaking: of a mistake in the call, or because help was asked for.
-  private static func isAboutTheCall(_ error: any Error) -> Bool {
-    GSCNN.exitCode(for: error) != .failure
+  /// Prints what was asked for instead of a command: help or the version. Of several processes one does.
+  private static func answer(_ text: String) {
+    let launcher = Launcher { ProcessInfo.processInfo.environment[$0] }
+    if launcher?.rank ?? 0 == 0 { print(text) }
+    do {
+      try finishOutput()
+    } catch {
+      Communicator.fail(error)
+    }
   }
 
-  /// Prints help on standard output, or what is wrong with the call in one line on standard error.
-  private static func answer(_ error: any Error) -> Never {
-    // Under a launcher every process finds the same mistake; one of them says so.
-    let speaks = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"].allSatisfy {
-      ProcessInfo.processInfo.environment[$0].map { $0 == "0" } ?? true
+  /// Results that did not reach their place are a failure.
+  private static func finishOutput() throws {
+    guard fflush(nil) == 0 else {
+      throw TrainingError("standard output: cannot be written (\(String(cString: strerror(errno)))); make room there")
     }
-    if GSCNN.exitCode(for: error) == .success {
-      if speaks { print(GSCNN.fullMessage(for: error)) }
-      exit(0)
-    }
-    if speaks {
-      let words = CommandLine.arguments.dropFirst().prefix { !$0.hasPrefix("-") }.prefix(2).joined(separator: " ")
-      let message = GSCNN.message(for: error).split(separator: "\n").joined(separator: " ")
-      FileHandle.standardError.write(
-        Data("gscnn: \(message); see gscnn \(words)\(words.isEmpty ? "" : " ")--help\n".utf8))
-    }
-    exit(2)
   }
 }

@@ -46,7 +46,7 @@ package struct SyntheticStreets: Sendable {
       do {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       } catch {
-        throw SyntheticStreetsError.folder(folder, "\(error.localizedDescription)")
+        throw SyntheticStreetsError.folder(folder, error.reason)
       }
     }
     let failure = Mutex<PictureError?>(nil)

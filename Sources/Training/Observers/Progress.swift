@@ -1,4 +1,5 @@
 import Cityscapes
+import Distributed
 import Foundation
 
 /// What a person sees: a bar that moves on a terminal, plain lines elsewhere; on standard error, for results go to
@@ -16,8 +17,7 @@ package final class Progress: TrainingObserver {
   ///   - isTerminal: whether a bar can be drawn.
   ///   - write: takes what is to be shown, line ends included.
   package init(
-    isTerminal: Bool = isatty(STDERR_FILENO) == 1,
-    write: @escaping (String) -> Void = { FileHandle.standardError.write(Data($0.utf8)) }
+    isTerminal: Bool = StandardError.isTerminal, write: @escaping (String) -> Void = StandardError.write
   ) {
     self.isTerminal = isTerminal
     self.write = write
@@ -28,7 +28,7 @@ package final class Progress: TrainingObserver {
     case .started(let run): introduce(run)
     case .stepped(let report): isTerminal ? draw(report) : log(report)
     case .judged(let split, let done, let total):
-      if isTerminal { show("\r\u{1B}[K  \(split.rawValue) \(done)/\(total)", open: true) }
+      if isTerminal { show("  \(split.rawValue) \(done)/\(total)") }
     case .epochFinished(let report, let isBest): summarise(report, isBest: isBest)
     case .tested(let evaluation): line("  test: \(Self.describe(evaluation))")
     case .stopped(_, let checkpoint): line("stopped; saved in \(checkpoint): go on with --resume auto")
@@ -46,7 +46,8 @@ package final class Progress: TrainingObserver {
       "Gated-SCNN on \(run.options.backbone.rawValue), \(run.parameters / 1_000_000).\(run.parameters / 100_000 % 10) M parameters; "
         + "pictures: \(counts.joined(separator: ", ")); \(run.stepsPerEpoch) steps an epoch")
     if let origin = run.origin {
-      line("from \(origin): epoch \(run.position.epoch + 1), step \(run.position.step)")
+      let (epoch, step) = (run.position.epoch + 1, run.position.step)
+      line("from \(origin): " + (epoch > run.options.epochs ? "every epoch is done" : "epoch \(epoch), step \(step)"))
     }
   }
 
@@ -58,7 +59,8 @@ package final class Progress: TrainingObserver {
   }
 
   private func draw(_ report: StepReport) {
-    let width = 24
+    // The line is to fit into 80 columns: a longer one breaks, and could not be wiped.
+    let width = 16
     let filled = width * report.position.step / max(1, report.stepsPerEpoch)
     let bar = String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
     let pace = self.pace.map { 0.8 * $0 + 0.2 * report.picturesPerSecond } ?? report.picturesPerSecond
@@ -67,9 +69,8 @@ package final class Progress: TrainingObserver {
       report.stepsPerEpoch - report.position.step + (report.epochs - report.position.epoch - 1) * report.stepsPerEpoch
     let left = Double(stepsLeft * options.batchSize) / max(pace, 1e-9)
     show(
-      "\r\u{1B}[K\(report.position.epoch + 1)/\(report.epochs) \(bar) \(report.position.step)/\(report.stepsPerEpoch) "
-        + String(format: "loss %.4f  %.2f pictures/s  ", report.loss.total, pace) + Self.duration(left) + " left",
-      open: true)
+      "\(report.position.epoch + 1)/\(report.epochs) \(bar) \(report.position.step)/\(report.stepsPerEpoch) "
+        + String(format: "loss %.4f  %.2f pictures/s  ", report.loss.total, pace) + Self.duration(left) + " left")
   }
 
   private static func describe(_ report: StepReport) -> String {
@@ -111,12 +112,13 @@ package final class Progress: TrainingObserver {
   }
 
   private func line(_ text: String) {
-    write((barIsOpen ? "\r\u{1B}[K" : "") + text + "\n")
+    write((barIsOpen ? StandardError.wipe : "") + text + "\n")
     barIsOpen = false
   }
 
-  private func show(_ text: String, open: Bool) {
-    write(text)
-    barIsOpen = open
+  /// Shows a line that the next takes the place of.
+  private func show(_ text: String) {
+    write(StandardError.wipe + text)
+    barIsOpen = true
   }
 }

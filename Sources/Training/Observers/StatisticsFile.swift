@@ -1,3 +1,4 @@
+import Cityscapes
 import Foundation
 
 /// `P_statistics.csv`: a line an epoch, with the columns of the original implementation and three more.
@@ -22,7 +23,7 @@ package final class StatisticsFile: TrainingObserver {
       try text.write(toFile: path, atomically: true, encoding: .utf8)
     } catch {
       throw TrainingError(
-        "\(path): the statistics cannot be written (\(error.localizedDescription)); make room and resume")
+        "\(path): the statistics cannot be written (\(error.reason)); make room and resume")
     }
   }
 

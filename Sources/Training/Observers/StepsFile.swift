@@ -1,3 +1,4 @@
+import Cityscapes
 import Foundation
 
 /// `P_steps.csv`: a line a step, written as it happens.
@@ -34,7 +35,7 @@ package final class StepsFile: TrainingObserver {
       self.file = file
     } catch {
       throw TrainingError(
-        "\(path): the steps cannot be written (\(error.localizedDescription)); make the folder writable")
+        "\(path): the steps cannot be written (\(error.reason)); make the folder writable")
     }
   }
 
@@ -46,7 +47,7 @@ package final class StepsFile: TrainingObserver {
     do {
       try file?.write(contentsOf: Data(line.utf8))
     } catch {
-      throw TrainingError("\(path): the step cannot be written (\(error.localizedDescription)); make room and resume")
+      throw TrainingError("\(path): the step cannot be written (\(error.reason)); make room and resume")
     }
   }
 }

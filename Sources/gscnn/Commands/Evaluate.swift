@@ -1,37 +1,36 @@
 import ArgumentParser
 import Cityscapes
 import Distributed
-import Foundation
-import GatedSCNN
-import Pictures
 import Tensors
 import Training
-import Weights
 
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Prints a model's figures on a split, class by class; alone or under mpirun.")
+    abstract: "Prints a model's figures on a split, class by class; alone or under mpirun.",
+    discussion: "The ranks share out the pictures; the figures do not depend on their number.")
 
   @Option(
-    name: [.customLong("data-path"), .customLong("data_path")],
-    help: "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout.")
+    name: .eitherWay("data-path"),
+    help: .value("folder", "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout."))
   var dataPath = "data"
 
   @Option(
-    name: [.customLong("model-weight"), .customLong("model_weight")],
-    help: "Model or checkpoint, a safetensors file; its trunk is recognised.")
+    name: .eitherWay("model-weight"),
+    help: .value("file", "Model or checkpoint, a safetensors file; its trunk is recognised."))
   var modelWeight: String
 
-  @Option(help: "val or test.")
+  @Option(help: .value("name", "Part of the data set."))
   var split = Split.val
 
-  @Option(help: "Compute threads of each rank (default: the cores that are the rank's own).")
+  @Option(help: .value("number", "Compute threads of each rank (default: the cores that are the rank's own)."))
   var threads: Int?
 
-  @Option(help: "Folder for the predictions as labelIds, ready for the benchmark server.")
+  @Option(
+    help: .value(
+      "folder", "Write the predictions there as NAME_prediction.png, labelIds, ready for the benchmark server."))
   var export: String?
 
-  @Option(help: "File for the figures as JSON.")
+  @Option(help: .value("file", "Write the figures there as JSON, shares from 0 to 1."))
   var json: String?
 
   @Flag(
@@ -41,51 +40,25 @@ struct Evaluate: ParsableCommand {
   func run() throws {
     let communicator = try Communicator.start()
     let workers = WorkerPool(threads: try computeThreads(threads, communicator))
-    let model = try Models.read(modelWeight)
+    let model = try communicator.alike { try Models.read(modelWeight) }
     try DataSet.prepare(dataPath, splits: [split], communicator: communicator, threads: workers.threads)
     let samples = try FolderLayout(root: dataPath).samples(of: split)
-    if let export { try PredictionFolder.make(export) }
+    if let export { try communicator.alike { try PredictionFolder.make(export) } }
+    let showsProgress = communicator.rank == 0 && StandardError.isTerminal
     let evaluation = try Evaluator(model, workers: workers, communicator: communicator).evaluate(
       samples, of: split,
       predicted: { sample, trainIds, size in
         if let export { try PredictionFolder.writeLabelIds(trainIds, size, of: sample, to: export) }
       },
       judged: { done, total in
-        guard communicator.rank == 0, isatty(STDERR_FILENO) == 1 else { return }
-        FileHandle.standardError.write(
-          Data("\r\(split.rawValue) \(done)/\(total)\(done == total ? "\r\u{1B}[K" : "")".utf8))
+        if showsProgress { StandardError.write("\(StandardError.wipe)  \(split.rawValue) \(done)/\(total)") }
       })
+    if showsProgress { StandardError.write(StandardError.wipe) }
     if communicator.rank == 0, let evaluation {
-      let metrics = Metrics(evaluation.confusion, absentClasses: absentAsZero ? .zero : .leftOut)
-      print(metrics.table)
-      print(
-        String(format: "\nFPS              %.3f   (%d pictures)", evaluation.picturesPerSecond, evaluation.pictures))
-      if let json { try write(metrics, evaluation, to: json) }
+      let report = EvaluationReport(evaluation, absentClasses: absentAsZero ? .zero : .leftOut)
+      print(report.table)
+      if let json { try report.write(to: json) }
     }
     communicator.finish()
   }
-
-  private func write(_ metrics: Metrics, _ evaluation: Evaluation, to path: String) throws {
-    struct Report: Codable {
-      let split: String
-      let pictures: Int
-      let loss: Double
-      let picturesPerSecond: Double
-      let metrics: Metrics
-      let confusion: ConfusionMatrix
-    }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    let report = Report(
-      split: split.rawValue, pictures: evaluation.pictures, loss: evaluation.loss,
-      picturesPerSecond: evaluation.picturesPerSecond, metrics: metrics, confusion: evaluation.confusion)
-    do {
-      try encoder.encode(report).write(to: URL(fileURLWithPath: path), options: .atomic)
-    } catch {
-      throw TrainingError(
-        "--json \(path): the file cannot be written (\(error.localizedDescription)); give another path")
-    }
-  }
 }
-
-extension Split: ExpressibleByArgument {}

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Training
 
 struct Info: ParsableCommand {
@@ -12,6 +11,6 @@ struct Info: ParsableCommand {
   var tensors = false
 
   func run() throws {
-    print(try FileDescription.text(of: file, listing: tensors))
+    try alone { print(try FileDescription.text(of: file, listing: tensors)) }
   }
 }

@@ -10,18 +10,22 @@ struct Prepare: ParsableCommand {
       "What exists and is newer than its source is left alone. train prepares by itself what is not prepared yet.")
 
   @Option(
-    name: [.customLong("data-path"), .customLong("data_path")],
-    help: "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout.")
+    name: .eitherWay("data-path"),
+    help: .value("folder", "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout."))
   var dataPath = "data"
 
-  @Option(help: "Threads of each rank (default: the cores that are the rank's own).")
+  @Option(help: .value("number", "Threads of each rank (default: the cores that are the rank's own)."))
   var threads: Int?
 
   func run() throws {
     let communicator = try Communicator.start()
     let threads = try computeThreads(threads, communicator)
     let made = try DataSet.prepare(dataPath, communicator: communicator, threads: threads)
-    if communicator.rank == 0 { print("\(dataPath): \(made) pictures prepared, the others were") }
+    if communicator.rank == 0 {
+      print(
+        "\(dataPath): "
+          + (made == 0 ? "everything is prepared" : "\(made) \(made == 1 ? "picture" : "pictures") prepared"))
+    }
     communicator.finish()
   }
 }

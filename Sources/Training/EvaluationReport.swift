@@ -1,0 +1,67 @@
+import Cityscapes
+import Foundation
+
+/// The figures of a split, for people and for programs.
+package struct EvaluationReport {
+  private let evaluation: Evaluation
+  private let metrics: Metrics
+
+  package init(_ evaluation: Evaluation, absentClasses: Metrics.AbsentClasses) {
+    self.evaluation = evaluation
+    metrics = Metrics(evaluation.confusion, absentClasses: absentClasses)
+  }
+
+  /// Class by class, in percent.
+  package var table: String {
+    let pictures = evaluation.pictures == 1 ? "1 picture" : "\(evaluation.pictures) pictures"
+    return metrics.table + String(format: "\n\nFPS              %.3f   (%@)", evaluation.picturesPerSecond, pictures)
+  }
+
+  /// Writes the figures as one JSON object, shares from 0 to 1; null for a class that the ground truth does not hold.
+  package func write(to path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    do {
+      try (encoder.encode(figures) + Data("\n".utf8)).write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch {
+      throw TrainingError("--json \(path): the file cannot be written (\(error.reason)); give another path")
+    }
+  }
+
+  private struct Figures: Encodable {
+    let split: String
+    let pictures: Int
+    let picturesPerSecond: Double
+    let loss: Double
+    let pixels: Int64
+    let pixelAccuracy: Double
+    let meanAccuracy: Double
+    let meanClassIou: Double
+    let meanCategoryIou: Double
+    let absentClasses: String
+    /// Of each class its share of pixels predicted right, and intersection over union.
+    let classes: [String: [String: Double?]]
+    let categories: [String: [String: Double?]]
+    /// Rows are the ground truth, columns the prediction, both by train id.
+    let confusion: [[Int64]]
+  }
+
+  private var figures: Figures {
+    let counts = evaluation.confusion.counts
+    return Figures(
+      split: evaluation.split.rawValue, pictures: evaluation.pictures,
+      picturesPerSecond: evaluation.picturesPerSecond, loss: evaluation.loss, pixels: metrics.pixels,
+      pixelAccuracy: metrics.pixelAccuracy, meanAccuracy: metrics.meanAccuracy, meanClassIou: metrics.meanClassIoU,
+      meanCategoryIou: metrics.meanCategoryIoU, absentClasses: metrics.absentClasses == .zero ? "zero" : "left_out",
+      classes: .init(
+        uniqueKeysWithValues: Label.classes.indices.map {
+          (Label.classes[$0].name, ["iou": metrics.classIoU[$0], "accuracy": metrics.classAccuracy[$0]])
+        }),
+      categories: .init(
+        uniqueKeysWithValues: zip(Label.Category.evaluated, metrics.categoryIoU).map { ($0.rawValue, ["iou": $1]) }),
+      confusion: Label.classes.indices.map { Array(counts[$0 * Label.classCount..<($0 + 1) * Label.classCount]) })
+  }
+}
