@@ -19,7 +19,7 @@ extension Communicator {
     let (rank, size) = placeInJob()
     if error is any SharedError, rank > 0 {
       // Rank 0 is about to end this process; if it cannot, the job must end all the same.
-      sleep(10)
+      pause(seconds: 10)
     }
     fflush(nil)
     let text = message.split(whereSeparator: \.isNewline).joined(separator: " ")
@@ -35,11 +35,17 @@ extension Communicator {
     guard code != MPI_SUCCESS else { return }
     // When a rank fails or is killed, the others may first see a broken connection. What happened to that rank is worth
     // more on the screen than this, and the end of the job is on its way.
-    sleep(2)
+    pause(seconds: 2)
     fail("MPI failed (\(doing)): \(text(of: code))", nil, status: 1)
   }
 
   func check(_ code: Int32, _ doing: StaticString) { Self.check(code, doing) }
+
+  /// Sleeps to the end: the launcher's SIGTERM, where the program listens to signals, wakes a single `sleep`.
+  private static func pause(seconds: UInt32) {
+    var left = seconds
+    while left > 0 { left = sleep(left) }
+  }
 
   /// What MPI says about an error code.
   private static func text(of code: Int32) -> String {

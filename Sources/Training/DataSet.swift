@@ -11,8 +11,9 @@ package enum DataSet {
     _ root: String, splits: [Split]? = nil, communicator: Communicator, threads: Int
   ) throws -> Int {
     let layout = FolderLayout(root: root)
-    let splits = try splits ?? present(in: layout)
-    let samples = try splits.flatMap { try layout.samples(of: $0) }
+    let samples = try communicator.alike {
+      try (splits ?? present(in: layout)).flatMap { try layout.samples(of: $0) }
+    }
     let outcome: Result<Preparation.Outcome, PreparationError> = .init { () throws(PreparationError) in
       try Preparation(samples, rank: communicator.rank, ranks: communicator.size).run(threads: threads)
     }

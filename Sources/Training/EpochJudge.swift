@@ -48,6 +48,11 @@ struct EpochJudge {
     }
   }
 
+  /// Lets go of predictions that are not those of a best model.
+  func discard(_ split: Split) {
+    if communicator.rank == 0 { try? FileManager.default.removeItem(atPath: pending(split)) }
+  }
+
   private func pending(_ split: Split) -> String { files.predictions(".\(split.rawValue)-pending") }
 }
 

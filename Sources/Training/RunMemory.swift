@@ -48,7 +48,7 @@ final class RunMemory {
     let checkpoint: Checkpoint?
     switch options.resume {
     case nil: checkpoint = nil
-    case .auto: checkpoint = store.newestWhole(skipped: skipped)
+    case .auto: checkpoint = try newest(in: store, skipped: skipped)
     case .path(let path): checkpoint = try Checkpoint.find(at: path, skipped: skipped)
     }
     guard let checkpoint else { return nil }
@@ -59,8 +59,21 @@ final class RunMemory {
     return Start(state: state, origin: checkpoint.folder)
   }
 
+  /// - Returns: `nil` where the folder holds no checkpoint at all.
+  /// - Throws: where it holds damaged ones alone: a run is not begun again over the results of another.
+  private func newest(in store: CheckpointStore, skipped: (any Error) -> Void = { _ in }) throws -> Checkpoint? {
+    var damaged = 0
+    let checkpoint = store.newestWhole { error in
+      damaged += 1
+      skipped(error)
+    }
+    guard checkpoint == nil, damaged > 0 else { return checkpoint }
+    throw TrainingError(
+      "\(files.checkpoints): holds checkpoints, but none that is whole; give another --save-path, or remove the folder")
+  }
+
   private func startAnew(_ store: CheckpointStore) throws -> Start {
-    if options.resume == nil, let earlier = store.newestWhole() {
+    if options.resume == nil, let earlier = try newest(in: store) {
       throw OptionError(
         "--save-path",
         "\(files.folder) holds an earlier run (\(earlier.folder)); go on with --resume auto, or give another folder")
@@ -81,8 +94,7 @@ final class RunMemory {
     for case .counter(let counter) in parameters.entries {
       withUnsafeMutableBytes(of: &counter.value) { communicator.broadcast($0) }
     }
-    let bytes = communicator.broadcast(communicator.rank == 0 ? [UInt8](try JSONEncoder().encode(start.state)) : [])
-    var state = try JSONDecoder().decode(TrainingState.self, from: Data(bytes))
+    var state = try TrainingState(encoded: communicator.broadcast(communicator.rank == 0 ? start.state.encoded() : []))
     // Every rank adds to its own sums; what was summed before stays with rank 0.
     if communicator.rank != 0 { state.running.confusion = .init() }
     return Start(state: state, origin: start.origin)

@@ -123,7 +123,6 @@ package final class Trainer {
   private func closeEpoch() throws -> Int32? {
     let epoch = state.position.epoch
     let isLast = epoch + 1 == options.epochs
-    try checkReplicas()
     // The validation may take longer than the epoch did; should the run die in it, the steps are safe.
     try save()
 
@@ -146,6 +145,8 @@ package final class Trainer {
       try memory.keepModel(state)
       try judge.adopt(.val)
       if options.test { try judge.adopt(.test) }
+    } else {
+      judge.discard(.val)
     }
     state.epochs.append(report)
     state.position = Position(epoch: epoch + 1, step: 0)
@@ -179,8 +180,9 @@ package final class Trainer {
     return status
   }
 
-  /// Gathers what the ranks counted and writes a checkpoint.
+  /// Gathers what the ranks counted and writes a checkpoint, of replicas that are equal.
   private func save() throws {
+    try checkReplicas()
     var counts = state.running.confusion.counts.map(Int.init)
     communicator.sum(&counts)
     let total = ConfusionMatrix(counts: counts.map(Int64.init))
@@ -191,8 +193,13 @@ package final class Trainer {
   // MARK: - Checks
 
   private func checkReplicas() throws {
+    let store = replica.model.store
+    if options.batchNorm == .local {
+      // Each rank followed its own share of the batches. The model's statistics are those of rank 0, as in PyTorch.
+      communicator.broadcast(store.running.start, count: store.running.count)
+    }
     var digest = Digest()
-    for floats in [replica.model.store.values, replica.model.store.running, replica.optimiser.velocities] {
+    for floats in [store.values, store.running, replica.optimiser.velocities] {
       digest.add(floats.start, count: floats.count)
     }
     try agreement.requireEqualReplicas(digest.value)

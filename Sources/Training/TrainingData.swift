@@ -25,12 +25,13 @@ package struct TrainingData {
     self.options = options
     rank = communicator.rank
     let layout = FolderLayout(root: options.dataPath)
-    train = try layout.samples(of: .train)
-    validation = try layout.samples(of: .val)
-    test = options.test ? try layout.samples(of: .test) : []
-    batches = try GlobalBatches(
-      samples: train.count, batchSize: options.batchSize, ranks: communicator.size,
-      order: options.augmentation == .seed ? .shuffled(seed: options.seed) : .byFileName)
+    (train, validation, test, batches) = try communicator.alike {
+      let train = try layout.samples(of: .train)
+      let batches = try GlobalBatches(
+        samples: train.count, batchSize: options.batchSize, ranks: communicator.size,
+        order: options.augmentation == .seed ? .shuffled(seed: options.seed) : .byFileName)
+      return (train, try layout.samples(of: .val), options.test ? try layout.samples(of: .test) : [], batches)
+    }
   }
 
   /// The last incomplete batch of an epoch is dropped.

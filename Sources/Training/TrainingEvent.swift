@@ -10,7 +10,6 @@ package enum TrainingEvent {
   case epochFinished(EpochReport, isBest: Bool)
   /// The test split was judged with a new best model.
   case tested(Evaluation)
-  case checkpointed(path: String)
   case stopped(status: Int32, checkpoint: String)
   case finished(bestMeanIoU: Double?)
 }

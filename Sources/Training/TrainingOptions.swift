@@ -1,4 +1,5 @@
 import Cityscapes
+import Distributed
 import GatedSCNN
 
 /// What a run of `gscnn train` is asked to do, with the defaults of the command line.
@@ -102,7 +103,9 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
 }
 
 /// The call is wrong: which option, why, and what to give instead.
-package struct OptionError: Error, CustomStringConvertible, Equatable {
+///
+/// All ranks were called alike, or rank 0 alone looked: one rank tells.
+package struct OptionError: SharedError, CustomStringConvertible, Equatable {
   package let option: String
   package let remedy: String
 

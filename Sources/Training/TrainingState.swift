@@ -1,4 +1,5 @@
 import Cityscapes
+import Foundation
 import GatedSCNN
 
 /// What a checkpoint knows beside tensors: enough that the rest of the run is the same, to the bit.
@@ -34,6 +35,21 @@ package struct TrainingState: Codable, Sendable, Equatable {
       steps += 1
       self.seconds += seconds
     }
+  }
+
+  /// The state as another rank reads it with `init(encoded:)`, figures that are not finite included.
+  package func encoded() throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return [UInt8](try encoder.encode(self))
+  }
+
+  package init(encoded bytes: [UInt8]) throws {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    self = try decoder.decode(TrainingState.self, from: Data(bytes))
   }
 
   /// Refuses to go on with options under which the run would be another.

@@ -31,7 +31,6 @@ package final class Progress: TrainingObserver {
       if isTerminal { show("\r\u{1B}[K  \(split.rawValue) \(done)/\(total)", open: true) }
     case .epochFinished(let report, let isBest): summarise(report, isBest: isBest)
     case .tested(let evaluation): line("  test: \(Self.describe(evaluation))")
-    case .checkpointed: break
     case .stopped(_, let checkpoint): line("stopped; saved in \(checkpoint): go on with --resume auto")
     case .finished(let best):
       line(best.map { String(format: "done; best validation class mIoU %.2f %%", $0 * 100) } ?? "done")
