@@ -1,8 +1,9 @@
 import Distributed
 import Foundation
+import Jobs
 import Testing
 
-extension Jobs {
+extension RankPrograms {
   @Suite("Ranks")
   struct CommunicatorTests {
     @Test("A process started by hand is a job of its own and starts no MPI")

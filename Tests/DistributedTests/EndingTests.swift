@@ -1,6 +1,7 @@
+import Jobs
 import Testing
 
-extension Jobs {
+extension RankPrograms {
   @Suite("How a job ends")
   struct EndingTests {
     @Test(

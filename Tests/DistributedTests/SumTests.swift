@@ -1,8 +1,9 @@
 import Distributed
 import Tensors
+import Jobs
 import Testing
 
-extension Jobs {
+extension RankPrograms {
   @Suite("Sums over ranks")
   struct SumTests {
     @Test("The sum over ranks has the bits of the tree sum over their summands", arguments: [1, 2, 3, 4, 7, 8])
