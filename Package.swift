@@ -64,6 +64,6 @@ let package = Package(
       dependencies: [
         "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Pictures", "Tensors", "Training", "Weights", "gscnn",
       ]),
-    .testTarget(name: "CommandLineTests", dependencies: ["gscnn"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["Jobs", "gscnn"], exclude: ["Fixtures"]),
   ]
 )

@@ -4,6 +4,7 @@ import Foundation
 import GatedSCNN
 import Layers
 import Tensors
+import Weights
 
 /// A run of `gscnn train` on one rank.
 ///
@@ -48,7 +49,11 @@ package final class Trainer {
 
     signals.listen()
     data = try TrainingData(options, communicator: communicator)
-    if communicator.rank == 0 { try files.prepare() }
+    if communicator.rank == 0 {
+      try files.prepare()
+      // Preparing the pictures may take long; a file that cannot be read is told of before.
+      if let path = options.pretrained { _ = try Safetensors(contentsOf: path) }
+    }
     try DataSet.prepare(
       options.dataPath, splits: options.test ? Split.allCases : [.train, .val], communicator: communicator,
       threads: threads)

@@ -24,6 +24,8 @@ struct GSCNN: ParsableCommand {
 @main
 enum Main {
   static func main() {
+    // A file that outgrows its limit is then an error like a full disk, and not the end of the process without a word.
+    signal(SIGXFSZ, SIG_IGN)
     let call = Call(CommandLine.arguments.dropFirst())
     do {
       try Processor.check()

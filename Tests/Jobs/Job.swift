@@ -21,16 +21,18 @@ package struct Job: Sendable {
   /// - Parameters:
   ///   - program: an executable of this package.
   ///   - ranks: `nil` to start the program by hand, without `mpirun`.
+  ///   - wrapper: a command that runs the words after it, as `env -C FOLDER`.
   ///   - options: of `mpirun`.
   ///   - limit: seconds after which the job is killed.
   ///   - meanwhile: done beside the running job.
   /// - Throws: `Trouble`.
   package static func run(
-    _ program: String, _ arguments: [String], ranks: Int? = nil, environment: [String: String] = [:],
+    _ program: String, _ arguments: [String], ranks: Int? = nil, under wrapper: [String] = [],
+    environment: [String: String] = [:],
     mpirun options: [String] = [], limit: Double = 60, meanwhile: (RunningJob) throws -> Void = { _ in }
   ) throws -> Job {
     let launch = ranks.map { ["mpirun", "-n", "\($0)", "--oversubscribe", "--bind-to", "none"] + options } ?? []
-    let job = try RunningJob(launch + [path(of: program)] + arguments, environment: environment, limit: limit)
+    let job = try RunningJob(wrapper + launch + [path(of: program)] + arguments, environment: environment, limit: limit)
     do {
       try meanwhile(job)
     } catch {

@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+
+extension CommandLine {
+  @Suite("Help")
+  struct HelpTests {
+    let work: Workplace
+
+    init() throws { work = try Workplace() }
+
+    /// The options of a command's help, each with all that is said of it in one line.
+    private func options(_ command: [String]) throws -> [String] {
+      let job = try work.gscnn(command + ["--help"])
+      #expect(job.status == 0)
+      #expect(job.errors == [])
+      var options: [String] = []
+      for line in job.output {
+        let words = line.trimmingCharacters(in: .whitespaces)
+        if line.hasPrefix("  -") || line.hasPrefix("  <") {
+          options.append(words)
+        } else if !options.isEmpty {
+          options[options.count - 1] += " " + words
+        }
+      }
+      return options
+    }
+
+    private func expect(_ command: String, _ wanted: [(names: String, saying: String)]) throws {
+      let options = try options(command.split(separator: " ").map(String.init))
+      for (names, saying) in wanted {
+        let option = options.first { $0.hasPrefix(names) }
+        #expect(option?.contains(saying) == true, "\(names): \(option ?? "not there")")
+      }
+    }
+
+    @Test("train explains every option with its default, the original's in both spellings")
+    func train() throws {
+      try expect(
+        "train",
+        [
+          ("--data-path, --data_path <folder>", "default: data)"),
+          ("--backbone-type, --backbone_type <name>", "values: resnet50, resnet101; default: resnet50)"),
+          ("--crop-h, --crop_h <pixels>", "default: 512)"), ("--crop-w, --crop_w <pixels>", "default: 512)"),
+          ("--batch-size, --batch_size <pictures>", "default: 4)"), ("--epochs <number>", "default: 60)"),
+          ("--save-path, --save_path <folder>", "default: results)"), ("--seed <number>", "default: 1)"),
+          ("--threads <number>", "default: the cores that are the rank's own)"),
+          ("--learning-rate <rate>", "default: 0.01)"), ("--momentum <factor>", "default: 0.9)"),
+          ("--weight-decay <factor>", "default: 0.0001)"), ("--power <exponent>", "default: 1.0)"),
+          ("--batch-norm <scope>", "values: sync, local; default: sync)"),
+          ("--validate-on <ranks>", "values: rank0, all; default: rank0)"),
+          ("--validate-every <epochs>", "default: 1)"), ("--no-test", "test split"),
+          ("--checkpoint-every <steps>", "default: none)"), ("--keep <number>", "default: 3)"),
+          ("--resume <checkpoint>", "auto"), ("--max-steps <steps>", "default: none)"),
+          ("--pretrained <file>", "safetensors"), ("--augment <kind>", "values: seed, none; default: seed)"),
+          ("--loss <kind>", "default: seed)"), ("--log-every <steps>", "default: 10)"),
+        ])
+    }
+
+    @Test("The other commands explain theirs")
+    func others() throws {
+      try expect(
+        "synthesize",
+        [
+          ("--data-path, --data_path <folder>", "default: data)"), ("--train <pictures>", "default: 16)"),
+          ("--val <pictures>", "default: 4)"), ("--test <pictures>", "default: 4)"),
+          ("--height <pixels>", "default: 256)"), ("--width <pixels>", "default: 512)"),
+          ("--seed <number>", "default: 0)"),
+        ])
+      try expect("prepare", [("--data-path, --data_path <folder>", "default: data)"), ("--threads", "default: ")])
+      try expect(
+        "evaluate",
+        [
+          ("--data-path, --data_path <folder>", "default: data)"),
+          ("--model-weight, --model_weight <file>", "safetensors"),
+          ("--split <name>", "default: val)"), ("--threads", "default: "), ("--export <folder>", "benchmark server"),
+          ("--json <file>", "JSON"), ("--absent-as-zero", "0"),
+        ])
+      try expect(
+        "view",
+        [
+          ("--data-path, --data_path <folder>", "default: data)"),
+          ("--model-weight, --model_weight <file>", "safetensors"),
+          ("--input-pic, --input_pic <picture>", "_leftImg8bit.png"), ("--output <file>", "_result.png"),
+        ])
+      try expect("info", [("<file>", "safetensors"), ("--tensors", "every tensor")])
+      try expect(
+        "bench step",
+        [
+          ("--backbone-type, --backbone_type <name>", "default: resnet50)"),
+          ("--batch-size, --batch_size <pictures>", "default: 2)"), ("--crop-h, --crop_h <pixels>", "default: 512)"),
+          ("--crop-w, --crop_w <pixels>", "default: 512)"), ("--threads", "default: "), ("--steps", "default: 3)"),
+          ("--profile", "table"),
+        ])
+      try expect(
+        "bench evaluate", [("--height <pixels>", "default: 1024)"), ("--width <pixels>", "default: 2048)")])
+      try expect(
+        "bench loader", [("--batch-size, --batch_size <pictures>", "default: 2)"), ("--threads", "default: 1)")])
+      try expect("bench allreduce", [("--bytes <bytes>", "default: 26214400)")])
+    }
+
+    @Test("help COMMAND says what COMMAND --help says")
+    func helpOfCommand() throws {
+      for command in [["train"], ["bench", "step"]] {
+        #expect(try work.gscnn(["help"] + command).output == work.gscnn(command + ["--help"]).output)
+      }
+    }
+  }
+}
