@@ -21,7 +21,7 @@ struct EpochJudge {
   ) throws -> Evaluation? {
     let samples = split == .val ? data.validation : data.test
     let folder = pending(split)
-    try PredictionFolder.make(folder)
+    if options.validators == .all || communicator.rank == 0 { try PredictionFolder.make(folder) }
     return try Evaluator(model, workers: workers, communicator: communicator, validators: options.validators).evaluate(
       samples, of: split,
       predicted: { sample, trainIds, size in

@@ -56,16 +56,17 @@ package struct Evaluator {
     var losses = [Double](repeating: 0, count: samples.count)
     var seconds = 0.0
     var wasCancelled = false
-    // Whole pictures have other sizes than crops: what training holds in reserve is of no use to them, nor theirs to it.
-    BufferPool.shared.trim()
+    // What is held in reserve for crops, or for pictures of one size, is of no use to those of another.
+    var size: Size?
     defer { BufferPool.shared.trim() }
     for (done, index) in mine.enumerated() {
       wasCancelled = cancelled()
       if wasCancelled { break }
       let batch = Batch(whole: try Sample.read(samples[index], index: index))
-      let begin = Profile.now
-      let (predictions, loss) = model.judge(batch, withLoss: true, on: workers)
-      seconds += Profile.now - begin
+      if batch.image.shape.size != size { BufferPool.shared.trim() }
+      size = batch.image.shape.size
+      let (predictions, elapsed, loss) = model.judge(batch, withLoss: true, on: workers)
+      seconds += elapsed
       confusion.add(prediction: predictions, target: batch.target)
       losses[index] = loss?.total ?? 0
       try predicted(samples[index], predictions, batch.image.shape.size)

@@ -60,13 +60,17 @@ package final class Replica {
 }
 
 extension GatedSCNN {
-  /// The class of every pixel of a batch of whole pictures, and their losses where the labels are known.
+  /// The class of every pixel of a batch of whole pictures, how many seconds that took, and their losses where the
+  /// labels are known.
   func judge(
     _ batch: Batch, withLoss: Bool, on workers: WorkerPool, profile: Profile? = nil
-  ) -> (predictions: [UInt8], loss: JointLoss?) {
+  ) -> (predictions: [UInt8], seconds: Double, loss: JointLoss?) {
+    let begin = Profile.now
     let pass = Pass(.evaluation, workers: workers, profile: profile)
     let output = self(image: batch.image, canny: batch.canny, in: pass)
+    let predictions = Prediction.argmax(output.logits.value, on: workers)
+    let seconds = Profile.now - begin
     let loss = withLoss ? JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: pass) : nil
-    return (Prediction.argmax(output.logits.value, on: workers), loss)
+    return (predictions, seconds, loss)
   }
 }

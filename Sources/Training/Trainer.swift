@@ -68,6 +68,8 @@ package final class Trainer {
       options: options, files: files, model: model, workers: workers, communicator: communicator, data: data)
     let start = try memory.begin()
     state = start.state
+    try state.requireSameData(data.digest)
+    state.dataDigest = data.digest
     origin = start.origin
     self.observers =
       communicator.rank == 0

@@ -37,6 +37,9 @@ package struct TrainingData {
   /// The last incomplete batch of an epoch is dropped.
   package var stepsPerEpoch: Int { batches.stepsPerEpoch }
 
+  /// Of the names of the training pictures, in their order. Where the data lie does not matter.
+  package var digest: UInt64 { RandomNumbers.hash(train.map { "\($0.city)/\($0.name)" }.joined(separator: "\n")) }
+
   package var counts: [Split: Int] {
     var counts: [Split: Int] = [.train: train.count, .val: validation.count]
     if options.test { counts[.test] = test.count }

@@ -31,6 +31,19 @@ package struct RunDescription {
   package let position: Position
   /// The checkpoint it goes on from, the file it starts from, or `nil`.
   package let origin: String?
+
+  package init(
+    options: TrainingOptions, layout: [String], parameters: Int, pictures: [Split: Int], stepsPerEpoch: Int,
+    position: Position, origin: String?
+  ) {
+    self.options = options
+    self.layout = layout
+    self.parameters = parameters
+    self.pictures = pictures
+    self.stepsPerEpoch = stepsPerEpoch
+    self.position = position
+    self.origin = origin
+  }
 }
 
 /// A place in a run: `step` steps of epoch `epoch` are done. Both are counted from 0.
@@ -53,6 +66,18 @@ package struct StepReport {
   package let loss: JointLoss
   package let learningRate: Double
   package let picturesPerSecond: Double
+
+  package init(
+    position: Position, stepsPerEpoch: Int, epochs: Int, loss: JointLoss, learningRate: Double,
+    picturesPerSecond: Double
+  ) {
+    self.position = position
+    self.stepsPerEpoch = stepsPerEpoch
+    self.epochs = epochs
+    self.loss = loss
+    self.learningRate = learningRate
+    self.picturesPerSecond = picturesPerSecond
+  }
 }
 
 /// One epoch: a row of the statistics file.
@@ -67,6 +92,17 @@ package struct EpochReport: Codable, Sendable, Equatable {
   package let seconds: Double
   package let picturesPerSecond: Double
 
+  package init(
+    epoch: Int, train: Figures, validation: Figures?, learningRate: Double, seconds: Double, picturesPerSecond: Double
+  ) {
+    self.epoch = epoch
+    self.train = train
+    self.validation = validation
+    self.learningRate = learningRate
+    self.seconds = seconds
+    self.picturesPerSecond = picturesPerSecond
+  }
+
   /// The seed's five columns.
   package struct Figures: Codable, Sendable, Equatable {
     package let loss: Double
@@ -74,5 +110,15 @@ package struct EpochReport: Codable, Sendable, Equatable {
     package let meanAccuracy: Double
     package let meanClassIoU: Double
     package let meanCategoryIoU: Double
+
+    package init(
+      loss: Double, pixelAccuracy: Double, meanAccuracy: Double, meanClassIoU: Double, meanCategoryIoU: Double
+    ) {
+      self.loss = loss
+      self.pixelAccuracy = pixelAccuracy
+      self.meanAccuracy = meanAccuracy
+      self.meanClassIoU = meanClassIoU
+      self.meanCategoryIoU = meanCategoryIoU
+    }
   }
 }

@@ -14,6 +14,8 @@ package struct TrainingState: Codable, Sendable, Equatable {
   package var epochs: [EpochReport] = []
   /// The part of the running epoch that is behind.
   package var running = RunningEpoch()
+  /// `TrainingData.digest` of the pictures that it trains on.
+  package var dataDigest: UInt64?
   /// The options that the run was started with; those that shape the training must stay as they are.
   package var options: TrainingOptions
 
@@ -50,6 +52,15 @@ package struct TrainingState: Codable, Sendable, Equatable {
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     self = try decoder.decode(TrainingState.self, from: Data(bytes))
+  }
+
+  /// Refuses to go on with other pictures: the epoch's order, and what of it is behind, would mean nothing for them.
+  package func requireSameData(_ digest: UInt64) throws {
+    guard let dataDigest, dataDigest != digest else { return }
+    throw OptionError(
+      "--data-path",
+      "the training pictures are not those that the checkpoint was made with; bring them back, or start anew in another "
+        + "--save-path, from the model with --pretrained if it is to be kept")
   }
 
   /// Refuses to go on with options under which the run would be another.

@@ -25,7 +25,7 @@ struct ParityTests {
     let output = network(image: batch.image, canny: batch.canny, in: Pass(.evaluation, workers: Self.workers))
     for (name, value) in [("seg", output.logits.value), ("edge", output.edge.value)] {
       let distance = relativeDistance(value.channelsFirst, try reference.values(name))
-      #expect(distance <= spread.allowed(name), "\(name) is \(distance) away")
+      #expect(distance <= (try spread.allowed(name)), "\(name) is \(distance) away")
     }
   }
 
@@ -50,13 +50,13 @@ struct ParityTests {
       if step == 0 {
         for (name, value) in [("seg", output.logits.value), ("edge", output.edge.value)] {
           let distance = relativeDistance(value.channelsFirst, try reference.values(name))
-          #expect(distance <= spread.allowed(name), "\(name) is \(distance) away")
+          #expect(distance <= (try spread.allowed(name)), "\(name) is \(distance) away")
         }
         try compareGradients(network.store, reference, spread)
         for statistic in network.store.statistics {
           let name = "buffer/" + statistic.name
           let distance = relativeDistance(statistic.value.values.map(Double.init), try reference.values(name))
-          #expect(distance <= spread.allowed(name), "\(name) is \(distance) away")
+          #expect(distance <= (try spread.allowed(name)), "\(name) is \(distance) away")
         }
       }
       optimiser.step(rate: 0.01, on: Self.workers)
@@ -66,34 +66,42 @@ struct ParityTests {
       #expect(abs(got - expected) <= 1e-4 * abs(expected), "first losses: \(got) is not \(expected)")
     }
     let distance = relativeDistance(losses, expectedLosses)
-    #expect(distance <= spread.allowed("losses"), "losses are \(distance) away: \(losses) and \(expectedLosses)")
+    #expect(distance <= (try spread.allowed("losses")), "losses are \(distance) away: \(losses) and \(expectedLosses)")
     for parameter in network.store.parameters {
       let name = "after/" + parameter.name
       let distance = relativeDistance(sample(parameter.value, parameter.form), try reference.values(name))
-      #expect(distance <= spread.allowed(name), "\(name) is \(distance) away")
+      #expect(distance <= (try spread.allowed(name)), "\(name) is \(distance) away")
     }
   }
 
   private func compareGradients(_ store: ParameterStore, _ reference: Reference, _ spread: Spread) throws {
     for parameter in store.parameters {
-      let gradient = parameter.gradient.values.map(Double.init)
-      let norm = gradient.reduce(0) { $0 + $1 * $1 }.squareRoot()
-      let expectedNorm = try reference.values("grad_norm/" + parameter.name)[0]
-      guard let allowed = spread.allowedOrZero("grad_norm/" + parameter.name) else {
-        // Zero in exact arithmetic, as the bias before a batch norm: small beside the weights of its convolution.
-        let weight = try reference.values(
-          "grad_norm/" + parameter.name.replacingOccurrences(of: ".bias", with: ".weight"))[0]
-        #expect(norm <= 1e-3 * max(weight, 1e-3), "\(parameter.name): \(norm) should vanish beside \(weight)")
-        continue
+      let name = parameter.name
+      let gradient = norm(parameter.gradient.values.map(Double.init))
+      let expected = try reference.values("grad_norm/" + name)[0]
+      var size = expected
+      if let allowed = try spread.allowedUnlessZero("grad_norm/" + name) {
+        #expect(
+          abs(gradient - expected) <= allowed * expected, "gradient norm of \(name): \(gradient), not \(expected)")
+      } else {
+        // A bias before a batch norm: nothing beside the weights of its convolution.
+        size = try reference.values("grad_norm/" + name.replacingOccurrences(of: ".bias", with: ".weight"))[0]
+        #expect(gradient <= Self.vanishing * size, "\(name): \(gradient) should vanish beside \(size)")
       }
-      #expect(
-        abs(norm - expectedNorm) <= allowed * expectedNorm,
-        "gradient norm of \(parameter.name): \(norm), not \(expectedNorm)")
-      let name = "grad_sample/" + parameter.name
-      let distance = relativeDistance(sample(parameter.gradient, parameter.form), try reference.values(name))
-      #expect(distance <= spread.allowed(name), "\(name) is \(distance) away")
+      let sampled = sample(parameter.gradient, parameter.form)
+      if let allowed = try spread.allowedUnlessZero("grad_sample/" + name) {
+        let distance = relativeDistance(sampled, try reference.values("grad_sample/" + name))
+        #expect(distance <= allowed, "gradient of \(name) is \(distance) away")
+      } else {
+        #expect(norm(sampled) <= Self.vanishing * size, "\(name): \(norm(sampled)) should vanish beside \(size)")
+      }
     }
   }
+
+  /// What single precision leaves of a sum that is zero, beside the gradient next to it.
+  private static let vanishing = 1e-4
+
+  private func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
 
   /// 64 values spread evenly, in PyTorch's order.
   private func sample(_ floats: Floats, _ form: Parameter.Form) -> [Double] {
@@ -111,7 +119,7 @@ func relativeDistance(_ a: [Double], _ b: [Double]) -> Double {
   return difference / max(b.reduce(0) { $0 + $1 * $1 }.squareRoot(), 1e-30)
 }
 
-private let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
+let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
 
 /// What PyTorch computed.
 struct Reference {
@@ -134,9 +142,14 @@ struct Spread {
   }
 
   /// `nil` where the value is zero in exact arithmetic.
-  func allowedOrZero(_ name: String) -> Double? { values[name].flatMap { $0 }.map { 3 * $0 + 1e-4 } }
+  func allowedUnlessZero(_ name: String) throws -> Double? {
+    let spread = try #require(values[name], "there is no spread of \(name)")
+    return spread.map { 3 * $0 + 1e-4 }
+  }
 
-  func allowed(_ name: String) -> Double { allowedOrZero(name) ?? .infinity }
+  func allowed(_ name: String) throws -> Double {
+    try #require(try allowedUnlessZero(name), "\(name) is zero: compare it absolutely")
+  }
 }
 
 extension Tensor {

@@ -3,7 +3,9 @@ import Foundation
 
 /// `P_steps.csv`: a line a step, written as it happens.
 package final class StepsFile: TrainingObserver {
-  private static let header = "epoch,step,loss,semantic,edge,task,learning_rate,pictures_per_second"
+  private static let columns = [
+    "epoch", "step", "loss", "semantic", "edge", "task", "learning_rate", "pictures_per_second",
+  ]
   private let path: String
   private var file: FileHandle?
 
@@ -20,13 +22,9 @@ package final class StepsFile: TrainingObserver {
 
   /// Keeps the lines before the position from which the run goes on: what a run did after its last checkpoint is done again.
   private func begin(at position: Position) throws {
-    var kept = [Self.header]
+    var kept = [Self.columns.joined(separator: ",")]
     if position != Position(epoch: 0, step: 0), let old = try? String(contentsOfFile: path, encoding: .utf8) {
-      kept += old.split(separator: "\n").dropFirst().map(String.init).filter { line in
-        let fields = line.split(separator: ",").prefix(2).compactMap { Int($0) }
-        guard fields.count == 2 else { return false }
-        return (fields[0] - 1, fields[1]) <= (position.epoch, position.step)
-      }
+      kept += old.split(separator: "\n").dropFirst().map(String.init).filter { Self.isBehind(position, $0) }
     }
     do {
       try (kept.joined(separator: "\n") + "\n").write(toFile: path, atomically: true, encoding: .utf8)
@@ -37,6 +35,14 @@ package final class StepsFile: TrainingObserver {
       throw TrainingError(
         "\(path): the steps cannot be written (\(error.reason)); make the folder writable")
     }
+  }
+
+  /// Whether a line is whole and of a step up to `position`.
+  package static func isBehind(_ position: Position, _ line: String) -> Bool {
+    let fields = line.split(separator: ",")
+    // The last line may have been cut short, as by a full disk.
+    guard fields.count == columns.count, let epoch = Int(fields[0]), let step = Int(fields[1]) else { return false }
+    return (epoch - 1, step) <= (position.epoch, position.step)
   }
 
   private func append(_ report: StepReport) throws {

@@ -1,0 +1,100 @@
+import Foundation
+import GatedSCNN
+import Layers
+import Tensors
+import Testing
+import Training
+
+@Suite("Network")
+struct NetworkTests {
+  private let workers = WorkerPool(threads: 2)
+
+  private struct Entry: Codable, Equatable {
+    let name: String
+    let shape: [Int]
+    let trainable: Bool
+  }
+
+  @Test("Parameters and statistics have PyTorch's names, shapes and order", arguments: Backbone.allCases)
+  func names(_ backbone: Backbone) throws {
+    let url = fixtures.appendingPathComponent("\(backbone.rawValue)-parameters.json")
+    let expected = try JSONDecoder().decode([Entry].self, from: Data(contentsOf: url))
+    let entries = GatedSCNN(backbone, seed: 0).store.entries.map { entry in
+      switch entry {
+      case .parameter(let parameter): Entry(name: parameter.name, shape: parameter.form.shape, trainable: true)
+      case .statistic(let statistic): Entry(name: statistic.name, shape: [statistic.count], trainable: false)
+      case .counter(let counter): Entry(name: counter.name, shape: [], trainable: false)
+      }
+    }
+    #expect(entries == expected)
+  }
+
+  @Test("A fresh network: normal trunk, residual blocks that begin as their shortcut, PyTorch's defaults elsewhere")
+  func initialValues() {
+    for parameter in GatedSCNN(.resnet50, seed: 5).store.parameters {
+      let (name, values) = (parameter.name, parameter.value.values)
+      switch parameter.form {
+      case .filter(let kernel, let inputs, let outputs) where name.hasPrefix("regular_stream."):
+        let expected = (2 / Double(kernel * kernel * outputs)).squareRoot()
+        let deviation = (values.reduce(0) { $0 + Double($1) * Double($1) } / Double(values.count)).squareRoot()
+        let strays = 5 / (2 * Double(values.count)).squareRoot()
+        #expect(abs(deviation / expected - 1) < strays, "\(name) of \(inputs) inputs")
+      case .filter(let kernel, let inputs, _):
+        let bound = 1 / Float(kernel * kernel * inputs).squareRoot()
+        #expect(values.allSatisfy { abs($0) <= bound } && values.contains { $0 != 0 }, "\(name)")
+      case .vector where name.hasSuffix(".weight"):
+        let first: Float = name.hasPrefix("regular_stream.backbone.layer") && name.hasSuffix("bn3.weight") ? 0 : 1
+        #expect(values.allSatisfy { $0 == first }, "\(name)")
+      case .vector:
+        let isNorm = !["res2_conv", "res3_conv", "res4_conv", "_pre", "attention.1", "attention.3"].contains {
+          name.contains($0)
+        }
+        #expect(isNorm ? values.allSatisfy { $0 == 0 } : values.allSatisfy { $0 != 0 && abs($0) < 1 }, "\(name)")
+      }
+    }
+  }
+
+  @Test("A fresh network guesses: its losses are those of chance, its gradients are finite, each is told of once")
+  func initialLoss() {
+    let network = GatedSCNN(.resnet50, seed: 5)
+    network.store.makeGradients()
+    let batch = FormulaValues.Batch(2, 41, 67)
+    var completed: [Int] = []
+    let pass = Pass(.training, workers: workers) { completed.append($0.index) }
+    let output = network(image: batch.image, canny: batch.canny, in: pass)
+    #expect(output.logits.shape == Shape(2, 41, 67, 19))
+    #expect(output.edge.shape == Shape(2, 41, 67, 1))
+    let loss = JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: pass)
+    pass.backward()
+    #expect(abs(loss.semantic - log(19)) < 0.5)
+    // Boundaries and the rest weigh the same, 2 n₊ n₋ / n² in all; a coin toss costs ln 2 a pixel.
+    let counted = zip(batch.target, batch.boundary).filter { $0.0 != 255 }
+    let share = Double(counted.filter { $0.1 == 1 }.count) / Double(counted.count)
+    let chance = 2 * share * (1 - share) * log(2)
+    #expect(loss.edge > 0.8 * chance && loss.edge < 2 * chance, "\(loss.edge), by chance \(chance)")
+    #expect(loss.task >= 0 && loss.task < 2 * log(19))
+    #expect(loss.total == loss.semantic + 20 * loss.edge + loss.task)
+    #expect(completed.sorted() == Array(network.store.parameters.indices))
+    #expect(network.store.gradients.values.allSatisfy { $0.isFinite })
+  }
+
+  @Test("In evaluation a picture's result does not depend on the picture beside it")
+  func pictureAlone() {
+    let network = GatedSCNN(.resnet50, seed: 0)
+    FormulaValues.fill(network.store)
+    let two = FormulaValues.Batch(2, 33, 47)
+    func output(_ image: Tensor, _ canny: Tensor) -> (logits: [Float], edge: [Float]) {
+      let output = network(image: image, canny: canny, in: Pass(.evaluation, workers: workers))
+      return (output.logits.value.dense, output.edge.value.dense)
+    }
+    let together = output(two.image, two.canny)
+    let pixels = 33 * 47
+    for index in 0..<2 {
+      let image = Array(two.image.dense[index * 3 * pixels..<(index + 1) * 3 * pixels])
+      let canny = Array(two.canny.dense[index * pixels..<(index + 1) * pixels])
+      let alone = output(Tensor(Shape(1, 33, 47, 3), dense: image), Tensor(Shape(1, 33, 47, 1), dense: canny))
+      #expect(alone.logits == Array(together.logits[index * 19 * pixels..<(index + 1) * 19 * pixels]))
+      #expect(alone.edge == Array(together.edge[index * pixels..<(index + 1) * pixels]))
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import Layers
+import Tensors
+import Testing
+
+@Suite("Parameters")
+struct ParameterTests {
+  @Test("Names are the path of scopes, and entries stand in the order in which layers asked for them")
+  func names() {
+    let store = ParameterStore()
+    let block = store.root / "layer1" / 0
+    _ = Convolution(block / "conv1", from: 3, to: 8, kernel: 3, bias: true)
+    _ = BatchNormalisation(block / "bn1", channels: 8)
+    #expect(
+      store.entries.map(\.name)
+        == ["conv1.weight", "conv1.bias", "bn1.weight", "bn1.bias"].map { "layer1.0." + $0 }
+        + ["running_mean", "running_var", "num_batches_tracked"].map { "layer1.0.bn1." + $0 })
+    #expect(store.parameters.map(\.form.shape) == [[8, 3, 3, 3], [8], [8], [8]])
+    #expect(store.parameters.map(\.index) == [0, 1, 2, 3])
+    #expect(store.parameterCount == 8 * 27 + 24)
+  }
+
+  @Test("Parameters lie in one run of memory, each on a cache line, with zeros between")
+  func arena() {
+    let store = ParameterStore()
+    let counts = [5, 16, 1, 40]
+    for (index, count) in counts.enumerated() {
+      _ = (store.root / index).vector("weight", count, initial: .constant(Float(index + 1)))
+    }
+    store.seal(seed: 0)
+    store.makeGradients()
+    #expect(store.parameters.map(\.offset) == [0, 16, 32, 48])
+    #expect(store.values.count == 96)
+    var expected = [Float](repeating: 0, count: 96)
+    for (index, count) in counts.enumerated() {
+      for place in 0..<count { expected[16 * index + place] = Float(index + 1) }
+    }
+    #expect(store.values.values == expected)
+    #expect(store.gradients.values == [Float](repeating: 0, count: 96))
+    store.parameters[2].gradient[0] = 7
+    #expect(store.gradients[32] == 7)
+  }
+
+  private func values(_ name: String, seed: UInt64, among others: Int = 0, _ initial: InitialValues) -> [Float] {
+    let store = ParameterStore()
+    for index in 0..<others { _ = (store.root / "other" / index).weight(kernel: 3, from: 4, to: 4) }
+    let parameter = (store.root / name).vector("weight", 50_000, initial: initial)
+    store.seal(seed: seed)
+    return parameter.value.values
+  }
+
+  @Test(
+    "Initial values depend on the seed and the name alone",
+    arguments: [InitialValues.uniform(bound: 0.5), .normal(deviation: 0.5)])
+  func origin(_ initial: InitialValues) {
+    let values = values("a", seed: 1, initial)
+    #expect(self.values("a", seed: 1, among: 7, initial) == values)
+    #expect(self.values("a", seed: 2, initial) != values)
+    #expect(self.values("b", seed: 1, initial) != values)
+  }
+
+  @Test("Uniform values fill their bounds, normal ones have their deviation")
+  func spread() {
+    let uniform = values("a", seed: 1, .uniform(bound: 0.25))
+    #expect(uniform.allSatisfy { $0 >= -0.25 && $0 < 0.25 })
+    #expect((uniform.min() ?? 0) < -0.249 && (uniform.max() ?? 0) > 0.249)
+    // Of 50000 values the mean strays by 0.0045 deviations, the deviation by 0.3 %; five times that is allowed.
+    let (mean, deviation) = moments(uniform)
+    #expect(abs(mean) < 0.0225 * deviation)
+    #expect(abs(deviation - 0.25 / 3.0.squareRoot()) < 0.015 * deviation)
+
+    let normal = values("a", seed: 1, .normal(deviation: 0.1))
+    let (centre, width) = moments(normal)
+    #expect(abs(centre) < 0.0225 * width)
+    #expect(abs(width - 0.1) < 0.016 * width)
+    let within = Double(normal.filter { abs($0) < 0.1 }.count) / Double(normal.count)
+    #expect(abs(within - 0.6827) < 0.0105, "a normal distribution has 68 % within a deviation")
+  }
+
+  private func moments(_ values: [Float]) -> (mean: Double, deviation: Double) {
+    let mean = values.reduce(0) { $0 + Double($1) } / Double(values.count)
+    let squares = values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) }
+    return (mean, (squares / Double(values.count)).squareRoot())
+  }
+
+  @Test("A convolution begins as PyTorch's: uniform within 1/√fan_in, its bias too")
+  func convolution() {
+    let store = ParameterStore()
+    _ = Convolution(store.root, from: 16, to: 64, kernel: 3, bias: true)
+    store.seal(seed: 4)
+    for parameter in store.parameters {
+      let largest = parameter.value.values.map(abs).max() ?? 0
+      #expect(largest <= 1 / 12 && largest > 0.9 / 12, "\(parameter.name)")
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import Cityscapes
+import Distributed
+import Foundation
+import Testing
+import Training
+
+@Suite("Data that changed between stopping and going on")
+struct ChangedDataTests {
+  private func data(pictures: Int) throws -> TrainingData {
+    let root = NSTemporaryDirectory() + "/changed-data-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    try SyntheticStreets(train: pictures, val: 1, test: 0, height: 32, width: 32).write(to: root)
+    var options = TrainingOptions()
+    options.dataPath = root
+    options.batchSize = 2
+    options.test = false
+    return try TrainingData(options, communicator: Communicator.start())
+  }
+
+  @Test("A run does not go on with a picture more or less, but with the same ones in another place")
+  func refused() throws {
+    var state = TrainingState(options: TrainingOptions())
+    try state.requireSameData(data(pictures: 3).digest)
+    state.dataDigest = try data(pictures: 3).digest
+    try state.requireSameData(data(pictures: 3).digest)
+    for pictures in [2, 4] {
+      let digest = try data(pictures: pictures).digest
+      let error = #expect(throws: OptionError.self) { try state.requireSameData(digest) }
+      #expect(error?.option == "--data-path")
+    }
+  }
+}

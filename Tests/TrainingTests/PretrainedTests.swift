@@ -1,0 +1,69 @@
+import Foundation
+import GatedSCNN
+import Jobs
+import Testing
+import Weights
+
+extension Trainings {
+  @Suite("Weights to start from")
+  struct PretrainedTests {
+    /// A rate of zero leaves the parameters where they began; the running statistics still follow the batches.
+    private static let oneStepOnTheSpot = ["--learning-rate", "0", "--max-steps", "1"]
+
+    @Test("A whole network is taken over, and what matched is told")
+    func wholeNetwork() throws {
+      let run = try TrainingRun("pretrained", on: Trainings.fewStreets.get())
+      defer { run.remove() }
+      let source = try Trainings.straight.get().model
+      let job = try run.train(["--pretrained", source] + Self.oneStepOnTheSpot)
+      #expect(job.status == 0, "\(job.errors)")
+      #expect(job.errors.contains("from \(source), 476 tensors read: epoch 1, step 0"))
+      let (given, taken) = (try Safetensors(contentsOf: source), try started(run))
+      for parameter in GatedSCNN(.resnet50, seed: 0).store.parameters {
+        #expect(try taken.floats(parameter.name) == given.floats(parameter.name), "\(parameter.name)")
+      }
+    }
+
+    @Test("A trunk under timm's names is taken over, the rest begins from the seed, on every rank")
+    func trunk() throws {
+      let run = try TrainingRun("trunk", on: Trainings.fewStreets.get())
+      let source = try RunFolder.new("timm") + ".safetensors"
+      defer {
+        run.remove()
+        try? FileManager.default.removeItem(atPath: source)
+      }
+      let whole = try Safetensors(contentsOf: Trainings.straight.get().model)
+      let prefix = ModelFile.trunkPrefix
+      var tensors = [outgoing("fc.weight", [2, 3], [0, 1, 2, 3, 4, 5])]
+      for entry in whole.entries where entry.name.hasPrefix(prefix) && entry.type == .float32 {
+        tensors.append(outgoing(String(entry.name.dropFirst(prefix.count)), entry.shape, try whole.floats(entry.name)))
+      }
+      try SafetensorsWriter.write(tensors, to: source)
+
+      let job = try run.train(ranks: 2, ["--pretrained", source, "--seed", "9"] + Self.oneStepOnTheSpot)
+      #expect(job.status == 0, "\(job.errors)")
+      let line = try #require(job.errors.first { $0.hasPrefix("from \(source), ") })
+      #expect(line.contains("\(tensors.count - 1) tensors read; \(476 - tensors.count + 1) not in the file: "))
+      let taken = try started(run)
+      let fresh = GatedSCNN(.resnet50, seed: 9).store
+      for parameter in fresh.parameters where parameter.name.hasPrefix(prefix) {
+        #expect(try taken.floats(parameter.name) == whole.floats(parameter.name), "\(parameter.name)")
+      }
+      // A vector is the same here and in PyTorch's layout.
+      for parameter in fresh.parameters where !parameter.name.hasPrefix(prefix) && parameter.form.shape.count == 1 {
+        #expect(try taken.floats(parameter.name) == parameter.value.values, "\(parameter.name)")
+      }
+      #expect(try taken.floats("seg.0.weight") != whole.floats("seg.0.weight"))
+    }
+
+    private func started(_ run: TrainingRun) throws -> Safetensors {
+      try Safetensors(contentsOf: run.checkpoint(1) + "/model.safetensors")
+    }
+
+    private func outgoing(_ name: String, _ shape: [Int], _ values: [Float]) -> SafetensorsWriter.Outgoing {
+      SafetensorsWriter.Outgoing(name, .float32, shape) { bytes in
+        values.withUnsafeBytes { bytes.copyMemory(from: $0) }
+      }
+    }
+  }
+}

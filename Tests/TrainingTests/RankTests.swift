@@ -1,0 +1,81 @@
+import Foundation
+import Jobs
+import Testing
+
+extension Trainings {
+  @Suite("Ranks")
+  struct RankTests {
+    @Test(
+      "The number of ranks changes no bit of losses, figures, predictions and weights, nor who validates",
+      arguments: zip([2, 4], ["all", "rank0"]))
+    func ranks(count: Int, validators: String) throws {
+      let straight = try Trainings.straight.get()
+      #expect(straight.losses.count == 12)
+      let run = try TrainingRun("ranks")
+      defer { run.remove() }
+      let job = try run.train(ranks: count, "--validate-on", validators, "--keep", "1")
+      #expect(job.status == 0, "\(job.errors)")
+      #expect(job.errors.first?.hasPrefix("\(count) ranks on 1 machine") == true)
+      #expect(job.output == [])
+      try run.expectSame(as: straight)
+    }
+
+    @Test("Ranks with shares that differ agree up to rounding")
+    func unequalShares() throws {
+      let run = try TrainingRun("three-ranks")
+      defer { run.remove() }
+      let job = try run.train(ranks: 3, "--max-steps", "4")
+      #expect(job.status == 0, "\(job.errors)")
+      try #require(run.losses.count == 4)
+      for (mine, expected) in zip(run.losses, try Trainings.straight.get().losses) {
+        #expect(abs(mine - expected) <= 1e-4 * expected, "\(mine), not \(expected)")
+      }
+    }
+
+    @Test("With batch norm over each rank's share a run is another one, and comes to its end")
+    func localBatchNorm() throws {
+      let run = try TrainingRun("local", on: Trainings.fewStreets.get())
+      defer { run.remove() }
+      let job = try run.train(
+        ranks: 2, "--batch-norm", "local", "--validate-every", "2", "--validate-on", "all", "--no-test")
+      #expect(job.status == 0, "\(job.errors)")
+      #expect(run.savedSteps.last == 6)
+
+      let rows = run.statistics.dropFirst().map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+      let wasValidated = rows.map { row in [2, 4, 6, 8, 10].map { !row[$0].isEmpty } }
+      let (yes, no) = ([Bool](repeating: true, count: 5), [Bool](repeating: false, count: 5))
+      #expect(wasValidated == [no, yes, yes], "every second epoch, and the last")
+
+      let synchronised = try TrainingRun("sync", on: Trainings.fewStreets.get())
+      defer { synchronised.remove() }
+      _ = try synchronised.train("--max-steps", "1")
+      #expect(run.losses.first != synchronised.losses.first)
+    }
+
+    @Test("A picture that one rank cannot read ends the job with that rank's message")
+    func unreadablePicture() throws {
+      let data = try RunFolder.streets(train: 8, val: 1)
+      let run = try TrainingRun("unreadable", on: data)
+      defer {
+        run.remove()
+        try? FileManager.default.removeItem(atPath: data)
+      }
+      // With --augment none the second step of rank 1 takes the last two pictures.
+      let picture = data + "/leftImg8bit/train/synthetica/synthetica_000000_000007_leftImg8bit.png"
+      let file = URL(fileURLWithPath: picture)
+      let dates = try FileManager.default.attributesOfItem(atPath: picture)
+      let bytes = try Data(contentsOf: file)
+      try bytes.prefix(bytes.count / 2).write(to: file)
+      // Not newer than what was made from it: preparation sees nothing to do.
+      try FileManager.default.setAttributes(
+        [.modificationDate: try #require(dates[.modificationDate] as? Date)], ofItemAtPath: picture)
+
+      let job = try run.train(ranks: 2, "--augment", "none")
+      #expect(job.status == 1)
+      let line = try #require(job.errors.last)
+      #expect(line.hasPrefix("gscnn: rank 1 on "))
+      #expect(line.contains(picture))
+      #expect(run.losses.count == 1, "the step before it was made")
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import Foundation
+import Jobs
+import Testing
+import Training
+
+extension Trainings {
+  @Suite("What is refused")
+  struct RefusalTests {
+    @Test(
+      "Starting anew where a run lies, or going on with other options, is refused and harms nothing",
+      arguments: zip(
+        [["--no-test"], ["--resume", "auto", "--seed", "2"]],
+        ["gscnn: --save-path: ", "gscnn: --seed: is 2, but the checkpoint was made with 1"]))
+    func existingRun(options: [String], message: String) throws {
+      let straight = try Trainings.straight.get()
+      let before = try RunFolder.files(below: straight.folder)
+      let job = try straight.train(options)
+      #expect(job.status == 2)
+      #expect(job.errors.count == 1)
+      #expect(job.errors.last?.hasPrefix(message) == true, "\(job.errors)")
+      #expect(try RunFolder.files(below: straight.folder) == before)
+    }
+
+    @Test("A batch of one picture is refused in one line, whatever the ranks", arguments: [nil, 2])
+    func batchOfOne(ranks: Int?) throws {
+      let run = try TrainingRun("one")
+      // Under two ranks with batch norm of their own, each has one of two pictures.
+      let options = ranks == nil ? ["--batch-size", "1"] : ["--batch-size", "2", "--batch-norm", "local"]
+      let job = try run.train(ranks: ranks, options)
+      #expect(job.status == 2)
+      #expect(job.errors.count == 1, "\(job.errors)")
+      #expect(job.errors.last?.contains("a single value has no variance; give --batch-") == true)
+      #expect(!FileManager.default.fileExists(atPath: run.folder))
+    }
+
+    @Test(
+      "What every rank finds wrong alike is told once", arguments: [["--batch-size", "18"], ["--data-path", "/none"]])
+    func toldOnce(options: [String]) throws {
+      let run = try TrainingRun("alike")
+      defer { run.remove() }
+      let job = try run.train(ranks: 2, options)
+      #expect(job.status == 1)
+      #expect(job.errors.count == 1, "\(job.errors)")
+      #expect(job.errors.last?.contains(options[1]) == true)
+    }
+
+    @Test("Every option that shapes the training must stay as it was, and no other")
+    func fixedOptions() throws {
+      let old = TrainingOptions()
+      let state = TrainingState(options: old)
+      func refusal(_ change: (inout TrainingOptions) -> Void) -> String? {
+        var new = old
+        change(&new)
+        do {
+          try state.requireSameTraining(as: new)
+        } catch {
+          return (error as? OptionError)?.option
+        }
+        return nil
+      }
+      #expect(refusal { $0.backbone = .resnet101 } == "--backbone-type")
+      #expect(refusal { $0.cropHeight = 32 } == "--crop-h")
+      #expect(refusal { $0.cropWidth = 32 } == "--crop-w")
+      #expect(refusal { $0.batchSize = 3 } == "--batch-size")
+      #expect(refusal { $0.epochs = 61 } == "--epochs")
+      #expect(refusal { $0.seed = 2 } == "--seed")
+      #expect(refusal { $0.learningRate = 0.02 } == "--learning-rate")
+      #expect(refusal { $0.momentum = 0.8 } == "--momentum")
+      #expect(refusal { $0.weightDecay = 0 } == "--weight-decay")
+      #expect(refusal { $0.power = 0.9 } == "--power")
+      #expect(refusal { $0.augmentation = .none } == "--augment")
+      #expect(refusal { $0.batchNorm = .local } == "--batch-norm")
+      let free = refusal {
+        $0.dataPath = "elsewhere"
+        $0.savePath = "elsewhere"
+        $0.threads = 3
+        $0.validators = .all
+        $0.validateEvery = 2
+        $0.test = false
+        $0.checkpointEvery = 5
+        $0.keep = 1
+        $0.resume = .auto
+        $0.maxSteps = 7
+        $0.pretrained = "weights"
+        $0.logEvery = 1
+      }
+      #expect(free == nil)
+    }
+
+    @Test("A state reaches the other ranks as it is, figures that are not finite included")
+    func encodedState() throws {
+      var state = TrainingState(options: TrainingOptions())
+      state.running.lossSum = 0.1 + 0.2
+      state.bestMeanIoU = -.infinity
+      #expect(try TrainingState(encoded: state.encoded()) == state)
+      state.running.lossSum = .nan
+      #expect(try TrainingState(encoded: state.encoded()).running.lossSum.isNaN)
+    }
+  }
+}

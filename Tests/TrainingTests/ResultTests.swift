@@ -1,0 +1,93 @@
+import Cityscapes
+import Distributed
+import Foundation
+import Pictures
+import Tensors
+import Testing
+import Training
+
+extension Trainings {
+  @Suite("Results of a run")
+  struct ResultTests {
+    @Test("The model file is the epoch with the best mIoU: it gives that row's figures, and the predictions drawn")
+    func bestModel() throws {
+      let run = try Trainings.straight.get()
+      let rows = run.statistics.dropFirst().map { $0.split(separator: ",").map { Double($0) ?? .nan } }
+      try #require(rows.count == 3)
+      let best = try #require(rows.max { $0[8] < $1[8] })
+
+      let layout = FolderLayout(root: run.data)
+      let evaluator = Evaluator(
+        try Models.read(run.model), workers: WorkerPool(threads: 2), communicator: try Communicator.start())
+      let expected = try RunFolder.new("expected")
+      defer { try? FileManager.default.removeItem(atPath: expected) }
+      try FileManager.default.createDirectory(atPath: expected, withIntermediateDirectories: true)
+      func contents(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: "\(expected)/\(name)")) }
+
+      var drawn = try run.predictions("val")
+      let validation = try evaluator.evaluate(try layout.samples(of: .val), of: .val) { sample, trainIds, size in
+        let name = "\(sample.name)_color.png"
+        let indices = Picture(width: size.width, height: size.height, channels: 1, pixels: trainIds)
+        try PNG.write(indices: indices, palette: Label.palette, to: "\(expected)/\(name)")
+        let picture = drawn.removeValue(forKey: name)
+        #expect(try picture == contents(name), "\(name)")
+      }
+      #expect(drawn.isEmpty)
+      let metrics = try #require(validation?.metrics)
+      let figures = [
+        validation?.loss ?? .nan, 100 * metrics.pixelAccuracy, 100 * metrics.meanAccuracy, 100 * metrics.meanClassIoU,
+        100 * metrics.meanCategoryIoU,
+      ]
+      for (figure, written) in zip(figures, [best[2], best[4], best[6], best[8], best[10]]) {
+        #expect(abs(figure - written) < 1e-4)
+      }
+
+      drawn = try run.predictions("test")
+      _ = try evaluator.evaluate(try layout.samples(of: .test), of: .test) { sample, trainIds, size in
+        let name = "\(sample.name)_color.png"
+        let removed = drawn.removeValue(forKey: name)
+        let picture = try #require(removed)
+        try picture.write(to: URL(fileURLWithPath: "\(expected)/\(name)"))
+        #expect(try PNG.header("\(expected)/\(name)").colour == .grey)
+        #expect(try PNG.read("\(expected)/\(name)", as: .grey).pixels == trainIds.map { Label.ids[Int($0)] }, "\(name)")
+      }
+      #expect(drawn.isEmpty)
+    }
+
+    @Test("Nothing is left beside the results")
+    func tidy() throws {
+      let run = try Trainings.straight.get()
+      #expect(
+        try names(in: run.folder)
+          == ["", "_model.safetensors", "_statistics.csv", "_steps.csv"].map { "resnet50_32_48" + $0 })
+      #expect(try names(in: run.folder + "/resnet50_32_48") == ["checkpoints", "test", "val"])
+      #expect(try names(in: run.checkpoints).allSatisfy { $0.hasPrefix("step-") })
+    }
+
+    @Test("Statistics bear the original implementation's columns, and the learning rate falls each epoch")
+    func statistics() throws {
+      let run = try Trainings.straight.get()
+      #expect(
+        run.statistics.first
+          == "epoch,train_loss,val_loss,train_PA,val_PA,train_mPA,val_mPA,train_class_mIOU,val_class_mIOU,"
+          + "train_category_mIOU,val_category_mIOU,learning_rate")
+      let rows = run.statistics.dropFirst().map { $0.split(separator: ",").compactMap { Double($0) } }
+      #expect(rows.map(\.count) == [12, 12, 12])
+      #expect(rows.map { $0[0] } == [1, 2, 3])
+      #expect(rows.map { $0[11] } == [0.01, 0.00666666667, 0.00333333333])
+      for (row, first) in zip(rows, [0, 4, 8]) {
+        let mean = run.losses[first..<first + 4].reduce(0, +) / 4
+        #expect(abs(row[1] - mean) < 1e-7 * mean, "the loss of an epoch is the mean over its steps")
+        #expect(row[3...10].allSatisfy { (0...100).contains($0) })
+      }
+      #expect(run.steps.first == "epoch,step,loss,semantic,edge,task,learning_rate")
+      #expect(
+        run.steps.dropFirst().map { $0.split(separator: ",").prefix(2).joined(separator: " ") }
+          == (1...3).flatMap { epoch in (1...4).map { "\(epoch) \($0)" } })
+    }
+
+    private func names(in folder: String) throws -> [String] {
+      try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import Cityscapes
+import Distributed
+import Tensors
+import Testing
+import Training
+
+extension Trainings {
+  @Suite("Training data")
+  struct TrainingDataTests {
+    @Test("With --augment none pictures come in the order of their files in every epoch, cut or padded to the crop")
+    func plain() throws {
+      var options = TrainingOptions()
+      options.dataPath = try Trainings.fewStreets.get()
+      options.augmentation = .none
+      options.cropHeight = 80
+      options.cropWidth = 96
+      let data = try TrainingData(options, communicator: try Communicator.start())
+      #expect(data.stepsPerEpoch == 2)
+      for epoch in 0..<2 {
+        let loader = data.loader(from: Position(epoch: epoch, step: 0))
+        let batches = [try loader.next(), try loader.next()].compactMap { $0 }
+        #expect(batches.map(\.indices) == [[0, 1, 2, 3], [4, 5, 6, 7]])
+        #expect(try loader.next() == nil)
+        for (place, index) in batches[1].indices.enumerated() {
+          let sample = try Sample.read(data.train[index], index: index)
+          let target = batches[1].target[place * 80 * 96..<(place + 1) * 80 * 96]
+          let expected = (0..<80).flatMap { y in
+            (0..<96).map { x in y < 64 ? sample.trainIds.pixels[y * 128 + x] : 255 }
+          }
+          #expect(
+            Array(target) == expected, "64 rows of the picture, then rows that are ignored; 96 of its 128 columns")
+          let edges = (0..<64).map { batches[1].canny[place, $0, 95, 0] == 0 }
+          #expect(edges == (0..<64).map { sample.canny.pixels[$0 * 128 + 95] == 0 })
+        }
+      }
+    }
+
+    @Test("A loader begun in the middle of an epoch goes on with the same batches, whatever the ranks")
+    func middle() throws {
+      var options = TrainingOptions()
+      options.dataPath = try Trainings.streets.get()
+      options.cropHeight = 32
+      options.cropWidth = 32
+      options.seed = 11
+      let data = try TrainingData(options, communicator: try Communicator.start())
+      let whole = data.loader(from: Position(epoch: 1, step: 0))
+      let batches = try (0..<4).compactMap { _ in try whole.next() }
+      let rest = data.loader(from: Position(epoch: 1, step: 2))
+      for expected in batches[2...] {
+        let batch = try #require(try rest.next())
+        #expect(batch.indices == expected.indices)
+        #expect(batch.image.dense == expected.image.dense)
+        #expect(batch.target == expected.target)
+      }
+      #expect(Set(batches.flatMap(\.indices)).count == 16, "no picture comes twice in an epoch")
+    }
+  }
+}

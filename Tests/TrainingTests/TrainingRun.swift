@@ -1,0 +1,112 @@
+import Foundation
+import Jobs
+import Testing
+
+/// The tests that train, one after another.
+@Suite("Training", .serialized)
+enum Trainings {
+  /// 17 pictures make four steps an epoch, and one is left over.
+  static let streets = Result { try RunFolder.streets(train: 17, val: 3) }
+  /// Two steps an epoch.
+  static let fewStreets = Result { try RunFolder.streets(train: 8, val: 1) }
+  /// What all others are compared with: three epochs of four steps, on one rank with one thread, never stopped.
+  static let straight = Result {
+    let run = try TrainingRun("straight")
+    let job = try run.train("--keep", "1")
+    guard job.status == 0 else { throw TrainingRun.Failed(errors: job.errors) }
+    return run
+  }
+}
+
+/// A run of `gscnn train` and what it writes: crops of 32×48, batches of four.
+struct TrainingRun: Sendable {
+  struct Failed: Error { let errors: [String] }
+
+  let data: String
+  let folder: String
+
+  init(_ name: String, on data: String? = nil) throws {
+    self.data = try data ?? Trainings.streets.get()
+    folder = try RunFolder.new(name)
+  }
+
+  /// Starts the program, alone or under `mpirun`.
+  ///
+  /// - Parameter options: come last, and so override those before.
+  func train(
+    ranks: Int? = nil, _ options: String..., meanwhile: (RunningJob) throws -> Void = { _ in }
+  ) throws -> Job {
+    try train(ranks: ranks, options, meanwhile: meanwhile)
+  }
+
+  func train(
+    ranks: Int? = nil, _ options: [String], meanwhile: (RunningJob) throws -> Void = { _ in }
+  ) throws -> Job {
+    let call = [
+      "train", "--data-path", data, "--save-path", folder, "--crop-h", "32", "--crop-w", "48", "--batch-size", "4",
+      "--epochs", "3", "--threads", "1", "--log-every", "1",
+    ]
+    return try Job.run(
+      "gscnn", call + options, ranks: ranks, mpirun: ["--quiet"], limit: 120, meanwhile: meanwhile)
+  }
+
+  func remove() { try? FileManager.default.removeItem(atPath: folder) }
+
+  // MARK: - What it wrote
+
+  private var prefix: String { folder + "/resnet50_32_48" }
+  var model: String { prefix + "_model.safetensors" }
+  var checkpoints: String { prefix + "/checkpoints" }
+
+  /// The lines of `P_steps.csv` without the last column, the speed.
+  var steps: [String] { lines(prefix + "_steps.csv", timings: 1) }
+
+  /// The lines of `P_statistics.csv` without the last two columns, duration and speed.
+  var statistics: [String] { lines(prefix + "_statistics.csv", timings: 2) }
+
+  private func lines(_ path: String, timings: Int) -> [String] {
+    let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    return text.split(separator: "\n").map { line in
+      line.split(separator: ",", omittingEmptySubsequences: false).dropLast(timings).joined(separator: ",")
+    }
+  }
+
+  /// The total loss of each step.
+  var losses: [Double] { steps.dropFirst().compactMap { Double($0.split(separator: ",")[2]) } }
+
+  /// The steps after which there is a checkpoint.
+  var savedSteps: [Int] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: checkpoints)) ?? []
+    return names.compactMap { $0.hasPrefix("step-") ? Int($0.dropFirst(5)) : nil }.sorted()
+  }
+
+  func checkpoint(_ step: Int) -> String { checkpoints + "/step-" + String(format: "%08d", step) }
+
+  func predictions(_ split: String) throws -> [String: Data] {
+    let folder = "\(prefix)/\(split)"
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+    return try Dictionary(
+      uniqueKeysWithValues: names.map { ($0, try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0)"))) })
+  }
+
+  /// Expects of another run that it came to the same end: every figure, every picture and every weight, bit for bit.
+  func expectSame(as other: TrainingRun, at location: SourceLocation = #_sourceLocation) throws {
+    #expect(steps == other.steps, sourceLocation: location)
+    #expect(statistics == other.statistics, sourceLocation: location)
+    for split in ["val", "test"] {
+      let (mine, others) = (try predictions(split), try other.predictions(split))
+      #expect(mine == others, "predictions of \(split)", sourceLocation: location)
+    }
+    #expect(savedSteps.last == other.savedSteps.last, sourceLocation: location)
+    let last = checkpoint(savedSteps.last ?? 0)
+    let otherLast = other.checkpoint(other.savedSteps.last ?? 0)
+    for (mine, others) in [
+      (model, other.model), (last + "/model.safetensors", otherLast + "/model.safetensors"),
+      (last + "/momentum.safetensors", otherLast + "/momentum.safetensors"),
+    ] {
+      #expect(
+        FileManager.default.contentsEqual(atPath: mine, andPath: others), "\(mine) and \(others)",
+        sourceLocation: location)
+    }
+  }
+}
