@@ -94,7 +94,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
     guard batchSize >= 2 else {
       throw OptionError(
         "--batch-size", batchSize,
-        "batch norm has one picture to normalise over, and a single value has no variance; give 2 or more")
+        "batch norm has one picture to normalise over, and a single value has no variance; give --batch-size 2 or more")
     }
     guard batchNorm == .sync || batchSize / ranks >= 2 else {
       throw OptionError(

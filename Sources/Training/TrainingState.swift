@@ -58,7 +58,7 @@ package struct TrainingState: Codable, Sendable, Equatable {
   package func requireSameData(_ digest: UInt64) throws {
     guard let dataDigest, dataDigest != digest else { return }
     throw OptionError(
-      "--data-path",
+      "--data-path", options.dataPath,
       "the training pictures are not those that the checkpoint was made with; bring them back, or start anew in another "
         + "--save-path, from the model with --pretrained if it is to be kept")
   }

@@ -68,7 +68,7 @@ extension CommandLine {
         ("train --crop-w 16385", "--crop-w 16385: ", "1 to 16384"),
         ("train --batch-size=-1", "--batch-size -1: ", "from 1 to"),
         ("train --batch-size 0", "--batch-size 0: ", "from 1 to"),
-        ("train --batch-size 1", "--batch-size 1: ", "no variance; give 2 or more"),
+        ("train --batch-size 1", "--batch-size 1: ", "no variance; give --batch-size 2 or more"),
         ("train --epochs 0", "--epochs 0: ", "from 1 to"),
         ("train --epochs 9223372036854775807", "--epochs 9223372036854775807: ", "from 1 to"),
         ("train --threads 0", "--threads 0: ", "1 to 1024"),

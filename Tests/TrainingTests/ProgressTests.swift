@@ -70,11 +70,11 @@ struct ProgressTests {
     // 15 steps of 4 pictures at 0.8 pictures a second.
     #expect(
       screen.pieces == [
-        "\r\u{1B}[K1/2 ████████████············ 5/10 loss 2.5000  0.80 pictures/s  1 min 15 s left"
+        "\r\u{1B}[K1/2 ████████········ 5/10 loss 2.5000  0.80 pictures/s  1 min 15 s left"
       ])
     progress.observe(step(10, speed: 1.3))
     #expect(
-      screen.pieces.last == "\r\u{1B}[K1/2 ████████████████████████ 10/10 loss 2.5000  0.90 pictures/s  44 s left")
+      screen.pieces.last == "\r\u{1B}[K1/2 ████████████████ 10/10 loss 2.5000  0.90 pictures/s  44 s left")
     progress.observe(.judged(.val, done: 2, of: 3))
     #expect(screen.pieces.last == "\r\u{1B}[K  val 2/3")
     progress.observe(finished(seconds: 7300, validated: false))

@@ -10,7 +10,7 @@ extension Trainings {
       "Starting anew where a run lies, or going on with other options, is refused and harms nothing",
       arguments: zip(
         [["--no-test"], ["--resume", "auto", "--seed", "2"]],
-        ["gscnn: --save-path: ", "gscnn: --seed: is 2, but the checkpoint was made with 1"]))
+        ["gscnn: --save-path ", "gscnn: --seed 2: the checkpoint was made with 1"]))
     func existingRun(options: [String], message: String) throws {
       let straight = try Trainings.straight.get()
       let before = try RunFolder.files(below: straight.folder)
