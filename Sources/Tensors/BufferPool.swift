@@ -13,17 +13,19 @@ package final class Buffer: @unchecked Sendable {
   /// Floats that may be used.
   package let count: Int
   private let block: BufferPool.Block
+  private let pool: BufferPool
 
   /// Memory with arbitrary contents; 16 floats more than `count` may be read and written, so that a kernel's last
   /// vector may overhang.
-  package init(count: Int) {
+  package init(count: Int, from pool: BufferPool = .shared) {
     precondition(count >= 0)
     self.count = count
-    block = BufferPool.shared.take(bytes: (count + 16) * MemoryLayout<Float>.stride)
+    self.pool = pool
+    block = pool.take(bytes: (count + 16) * MemoryLayout<Float>.stride)
     start = block.address.assumingMemoryBound(to: Float.self)
   }
 
-  deinit { BufferPool.shared.giveBack(block) }
+  deinit { pool.giveBack(block) }
 
   /// Sets every float to zero.
   package func clear() { memset(start, 0, (count + 16) * MemoryLayout<Float>.stride) }
@@ -37,13 +39,15 @@ package final class BufferPool: Sendable {
     let bytes: Int
   }
 
+  /// The pool of this process.
   package static let shared = BufferPool()
+
+  package init() {}
 
   private struct State {
     /// Blocks that nobody uses, by size in bytes, sizes ascending.
     var free: [Int: [Block]] = [:]
     var allocatedBytes = 0
-    var peakBytes = 0
     var systemAllocations = 0
   }
 
@@ -78,7 +82,6 @@ package final class BufferPool: Sendable {
     if large { madvise(address, bytes, MADV_HUGEPAGE) }
     state.withLock {
       $0.allocatedBytes += bytes
-      $0.peakBytes = max($0.peakBytes, $0.allocatedBytes)
       $0.systemAllocations += 1
     }
     return Block(address: address, bytes: bytes)
