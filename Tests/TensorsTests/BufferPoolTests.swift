@@ -1,21 +1,23 @@
 import Tensors
 import Testing
 
-/// Serialised: the pool is one for the process, and each test asks for sizes that no other test uses.
-@Suite("Buffers", .serialized)
+/// Each test has a pool of its own: other tests use the shared one meanwhile.
+@Suite("Buffers")
 struct BufferPoolTests {
   @Test("Memory goes back to the pool and comes out again")
   func reusesMemory() {
-    func address() -> UInt { UInt(bitPattern: Buffer(count: 9_000_001).start) }
+    let pool = BufferPool()
+    func address() -> UInt { UInt(bitPattern: Buffer(count: 9_000_001, from: pool).start) }
     let first = address()
     #expect(address() == first)
-    let held = Buffer(count: 9_000_001)
+    let held = Buffer(count: 9_000_001, from: pool)
     #expect(address() != UInt(bitPattern: held.start))
   }
 
   @Test("A somewhat smaller request is met from the pool, a much smaller one is not")
   func sharesBlocks() {
-    func address(_ count: Int) -> UInt { UInt(bitPattern: Buffer(count: count).start) }
+    let pool = BufferPool()
+    func address(_ count: Int) -> UInt { UInt(bitPattern: Buffer(count: count, from: pool).start) }
     let large = address(14_000_000)
     #expect(address(13_000_000) == large)
     #expect(address(11_000_000) != large)
@@ -43,7 +45,6 @@ struct BufferPoolTests {
 
   @Test("Trimming gives back what nobody uses, and only that")
   func trims() {
-    // A pool of its own: other tests use the shared one meanwhile.
     let pool = BufferPool()
     let held = Buffer(count: 1000, from: pool)
     held.start[999] = 5
