@@ -34,7 +34,7 @@ extension Trainings {
     }
 
     @Test(
-      "What every rank finds wrong alike is told once", arguments: [["--batch-size", "18"], ["--data-path", "/none"]])
+      "What every rank finds wrong alike is told once", arguments: [["--batch-size", "22"], ["--data-path", "/none"]])
     func toldOnce(options: [String]) throws {
       let run = try TrainingRun("alike")
       defer { run.remove() }

@@ -12,8 +12,8 @@ extension Trainings {
       var options = TrainingOptions()
       options.dataPath = try Trainings.fewStreets.get()
       options.augmentation = .none
-      options.cropHeight = 80
-      options.cropWidth = 96
+      options.cropHeight = 60
+      options.cropWidth = 64
       let data = try TrainingData(options, communicator: try Communicator.start())
       #expect(data.stepsPerEpoch == 2)
       for epoch in 0..<2 {
@@ -23,14 +23,14 @@ extension Trainings {
         #expect(try loader.next() == nil)
         for (place, index) in batches[1].indices.enumerated() {
           let sample = try Sample.read(data.train[index], index: index)
-          let target = batches[1].target[place * 80 * 96..<(place + 1) * 80 * 96]
-          let expected = (0..<80).flatMap { y in
-            (0..<96).map { x in y < 64 ? sample.trainIds.pixels[y * 128 + x] : 255 }
+          let target = batches[1].target[place * 60 * 64..<(place + 1) * 60 * 64]
+          let expected = (0..<60).flatMap { y in
+            (0..<64).map { x in y < 48 ? sample.trainIds.pixels[y * 72 + x] : 255 }
           }
           #expect(
-            Array(target) == expected, "64 rows of the picture, then rows that are ignored; 96 of its 128 columns")
-          let edges = (0..<64).map { batches[1].canny[place, $0, 95, 0] == 0 }
-          #expect(edges == (0..<64).map { sample.canny.pixels[$0 * 128 + 95] == 0 })
+            Array(target) == expected, "48 rows of the picture, then rows that are ignored; 64 of its 72 columns")
+          let edges = (0..<48).map { batches[1].canny[place, $0, 63, 0] == 0 }
+          #expect(edges == (0..<48).map { sample.canny.pixels[$0 * 72 + 63] == 0 })
         }
       }
     }
