@@ -24,7 +24,7 @@ extension Trainings {
       #expect(try trained(threads: 3) == one)
     }
 
-    @Test("Two pictures are learnt: the loss halves within a few steps")
+    @Test("Two pictures are learnt: the loss falls by a fifth within a few steps")
     func learns() throws {
       let batch = try batch(of: 2)
       let replica = try replica(threads: 2)
