@@ -13,6 +13,11 @@ package struct ShapeStream {
     let block: BasicBlock
     let narrow: Convolution
     let gate: GatedConvolution
+    let channels: Int
+
+    func callAsFunction(_ x: Activation, side: Activation, in pass: Pass) -> Activation {
+      gate(narrow(block(x, in: pass), in: pass), by: side, in: pass)
+    }
   }
 
   package init(_ scope: Scope) {
@@ -25,7 +30,7 @@ package struct ShapeStream {
       return Stage(
         side: side, block: BasicBlock(scope / "res\(index + 1)", channels: channels),
         narrow: Convolution(scope / "res\(index + 1)_pre", from: channels, to: channels / 2, bias: true),
-        gate: GatedConvolution(scope / "gate\(index + 1)", channels: channels / 2))
+        gate: GatedConvolution(scope / "gate\(index + 1)", channels: channels / 2), channels: channels)
     }
     toEdge = Convolution(scope / "gate", from: 8, to: 1)
     fuse = Convolution(scope / "fuse", from: 2, to: 1)
@@ -39,12 +44,15 @@ package struct ShapeStream {
   package func callAsFunction(
     stem: Activation, taps: [Activation], canny: Activation, in pass: Pass
   ) -> (edge: Activation, attention: Activation) {
-    var shape = pass.resized(stem, to: canny.size, corners: .aligned)
+    var rows = { (rows: Range<Int>) in pass.resized(stem, to: canny.size, corners: .aligned, rows: rows) }
     for (stage, tap) in zip(stages, taps) {
       let side = pass.resized(stage.side(tap, in: pass), to: canny.size, corners: .aligned)
-      shape = stage.gate(stage.narrow(stage.block(shape, in: pass), in: pass), by: side, in: pass)
+      let output = pass.inBands(of: canny.shape.with(channels: stage.channels)) { band in
+        stage(rows(band), side: pass.cut(band, of: side), in: pass)
+      }
+      rows = { pass.cut($0, of: output) }
     }
-    let edge = pass.sigmoid(toEdge(shape, in: pass))
+    let edge = pass.sigmoid(toEdge(rows(0..<canny.size.height), in: pass))
     return (edge, pass.sigmoid(fuse(pass.concatenated(edge, canny), in: pass)))
   }
 }
@@ -62,6 +70,6 @@ struct BasicBlock {
   }
 
   func callAsFunction(_ x: Activation, in pass: Pass) -> Activation {
-    second(first(x, in: pass), plus: x, in: pass)
+    second(first(x, in: pass), plus: x, remade: true, in: pass)
   }
 }

@@ -31,7 +31,7 @@ enum WinogradConvolution {
     let outputs = Stage(channels: filter.outputs, tiles: block)
     let products = tiles.products
     let size = products * (inputs.product + outputs.product) + WinogradTiles.scratch + MatrixProduct.scratchCount
-    let memory = Buffer.stage(count: workers.threads * size)
+    let memory = Buffer(count: workers.threads * size)
     let blocks = (tiles.count + block - 1) / block
 
     workers.run(x.shape.pictures * blocks) { task, worker in
@@ -71,7 +71,7 @@ enum WinogradConvolution {
     let chunk = min(total, max(block, Buffer.largestStage / (products * (filter.inputs + filter.outputs))))
     let inputs = Stage(channels: filter.inputs, tiles: chunk)
     let outputs = Stage(channels: filter.outputs, tiles: chunk)
-    let memory = Buffer.stage(count: products * (inputs.product + outputs.product))
+    let memory = Buffer(count: products * (inputs.product + outputs.product))
     let v = memory.start
     let m = v + products * inputs.product
     let size = WinogradTiles.scratch + MatrixProduct.scratchCount
