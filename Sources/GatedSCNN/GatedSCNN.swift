@@ -58,8 +58,8 @@ package struct GatedSCNN {
     image: Activation, canny: Activation, in pass: Pass
   ) -> (features: Activation, edge: Activation) {
     let features = trunk(image, in: pass)
-    let (edge, attention) = shapeStream(
-      stem: features.stem, taps: [features.res2, features.res3, features.res4], canny: canny, in: pass)
-    return (fusion(low: features.res1, high: features.res4, attention: attention, in: pass), edge)
+    let (low, high) = (features.res1, features.res4)
+    let (edge, attention) = shapeStream(consume features, canny: canny, in: pass)
+    return (fusion(low: low, high: high, attention: attention, in: pass), edge)
   }
 }

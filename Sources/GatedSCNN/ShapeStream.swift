@@ -37,16 +37,17 @@ package struct ShapeStream {
   }
 
   /// - Parameters:
-  ///   - stem: first features of the trunk, `[N, ⌈H/2⌉, ⌈W/2⌉, 64]`.
-  ///   - taps: res2, res3, res4, `[N, ⌈H/8⌉, ⌈W/8⌉, 512 | 1024 | 2048]`.
+  ///   - features: of the trunk; taken over, so that in evaluation each is let go as soon as it has been heard.
   ///   - canny: edges of the picture, 0 or 1, `[N, H, W, 1]`.
   /// - Returns: the probability of a boundary and the attention that fusion uses, both `[N, H, W, 1]`.
   package func callAsFunction(
-    stem: Activation, taps: [Activation], canny: Activation, in pass: Pass
+    _ features: consuming ResNet.Features, canny: Activation, in pass: Pass
   ) -> (edge: Activation, attention: Activation) {
-    var rows = { (rows: Range<Int>) in pass.resized(stem, to: canny.size, corners: .aligned, rows: rows) }
-    for (stage, tap) in zip(stages, taps) {
-      let side = pass.resized(stage.side(tap, in: pass), to: canny.size, corners: .aligned)
+    let sides = sides(of: features, in: pass)
+    var rows = Self.rows(of: features.stem, resizedTo: canny.size, in: pass)
+    _ = consume features
+    for (stage, side) in zip(stages, sides) {
+      let side = pass.resized(side, to: canny.size, corners: .aligned)
       let output = pass.inBands(of: canny.shape.with(channels: stage.channels)) { band in
         stage(rows(band), side: pass.cut(band, of: side), in: pass)
       }
@@ -54,6 +55,16 @@ package struct ShapeStream {
     }
     let edge = pass.sigmoid(toEdge(rows(0..<canny.size.height), in: pass))
     return (edge, pass.sigmoid(fuse(pass.concatenated(edge, canny), in: pass)))
+  }
+
+  /// What each stage of the trunk has to say, `[N, ⌈H/8⌉, ⌈W/8⌉, 1]`.
+  private func sides(of features: ResNet.Features, in pass: Pass) -> [Activation] {
+    zip(stages, [features.res2, features.res3, features.res4]).map { stage, tap in stage.side(tap, in: pass) }
+  }
+
+  /// Makes some rows of the trunk's first features at the size of the picture.
+  private static func rows(of stem: Activation, resizedTo size: Size, in pass: Pass) -> (Range<Int>) -> Activation {
+    { rows in pass.resized(stem, to: size, corners: .aligned, rows: rows) }
   }
 }
 
