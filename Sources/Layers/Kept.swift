@@ -5,7 +5,7 @@ import Tensors
 /// A step that needs the value holds this from the way forth on and lets go of it as soon as it has done with the value;
 /// so does whatever makes another value from it. What nobody holds is not kept. A value that is made again is made for
 /// the first who asks, stays until the last has let go, and then lets go itself of what it was made from.
-final class Kept {
+package final class Kept {
   private enum State {
     case here(Tensor)
     case toBeMade(() -> Tensor)
@@ -14,12 +14,12 @@ final class Kept {
   private var state: State
 
   /// The value itself is kept.
-  init(_ value: Tensor) { state = .here(value) }
+  package init(_ value: Tensor) { state = .here(value) }
 
   /// The value is made again.
-  init(remake: @escaping () -> Tensor) { state = .toBeMade(remake) }
+  package init(remake: @escaping () -> Tensor) { state = .toBeMade(remake) }
 
-  var value: Tensor {
+  package var value: Tensor {
     switch state {
     case .here(let value): return value
     case .toBeMade(let remake):
@@ -30,7 +30,7 @@ final class Kept {
   }
 
   /// The memory that this takes now.
-  var bytes: Int {
+  package var bytes: Int {
     switch state {
     case .here(let value): value.shape.count * MemoryLayout<Float>.stride
     case .toBeMade: 0

@@ -50,7 +50,7 @@ extension Profile {
       + groups.map { line($0.place, $0.part.rawValue, $0.bytes) }
       + [
         line("the sum", "", sum), line("there before", "parameters, gradients, momentum", kept.before),
-        line("besides", "gradients of the losses, and the rest", kept.atTurn - kept.before - sum),
+        line("besides", "the losses' gradients, and the rest", kept.atTurn - kept.before - sum),
         line("at the turn", "", kept.atTurn),
       ]).joined(separator: "\n")
   }
