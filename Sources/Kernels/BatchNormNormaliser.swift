@@ -56,6 +56,29 @@ extension BatchNorm {
       shift = Self.row((0..<channels).map { Double(beta[$0]) - mean[$0] * Double(gamma[$0]) * inverseDeviation[$0] })
     }
 
+    /// The filter before it with this normalisation folded in: each output times its scale. `bias` is what remains.
+    package func folded(into filter: Filter, on workers: WorkerPool) -> Filter {
+      precondition(filter.outputs == channels)
+      let result = Filter(like: filter)
+      let rows = filter.floats.count / channels
+      let grain = max(1, 65_536 / channels)
+      let zeros = Floats([Float](repeating: 0, count: scale.count))
+      if channels % 8 == 0 {
+        workers.run((rows + grain - 1) / grain) { task, _ in
+          let first = task * grain
+          loops.normalise(
+            filter.start + first * channels, rows: min(grain, rows - first), width: channels, scale: scale.start,
+            shift: zeros.start, residual: nil, rectify: false, into: result.start + first * channels)
+        }
+      } else {
+        for index in 0..<filter.floats.count { result.start[index] = filter.start[index] * scale[index % channels] }
+      }
+      return result
+    }
+
+    /// What normalisation adds once its scale is folded into the weights, a number a channel.
+    package var bias: Floats { Floats(shift.buffer, offset: shift.offset, count: channels) }
+
     /// The variance over one value less, as running statistics keep it; of a single value that of the batch.
     package func unbiasedVariance(count: Double) -> [Double] {
       batchVariance.map { count > 1 ? $0 * count / (count - 1) : $0 }

@@ -17,17 +17,27 @@ package enum PointwiseConvolution {
     _ x: Tensor, _ weight: Filter, bias: Floats? = nil, on workers: WorkerPool
   ) -> Tensor {
     check(weight)
-    precondition(x.shape.channels == weight.inputs && bias.map { $0.count == weight.outputs } ?? true)
-    let z = Tensor(x.shape.with(channels: weight.outputs))
-    if weight.outputs == 1 {
-      PlaneProduct.dot(x, weight.floats, plus: bias?[0] ?? 0, into: z, on: workers)
-    } else if weight.inputs == 1 {
-      PlaneProduct.outer(x, weight.floats, plus: bias, into: z, on: workers)
-    } else {
-      multiply(
-        x, depth: weight.inputs, columns: weight.outputs, weight.start, rowStride: weight.outputs, columnStride: 1,
-        bias: bias, into: z, on: workers)
+    precondition(bias.map { $0.count == weight.outputs } ?? true)
+    guard weight.inputs > 1, weight.outputs > 1 else {
+      let z = Tensor(x.shape.with(channels: weight.outputs))
+      if weight.outputs == 1 {
+        PlaneProduct.dot(x, weight.floats, plus: bias?[0] ?? 0, into: z, on: workers)
+      } else {
+        PlaneProduct.outer(x, weight.floats, plus: bias, into: z, on: workers)
+      }
+      return z
     }
+    return forward(x, weight, ending: Ending(bias: bias), on: workers)
+  }
+
+  /// The same between several channels, with whatever ending.
+  package static func forward(_ x: Tensor, _ weight: Filter, ending: Ending?, on workers: WorkerPool) -> Tensor {
+    check(weight)
+    precondition(x.shape.channels == weight.inputs && weight.inputs > 1 && weight.outputs > 1)
+    let z = Tensor(x.shape.with(channels: weight.outputs))
+    multiply(
+      x, depth: weight.inputs, columns: weight.outputs, weight.start, rowStride: weight.outputs, columnStride: 1,
+      ending: ending, into: z, on: workers)
     return z
   }
 
@@ -43,7 +53,7 @@ package enum PointwiseConvolution {
     } else {
       multiply(
         dz, depth: weight.outputs, columns: weight.inputs, weight.start, rowStride: 1, columnStride: weight.outputs,
-        bias: nil, into: dx, on: workers)
+        ending: nil, into: dx, on: workers)
     }
     return dx
   }
@@ -84,16 +94,15 @@ package enum PointwiseConvolution {
     precondition(weight.inputs > 1 || weight.outputs > 1, "from one channel to one there is nothing to convolve")
   }
 
-  /// `C = A · B + bias` over all pixels; both tensors have more than one channel.
+  /// `C = A · B` over all pixels; both tensors have more than one channel.
   private static func multiply(
-    _ a: Tensor, depth: Int, columns: Int, _ b: UnsafePointer<Float>, rowStride: Int, columnStride: Int, bias: Floats?,
-    into c: Tensor, on workers: WorkerPool
+    _ a: Tensor, depth: Int, columns: Int, _ b: UnsafePointer<Float>, rowStride: Int, columnStride: Int,
+    ending: Ending?, into c: Tensor, on workers: WorkerPool
   ) {
-    let paddedBias = bias.map { paddedCopy($0, count: c.shape.stride) }
     if StrassenProduct.serves(rows: a.shape.pixelsPerPicture, depth: depth, columns: columns) {
       let product = StrassenProduct(
         depth: depth, columns: columns, from: b, rowStride: rowStride, columnStride: columnStride, on: workers)
-      product.multiply(a, into: c, finish: paddedBias.map { Finish(bias: $0.start) }, on: workers)
+      product.multiply(a, into: c, ending: ending, on: workers)
       return
     }
     let panels = Panels(
@@ -113,11 +122,11 @@ package enum PointwiseConvolution {
     workers.run(rowBlocks * columnBlocks) { task, worker in
       let firstRow = task / columnBlocks * MatrixProduct.rowBlock
       let firstColumn = task % columnBlocks * width
+      let offset = firstRow * columns + firstColumn
       MatrixProduct.multiply(
         rows: min(MatrixProduct.rowBlock, rows - firstRow), columns: firstColumn..<min(columns, firstColumn + width),
-        a.start + firstRow * a.shape.stride, aStride: a.shape.stride, panels.matrix,
-        into: c.start + firstRow * columns + firstColumn, cStride: columns,
-        finish: paddedBias.map { Finish(bias: $0.start + firstColumn) },
+        a.start + firstRow * a.shape.stride, aStride: a.shape.stride, panels.matrix, into: c.start + offset,
+        cStride: columns, finish: ending?.from(float: offset, channel: firstColumn),
         scratch: scratch.start + worker * scratchCount)
     }
   }

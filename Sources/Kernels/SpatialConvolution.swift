@@ -10,10 +10,11 @@ import Tensors
 package enum SpatialConvolution {
   /// y of x `[N, H, W, C]` and w `[3, 3, C, K]`, `[N, H, W, K]`.
   package static func forward(
-    _ x: Tensor, _ weight: Filter, dilation: Int, on workers: WorkerPool
+    _ x: Tensor, _ weight: Filter, dilation: Int, ending: Ending? = nil, on workers: WorkerPool
   ) -> Tensor {
     precondition(weight.kernel == 3 && x.shape.channels == weight.inputs)
-    return convolution(x, PaddedTaps(weight, on: workers), outputs: weight.outputs, dilation, workers)
+    precondition(ending == nil || weight.outputs > 1)
+    return convolution(x, PaddedTaps(weight, on: workers), outputs: weight.outputs, dilation, ending, workers)
   }
 
   /// The gradient of x for the gradient dy of y: a convolution with the filter turned by half a turn,
@@ -23,7 +24,7 @@ package enum SpatialConvolution {
     _ dy: Tensor, _ weight: Filter, dilation: Int, on workers: WorkerPool
   ) -> Tensor {
     precondition(weight.kernel == 3 && dy.shape.channels == weight.outputs)
-    return convolution(dy, PaddedTaps(turned: weight, on: workers), outputs: weight.inputs, dilation, workers)
+    return convolution(dy, PaddedTaps(turned: weight, on: workers), outputs: weight.inputs, dilation, nil, workers)
   }
 
   /// The gradient of w, which `dw` is overwritten with:
@@ -51,7 +52,7 @@ package enum SpatialConvolution {
   }
 
   private static func convolution(
-    _ x: Tensor, _ taps: PaddedTaps, outputs: Int, _ dilation: Int, _ workers: WorkerPool
+    _ x: Tensor, _ taps: PaddedTaps, outputs: Int, _ dilation: Int, _ ending: Ending?, _ workers: WorkerPool
   ) -> Tensor {
     precondition(dilation >= 1)
     let x = wholeVectors(x)
@@ -59,7 +60,7 @@ package enum SpatialConvolution {
     let y = Tensor(x.shape.with(channels: outputs == 1 ? 8 : outputs))
     for tiles in WinogradTiles.kinds(of: x.shape.size, dilation: dilation) {
       let filter = WinogradFilter(taps, for: tiles, on: workers)
-      WinogradConvolution.forward(x, filter, tiles, into: y, on: workers)
+      WinogradConvolution.forward(x, filter, tiles, into: y, ending, on: workers)
     }
     guard outputs == 1 else { return y }
     let plane = Tensor(x.shape.with(channels: 1))

@@ -56,8 +56,8 @@ struct StrassenProduct {
   /// Columns of a product that wait in the cache for their places in C.
   private static let strip = 128
 
-  /// - Parameter finish: for the whole of `c`.
-  func multiply(_ a: Tensor, into c: Tensor, finish: Finish?, on workers: WorkerPool) {
+  /// Overwrites `c`, of the pixels of `a`.
+  func multiply(_ a: Tensor, into c: Tensor, ending: Ending?, on workers: WorkerPool) {
     let half = a.shape.pixelsPerPicture / 2
     let (aStride, cStride) = (a.shape.stride, c.shape.stride)
     let (depth, columns) = (depth / 2, columns / 2)
@@ -95,11 +95,11 @@ struct StrassenProduct {
           }
         }
       }
-      guard let finish else { return }
+      guard let ending else { return }
       for lower in [0, 1] {
         let offset = (picture * 2 * half + lower * half + first) * cStride
         loops.complete(
-          c.start + offset, rows: rows, columns: 2 * columns, stride: cStride, finish.moved(columns: 0, floats: offset))
+          c.start + offset, rows: rows, columns: 2 * columns, stride: cStride, ending.from(float: offset))
       }
     }
   }

@@ -14,7 +14,9 @@ package enum StridedConvolution {
   ///   - x: `[N, H, W, C]`
   ///   - weight: `[3, 3, C, K]`, K > 1.
   /// - Returns: `[N, ⌈H/2⌉, ⌈W/2⌉, K]`
-  package static func forward(_ x: Tensor, _ weight: Filter, on workers: WorkerPool) -> Tensor {
+  package static func forward(
+    _ x: Tensor, _ weight: Filter, ending: Ending? = nil, on workers: WorkerPool
+  ) -> Tensor {
     check(weight)
     precondition(x.shape.channels == weight.inputs)
     let z = Tensor(x.shape.with(size: outputSize(of: x.shape.size)).with(channels: weight.outputs))
@@ -43,7 +45,9 @@ package enum StridedConvolution {
       }
       MatrixProduct.multiply(
         rows: rows, gathered, aStride: rowStride, panels.matrix, into: z.picture(picture) + first * z.shape.stride,
-        cStride: z.shape.stride, scratch: gathered + block * rowStride)
+        cStride: z.shape.stride,
+        finish: ending?.from(float: z.picture(picture) - z.start + first * z.shape.stride),
+        scratch: gathered + block * rowStride)
     }
     return z
   }

@@ -8,12 +8,13 @@ import Tensors
 enum WinogradConvolution {
   /// Writes the pixels under `tiles` of every picture of `y`.
   static func forward(
-    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, on workers: WorkerPool
+    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ ending: Ending?,
+    on workers: WorkerPool
   ) {
     if filter.inputs * filter.outputs <= largestFilterForBlocks {
-      blockByBlock(x, filter, tiles, into: y, on: workers)
+      blockByBlock(x, filter, tiles, into: y, ending, on: workers)
     } else {
-      productByProduct(x, filter, tiles, into: y, on: workers)
+      productByProduct(x, filter, tiles, into: y, ending, on: workers)
     }
   }
 
@@ -30,7 +31,8 @@ enum WinogradConvolution {
 
   /// Few channels: a task takes a block of tiles from input to output, in memory of its own that stays in the cache.
   private static func blockByBlock(
-    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, on workers: WorkerPool
+    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ ending: Ending?,
+    on workers: WorkerPool
   ) {
     let block = block(filter, tiles)
     let inputs = Stage(channels: filter.inputs, tiles: block)
@@ -62,14 +64,15 @@ enum WinogradConvolution {
       for row in 0..<count {
         tiles.transformOutput(
           m + row * outputs.row, product: outputs.product, tile: first + row, to: y.picture(picture),
-          channels: y.shape.stride, scratch: transformScratch)
+          channels: y.shape.stride, finish: ending?.picture(picture), scratch: transformScratch)
       }
     }
   }
 
   /// Many channels: each step goes over all tiles, so that each matrix of the filter is read once.
   private static func productByProduct(
-    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, on workers: WorkerPool
+    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ ending: Ending?,
+    on workers: WorkerPool
   ) {
     let products = tiles.products
     let total = x.shape.pictures * tiles.count
@@ -112,7 +115,7 @@ enum WinogradConvolution {
           let (picture, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
           tiles.transformOutput(
             m + row * outputs.row, product: outputs.product, tile: tile, to: y.picture(picture),
-            channels: y.shape.stride, scratch: scratch.start + worker * size)
+            channels: y.shape.stride, finish: ending?.picture(picture), scratch: scratch.start + worker * size)
         }
       }
     }

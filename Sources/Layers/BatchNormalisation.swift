@@ -35,9 +35,7 @@ package struct BatchNormalisation {
     let workers = pass.workers
     let profile = pass.profile
     guard pass.mode == .training else {
-      let normaliser = BatchNorm.Normaliser(
-        runningMean: runningMean.value, runningVariance: runningVariance.value, gamma: gamma.value, beta: beta.value,
-        epsilon: Self.epsilon)
+      let normaliser = fromRunningStatistics
       let value = profile.measure(.batchNorm) {
         BatchNorm.apply(normaliser, to: z.value, plus: residual?.value, rectify: rectify, inPlace: inPlace, on: workers)
       }
@@ -96,6 +94,13 @@ package struct BatchNormalisation {
     }
   }
 
+  /// What evaluation normalises with.
+  var fromRunningStatistics: BatchNorm.Normaliser {
+    BatchNorm.Normaliser(
+      runningMean: runningMean.value, runningVariance: runningVariance.value, gamma: gamma.value, beta: beta.value,
+      epsilon: Self.epsilon)
+  }
+
   /// The sums and the number of values behind each, over all ranks.
   private func summed(
     _ local: [Double], pixels: Int, over reduction: any BatchReduction
@@ -139,6 +144,9 @@ package struct NormalisedConvolution {
   package func callAsFunction(
     _ x: Activation, plus residual: Activation? = nil, rectify: Bool = true, remade: Bool = false, in pass: Pass
   ) -> Activation {
-    norm(convolution(x, in: pass), plus: residual, rectify: rectify, inPlace: true, remade: remade, in: pass)
+    if pass.mode == .evaluation && convolution.foldable {
+      return convolution.folded(norm.fromRunningStatistics, x, plus: residual, rectify: rectify, in: pass)
+    }
+    return norm(convolution(x, in: pass), plus: residual, rectify: rectify, inPlace: true, remade: remade, in: pass)
   }
 }

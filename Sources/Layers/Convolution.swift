@@ -61,6 +61,27 @@ package struct Convolution {
     }
   }
 
+  /// Whether `folded` serves: planes of one channel are products of another kind.
+  var foldable: Bool { weight.filter.inputs > 1 && weight.filter.outputs > 1 && bias == nil }
+
+  /// In evaluation: the convolution with a batch norm folded into its weights, and what follows, in one go.
+  func folded(
+    _ norm: BatchNorm.Normaliser, _ x: Activation, plus residual: Activation?, rectify: Bool, in pass: Pass
+  ) -> Activation {
+    let workers = pass.workers
+    let work = Double(x.shape.pixels / (stride * stride)) * Double(weight.form.count)
+    return Activation(
+      pass.profile.measure(part, multiplications: work) {
+        let filter = norm.folded(into: weight.filter, on: workers)
+        let ending = Ending(bias: norm.bias, residual: residual?.value, rectify: rectify)
+        return switch (kernel, stride) {
+        case (1, _): PointwiseConvolution.forward(x.value, filter, ending: ending, on: workers)
+        case (_, 2): StridedConvolution.forward(x.value, filter, ending: ending, on: workers)
+        default: SpatialConvolution.forward(x.value, filter, dilation: dilation, ending: ending, on: workers)
+        }
+      })
+  }
+
   private var part: Profile.Part {
     switch (kernel, stride) {
     case (1, _): .pointwise

@@ -1,0 +1,30 @@
+import Loops
+import Tensors
+
+/// What a convolution does to its result while that is still in the cache, `max(0, y + bias + residual)`: in evaluation,
+/// where batch norm is folded into the weights, all that follows a convolution.
+package struct Ending {
+  private let bias: Buffer?
+  private let residual: Tensor?
+  private let rectify: Bool
+
+  /// - Parameters:
+  ///   - bias: a number a channel of the result.
+  ///   - residual: of the shape of the result.
+  package init?(bias: Floats?, residual: Tensor? = nil, rectify: Bool = false) {
+    if bias == nil && residual == nil && !rectify { return nil }
+    self.bias = bias.map { paddedCopy($0, count: ($0.count + 7) & ~7) }
+    self.residual = residual
+    self.rectify = rectify
+  }
+
+  /// For the part of the result that begins at a float of it, whose channel is `channel`.
+  func from(float offset: Int, channel: Int = 0) -> Finish {
+    Finish(
+      bias: bias.map { UnsafePointer($0.start + channel) }, residual: residual.map { UnsafePointer($0.start + offset) },
+      rectify: rectify)
+  }
+
+  /// For picture `index` of the result.
+  func picture(_ index: Int) -> Finish { from(float: residual.map { $0.picture(index) - $0.start } ?? 0) }
+}
