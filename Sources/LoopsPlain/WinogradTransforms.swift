@@ -88,7 +88,7 @@ extension Compiled {
     to target: TileLayout, scratch: UnsafeMutablePointer<Float>
   ) {
     // The usual pair is compiled in one piece.
-    if vertical == .four && horizontal == .four {
+    if case .four = vertical, case .four = horizontal {
       input(patch, channels, .four, .four, target, scratch)
     } else {
       input(patch, channels, vertical, horizontal, target, scratch)
@@ -99,7 +99,7 @@ extension Compiled {
     _ patch: TilePatch, channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
     to target: TileLayout, scratch: UnsafeMutablePointer<Float>
   ) {
-    if vertical == .four && horizontal == .four {
+    if case .four = vertical, case .four = horizontal {
       gradient(patch, channels, .four, .four, target, scratch)
     } else {
       gradient(patch, channels, vertical, horizontal, target, scratch)
@@ -110,7 +110,7 @@ extension Compiled {
     _ products: UnsafePointer<Float>, product: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
     to patch: TilePatch, channels: Int, finish: Finish?, scratch: UnsafeMutablePointer<Float>
   ) {
-    if vertical == .four && horizontal == .four {
+    if case .four = vertical, case .four = horizontal {
       output(products, product, .four, .four, patch, channels, finish, scratch)
     } else {
       output(products, product, vertical, horizontal, patch, channels, finish, scratch)
