@@ -8,12 +8,15 @@ package struct ProcessLayout: Equatable, CustomStringConvertible {
     package let threads: Int
     /// Cores of the machine that the job may use, whatever this rank is bound to.
     package let coresOfHost: Int
+    /// Cores' worth of time that the job may use there, where it is limited.
+    package let quota: Int?
 
-    package init(host: String, cores: [Int], threads: Int, coresOfHost: Int) {
+    package init(host: String, cores: [Int], threads: Int, coresOfHost: Int, quota: Int? = nil) {
       self.host = host
       self.cores = cores
       self.threads = threads
       self.coresOfHost = coresOfHost
+      self.quota = quota
     }
   }
 
@@ -52,13 +55,13 @@ package struct ProcessLayout: Equatable, CustomStringConvertible {
     let group = ControlGroup()
     let online = SystemFile.list(in: "/sys/devices/system/cpu/online") ?? topology.processors.map(\.number)
     let usable = group.processors.map { Set($0).intersection(online).sorted() } ?? online
-    let coresOfHost = min(Topology(available: usable).cores.count, group.quota ?? .max)
-    let own = "\(threads) \(coresOfHost) \(SystemFile.list(of: topology.cores)) \(communicator.host)"
+    let numbers = "\(threads) \(Topology(available: usable).cores.count) \(group.quota ?? 0)"
+    let own = "\(numbers) \(SystemFile.list(of: topology.cores)) \(communicator.host)"
     let shares = communicator.gatherEverywhere(own).map { text in
-      let fields = text.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
+      let fields = text.split(separator: " ", maxSplits: 4, omittingEmptySubsequences: false)
       return Share(
-        host: String(fields[3]), cores: SystemFile.numbers(inList: fields[2]), threads: Int(fields[0]) ?? 0,
-        coresOfHost: Int(fields[1]) ?? 0)
+        host: String(fields[4]), cores: SystemFile.numbers(inList: fields[3]), threads: Int(fields[0]) ?? 0,
+        coresOfHost: Int(fields[1]) ?? 0, quota: Int(fields[2]).flatMap { $0 > 0 ? $0 : nil })
     }
     return ProcessLayout(shares: shares)
   }
@@ -97,8 +100,9 @@ extension ProcessLayout {
       let cores = Set(sets).count == 1 ? sets[0] : sets.joined(separator: " and ")
       let each = ranks.count == 1 ? "" : " each"
       let number = shares.map(\.coresOfHost).max() ?? 0
-      let shape =
-        "\(Self.threads(of: shares))\(each), \(Set(sets.joined()).count == 1 ? "core" : "cores") \(cores) of \(number)"
+      let quota = shares[0].quota.map { ", a quota of \($0)" } ?? ""
+      let noun = sets.count == 1 && shares[0].cores.count == 1 ? "core" : "cores"
+      let shape = "\(Self.threads(of: shares))\(each), \(noun) \(cores) of \(number)\(quota)"
       // Ranks are filled machine by machine, or dealt out over them: either way those alike are neighbours here.
       if let last = lines.last, last.shape == shape, last.ranks.count / last.hosts.count == ranks.count {
         lines[lines.count - 1].hosts.append(host)
@@ -140,20 +144,16 @@ extension ProcessLayout {
     var findings: [String] = []
     let all = Set(shares.flatMap(\.cores))
     let threads = shares.reduce(0) { $0 + $1.threads }
-    let usable = shares.map(\.coresOfHost).max() ?? 0
-    if let alone = shares.first(where: { $0.threads > $0.cores.count }), threads <= usable {
+    let usable = shares.map { min($0.coresOfHost, $0.quota ?? .max) }.max() ?? 0
+    if threads > usable {
       findings.append(
-        "\(alone.threads) threads of a rank compete for the \(count(alone.cores.count, "core")) that it is bound to; "
-          + "give mpirun --bind-to none")
-    } else if let crowd = crowd(shares, all) {
-      findings.append(
-        "\(count(crowd.ranks, "rank")) with \(count(crowd.threads, "thread")) together compete for "
-          + "\(count(crowd.cores, "core")); "
-          + (threads <= usable ? "give mpirun --bind-to none" : "lower --threads or start fewer ranks"))
-    } else if threads > usable {
-      findings.append(
-        "\(count(threads, "thread")) compete for the \(count(usable, "core")) that the container's quota allows; "
-          + "lower --threads or start fewer ranks")
+        "\(count(threads, "thread")) compete for \(count(usable, "core")); lower --threads or start fewer ranks")
+    } else if let crowd = crowd(shares) {
+      let who =
+        crowd.ranks == 1
+        ? "\(crowd.threads) threads of a rank compete for the \(count(crowd.cores, "core")) that it is bound to"
+        : "\(crowd.ranks) ranks with \(crowd.threads) threads are bound to the same \(count(crowd.cores, "core"))"
+      findings.append("\(who); give mpirun --bind-to none")
     }
     if threads < usable {
       findings.append(
@@ -167,8 +167,8 @@ extension ProcessLayout {
 
   /// Ranks that cannot all have the cores to themselves that they want: those confined to one set of cores, smaller than
   /// the number of their threads. The smallest such set, if there is any.
-  private static func crowd(_ shares: [Share], _ all: Set<Int>) -> (ranks: Int, threads: Int, cores: Int)? {
-    let sets = Set(shares.map { Set($0.cores) } + [all]).sorted { $0.count < $1.count }
+  private static func crowd(_ shares: [Share]) -> (ranks: Int, threads: Int, cores: Int)? {
+    let sets = Set(shares.map { Set($0.cores) } + [Set(shares.flatMap(\.cores))]).sorted { $0.count < $1.count }
     for set in sets {
       let confined = shares.filter { set.isSuperset(of: $0.cores) }
       let threads = confined.reduce(0) { $0 + $1.threads }

@@ -81,12 +81,44 @@ extension RankPrograms {
       let size = ranks ?? 1
       let threads = max(1, ProcessLayout.defaultThreads(nil) / size)
       for reports in job.reports(ranks: size) {
-        try #require(reports.count >= 2)
+        try #require(reports.count >= 3)
         #expect(reports[0] == "threads \(threads)")
         #expect(reports[1].hasPrefix("\(size == 1 ? "1 rank" : "\(size) ranks") on 1 machine, \(threads) thread"))
         #expect(
           reports[1].hasSuffix(size == 1 ? "; 5 pictures a step, 5 a rank" : "; 5 pictures a step, 2 or 3 a rank"))
+        #expect(reports[2].contains(size == 1 ? ": rank 0, \(threads) thread" : ": ranks 0-1, \(threads) thread"))
       }
+    }
+
+    static let hasSeveralProcessors = Processors.available().count >= 2
+
+    @Test(
+      "Ranks take NUMA nodes of their own, unless they are told to stay free",
+      .enabled(if: hasSeveralProcessors, "one processor cannot be shared out"))
+    func binding() throws {
+      let processors = Processors.available()
+      let (first, second) = (processors[0], processors[1])
+      let machine = try MadeUpMachine(caches: [], nodes: [first..<first + 1, second..<second + 1])
+      let words = ["bind", machine.root, "\(first)", "\(second)"]
+      let bound = try Job.run(ranks: 2, words)
+      #expect(bound.reports(ranks: 2) == [["[\(first)] threads 1"], ["[\(second)] threads 1"]])
+      let free = try Job.run(ranks: 2, words, environment: ["GSCNN_BIND": "none"])
+      #expect(free.reports(ranks: 2).allSatisfy { $0.first?.hasPrefix("\(processors) ") == true })
+      let alone = try Job.run(ranks: nil, words)
+      #expect(alone.reports(ranks: 1)[0].first?.hasPrefix("\(processors) ") == true)
+    }
+
+    @Test(
+      "Threads come from the affinity mask, whoever set it",
+      .enabled(if: hasSeveralProcessors, "a single processor has no part"))
+    func mask() throws {
+      let processors = Processors.available()
+      let confined = try Job.run(
+        "RankProgram", ["layout"], under: ["taskset", "-c", "\(processors[1])"])
+      #expect(confined.reports(ranks: 1)[0].first == "threads 1")
+      #expect(confined.output.contains { $0.contains("lie") && $0.contains("idle") })
+      let bound = try Job.run(ranks: 2, ["layout"], mpirun: ["--bind-to", "core"])
+      #expect(bound.reports(ranks: 2).map(\.first) == ["threads 1", "threads 1"])
     }
   }
 }
