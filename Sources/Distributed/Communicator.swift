@@ -106,7 +106,7 @@ package enum StartError: Error, CustomStringConvertible {
     switch self {
     case .alone("srun", let processes, let found):
       "srun started \(processes) processes but MPI finds \(found) of them, so that each would train by itself; use "
-        + "srun --mpi=pmix, or mpirun; for a single process, srun --ntasks=1 or unset SLURM_NTASKS"
+        + "srun --mpi=pmix, or mpirun; for a single process, srun --ntasks=1"
     case .alone(let launcher, let processes, let found):
       "\(launcher) started \(processes) processes but MPI finds \(found) of them, so that each would train by itself; "
         + "start the program with the mpirun of the Open MPI that it was built with"

@@ -22,7 +22,7 @@ extension RankPrograms {
 
     @Test("A launcher's process that finds no other is refused: each would take itself for rank 0")
     func refused() throws {
-      let slurm = try Job.run(ranks: nil, "facts", environment: ["SLURM_NTASKS": "4", "SLURM_PROCID": "2"])
+      let slurm = try Job.run(ranks: nil, "facts", environment: ["SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "2"])
       #expect(slurm.status == 3)
       #expect(slurm.output == [])
       #expect(slurm.errors.count == 1)
@@ -39,10 +39,12 @@ extension RankPrograms {
       #expect(mpirun.errors[0].contains("mpirun started 2 processes but MPI finds 1 of them"))
     }
 
-    @Test("A single task of srun needs no MPI")
+    @Test("A single task of srun needs no MPI, nor does a command in a batch script")
     func oneTask() throws {
-      let job = try Job.run(ranks: nil, "facts", environment: ["SLURM_NTASKS": "1", "SLURM_PROCID": "0"])
-      #expect(job.output == ["0 size 1 local 0 of 1 mpi 0"])
+      for tasks in ["SLURM_STEP_NUM_TASKS": "1", "SLURM_NTASKS": "4"] {
+        let job = try Job.run(ranks: nil, "facts", environment: [tasks.key: tasks.value, "SLURM_PROCID": "0"])
+        #expect(job.output == ["0 size 1 local 0 of 1 mpi 0"])
+      }
     }
 
     @Test("Sums, extremes, broadcasts and gathers reach every rank", arguments: [nil, 1, 3])
