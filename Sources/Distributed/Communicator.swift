@@ -41,7 +41,9 @@ package final class Communicator: @unchecked Sendable {
     throw StartError.alone(launcher, found: 1)
   }
 
-  /// A process alone.
+  /// This process by itself, whoever started it and others.
+  package static var alone: Communicator { Communicator() }
+
   private init() {
     handle = nil
     (rank, size, localRank, localSize) = (0, 1, 0, 1)

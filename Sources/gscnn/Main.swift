@@ -20,6 +20,7 @@ struct GSCNN: ParsableCommand {
     version: "gscnn 0.1.0",
     subcommands: [
       Synthesize.self, Prepare.self, Train.self, Evaluate.self, View.self, Info.self, Bench.self, Layout.self,
+      Plan.self,
     ])
 }
 

@@ -15,10 +15,10 @@ extension CommandLine {
 
     /// What launch/ranks calls mpirun with before the path of the program.
     private func mpirunOptions(_ words: [String], environment: [String: String] = [:]) throws -> [String] {
-      try standIns.command("mpirun", #"printf '%s\n' "$*" >>"$FOLDER/mpirun""#)
+      try standIns.command("mpirun", #"printf '%s\n' "$*" >>"$FOLDER/calls""#)
       let result = try standIns.run("ranks", words, environment: environment)
       #expect(result.status == 0, "\(result.errors)")
-      let call = try #require(standIns.lines("mpirun").last)
+      let call = try #require(standIns.lines("calls").last)
       return call.split(separator: " ").prefix { !$0.hasSuffix("/gscnn") }.map(String.init)
     }
 
