@@ -45,7 +45,7 @@ final class StandIns {
     variables["FOLDER"] = folder
     process.environment = variables.merging(environment) { $1 }
     let errors = "\(folder)/errors"
-    FileManager.default.createFile(atPath: errors, contents: nil)
+    try Data().write(to: URL(fileURLWithPath: errors))
     process.standardError = FileHandle(forWritingAtPath: errors)
     process.standardOutput = FileHandle.nullDevice
     process.standardInput = FileHandle.nullDevice

@@ -54,7 +54,7 @@ struct PlanTests {
     // The first bucket travels from 4 s to 4.8 s, hidden; the second from the end of the way back, for 0.2 s.
     let two = model.predict(cluster(nodes: 2, latency: 0), batchSize: 4)
     #expect(abs(two.gradientSeconds - 1) < 1e-9)
-    #expect(abs(two.exposedSeconds - 0.2) < 1e-9)
+    #expect(abs(two.exposedSeconds - 0.2) < 1e-9, "\(two)")
     #expect(abs(two.stepSeconds - (6.5 + two.sumSeconds + 0.2)) < 1e-9)
     #expect(abs(two.computeSeconds - 6.5) < 1e-9)
     // Half a picture's compute hides less than a slow link needs: the step is as long as the exchange.
@@ -62,6 +62,19 @@ struct PlanTests {
     slow.linkBytesPerSecond = 1e6
     let bound = model.predict(slow, batchSize: 4)
     #expect(bound.exposedSeconds > 90 && bound.efficiency < 0.1)
+  }
+
+  @Test("Small sums wait behind gradients that are on the link, in each round")
+  func queue() {
+    var step = Self.step
+    step.backwardSums = [Int](repeating: 8, count: 10)
+    // Gradients that travel all the time: ten sums, two rounds each, behind 1 MiB at 1 MB/s.
+    var slow = cluster(nodes: 4, latency: 0)
+    slow.linkBytesPerSecond = 1e6
+    let waiting = CostModel(step: step).predict(slow, batchSize: 8).sumSeconds
+    #expect(abs(waiting - 10 * 2 * 1.048576) < 0.01)
+    slow.linkBytesPerSecond = 1e12
+    #expect(CostModel(step: step).predict(slow, batchSize: 8).sumSeconds < 1e-3)
   }
 
   @Test("Latency costs a round for each doubling of the ranks and each sum that the step waits for")

@@ -14,8 +14,8 @@ import Foundation
 /// - sums of gradients: a thread of its own makes them bucket by bucket, each from the time that it is complete (measured)
 ///   and the one before is summed, beside the way back; only what is left at its end counts. What the messages take of
 ///   the processor is taken from the way back: each byte that travels is copied twice and added;
-/// - between a large message and the next, small ones wait: while gradients travel, sums of batch norm wait for `queue`
-///   bytes a round;
+/// - where gradients travel over a link, a small sum waits in each round for what is before it on the link, which is up to
+///   `queue` bytes of each rank of the node; that makes the way back longer, while gradients are on their way;
 /// - update: as measured, on any number of pictures.
 ///
 /// An epoch has ⌊pictures/b⌋ steps, a validation, at the speed of the forward pass by pixels, and two checkpoints of
@@ -28,8 +28,8 @@ import Foundation
 package struct CostModel: Codable, Sendable {
   package var step: StepMeasure
   package var run: Run
-  /// Bytes of a gradient message that a node's link takes in before a small message can follow.
-  package static let queue = 256.0 * 1024
+  /// Bytes that a rank hands to the network before it waits: four pieces of 256 KiB (`TreeAllReduce`).
+  package static let queue = 4.0 * 256 * 1024
 
   /// What is trained.
   package struct Run: Codable, Sendable {
@@ -96,10 +96,14 @@ package struct CostModel: Codable, Sendable {
     let rounds = cluster.nodes > 1 ? log2(Double(cluster.nodes)).rounded(.up) : 0
     let alone = backward * cluster.slowest + processor
     let onLink = travelling.reduce(0) { $0 + $1.link }
-    let backwardSums =
-      step.backwardSums.reduce(0) { $0 + cluster.seconds(smallSumOf: $1) }
-      + Double(step.backwardSums.count) * rounds * Self.queue / cluster.linkBytesPerSecond * min(1, onLink / alone)
-    now += alone + backwardSums
+    let quick = step.backwardSums.reduce(0) { $0 + cluster.seconds(smallSumOf: $1) }
+    let queued = Self.queue * Double(cluster.ranksPerNode) / cluster.linkBytesPerSecond
+    let waits = Double(step.backwardSums.count) * rounds * queued
+    // The way back takes t = undelayed + waits · onLink / t as long as gradients do not travel all the time.
+    let undelayed = alone + quick
+    let back = min(undelayed + waits, (undelayed + (undelayed * undelayed + 4 * waits * onLink).squareRoot()) / 2)
+    let backwardSums = back - alone
+    now += back
     let end = now
 
     var sent = start

@@ -15,6 +15,8 @@ struct Layout: ParsableCommand {
   var command: [String] = []
 
   func run() throws {
+    // Everything after the name of the command is taken as it is, a call for help too.
+    if command == ["--help"] || command == ["-h"] { throw CleanExit.helpRequest(self) }
     let topology = Topology()
     let quota = ControlGroup().quota
     let ranks = topology.ranks(pictures: pictures, quota: quota)

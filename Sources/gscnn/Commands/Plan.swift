@@ -22,7 +22,9 @@ struct Plan: ParsableCommand {
   @Option(help: .value("number", "Compute threads of each rank (default: those of this machine)."))
   var threads: Int?
 
-  @Option(help: .value("gbit/s", "Speed of a machine's link, each way."))
+  @Option(
+    help: .value(
+      "gbit/s", "Speed of a machine's link, each way: 8 times the gigabytes_per_second of gscnn bench allreduce."))
   var linkGbit = 10.0
 
   @Option(help: .value("microseconds", "Time of a small message from one rank to another over the link."))
