@@ -46,15 +46,15 @@ package struct PlanTable {
   }
 
   private static let head =
-    "nodes  ranks  batch  share   step s  compute    sums  gradients  not hidden  efficiency  pict./s  GB/rank  epoch h  total h"
+    "nodes  ranks  batch  share   step s  compute    sums  gradients  not hidden  efficiency  pict./s  GB/rank  epoch min  total h"
 
   private static func line(_ prediction: CostModel.Prediction) -> String {
     String(
-      format: "%5d  %5d  %5d  %5d  %7.2f  %7.2f  %6.2f  %9.2f  %10.2f  %8.1f %%  %7.2f  %7.1f  %7.2f  %7.1f",
+      format: "%5d  %5d  %5d  %5d  %7.2f  %7.2f  %6.2f  %9.2f  %10.2f  %8.1f %%  %7.2f  %7.1f  %9.1f  %7.1f",
       prediction.nodes, prediction.ranks, prediction.batchSize, prediction.share, prediction.stepSeconds,
       prediction.computeSeconds, prediction.sumSeconds, prediction.gradientSeconds, prediction.exposedSeconds,
       100 * prediction.efficiency, prediction.picturesPerSecond, prediction.memoryMegabytes / 1e3,
-      prediction.epochSeconds / 3600, prediction.trainingHours)
+      prediction.epochSeconds / 60, prediction.trainingHours)
   }
 
   /// What a row cannot say.
