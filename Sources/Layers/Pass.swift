@@ -16,21 +16,25 @@ package final class Pass {
   package let workers: WorkerPool
   /// Sums over the global batch, for batch norm.
   package let reduction: any BatchReduction
-  /// Takes the time of every operation, where somebody wants to know.
+  /// Takes the time and the memory of every operation, where somebody wants to know.
   package let profile: Profile?
+  /// Floats that a tensor has about, where evaluation goes in bands (`Pass+Bands.swift`).
+  let bandFloats: Int
   private var steps: [() -> Void] = []
   private let whenComplete: (Parameter) -> Void
 
   /// - Parameter whenComplete: told during `backward()` of each parameter whose gradient is final.
   package init(
     _ mode: Mode, workers: WorkerPool, reduction: any BatchReduction = LocalBatch(), profile: Profile? = nil,
-    whenComplete: @escaping (Parameter) -> Void = { _ in }
+    bandFloats: Int = 16 << 20, whenComplete: @escaping (Parameter) -> Void = { _ in }
   ) {
     self.mode = mode
     self.workers = workers
     self.reduction = reduction
     self.profile = profile
+    self.bandFloats = bandFloats
     self.whenComplete = whenComplete
+    if mode == .training { profile?.passBegins() }
   }
 
   /// An operation's output.
@@ -38,16 +42,18 @@ package final class Pass {
   /// - Parameters:
   ///   - inputs: the activations it was made from; where none of them wants a gradient and `parameters` is empty, nothing is recorded.
   ///   - parameters: those whose gradients the step fills.
-  ///   - remake: how the backward pass can make the value again, if it can.
+  ///   - kept: how the backward pass will see the value; as it is, unless something else is said.
   ///   - back: fills the parameters' gradients and adds to the inputs' traces, given the gradient of the output, which it owns.
   func output(
-    _ value: Tensor, from inputs: [Activation], parameters: [Parameter] = [], remake: (() -> Tensor)? = nil,
-    back: @escaping (_ gradient: Tensor) -> Void
+    _ part: Profile.Part, _ value: Tensor, from inputs: [Activation], parameters: [Parameter] = [],
+    kept: Kept? = nil, back: @escaping (_ gradient: Tensor) -> Void
   ) -> Activation {
     guard mode == .training, !parameters.isEmpty || inputs.contains(where: { $0.trace != nil }) else {
       return Activation(value)
     }
-    let trace = Trace(remake: remake)
+    let trace = Trace()
+    let kept = kept ?? Kept(value)
+    profile?.made(kept, by: part, name: parameters.first?.name)
     steps.append { [whenComplete] in
       // Without a gradient the output had no part in the loss.
       guard let gradient = trace.takeGradient() else {
@@ -56,11 +62,12 @@ package final class Pass {
       back(gradient)
       for parameter in parameters { whenComplete(parameter) }
     }
-    return Activation(value, trace: trace)
+    return Activation(value, trace: trace, kept: kept)
   }
 
   /// Goes back, last step first. The gradients of the network's outputs must have been added to their traces.
   package func backward() {
+    profile?.wayBackBegins()
     while let step = steps.popLast() { step() }
   }
 }
