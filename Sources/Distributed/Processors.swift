@@ -10,8 +10,8 @@ package enum Processors {
   package static func available() -> [Int] {
     let online = SystemFile.list(in: "/sys/devices/system/cpu/online") ?? []
     let allowed =
-      SystemFile.text(of: "/proc/thread-self/status")?.split(separator: "\n")
-      .first { $0.hasPrefix("Cpus_allowed_list:") }.map { SystemFile.numbers(inList: $0.dropFirst(18)) } ?? online
+      SystemFile.firstLine(of: "/proc/thread-self/status", after: "Cpus_allowed_list:").map(SystemFile.numbers(inList:))
+      ?? online
     let available = online.isEmpty ? allowed : Set(allowed).intersection(online).sorted()
     return available.isEmpty ? Array(0..<max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) : available
   }

@@ -14,6 +14,13 @@ enum SystemFile {
     return String(text[first...last])
   }
 
+  /// What follows `beginning` in the first line that begins with it.
+  static func firstLine(of path: String, after beginning: String) -> String? {
+    text(of: path)?.split(separator: "\n").first { $0.hasPrefix(beginning) }.map {
+      String($0.dropFirst(beginning.count))
+    }
+  }
+
   static func number(in path: String) -> Int? { text(of: path).flatMap { Int($0) } }
 
   /// The numbers of a list such as "0-3,8,10-11"; nil where the file cannot be read.
