@@ -25,6 +25,7 @@ let package = Package(
   ],
   targets: [
     // MARK: - C libraries
+    .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
@@ -44,7 +45,7 @@ let package = Package(
     .target(name: "Cityscapes", dependencies: ["Tensors", "Pictures"]),
 
     // MARK: - Ranks and files
-    .target(name: "Distributed", dependencies: ["COpenMPI", "Tensors", "Layers"]),
+    .target(name: "Distributed", dependencies: ["CLinux", "COpenMPI", "Tensors", "Layers"]),
     .target(name: "Weights", dependencies: ["Tensors", "Layers"]),
 
     // MARK: - The trainer

@@ -41,7 +41,9 @@ package final class Communicator: @unchecked Sendable {
     throw StartError.alone(launcher, found: 1)
   }
 
-  /// A process alone.
+  /// This process by itself, whoever started it and others.
+  package static var alone: Communicator { Communicator() }
+
   private init() {
     handle = nil
     (rank, size, localRank, localSize) = (0, 1, 0, 1)
@@ -106,7 +108,7 @@ package enum StartError: Error, CustomStringConvertible {
     switch self {
     case .alone("srun", let processes, let found):
       "srun started \(processes) processes but MPI finds \(found) of them, so that each would train by itself; use "
-        + "srun --mpi=pmix, or mpirun; for a single process, srun --ntasks=1 or unset SLURM_NTASKS"
+        + "srun --mpi=pmix, or mpirun; for a single process, srun --ntasks=1"
     case .alone(let launcher, let processes, let found):
       "\(launcher) started \(processes) processes but MPI finds \(found) of them, so that each would train by itself; "
         + "start the program with the mpirun of the Open MPI that it was built with"

@@ -17,7 +17,8 @@ package struct Launcher: Equatable {
       .contains { variable($0) != nil }
     if let processes = number("OMPI_COMM_WORLD_SIZE") {
       self.init("mpirun", processes, number("OMPI_COMM_WORLD_RANK"), connects)
-    } else if let rank = number("SLURM_PROCID"), let processes = number("SLURM_STEP_NUM_TASKS", "SLURM_NTASKS") {
+    } else if let rank = number("SLURM_PROCID"), let processes = number("SLURM_STEP_NUM_TASKS") {
+      // A batch script has a rank, 0, and the number of tasks of the allocation too, but was not started by srun.
       self.init("srun", processes, rank, connects)
     } else if connects {
       self.init("the launcher", number("PMI_SIZE"), number("PMI_RANK", "PMIX_RANK"), true)

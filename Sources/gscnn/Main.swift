@@ -12,13 +12,16 @@ struct GSCNN: ParsableCommand {
     discussion: """
       A first run:
         gscnn synthesize --data-path data
-        launch/ranks -n 2 gscnn train --data-path data --crop-h 128 --crop-w 128
+        launch/ranks gscnn train --data-path data --crop-h 128 --crop-w 128
 
       Exit status: 0 done; 1 it failed; 2 the call is wrong; 75 stopped on a scheduler's signal after saving, start it \
       again with --resume auto; 130 the same after Ctrl-C. Messages go to standard error, results to standard output.
       """,
     version: "gscnn 0.1.0",
-    subcommands: [Synthesize.self, Prepare.self, Train.self, Evaluate.self, View.self, Info.self, Bench.self])
+    subcommands: [
+      Synthesize.self, Prepare.self, Train.self, Evaluate.self, View.self, Info.self, Bench.self, Layout.self,
+      Plan.self,
+    ])
 }
 
 @main

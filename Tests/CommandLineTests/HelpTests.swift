@@ -95,6 +95,16 @@ extension CommandLine {
         "bench evaluate", [("--height <pixels>", "default: 1024)"), ("--width <pixels>", "default: 2048)")])
       try expect(
         "bench loader", [("--batch-size, --batch_size <pictures>", "default: 2)"), ("--threads", "default: 1)")])
+      try expect(
+        "plan",
+        [
+          ("--nodes <numbers>", "default: 1)"), ("--ranks-per-node <number>", "default: 1)"),
+          ("--threads <number>", "default: those of this machine)"), ("--link-gbit <gbit/s>", "default: 10.0)"),
+          ("--latency-us <microseconds>", "default: 30.0)"),
+          ("--batch-size, --batch_size <pictures>", "default: 4)"), ("--pictures <number>", "default: 2975)"),
+          ("--step-seconds <seconds>", "bench step"), ("--json", "JSON"),
+        ])
+      try expect("layout", [("<command>", "default: train)")])
       try expect("bench allreduce", [("--bytes <bytes>", "default: 26214400)")])
     }
 

@@ -22,7 +22,7 @@ extension RankPrograms {
 
     @Test("A launcher's process that finds no other is refused: each would take itself for rank 0")
     func refused() throws {
-      let slurm = try Job.run(ranks: nil, "facts", environment: ["SLURM_NTASKS": "4", "SLURM_PROCID": "2"])
+      let slurm = try Job.run(ranks: nil, "facts", environment: ["SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "2"])
       #expect(slurm.status == 3)
       #expect(slurm.output == [])
       #expect(slurm.errors.count == 1)
@@ -39,10 +39,12 @@ extension RankPrograms {
       #expect(mpirun.errors[0].contains("mpirun started 2 processes but MPI finds 1 of them"))
     }
 
-    @Test("A single task of srun needs no MPI")
+    @Test("A single task of srun needs no MPI, nor does a command in a batch script")
     func oneTask() throws {
-      let job = try Job.run(ranks: nil, "facts", environment: ["SLURM_NTASKS": "1", "SLURM_PROCID": "0"])
-      #expect(job.output == ["0 size 1 local 0 of 1 mpi 0"])
+      for tasks in ["SLURM_STEP_NUM_TASKS": "1", "SLURM_NTASKS": "4"] {
+        let job = try Job.run(ranks: nil, "facts", environment: [tasks.key: tasks.value, "SLURM_PROCID": "0"])
+        #expect(job.output == ["0 size 1 local 0 of 1 mpi 0"])
+      }
     }
 
     @Test("Sums, extremes, broadcasts and gathers reach every rank", arguments: [nil, 1, 3])
@@ -81,12 +83,44 @@ extension RankPrograms {
       let size = ranks ?? 1
       let threads = max(1, ProcessLayout.defaultThreads(nil) / size)
       for reports in job.reports(ranks: size) {
-        try #require(reports.count >= 2)
+        try #require(reports.count >= 3)
         #expect(reports[0] == "threads \(threads)")
         #expect(reports[1].hasPrefix("\(size == 1 ? "1 rank" : "\(size) ranks") on 1 machine, \(threads) thread"))
         #expect(
           reports[1].hasSuffix(size == 1 ? "; 5 pictures a step, 5 a rank" : "; 5 pictures a step, 2 or 3 a rank"))
+        #expect(reports[2].contains(size == 1 ? ": rank 0, \(threads) thread" : ": ranks 0-1, \(threads) thread"))
       }
+    }
+
+    static let hasSeveralProcessors = Processors.available().count >= 2
+
+    @Test(
+      "Ranks take NUMA nodes of their own, unless they are told to stay free",
+      .enabled(if: hasSeveralProcessors, "one processor cannot be shared out"))
+    func binding() throws {
+      let processors = Processors.available()
+      let (first, second) = (processors[0], processors[1])
+      let machine = try MadeUpMachine(caches: [], nodes: [first..<first + 1, second..<second + 1])
+      let words = ["bind", machine.root, "\(first)", "\(second)"]
+      let bound = try Job.run(ranks: 2, words)
+      #expect(bound.reports(ranks: 2) == [["[\(first)] threads 1"], ["[\(second)] threads 1"]])
+      let free = try Job.run(ranks: 2, words, environment: ["GSCNN_BIND": "none"])
+      #expect(free.reports(ranks: 2).allSatisfy { $0.first?.hasPrefix("\(processors) ") == true })
+      let alone = try Job.run(ranks: nil, words)
+      #expect(alone.reports(ranks: 1)[0].first?.hasPrefix("\(processors) ") == true)
+    }
+
+    @Test(
+      "Threads come from the affinity mask, whoever set it",
+      .enabled(if: hasSeveralProcessors, "a single processor has no part"))
+    func mask() throws {
+      let processors = Processors.available()
+      let confined = try Job.run(
+        "RankProgram", ["layout"], under: ["taskset", "-c", "\(processors[1])"])
+      #expect(confined.reports(ranks: 1)[0].first == "threads 1")
+      #expect(confined.output.contains { $0.contains("lie") && $0.contains("idle") })
+      let bound = try Job.run(ranks: 2, ["layout"], mpirun: ["--bind-to", "core"])
+      #expect(bound.reports(ranks: 2).map(\.first) == ["threads 1", "threads 1"])
     }
   }
 }

@@ -13,7 +13,8 @@ struct DecisionTests {
     #expect(mpirun?.name == "mpirun" && mpirun?.processes == 4 && mpirun?.rank == 1 && mpirun?.connects == true)
     let srun = launcher(["SLURM_NTASKS": "8", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1", "PMIX_RANK": "1"])
     #expect(srun?.name == "srun" && srun?.processes == 2 && srun?.rank == 1 && srun?.connects == true)
-    let unconnected = launcher(["SLURM_NTASKS": "8", "SLURM_PROCID": "1"])
+    #expect(launcher(["SLURM_NTASKS": "8", "SLURM_PROCID": "0"]) == nil, "a batch script")
+    let unconnected = launcher(["SLURM_STEP_NUM_TASKS": "8", "SLURM_PROCID": "1"])
     #expect(unconnected?.processes == 8 && unconnected?.connects == false)
     let other = launcher(["PMI_SIZE": "3", "PMI_RANK": "2"])
     #expect(other?.processes == 3 && other?.rank == 2 && other?.connects == true)
@@ -65,52 +66,5 @@ struct DecisionTests {
     #expect(seen.insert(digest(Array(floats[..<16]), Array(floats[16...]))).inserted)
     #expect(digest([0]) != digest([-0.0]))
     #expect(digest(floats) == digest(floats))
-  }
-
-  @Test("Processors that several ranks may use are shared out; a binding is kept")
-  func shares() {
-    func layout(_ shares: [(String, [Int])]) -> ProcessLayout {
-      ProcessLayout(shares: shares.map { ProcessLayout.Share(host: $0.0, processors: $0.1, threads: 0) })
-    }
-    let all = Array(0..<10)
-    let free = layout([("a", all), ("a", all), ("a", all), ("b", all)])
-    #expect((0..<4).map { free.fairShare(of: $0) } == [3, 3, 3, 10])
-    let six = layout([(String, [Int])](repeating: ("a", Array(0..<6)), count: 6))
-    #expect((0..<6).map { six.fairShare(of: $0) } == [1, 1, 1, 1, 1, 1])
-    let bound = layout([("a", [0, 1, 2, 3]), ("a", [4, 5, 6, 7])])
-    #expect((0..<2).map { bound.fairShare(of: $0) } == [4, 4])
-    let crowded = layout([("a", [0]), ("a", [0])])
-    #expect(crowded.fairShare(of: 0) == 0)
-  }
-
-  @Test("Lists of processors are read as the kernel writes them")
-  func processors() {
-    #expect(Processors.numbers(inList: "\t0-3,8,10-11\n") == [0, 1, 2, 3, 8, 10, 11])
-    #expect(Processors.numbers(inList: "5\n") == [5])
-    #expect(Processors.numbers(inList: "\n") == [])
-  }
-
-  @Test("A container's quota is read in whole processors")
-  func quota() {
-    #expect(Processors.count(ofQuota: "max 100000\n") == nil)
-    #expect(Processors.count(ofQuota: "200000 100000\n") == 2)
-    #expect(Processors.count(ofQuota: "150000 100000\n") == 2)
-    #expect(Processors.count(ofQuota: "50000 100000\n") == 1)
-    #expect(Processors.count(ofQuota: "") == nil)
-  }
-
-  @Test("A layout is described, and a crowd is warned of")
-  func descriptions() {
-    func layout(_ shares: (String, [Int], Int)...) -> ProcessLayout {
-      ProcessLayout(shares: shares.map { ProcessLayout.Share(host: $0.0, processors: $0.1, threads: $0.2) })
-    }
-    let good = layout(("a", [0, 1, 2, 3], 2), ("a", [0, 1, 2, 3], 2), ("b", [0, 1, 2, 3], 4))
-    #expect(good.description == "3 ranks on 2 machines, 2 to 4 threads each")
-    #expect(good.warning == nil)
-    let crowd = layout(("a", [0, 1], 2), ("a", [0, 1], 2))
-    #expect(crowd.description == "2 ranks on 1 machine, 2 threads each")
-    #expect(crowd.warning?.hasPrefix("4 threads compete for 2 processors on a") == true)
-    let bound = layout(("a", [0], 2), ("a", [1, 2, 3], 1))
-    #expect(bound.warning?.contains("--bind-to none") == true)
   }
 }

@@ -66,10 +66,4 @@ extension RankProgram {
     clock_gettime(clockid_t(clock), &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
-
-  static func layout(_ communicator: Communicator) {
-    let threads = ProcessLayout.defaultThreads(communicator)
-    communicator.report("threads \(threads)")
-    for line in ProcessLayout.describe(communicator, threads: threads, batchSize: 5) { communicator.report(line) }
-  }
 }

@@ -21,6 +21,7 @@ enum RankProgram {
     switch name {
     case "facts": facts(communicator)
     case "layout": layout(communicator)
+    case "bind": bind(communicator, machine: arguments[0], processors: numbers)
     case "sum-floats": sumFloats(communicator, numbers)
     case "sum-doubles": sumDoubles(communicator, count: numbers[0])
     case "collectives": collectives(communicator)

@@ -1,0 +1,46 @@
+import Foundation
+import Testing
+
+extension CommandLine {
+  @Suite("plan and layout")
+  struct PlanCommandTests {
+    let work: Workplace
+
+    init() throws { work = try Workplace() }
+
+    private let small = ["plan", "--crop-h", "32", "--crop-w", "32", "--step-seconds", "8", "--threads", "1"]
+
+    @Test("plan compares numbers of machines, in a table and as JSON")
+    func plan() throws {
+      let table = try work.gscnn(small + ["--nodes", "1,4"])
+      #expect(table.status == 0 && table.errors == [])
+      #expect(table.output.contains { $0.hasPrefix("nodes  ranks  batch") })
+      let json = try work.gscnn(small + ["--nodes", "1,4", "--json"])
+      let plan = try JSONSerialization.jsonObject(with: Data(json.output.joined().utf8)) as? [String: Any]
+      let predictions = try #require(plan?["predictions"] as? [[String: Any]])
+      #expect(predictions.map { $0["nodes"] as? Int } == [1, 1, 1, 1, 4, 4, 4, 4])
+      #expect(predictions.map { $0["batch_size"] as? Int } == [4, 8, 16, 32, 4, 8, 16, 32])
+      // The step that was given, of two pictures, with two shares and an update that does not grow.
+      let seconds = try #require(predictions[0]["step_seconds"] as? Double)
+      #expect(seconds > 12 && seconds < 16.001)
+    }
+
+    @Test(
+      "plan refuses what is no cluster, in a line that names the option",
+      arguments: [
+        ("--nodes", "0"), ("--nodes", "1,,2"), ("--nodes", "many"), ("--link-gbit", "0"), ("--latency-us", "-1"),
+        ("--ranks-per-node", "0"), ("--step-seconds", "nan"), ("--spread", "inf"),
+      ])
+    func refusals(option: String, value: String) throws {
+      try work.expectRefusal(["plan", option, value], status: 2, saying: "\(option) ", "give ")
+    }
+
+    @Test("layout gives every rank of a training the same number of pictures, and other work to one rank")
+    func layout() throws {
+      let train = try work.gscnn("layout", "train", "--batch-size", "6")
+      let ranks = try #require(train.output.first?.split(separator: " ").first.flatMap { Int($0) })
+      #expect(ranks >= 1 && 6 % ranks == 0)
+      #expect(try work.gscnn("layout", "info", "model.safetensors").output.first?.hasPrefix("1 rank (") == true)
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import Foundation
+import Testing
+
+/// A folder with commands that stand in for those of a cluster, and a script of `launch/` that finds them in PATH.
+final class StandIns {
+  let folder = FileManager.default.temporaryDirectory.appending(path: "gscnn-stand-ins-\(UUID().uuidString)").path
+
+  init() throws { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+  static let launch = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../launch")
+    .standardizedFileURL.path
+
+  /// Makes a command of lines of shell.
+  func command(_ name: String, _ lines: String...) throws {
+    let file = URL(fileURLWithPath: folder).appending(path: name)
+    try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data((["#!/usr/bin/env bash"] + lines).joined(separator: "\n").utf8).write(to: file)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+  }
+
+  /// The lines that stand-ins have added to a file.
+  func lines(_ name: String) -> [String] {
+    let text = try? String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
+    return (text ?? "").split(separator: "\n").map(String.init)
+  }
+
+  /// Runs a script with `$FOLDER` as the folder of the stand-ins, and waits for its end.
+  ///
+  /// - Parameters:
+  ///   - meanwhile: is handed the process; the test goes on when it returns and the script has ended.
+  /// - Returns: the exit status and the lines of standard error.
+  func run(
+    _ script: String, _ words: [String], environment: [String: String] = [:],
+    meanwhile: (Process) throws -> Void = { _ in }
+  ) throws -> (status: Int32, errors: [String]) {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "\(Self.launch)/\(script)")
+    process.arguments = words
+    var variables = ProcessInfo.processInfo.environment.filter { variable in
+      !["OMPI_", "PMIX_", "PMI_", "SLURM_", "GSCNN_"].contains { variable.key.hasPrefix($0) }
+    }
+    variables["PATH"] = "\(folder):\(variables["PATH"] ?? "/usr/bin:/bin")"
+    variables["FOLDER"] = folder
+    process.environment = variables.merging(environment) { $1 }
+    let errors = "\(folder)/errors"
+    try Data().write(to: URL(fileURLWithPath: errors))
+    process.standardError = FileHandle(forWritingAtPath: errors)
+    process.standardOutput = FileHandle.nullDevice
+    process.standardInput = FileHandle.nullDevice
+    // The script inherits the signals that this thread blocks, and the tests' threads block almost all.
+    var none = sigset_t()
+    var blocked = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &blocked)
+    defer { pthread_sigmask(SIG_SETMASK, &blocked, nil) }
+    try process.run()
+    do {
+      try meanwhile(process)
+    } catch {
+      process.terminate()
+      throw error
+    }
+    process.waitUntilExit()
+    return (process.terminationStatus, lines("errors"))
+  }
+}
