@@ -30,7 +30,7 @@ package enum Processors {
   }
 
   /// What follows `beginning` in the first line of a file that begins with it.
-  private static func firstLine(of path: String, after beginning: String = "") -> String? {
+  static func firstLine(of path: String, after beginning: String = "") -> String? {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }
     var bytes = [CChar](repeating: 0, count: 8192)
