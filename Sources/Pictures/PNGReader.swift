@@ -10,6 +10,7 @@ package final class PNGReader {
   private var file = Memory()
   /// Unpacked rows with their filters, the last ones of them.
   private var rows = Memory()
+  /// A row of zeros, and rows above those that are wanted.
   private var zeros = Memory()
 
   private var path = ""
@@ -185,11 +186,12 @@ package final class PNGReader {
     let channels = kind.channels
     let line = 1 + header.width * channels
     let count = columns * channels
-    zeros.reserve(2 * (count + PNGFilter.slack))
-    zeros.start.update(repeating: 0, count: count + PNGFilter.slack)
+    let room = count + PNGFilter.slack
+    zeros.reserve(3 * room)
+    zeros.start.update(repeating: 0, count: room)
     rows.reserve(Inflater.window + 2 * line + Self.portion + Inflater.outputSlack + PNGFilter.slack)
-    // Rows above the first one that is wanted are needed only to predict it: they share the place of one.
-    let spare = zeros.start + count + PNGFilter.slack
+    // Rows above the first one that is wanted are needed only to predict it: they take turns in the places of two.
+    let spare = (zeros.start + room, zeros.start + 2 * room)
     var above = UnsafePointer(zeros.start)
 
     var (next, output) = (rows.start, rows.start)  // the first row that is not undone; the end of what is unpacked
@@ -200,7 +202,9 @@ package final class PNGReader {
       output = end
       while row < range.upperBound, next + line <= output {
         guard let filter = PNGFilter(rawValue: next[0]) else { return false }
-        let target = row < range.lowerBound ? spare : pixels + (row - range.lowerBound) * count
+        let target =
+          row >= range.lowerBound
+          ? pixels + (row - range.lowerBound) * count : row % 2 == 0 ? spare.0 : spare.1
         filter.undo(next + 1, above: above, to: target, count: count, channels: channels)
         above = UnsafePointer(target)
         next += line

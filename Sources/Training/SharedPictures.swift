@@ -6,7 +6,7 @@ import Pictures
 extension SharedSlots: PictureCache {}
 
 /// The cache of decoded training pictures that the ranks of each machine share.
-enum SharedPictures {
+package enum SharedPictures {
   /// Makes an empty cache; picture n of the split has place n, and those beyond the last place have none. Every rank
   /// takes part.
   ///
@@ -46,7 +46,7 @@ enum SharedPictures {
   /// - Parameters:
   ///   - available: bytes that programs may still take.
   ///   - toShare: a folder in memory that shared bytes count in, and what there is room for; nil where they do not.
-  static func shortage(
+  package static func shortage(
     of bytes: Int, host: String, available: Int?, toShare: (folder: String, bytes: Int)?
   ) -> String? {
     func text(_ bytes: Int) -> String { String(format: "%.2f GB", Double(bytes) / 1e9) }
