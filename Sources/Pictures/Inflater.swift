@@ -4,7 +4,7 @@
 /// beyond the memory that was lent is touched.
 final class Inflater {
   /// Bytes that may be read beyond the end of the stream.
-  static let inputSlack = 16
+  static let inputSlack = 32
   /// Bytes that may be written beyond the place where unpacking was to end.
   static let outputSlack = 258 + 48
   /// How far back a stream may refer to what was unpacked.
@@ -203,13 +203,15 @@ final class Inflater {
   }
 
   private func buildTables(literals literalCount: Int, distances distanceCount: Int) -> Bool {
-    let areCodes = Self.literalMeanings.withUnsafeBufferPointer { meanings in
-      meanings.baseAddress.map { literals.build(lengths: lengths, count: literalCount, meanings: $0) } ?? false
-    } && Self.distanceMeanings.withUnsafeBufferPointer { meanings in
-      meanings.baseAddress.map {
-        distances.build(lengths: lengths + literalCount, count: distanceCount, meanings: $0, mayBeIncomplete: true)
-      } ?? false
-    }
+    let areCodes =
+      Self.literalMeanings.withUnsafeBufferPointer { meanings in
+        meanings.baseAddress.map { literals.build(lengths: lengths, count: literalCount, meanings: $0) } ?? false
+      }
+      && Self.distanceMeanings.withUnsafeBufferPointer { meanings in
+        meanings.baseAddress.map {
+          distances.build(lengths: lengths + literalCount, count: distanceCount, meanings: $0, mayBeIncomplete: true)
+        } ?? false
+      }
     if areCodes {
       literals.joinLiterals()
       stage = .compressed
@@ -234,7 +236,8 @@ final class Inflater {
       count &-= Int(truncatingIfNeeded: entry & 63)
     }
     @inline(__always) func put(_ entry: HuffmanTable.Entry) {
-      UnsafeMutableRawPointer(output).storeBytes(of: UInt16(truncatingIfNeeded: entry &>> 16).littleEndian, as: UInt16.self)
+      UnsafeMutableRawPointer(output).storeBytes(
+        of: UInt16(truncatingIfNeeded: entry &>> 16).littleEndian, as: UInt16.self)
       output += HuffmanTable.count(entry)
       take(entry)
     }

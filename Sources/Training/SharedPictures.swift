@@ -55,7 +55,8 @@ package enum SharedPictures {
         + "which keeps some of the pictures, or leave it out"
     }
     if let toShare, bytes > toShare.bytes {
-      return "\(text(bytes)) would be filled, but \(toShare.folder) on \(host) has room for \(text(toShare.bytes)); give "
+      return
+        "\(text(bytes)) would be filled, but \(toShare.folder) on \(host) has room for \(text(toShare.bytes)); give "
         + "less, or make it larger (mount -o remount,size=… \(toShare.folder); docker run --shm-size=…; an emptyDir of "
         + "medium Memory in Kubernetes)"
     }

@@ -152,7 +152,8 @@ package final class Trainer {
       if validation == nil { return try interrupted() }
     }
     let report = EpochReport(
-      epoch: epoch, of: state.running, loading: loadingOfAllRanks(), validation: validation, rate: schedule.rate(epoch: epoch),
+      epoch: epoch, of: state.running, loading: loadingOfAllRanks(), validation: validation,
+      rate: schedule.rate(epoch: epoch),
       batchSize: options.batchSize)
     let isBest = validation.map { $0.metrics.meanClassIoU > state.bestMeanIoU ?? -1 } ?? false
     var tested: Evaluation?

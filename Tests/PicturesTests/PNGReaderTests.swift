@@ -135,7 +135,7 @@ struct PNGReaderTests {
     try PNG.write(picture, to: folder.file("a.png"))
     let chunks = CraftedPNG.chunks(try bytes(of: folder.file("a.png")))
     var refused = 0
-    for index in 0..<3000 {
+    for index in 0..<1500 {
       let places = Picture.noise(2, 1, channels: 3, seed: UInt64(index)).pixels.map(Int.init)
       var file = CraftedPNG.signature
       for (name, content) in chunks {
@@ -148,13 +148,14 @@ struct PNGReaderTests {
         }
         file += CraftedPNG.chunk(name, content)
       }
-      let path = try folder.write(file, as: "b.png")
+      // Each under a name of its own: some file systems wait for the disk where a file takes the place of another.
+      let path = try folder.write(file, as: "\(index).png")
       if let read = try? PNG.read(path, as: .grey) {
         #expect((read.width, read.height) == (60, 40))
       } else {
         refused += 1
       }
     }
-    #expect(refused > 1000)
+    #expect(refused > 500)
   }
 }
