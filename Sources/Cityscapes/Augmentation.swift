@@ -48,4 +48,17 @@ package struct Augmentation: Equatable, Sendable {
     let column = random.below(max(resized.width - crop.width, 0) + 1)
     return Augmentation(scale: scale, row: row, column: column, flip: random.below(2) == 1)
   }
+
+  /// The part of the resized picture that a crop shows; beyond it is padding.
+  func shown(of picture: Size, crop: Size) -> Picture.Window {
+    let resized = scale.resized(picture)
+    return Picture.Window(
+      x: column, y: row, width: min(crop.width, resized.width - column), height: min(crop.height, resized.height - row))
+  }
+
+  /// The part of the picture itself that a crop is made of.
+  func source(of picture: Size, crop: Size) -> Picture.Window {
+    Resize.source(
+      of: shown(of: picture, crop: crop), width: picture.width, height: picture.height, by: scale.factor)
+  }
 }

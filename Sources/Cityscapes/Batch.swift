@@ -16,7 +16,9 @@ package struct Batch: Sendable {
   /// Samples, each treated as said, cut to `crop`.
   package init(_ samples: [(sample: Sample, augmentation: Augmentation)], crop: Size) {
     let builder = BatchBuilder(indices: samples.map(\.sample.index), size: crop)
-    for (place, entry) in samples.enumerated() { builder.fill(place, with: entry.sample, entry.augmentation) }
+    for (place, entry) in samples.enumerated() {
+      entry.sample.withView { builder.fill(place, with: $0, entry.augmentation) }
+    }
     self = builder.finished()
   }
 
@@ -57,7 +59,7 @@ final class BatchBuilder: @unchecked Sendable {
   deinit { maps.deallocate() }
 
   /// Writes every float and byte of place `place`.
-  func fill(_ place: Int, with sample: Sample, _ augmentation: Augmentation) {
+  func fill(_ place: Int, with sample: SampleView, _ augmentation: Augmentation) {
     let pixels = shape.pixelsPerPicture
     Cropping.write(
       sample, augmentation, size: shape.size,

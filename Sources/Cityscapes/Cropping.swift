@@ -12,13 +12,12 @@ enum Cropping {
     let boundary: UnsafeMutablePointer<UInt8>
   }
 
-  /// - Parameter size: of the crop. Beyond the resized picture it shows 0 after normalisation, and ignored labels.
-  static func write(_ sample: Sample, _ augmentation: Augmentation, size: Size, to target: Target) {
+  /// - Parameters:
+  ///   - sample: holds `augmentation.source(of: …, crop: size)` at least.
+  ///   - size: of the crop. Beyond the resized picture it shows 0 after normalisation, and ignored labels.
+  static func write(_ sample: SampleView, _ augmentation: Augmentation, size: Size, to target: Target) {
     let (factor, flip) = (augmentation.scale.factor, augmentation.flip)
-    let resized = augmentation.scale.resized(Size(sample.picture.height, sample.picture.width))
-    let window = Picture.Window(
-      x: augmentation.column, y: augmentation.row, width: min(size.width, resized.width - augmentation.column),
-      height: min(size.height, resized.height - augmentation.row))
+    let window = augmentation.shown(of: sample.size, crop: size)
 
     let colours = Resize.bilinear(sample.picture, by: factor, window: window)
     normalised.withUnsafeBufferPointer { normalised in
@@ -30,18 +29,13 @@ enum Cropping {
         return colour
       }
     }
-    place(
-      Resize.nearest(sample.canny, by: factor, window: window), in: size, flip, padding: Float(0),
-      to: UnsafeMutableRawPointer(target.canny)
-    ) { $0[0] == 0 ? 0 : 1 }
-    place(
-      Resize.nearest(sample.boundary, by: factor, window: window), in: size, flip, padding: UInt8(0),
-      to: UnsafeMutableRawPointer(target.boundary)
-    ) { min($0[0], 1) }
-    place(
-      Resize.nearest(sample.trainIds, by: factor, window: window), in: size, flip, padding: Label.ignored,
-      to: UnsafeMutableRawPointer(target.trainIds)
-    ) { $0[0] }
+    let truth = Resize.nearest(sample.truth, by: factor, window: window)
+    place(truth, in: size, flip, padding: GroundTruth.nothing, to: UnsafeMutableRawPointer(target.trainIds)) { $0[0] }
+    // Each map is a loop of its own from the first, in which pixels are in place: such loops become vector instructions.
+    let count = size.height * size.width
+    for pixel in 0..<count { target.canny[pixel] = GroundTruth.canny(target.trainIds[pixel]) }
+    for pixel in 0..<count { target.boundary[pixel] = GroundTruth.boundary(target.trainIds[pixel]) }
+    for pixel in 0..<count { target.trainIds[pixel] = GroundTruth.trainId(target.trainIds[pixel]) }
   }
 
   /// A pixel of the network's input: three values and the padding of `Shape.stride`.

@@ -31,13 +31,16 @@ package final class Loader: Sendable {
   ///   - batches: the indices of the samples of each batch, in the order in which they are wanted.
   ///   - threads: how many decode at once; at least 1.
   ///   - ahead: how many batches may be ready or in work before they are asked for; at least 1.
+  ///   - cache: where decoded pictures stay; must outlive the loader's threads, which end with `stop()`.
   package init(
-    samples: [SamplePaths], batches: [[Int]], treatment: Treatment, threads: Int = 1, ahead: Int = 2
+    samples: [SamplePaths], batches: [[Int]], treatment: Treatment, threads: Int = 1, ahead: Int = 2,
+    cache: (any PictureCache)? = nil
   ) {
     precondition(threads >= 1 && ahead >= 1)
     precondition(batches.allSatisfy { !$0.isEmpty }, "a batch holds at least one picture")
     precondition(treatment != .whole || batches.allSatisfy { $0.count == 1 }, "whole pictures come one at a time")
-    let queue = LoaderQueue(samples: samples, batches: batches, treatment: treatment, threads: threads, ahead: ahead)
+    let queue = LoaderQueue(
+      samples: samples, batches: batches, treatment: treatment, threads: threads, ahead: ahead, cache: cache)
     self.queue = queue
     // The threads hold the queue, not the loader, so that letting go of the loader ends them.
     for _ in 0..<threads {
@@ -66,8 +69,23 @@ package final class Loader: Sendable {
   /// Ends the threads, each after the picture that it is at, and waits for them, as letting go of the loader does too.
   package func stop() { queue.stop() }
 
-  /// How long `next()` has had to wait so far, in seconds: near nothing where loading keeps up with training.
-  package var secondsWaited: Double { queue.secondsWaited }
+  /// What loading has been so far.
+  package struct Figures: Codable, Sendable, Equatable {
+    /// How long `next()` has had to wait, in seconds: near nothing where loading keeps up with training.
+    package var secondsWaited = 0.0
+    /// Pictures read from their files.
+    package var decoded = 0
+    /// Pictures that were in the cache.
+    package var cached = 0
+
+    package init(secondsWaited: Double = 0, decoded: Int = 0, cached: Int = 0) {
+      self.secondsWaited = secondsWaited
+      self.decoded = decoded
+      self.cached = cached
+    }
+  }
+
+  package var figures: Figures { queue.figures }
 }
 
 /// What the threads of a loader and its consumer share.
@@ -78,6 +96,7 @@ private final class LoaderQueue: @unchecked Sendable {
   private let batches: [[Int]]
   private let treatment: Loader.Treatment
   private let ahead: Int
+  private let cache: (any PictureCache)?
 
   private let condition = NSCondition()
   /// A sample of a batch, and its place there.
@@ -96,17 +115,21 @@ private final class LoaderQueue: @unchecked Sendable {
   private var failure: (batch: Int, error: any Error)?
   private var stopping = false
   private var liveThreads: Int
-  private var waited = 0.0
+  private var soFar = Loader.Figures()
 
-  init(samples: [SamplePaths], batches: [[Int]], treatment: Loader.Treatment, threads: Int, ahead: Int) {
+  init(
+    samples: [SamplePaths], batches: [[Int]], treatment: Loader.Treatment, threads: Int, ahead: Int,
+    cache: (any PictureCache)?
+  ) {
     self.samples = samples
     self.batches = batches
     self.treatment = treatment
     self.ahead = ahead
+    self.cache = cache
     liveThreads = threads
   }
 
-  var secondsWaited: Double { condition.withLock { waited } }
+  var figures: Loader.Figures { condition.withLock { soFar } }
 
   // MARK: The consumer's side
 
@@ -114,7 +137,7 @@ private final class LoaderQueue: @unchecked Sendable {
     condition.lock()
     defer { condition.unlock() }
     let asked = ContinuousClock.now
-    defer { waited += (ContinuousClock.now - asked) / .seconds(1) }
+    defer { soFar.secondsWaited += (ContinuousClock.now - asked) / .seconds(1) }
     while true {
       if stopping || delivered == batches.count { return nil }
       if let work = inWork[delivered], work.samplesToDo == 0, let builder = work.builder {
@@ -141,14 +164,17 @@ private final class LoaderQueue: @unchecked Sendable {
   // MARK: The threads' side
 
   func serve() {
+    let reader = SampleReader()
     condition.lock()
     while let job = awaitedJob() {
       var builder = inWork[job.batch]?.builder
       condition.unlock()
-      let outcome = Result { try load(job, into: &builder) }
+      let outcome = Result { try load(job, with: reader, into: &builder) }
       condition.lock()
       switch outcome {
-      case .success:
+      case .success(let source):
+        soFar.decoded += source == .files ? 1 : 0
+        soFar.cached += source == .cache ? 1 : 0
         inWork[job.batch]?.builder = builder
         inWork[job.batch]?.samplesToDo -= 1
       case .failure(let error):
@@ -181,18 +207,24 @@ private final class LoaderQueue: @unchecked Sendable {
     return nil
   }
 
-  private func load(_ job: Job, into builder: inout BatchBuilder?) throws {
+  private func load(
+    _ job: Job, with reader: SampleReader, into builder: inout BatchBuilder?
+  ) throws -> SampleReader.Source {
     let index = batches[job.batch][job.place]
-    let sample = try Sample.read(samples[index], index: index)
-    let size = Size(sample.picture.height, sample.picture.width)
-    let augmentation: Augmentation =
+    let crop = treatment.size
+    var augmentation = Augmentation.none
+    let loaded = try reader.read(samples[index], index: index, cache: cache) { size in
+      // Where the crop lies is known before anything is decoded, and only what it shows is.
       if case .augmented(let seed, let epoch, let crop) = treatment {
-        .drawn(seed: seed, epoch: epoch, index: index, picture: size, crop: crop)
-      } else {
-        .none
+        augmentation = .drawn(seed: seed, epoch: epoch, index: index, picture: size, crop: crop)
       }
-    let target = builder ?? BatchBuilder(indices: [index], size: size)
-    target.fill(job.place, with: sample, augmentation)
-    builder = target
+      return augmentation.source(of: size, crop: crop ?? size)
+    } body: { [builder] sample in
+      let target = builder ?? BatchBuilder(indices: [index], size: sample.size)
+      target.fill(job.place, with: sample, augmentation)
+      return target
+    }
+    builder = loaded.result
+    return loaded.source
   }
 }

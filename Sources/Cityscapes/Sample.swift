@@ -1,4 +1,3 @@
-import Foundation
 import Pictures
 
 /// A picture with its ground truth, all of one size.
@@ -29,42 +28,27 @@ package struct Sample: Sendable {
   /// Decodes the files of a prepared sample.
   /// - Throws: `PictureError` that names the file which is missing, damaged, of another kind or size, or not train ids.
   package static func read(_ paths: SamplePaths, index: Int) throws(PictureError) -> Sample {
-    let picture = try PNG.read(paths.picture, as: .rgb)
-    func map(_ path: String) throws(PictureError) -> Picture {
-      let map: Picture
-      do {
-        map = try PNG.read(path, as: .grey)
-      } catch {
-        if FileManager.default.fileExists(atPath: path) { throw error }
-        throw PictureError(path: path, problem: "does not exist", remedy: "run gscnn prepare")
+    try SampleReader().read(paths) { size in
+      Picture.Window(width: size.width, height: size.height)
+    } body: { view in
+      let whole = Picture.Window(width: view.size.width, height: view.size.height)
+      let truth = view.truth.cropped(to: whole)
+      func map(_ value: (UInt8) -> UInt8) -> Picture {
+        Picture(width: truth.width, height: truth.height, channels: 1, pixels: truth.pixels.map(value))
       }
-      guard map.width == picture.width, map.height == picture.height else {
-        throw PictureError(
-          path: path, problem: "\(map.width)×\(map.height), but its picture is \(picture.width)×\(picture.height)",
-          remedy: "remove the file and run gscnn prepare")
-      }
-      return map
+      return Sample(
+        index: index, picture: view.picture.cropped(to: whole), trainIds: map(GroundTruth.trainId),
+        canny: map { GroundTruth.canny($0) == 0 ? 0 : 255 }, boundary: map(GroundTruth.boundary))
     }
-    let trainIds = try map(paths.labelTrainIds)
-    if let stray = firstStray(in: trainIds) {
-      throw PictureError(
-        path: paths.labelTrainIds, problem: "holds \(stray), which is no train id (0 … 18 or 255)",
-        remedy: "remove the file and run gscnn prepare")
-    }
-    return Sample(
-      index: index, picture: picture, trainIds: trainIds, canny: try map(paths.grad),
-      boundary: try map(paths.boundary))
   }
 
-  /// The first value that is no train id, if there is one.
-  private static func firstStray(in map: Picture) -> UInt8? {
-    let classes = UInt8(Label.classCount)
-    let clean = map.pixels.withUnsafeBufferPointer { pixels in
-      // Counted up rather than searched: the loop becomes vector instructions.
-      var strays: UInt8 = 0
-      for value in pixels { strays |= value >= classes && value != Label.ignored ? 1 : 0 }
-      return strays == 0
+  /// Lends the pixels for as long as `body` runs.
+  func withView(_ body: (SampleView) -> Void) {
+    var truth = trainIds
+    for pixel in truth.pixels.indices {
+      truth.pixels[pixel] = GroundTruth.packed(
+        trainId: trainIds.pixels[pixel], canny: canny.pixels[pixel], boundary: boundary.pixels[pixel])
     }
-    return clean ? nil : map.pixels.first { $0 >= classes && $0 != Label.ignored }
+    picture.withView { picture in truth.withView { body(SampleView(picture: picture, truth: $0)) } }
   }
 }

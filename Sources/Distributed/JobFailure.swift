@@ -60,7 +60,7 @@ extension Communicator {
   }
 
   /// What MPI says about an error code.
-  private static func text(of code: Int32) -> String {
+  static func text(of code: Int32) -> String {
     var text = [CChar](repeating: 0, count: Int(MPI_MAX_ERROR_STRING) + 1)
     var length: Int32 = 0
     MPI_Error_string(code, &text, &length)

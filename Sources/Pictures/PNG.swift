@@ -9,6 +9,8 @@ package enum PNG {
     case rgb
     /// 8-bit grey: a map of labels or edges.
     case grey
+
+    var channels: Int { self == .rgb ? 3 : 1 }
   }
 
   /// How a file stores its pixels.
@@ -43,6 +45,13 @@ package enum PNG {
 
   /// Reads a picture; interlaced or not makes no difference.
   package static func read(_ path: String, as kind: Kind) throws(PictureError) -> Picture {
+    let reader = PNGReader()
+    _ = try reader.open(path, as: kind)
+    return try reader.read()
+  }
+
+  /// Reads a picture of any sort that libpng knows.
+  static func readByLibrary(_ path: String, as kind: Kind) throws(PictureError) -> Picture {
     let file = try open(path)
     defer { fclose(file) }
     var raw = cpng_header()
@@ -54,7 +63,7 @@ package enum PNG {
         remedy: "convert it to \(name) or put the right file in its place")
     }
     var outcome = cpng_outcome()
-    let picture = Picture(width: header.width, height: header.height, channels: kind == .rgb ? 3 : 1) { pixels in
+    let picture = Picture(width: header.width, height: header.height, channels: kind.channels) { pixels in
       outcome = cpng_read(file, &raw, pixels)
     }
     try check(outcome, path)

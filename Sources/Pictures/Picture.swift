@@ -58,6 +58,9 @@ extension Picture {
     package var width: Int
     package var height: Int
 
+    /// All of a picture.
+    package init(width: Int, height: Int) { self.init(x: 0, y: 0, width: width, height: height) }
+
     package init(x: Int, y: Int, width: Int, height: Int) {
       self.x = x
       self.y = y
@@ -72,16 +75,7 @@ extension Picture {
 
   /// The part of the picture inside `window`, which must not reach beyond it.
   package func cropped(to window: Window) -> Picture {
-    precondition(window.lies(in: width, height), "the window lies in the picture")
-    return withPixels { source in
-      Picture(width: window.width, height: window.height, channels: channels) { target in
-        let count = window.width * channels
-        for row in 0..<window.height {
-          (target + row * count).update(
-            from: source + ((window.y + row) * width + window.x) * channels, count: count)
-        }
-      }
-    }
+    withView { $0.cropped(to: window) }
   }
 
   /// The picture with left and right exchanged.

@@ -12,32 +12,57 @@ package enum Resize {
   ///
   /// - Parameter window: the part of the result to compute; all of it if nil.
   package static func bilinear(_ picture: Picture, by factor: Double, window: Picture.Window? = nil) -> Picture {
+    picture.withView { bilinear($0, by: factor, window: window) }
+  }
+
+  /// - Parameter picture: holds `source(of: window, …)` at least.
+  package static func bilinear(_ picture: PictureView, by factor: Double, window: Picture.Window? = nil) -> Picture {
     let (width, height) = (scaled(picture.width, by: factor), scaled(picture.height, by: factor))
     return bilinear(picture, width, height, factor, factor, window)
   }
 
   package static func bilinear(_ picture: Picture, width: Int, height: Int) -> Picture {
-    bilinear(
-      picture, width, height, Double(width) / Double(picture.width), Double(height) / Double(picture.height), nil)
+    let (factorX, factorY) = (Double(width) / Double(picture.width), Double(height) / Double(picture.height))
+    return picture.withView { bilinear($0, width, height, factorX, factorY, nil) }
   }
 
   /// `INTER_NEAREST`: result pixel i is the picture's pixel ⌊i / factor⌋.
   ///
   /// - Parameter window: the part of the result to compute; all of it if nil.
   package static func nearest(_ picture: Picture, by factor: Double, window: Picture.Window? = nil) -> Picture {
+    picture.withView { nearest($0, by: factor, window: window) }
+  }
+
+  /// - Parameter picture: holds `source(of: window, …)` at least.
+  package static func nearest(_ picture: PictureView, by factor: Double, window: Picture.Window? = nil) -> Picture {
     let (width, height) = (scaled(picture.width, by: factor), scaled(picture.height, by: factor))
     return nearest(picture, width, height, factor, factor, window)
   }
 
   package static func nearest(_ picture: Picture, width: Int, height: Int) -> Picture {
-    nearest(
-      picture, width, height, Double(width) / Double(picture.width), Double(height) / Double(picture.height), nil)
+    let (factorX, factorY) = (Double(width) / Double(picture.width), Double(height) / Double(picture.height))
+    return picture.withView { nearest($0, width, height, factorX, factorY, nil) }
+  }
+
+  /// The part of a picture of `width` × `height` that a window of the resized one is made of.
+  package static func source(of window: Picture.Window, width: Int, height: Int, by factor: Double) -> Picture.Window {
+    func range(_ first: Int, _ count: Int, _ length: Int) -> Range<Int> {
+      if factor == 1 { return first..<first + count }
+      // Rounded to the length that it had, a side is not resampled where the other one is not either.
+      let staysAsItIs = scaled(length, by: factor) == length
+      let lower = max(position(first, factor).first, 0)
+      let upper = min(position(first + count - 1, factor).first + 2, length)
+      return min(lower, staysAsItIs ? first : length - 1)..<max(upper, staysAsItIs ? first + count : 1)
+    }
+    let rows = range(window.y, window.height, height)
+    let columns = range(window.x, window.width, width)
+    return Picture.Window(x: columns.lowerBound, y: rows.lowerBound, width: columns.count, height: rows.count)
   }
 
   // MARK: - Nearest pixel
 
   private static func nearest(
-    _ picture: Picture, _ width: Int, _ height: Int, _ factorX: Double, _ factorY: Double, _ window: Picture.Window?
+    _ picture: PictureView, _ width: Int, _ height: Int, _ factorX: Double, _ factorY: Double, _ window: Picture.Window?
   ) -> Picture {
     let window = checked(window, width, height)
     if (width, height) == (picture.width, picture.height) { return picture.cropped(to: window) }
@@ -45,28 +70,26 @@ package enum Resize {
     let columns = (window.x..<window.x + window.width).map {
       min(Int(Double($0) * (1 / factorX)), picture.width - 1) * channels
     }
-    return picture.withPixels { source in
-      columns.withUnsafeBufferPointer { columns in
-        Picture(width: window.width, height: window.height, channels: channels) { target in
-          let count = window.width * channels
-          var previous = -1
-          for row in 0..<window.height {
-            let from = min(Int(Double(window.y + row) * (1 / factorY)), picture.height - 1)
-            let line = target + row * count
-            if from == previous {
-              line.update(from: line - count, count: count)
-              continue
-            }
-            previous = from
-            let pixels = source + from * picture.width * channels
-            if channels == 1 {
-              for x in 0..<window.width { line[x] = pixels[columns[x]] }
-            } else {
-              for x in 0..<window.width {
-                line[3 * x] = pixels[columns[x]]
-                line[3 * x + 1] = pixels[columns[x] + 1]
-                line[3 * x + 2] = pixels[columns[x] + 2]
-              }
+    return columns.withUnsafeBufferPointer { columns in
+      Picture(width: window.width, height: window.height, channels: channels) { target in
+        let count = window.width * channels
+        var previous = -1
+        for row in 0..<window.height {
+          let from = min(Int(Double(window.y + row) * (1 / factorY)), picture.height - 1)
+          let line = target + row * count
+          if from == previous {
+            line.update(from: line - count, count: count)
+            continue
+          }
+          previous = from
+          let pixels = picture.row(from)
+          if channels == 1 {
+            for x in 0..<window.width { line[x] = pixels[columns[x]] }
+          } else {
+            for x in 0..<window.width {
+              line[3 * x] = pixels[columns[x]]
+              line[3 * x + 1] = pixels[columns[x] + 1]
+              line[3 * x + 2] = pixels[columns[x] + 2]
             }
           }
         }
@@ -77,7 +100,7 @@ package enum Resize {
   // MARK: - Bilinear
 
   private static func bilinear(
-    _ picture: Picture, _ width: Int, _ height: Int, _ factorX: Double, _ factorY: Double, _ window: Picture.Window?
+    _ picture: PictureView, _ width: Int, _ height: Int, _ factorX: Double, _ factorY: Double, _ window: Picture.Window?
   ) -> Picture {
     let window = checked(window, width, height)
     if (width, height) == (picture.width, picture.height) { return picture.cropped(to: window) }
@@ -89,25 +112,23 @@ package enum Resize {
     let count = window.width * channels
     let lines = UnsafeMutablePointer<Int16>.allocate(capacity: 2 * count)
     defer { lines.deallocate() }
-    return picture.withPixels { source in
-      columns.withUnsafeBufferPointer { columns in
-        Picture(width: window.width, height: window.height, channels: channels) { target in
-          // Rows of the picture at the new width, row n at place n modulo 2: a pair of neighbours is always at hand.
-          var held = (-1, -1)
-          func line(_ row: Int) -> UnsafeMutablePointer<Int16> {
-            let line = lines + (row & 1) * count
-            if (row & 1 == 0 ? held.0 : held.1) != row {
-              stretch(source + row * picture.width * channels, columns, channels, into: line)
-              if row & 1 == 0 { held.0 = row } else { held.1 = row }
-            }
-            return line
+    return columns.withUnsafeBufferPointer { columns in
+      Picture(width: window.width, height: window.height, channels: channels) { target in
+        // Rows of the picture at the new width, row n at place n modulo 2: a pair of neighbours is always at hand.
+        var held = (-1, -1)
+        func line(_ row: Int) -> UnsafeMutablePointer<Int16> {
+          let line = lines + (row & 1) * count
+          if (row & 1 == 0 ? held.0 : held.1) != row {
+            stretch(picture.row(row), columns, channels, into: line)
+            if row & 1 == 0 { held.0 = row } else { held.1 = row }
           }
-          for row in 0..<window.height {
-            let (first, share) = position(window.y + row, factorY)
-            let above = line(min(max(first, 0), picture.height - 1))
-            let below = line(min(max(first + 1, 0), picture.height - 1))
-            mix(above, fixed(1 - share), below, fixed(share), count, into: target + row * count)
-          }
+          return line
+        }
+        for row in 0..<window.height {
+          let (first, share) = position(window.y + row, factorY)
+          let above = line(min(max(first, 0), picture.height - 1))
+          let below = line(min(max(first + 1, 0), picture.height - 1))
+          mix(above, fixed(1 - share), below, fixed(share), count, into: target + row * count)
         }
       }
     }
@@ -179,35 +200,32 @@ package enum Resize {
   }
 
   /// The mean over 2×2 pixels; over fewer where an odd picture ends.
-  private static func halved(_ picture: Picture, _ window: Picture.Window) -> Picture {
+  private static func halved(_ picture: PictureView, _ window: Picture.Window) -> Picture {
     let channels = picture.channels
-    let stride = picture.width * channels
-    return picture.withPixels { source in
-      Picture(width: window.width, height: window.height, channels: channels) { target in
-        for row in 0..<window.height {
-          let y = 2 * (window.y + row)
-          let isWholeBelow = y + 1 < picture.height
-          let above = source + y * stride + 2 * window.x * channels
-          let below = isWholeBelow ? above + stride : above
-          let line = target + row * window.width * channels
-          let whole = isWholeBelow ? min(window.width, picture.width / 2 - window.x) : 0
-          if channels == 1 {
-            for x in 0..<whole { line[x] = mean(above + 2 * x, below + 2 * x, 1) }
-          } else {
-            for x in 0..<whole {
-              line[3 * x] = mean(above + 6 * x, below + 6 * x, 3)
-              line[3 * x + 1] = mean(above + 6 * x + 1, below + 6 * x + 1, 3)
-              line[3 * x + 2] = mean(above + 6 * x + 2, below + 6 * x + 2, 3)
-            }
+    return Picture(width: window.width, height: window.height, channels: channels) { target in
+      for row in 0..<window.height {
+        let y = 2 * (window.y + row)
+        let isWholeBelow = y + 1 < picture.height
+        let above = picture.row(y) + 2 * window.x * channels
+        let below = isWholeBelow ? above + picture.stride : above
+        let line = target + row * window.width * channels
+        let whole = isWholeBelow ? min(window.width, picture.width / 2 - window.x) : 0
+        if channels == 1 {
+          for x in 0..<whole { line[x] = mean(above + 2 * x, below + 2 * x, 1) }
+        } else {
+          for x in 0..<whole {
+            line[3 * x] = mean(above + 6 * x, below + 6 * x, 3)
+            line[3 * x + 1] = mean(above + 6 * x + 1, below + 6 * x + 1, 3)
+            line[3 * x + 2] = mean(above + 6 * x + 2, below + 6 * x + 2, 3)
           }
-          for x in max(whole, 0)..<window.width {
-            let isWholeRight = 2 * (window.x + x) + 1 < picture.width
-            for channel in 0..<channels {
-              let from = 2 * x * channels + channel
-              let next = isWholeRight ? from + channels : from
-              let sum = Int(above[from]) + Int(above[next]) + Int(below[from]) + Int(below[next])
-              line[x * channels + channel] = UInt8((Float(sum) / 4).rounded(.toNearestOrEven))
-            }
+        }
+        for x in max(whole, 0)..<window.width {
+          let isWholeRight = 2 * (window.x + x) + 1 < picture.width
+          for channel in 0..<channels {
+            let from = 2 * x * channels + channel
+            let next = isWholeRight ? from + channels : from
+            let sum = Int(above[from]) + Int(above[next]) + Int(below[from]) + Int(below[next])
+            line[x * channels + channel] = UInt8((Float(sum) / 4).rounded(.toNearestOrEven))
           }
         }
       }

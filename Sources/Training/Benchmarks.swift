@@ -28,6 +28,9 @@ package enum Benchmarks {
     /// arithmetic, so that more than 1 is possible.
     package var shareOfPeak: Double?
     package var gigabytesPerSecond: Double?
+    package var picturesPerSecond: Double?
+    /// Of a processor, where that is not the clock's: other programs do not count.
+    package var cpuSecondsPerPicture: Double?
 
     /// One line of JSON, the names in snake case.
     package var line: String {
@@ -82,26 +85,6 @@ package enum Benchmarks {
       shareOfPeak: rounded(2 * multiplications / (seconds.min() ?? .infinity) / peak, to: 1e-4))
   }
 
-  /// Decoding and augmenting synthetic pictures on disk, on as many loader threads.
-  package static func loader(batchSize: Int, crop: Size, picture: Size, steps: Int, threads: Int) throws -> Result {
-    let folder = NSTemporaryDirectory() + "/gscnn-bench-\(getpid())"
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let count = 4
-    try SyntheticStreets(train: count, val: 0, test: 0, height: picture.height, width: picture.width).write(to: folder)
-    let samples = try FolderLayout(root: folder).samples(of: .train)
-    _ = try Preparation(samples).run()
-    let batches = (0...steps).map { step in (0..<batchSize).map { (step * batchSize + $0) % count } }
-    let loader = Loader(
-      samples: samples, batches: batches, treatment: .augmented(seed: 1, epoch: 0, crop: crop),
-      threads: threads, ahead: 1)
-    defer { loader.stop() }
-    _ = try loader.next()
-    let seconds = try repeated(steps) { _ = try loader.next() }
-    return Result(
-      bench: "loader", threads: threads, pictures: batchSize, height: picture.height, width: picture.width,
-      seconds: seconds)
-  }
-
   /// Sums of an array of floats over the ranks.
   package static func allReduce(bytes: Int, steps: Int, communicator: Communicator) -> Result {
     let floats = Floats(count: max(bytes / 4, 1))
@@ -118,7 +101,7 @@ package enum Benchmarks {
       })
   }
 
-  private static func repeated(_ count: Int, _ body: () throws -> Void) rethrows -> [Double] {
+  static func repeated(_ count: Int, _ body: () throws -> Void) rethrows -> [Double] {
     try (0..<count).map { _ in
       let begin = Profile.now
       try body()
@@ -127,12 +110,21 @@ package enum Benchmarks {
   }
 
   /// Digits that mean something are enough of them.
-  private static func rounded(_ value: Double, to unit: Double) -> Double { (value / unit).rounded() / (1 / unit) }
+  static func rounded(_ value: Double, to unit: Double) -> Double { (value / unit).rounded() / (1 / unit) }
 
-  static func peakMegabytes() -> Int {
+  static func peakMegabytes() -> Int { usage.ru_maxrss / 1024 }
+
+  /// Of all threads of this process, at work for it and in the system.
+  static func cpuSeconds() -> Double {
+    let usage = usage
+    return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+      + 1e-6 * Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)
+  }
+
+  private static var usage: rusage {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return usage.ru_maxrss / 1024
+    return usage
   }
 }
 

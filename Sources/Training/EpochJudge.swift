@@ -57,12 +57,15 @@ struct EpochJudge {
 }
 
 extension EpochReport {
-  init(epoch: Int, of running: TrainingState.RunningEpoch, validation: Evaluation?, rate: Double, batchSize: Int) {
+  init(
+    epoch: Int, of running: TrainingState.RunningEpoch, loading: Loader.Figures, validation: Evaluation?, rate: Double,
+    batchSize: Int
+  ) {
     self.init(
       epoch: epoch + 1,
       train: Figures(loss: running.lossSum / Double(max(running.steps, 1)), Metrics(running.confusion)),
       validation: validation.map { Figures(loss: $0.loss, $0.metrics) }, learningRate: rate, seconds: running.seconds,
-      picturesPerSecond: Double(running.steps * batchSize) / max(running.seconds, 1e-9))
+      picturesPerSecond: Double(running.steps * batchSize) / max(running.seconds, 1e-9), loading: loading)
   }
 }
 

@@ -96,7 +96,10 @@ final class RunMemory {
     }
     var state = try TrainingState(encoded: communicator.broadcast(communicator.rank == 0 ? start.state.encoded() : []))
     // Every rank adds to its own sums; what was summed before stays with rank 0.
-    if communicator.rank != 0 { state.running.confusion = .init() }
+    if communicator.rank != 0 {
+      state.running.confusion = .init()
+      state.running.loading = .init()
+    }
     return Start(state: state, origin: start.origin)
   }
 

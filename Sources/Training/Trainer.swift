@@ -16,6 +16,7 @@ package final class Trainer {
   private let workers: WorkerPool
   private let files: ResultFiles
   private let data: TrainingData
+  private let cache: SharedSlots?
   private let replica: Replica
   private let memory: RunMemory
   private let judge: EpochJudge
@@ -57,6 +58,9 @@ package final class Trainer {
     try DataSet.prepare(
       options.dataPath, splits: options.test ? Split.allCases : [.train, .val], communicator: communicator,
       threads: threads)
+    cache = try options.cacheGigabytes.map { [data] in
+      try SharedPictures.cache(gigabytes: $0, for: data.train, communicator: communicator)
+    }
     let model = GatedSCNN(options.backbone, seed: options.seed)
     replica = Replica(
       model, momentum: options.momentum, weightDecay: options.weightDecay, batchNorm: options.batchNorm,
@@ -81,6 +85,12 @@ package final class Trainer {
   /// - Returns: the exit status: 0 at the end and after `maxSteps`; 75 or 130 where a signal asked for a stop. Everything is
   ///   saved then.
   package func run() throws -> Int32 {
+    let status = try train()
+    cache?.close()
+    return status
+  }
+
+  private func train() throws -> Int32 {
     try introduce()
     try checkReplicas()
     while state.position.epoch < options.epochs {
@@ -96,8 +106,11 @@ package final class Trainer {
   /// - Returns: the exit status where the run is to stop.
   private func trainEpoch() throws -> Int32? {
     guard state.position.step < data.stepsPerEpoch else { return nil }
-    let loader = data.loader(from: state.position)
-    defer { loader.stop() }
+    let loader = data.loader(from: state.position, cache: cache)
+    defer {
+      loader.stop()
+      state.running.add(loader.figures)
+    }
     let rate = schedule.rate(epoch: state.position.epoch)
     var begin = Profile.now
     while let batch = try loader.next() {
@@ -139,7 +152,8 @@ package final class Trainer {
       if validation == nil { return try interrupted() }
     }
     let report = EpochReport(
-      epoch: epoch, of: state.running, validation: validation, rate: schedule.rate(epoch: epoch),
+      epoch: epoch, of: state.running, loading: loadingOfAllRanks(), validation: validation,
+      rate: schedule.rate(epoch: epoch),
       batchSize: options.batchSize)
     let isBest = validation.map { $0.metrics.meanClassIoU > state.bestMeanIoU ?? -1 } ?? false
     var tested: Evaluation?
@@ -165,6 +179,15 @@ package final class Trainer {
     guard !isLast else { return nil }
     if let status = agreement.stopStatus(signals.received) { return try leave(status) }
     return stepsToGo <= 0 ? try leave(0) : nil
+  }
+
+  /// Every rank takes part.
+  private func loadingOfAllRanks() -> Loader.Figures {
+    let own = state.running.loading ?? Loader.Figures()
+    var counts = [own.decoded, own.cached]
+    communicator.sum(&counts)
+    let waited = communicator.largest(Int((own.secondsWaited * 1e6).rounded()))
+    return Loader.Figures(secondsWaited: Double(waited) * 1e-6, decoded: counts[0], cached: counts[1])
   }
 
   // MARK: - Stopping and saving

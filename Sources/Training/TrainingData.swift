@@ -47,11 +47,14 @@ package struct TrainingData {
   }
 
   /// This rank's batches from a position to the end of its epoch.
-  package func loader(from position: Position) -> Loader {
+  ///
+  /// - Parameter cache: has a place for each picture of the training split, or for some.
+  package func loader(from position: Position, cache: (any PictureCache)? = nil) -> Loader {
     let crop = Size(options.cropHeight, options.cropWidth)
     return Loader(
       samples: train, batches: batches.shares(of: rank, epoch: position.epoch, from: position.step),
       treatment: options.augmentation == .seed
-        ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cut(to: crop))
+        ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cut(to: crop),
+      cache: cache)
   }
 }

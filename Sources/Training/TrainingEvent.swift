@@ -91,9 +91,13 @@ package struct EpochReport: Codable, Sendable, Equatable {
   /// Of the epoch's steps.
   package let seconds: Double
   package let picturesPerSecond: Double
+  /// Pictures loaded by all ranks, and how long the rank that waited longest did; `nil` in a checkpoint of an earlier
+  /// version.
+  package let loading: Loader.Figures?
 
   package init(
-    epoch: Int, train: Figures, validation: Figures?, learningRate: Double, seconds: Double, picturesPerSecond: Double
+    epoch: Int, train: Figures, validation: Figures?, learningRate: Double, seconds: Double, picturesPerSecond: Double,
+    loading: Loader.Figures? = nil
   ) {
     self.epoch = epoch
     self.train = train
@@ -101,6 +105,7 @@ package struct EpochReport: Codable, Sendable, Equatable {
     self.learningRate = learningRate
     self.seconds = seconds
     self.picturesPerSecond = picturesPerSecond
+    self.loading = loading
   }
 
   /// The seed's five columns.

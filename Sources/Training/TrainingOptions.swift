@@ -57,6 +57,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var maxSteps: Int?
   package var pretrained: String?
   package var augmentation = AugmentationMode.seed
+  /// 10⁹ bytes on each machine for decoded training pictures, which its ranks share; `nil`: none are kept.
+  package var cacheGigabytes: Double?
   /// Steps from one line of progress to the next where there is no terminal.
   package var logEvery = 10
 
@@ -82,6 +84,9 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       ("--learning-rate", learningRate, "1000"), ("--momentum", momentum, "0.999999"),
       ("--weight-decay", weightDecay, "1"), ("--power", power, "100"),
     ]
+    if let cacheGigabytes, !(cacheGigabytes > 0 && cacheGigabytes <= 1e6) {
+      throw OptionError("--cache-gb", cacheGigabytes, "give a number above 0, up to 1000000, or leave it out")
+    }
     for (option, value, most) in rates where !(0...(Double(most) ?? 0)).contains(value) {
       throw OptionError(option, value, "give a number from 0 to \(most)")
     }

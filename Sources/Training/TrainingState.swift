@@ -26,6 +26,8 @@ package struct TrainingState: Codable, Sendable, Equatable {
     package var lossSum = 0.0
     package var steps = 0
     package var seconds = 0.0
+    /// A rank's own; nil in a checkpoint of an earlier version.
+    package var loading: Loader.Figures? = Loader.Figures()
     /// Over all ranks in a checkpoint and on rank 0 after it was read; elsewhere a rank's own.
     package var confusion = ConfusionMatrix()
 
@@ -36,6 +38,14 @@ package struct TrainingState: Codable, Sendable, Equatable {
       lossSum += loss.total
       steps += 1
       self.seconds += seconds
+    }
+
+    /// Adds what a loader did.
+    package mutating func add(_ figures: Loader.Figures) {
+      let before = loading ?? Loader.Figures()
+      loading = Loader.Figures(
+        secondsWaited: before.secondsWaited + figures.secondsWaited, decoded: before.decoded + figures.decoded,
+        cached: before.cached + figures.cached)
     }
   }
 

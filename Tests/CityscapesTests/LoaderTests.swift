@@ -159,10 +159,10 @@ import Testing
     let scratch = try ScratchFolder()
     let samples = try scratch.preparedStreets(train: 1)
     let loader = Loader(samples: samples, batches: [[0]], treatment: .whole)
-    #expect(loader.secondsWaited == 0)
+    #expect(loader.figures.secondsWaited == 0)
     let asked = ContinuousClock.now
     _ = try loader.next()
     let took = (ContinuousClock.now - asked) / .seconds(1)
-    #expect(loader.secondsWaited > 0 && loader.secondsWaited <= took)
+    #expect(loader.figures.secondsWaited > 0 && loader.figures.secondsWaited <= took)
   }
 }

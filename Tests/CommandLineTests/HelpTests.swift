@@ -52,7 +52,8 @@ extension CommandLine {
           ("--checkpoint-every <steps>", "default: none)"), ("--keep <number>", "default: 3)"),
           ("--resume <checkpoint>", "auto"), ("--max-steps <steps>", "default: none)"),
           ("--pretrained <file>", "safetensors"), ("--augment <kind>", "values: seed, none; default: seed)"),
-          ("--loss <kind>", "default: seed)"), ("--log-every <steps>", "default: 10)"),
+          ("--cache-gb <size>", "default: none)"), ("--loss <kind>", "default: seed)"),
+          ("--log-every <steps>", "default: 10)"),
         ])
     }
 
@@ -94,7 +95,11 @@ extension CommandLine {
       try expect(
         "bench evaluate", [("--height <pixels>", "default: 1024)"), ("--width <pixels>", "default: 2048)")])
       try expect(
-        "bench loader", [("--batch-size, --batch_size <pictures>", "default: 2)"), ("--threads", "default: 1)")])
+        "bench loader",
+        [
+          ("--data-path, --data_path <folder>", "synthetic streets"),
+          ("--batch-size, --batch_size <pictures>", "default: 2)"), ("--threads", "default: 1)"),
+        ])
       try expect(
         "plan",
         [

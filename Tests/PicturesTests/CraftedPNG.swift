@@ -10,6 +10,8 @@ struct CraftedPNG {
   var palette: [UInt8]?
   /// Each row after its filter byte, before compression.
   var rows: [UInt8]
+  /// Bytes of each block of the packed stream.
+  var blockSize = 65535
 
   /// A file of zeros, complete in itself.
   init(width: UInt32, height: UInt32, bitDepth: UInt8 = 8, colourType: UInt8) {
@@ -36,7 +38,7 @@ struct CraftedPNG {
     bytes += Self.chunk(
       "IHDR", Self.big(width) + Self.big(height) + [bitDepth, colourType, 0, 0, interlaced ? 1 : 0])
     if let palette { bytes += Self.chunk("PLTE", palette) }
-    bytes += Self.chunk("IDAT", Self.stored(rows))
+    bytes += Self.chunk("IDAT", Self.stored(rows, blockSize: blockSize))
     return bytes + Self.chunk("IEND", [])
   }
 
@@ -69,15 +71,19 @@ struct CraftedPNG {
   }
 
   /// A zlib stream that holds the bytes as they are.
-  private static func stored(_ bytes: [UInt8]) -> [UInt8] {
-    precondition(bytes.count < 65536)
-    let count = UInt16(bytes.count)
+  private static func stored(_ bytes: [UInt8], blockSize: Int) -> [UInt8] {
     var (a, b): (UInt32, UInt32) = (1, 0)
     for byte in bytes {
       a = (a + UInt32(byte)) % 65521
       b = (b + a) % 65521
     }
-    let lengths = [count, ~count].flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
-    return [0x78, 0x01, 0x01] + lengths + bytes + big(b << 16 | a)
+    var stream: [UInt8] = [0x78, 0x01]
+    for start in stride(from: 0, to: bytes.count, by: blockSize) {
+      let block = bytes[start..<min(start + blockSize, bytes.count)]
+      let count = UInt16(block.count)
+      stream.append(block.endIndex == bytes.count ? 1 : 0)
+      stream += [count, ~count].flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] } + block
+    }
+    return stream + big(b << 16 | a)
   }
 }

@@ -81,4 +81,25 @@ struct ResizeTests {
       #expect(Resize.nearest(picture, by: factor, window: window) == nearest.cropped(to: window))
     }
   }
+
+  @Test("A window is made of its source alone", arguments: [0.5, 0.75, 1, 1.02, 1.3, 2], [1, 3])
+  func sources(factor: Double, channels: Int) {
+    let picture = Picture.noise(37, 23, channels: channels, seed: 10)
+    let (width, height) = (Resize.scaled(37, by: factor), Resize.scaled(23, by: factor))
+    for (x, y) in [(0, 0), (1, 0), (3, 2), (4, 5), (width - 6, height - 5)] {
+      let window = Picture.Window(x: x, y: y, width: 6, height: 5)
+      let source = Resize.source(of: window, width: 37, height: 23, by: factor)
+      // All that is not the source becomes something else.
+      var other = Picture.noise(37, 23, channels: channels, seed: 11)
+      for row in source.y..<source.y + source.height {
+        for at in (row * 37 + source.x) * channels..<(row * 37 + source.x + source.width) * channels {
+          other.pixels[at] = picture.pixels[at]
+        }
+      }
+      #expect(
+        Resize.bilinear(picture, by: factor, window: window) == Resize.bilinear(other, by: factor, window: window))
+      #expect(
+        Resize.nearest(picture, by: factor, window: window) == Resize.nearest(other, by: factor, window: window))
+    }
+  }
 }

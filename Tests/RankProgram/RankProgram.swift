@@ -28,6 +28,7 @@ enum RankProgram {
     case "buckets": buckets(communicator)
     case "store": store(communicator)
     case "rest": rest(communicator)
+    case "slots": try slots(communicator, count: numbers[0], lost: numbers[1])
     case "throw": try throwing(communicator, rank: numbers[0])
     case "kill": killed(communicator, rank: numbers[0])
     case "misuse": communicator.report("\(communicator.broadcast([], from: communicator.size))")

@@ -87,9 +87,17 @@ package final class Progress: TrainingObserver {
         figures.pixelAccuracy * 100, figures.meanAccuracy * 100, figures.meanClassIoU * 100,
         figures.meanCategoryIoU * 100)
     }
-    line("epoch \(report.epoch)/\(options.epochs) in \(Self.duration(report.seconds))")
+    line("epoch \(report.epoch)/\(options.epochs) in \(Self.duration(report.seconds))\(Self.describe(report.loading))")
     line("  train: \(text(report.train))")
     if let validation = report.validation { line("  val:   \(text(validation))\(isBest ? "  best so far" : "")") }
+  }
+
+  /// Pictures, and what of the epoch was spent on waiting for them.
+  private static func describe(_ loading: Loader.Figures?) -> String {
+    guard let loading else { return "" }
+    let cached = loading.cached > 0 ? ", \(loading.cached) from the cache" : ""
+    return String(format: ", %.2f s of it waiting for pictures (%d decoded", loading.secondsWaited, loading.decoded)
+      + "\(cached))"
   }
 
   private static func describe(_ evaluation: Evaluation) -> String {

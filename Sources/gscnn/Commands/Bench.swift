@@ -82,6 +82,11 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "loader", abstract: "A batch from PNG files to the network's input.")
 
+    @Option(
+      name: .eitherWay("data-path"),
+      help: .value("folder", "Pictures in Cityscapes' layout (default: synthetic streets in a temporary folder)."))
+    var dataPath: String?
+
     @Option(name: .eitherWay("batch-size"), help: .value("pictures", "Pictures of a batch."))
     var batchSize = 2
 
@@ -107,7 +112,8 @@ struct Bench: ParsableCommand {
       try check(["--batch-size": batchSize, "--steps": steps], 1...1_000_000)
       try alone {
         let result = try Benchmarks.loader(
-          batchSize: batchSize, crop: Size(cropH, cropW), picture: picture.size, steps: steps, threads: threads)
+          dataPath: dataPath, batchSize: batchSize, crop: Size(cropH, cropW), picture: picture.size, steps: steps,
+          threads: threads)
         print(result.line)
       }
     }

@@ -108,6 +108,13 @@ struct Train: ParsableCommand {
     ))
   var augment = AugmentationMode.seed
 
+  @Option(
+    help: .value(
+      "size",
+      "10^9 bytes on each machine in which decoded training pictures stay, shared by its ranks; 4 bytes a pixel (default: none)."
+    ))
+  var cacheGb: Double?
+
   @Option(help: .value("kind", "The loss: that of the original implementation."))
   var loss = LossKind.seed
 
@@ -157,6 +164,7 @@ struct Train: ParsableCommand {
     options.maxSteps = maxSteps
     options.pretrained = pretrained
     options.augmentation = augment
+    options.cacheGigabytes = cacheGb
     options.logEvery = logEvery
     return options
   }

@@ -1,0 +1,32 @@
+import Pictures
+
+/// Train id, Canny edge and boundary of a pixel in one byte: a third of the memory that three maps take, and one map to
+/// resample in the place of three.
+enum GroundTruth {
+  private static let ignored: UInt8 = 31
+  private static let edge: UInt8 = 32
+  private static let boundary: UInt8 = 64
+
+  @inline(__always)
+  static func packed(trainId: UInt8, canny: UInt8, boundary: UInt8) -> UInt8 {
+    (trainId == Label.ignored ? ignored : trainId) | (canny == 0 ? 0 : edge) | (boundary == 0 ? 0 : Self.boundary)
+  }
+
+  /// 0 ..< 19, or 255 where ignored.
+  @inline(__always)
+  static func trainId(_ packed: UInt8) -> UInt8 {
+    let id = packed & ignored
+    return id == ignored ? Label.ignored : id
+  }
+
+  /// 0 or 1.
+  @inline(__always)
+  static func canny(_ packed: UInt8) -> Float { packed & edge == 0 ? 0 : 1 }
+
+  /// 0 or 1.
+  @inline(__always)
+  static func boundary(_ packed: UInt8) -> UInt8 { packed & boundary == 0 ? 0 : 1 }
+
+  /// Padding beyond the picture.
+  static let nothing = packed(trainId: Label.ignored, canny: 0, boundary: 0)
+}

@@ -1,0 +1,98 @@
+"""Times what `gscnn bench loader` times, as one would write it in Python: PNG files to normalised crops, on one thread.
+
+    python bench_loader.py --data-path FOLDER [--batch 2 --crop 512 --steps 30] [--decoder opencv|pillow]
+
+FOLDER is prepared (`gscnn prepare`). OpenCV decodes unless told otherwise and resizes; of the picture only the part that
+the crop shows is resized, which is more than most loaders do. Prints one line of JSON.
+"""
+import argparse
+import glob
+import json
+import os
+import time
+
+import cv2
+import numpy as np
+from PIL import Image
+
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+def decode(path, grey, decoder):
+    if decoder == "pillow":
+        return np.asarray(Image.open(path))
+    picture = cv2.imread(path, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+    return picture if grey else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def cut(picture, factor, top, left, height, width, interpolation):
+    """Rows from `top` and columns from `left` of the resized picture, made of the pixels that they need."""
+    if factor == 1:
+        return picture[top : top + height, left : left + width]
+    step = round(1 / factor) if factor < 1 else 1
+    margin = 0 if factor < 1 else 1
+    first = [max(int(place / factor) - margin, 0) for place in (top, left)]
+    last = [int((place + count) / factor) + margin * step + (factor > 1) for place, count in ((top, height), (left, width))]
+    part = picture[first[0] : last[0], first[1] : last[1]]
+    part = cv2.resize(part, None, fx=factor, fy=factor, interpolation=interpolation)
+    top, left = top - int(first[0] * factor), left - int(first[1] * factor)
+    return part[top : top + height, left : left + width]
+
+
+def load(paths, crop, random, decoder):
+    picture = decode(paths[0], False, decoder)
+    maps = [decode(path, True, decoder) for path in paths[1:]]
+    factor = (0.5, 1, 2)[random.integers(3)]
+    resized = [round(side * factor) for side in picture.shape[:2]]
+    top, left = (int(random.integers(max(side - crop, 0) + 1)) for side in resized)
+    height, width = (min(crop, side) for side in resized)
+    picture = cut(picture, factor, top, left, height, width, cv2.INTER_LINEAR)
+    maps = [cut(each, factor, top, left, height, width, cv2.INTER_NEAREST) for each in maps]
+    if random.integers(2):
+        picture, maps = picture[:, ::-1], [each[:, ::-1] for each in maps]
+    image = np.zeros((crop, crop, 3), np.float32)
+    image[:height, :width] = (picture.astype(np.float32) / 255 - MEAN) / DEVIATION
+    target = np.full((crop, crop), 255, np.uint8)
+    target[:height, :width] = maps[0]
+    canny = np.zeros((crop, crop, 1), np.float32)
+    canny[:height, :width, 0] = maps[1] != 0
+    boundary = np.zeros((crop, crop), np.uint8)
+    boundary[:height, :width] = maps[2] != 0
+    return image, canny, target, boundary
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-path", required=True)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--crop", type=int, default=512)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--decoder", choices=["opencv", "pillow"], default="opencv")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    pictures = sorted(glob.glob(os.path.join(options.data_path, "leftImg8bit/train/*/*_leftImg8bit.png")))
+    if not pictures:
+        parser.error(f"{options.data_path}: holds no training pictures")
+    samples = []
+    for path in pictures:
+        truth = path.replace("leftImg8bit/train", "gtFine/train").replace("_leftImg8bit.png", "_gtFine_")
+        samples.append([path] + [f"{truth}{name}.png" for name in ("labelTrainIds", "grad", "boundary")])
+    random, seconds, busy = np.random.default_rng(1), [], 0.0
+    for step in range(options.steps + 1):
+        begin, busy_begin = time.perf_counter(), time.process_time()
+        batch = [load(samples[(step * options.batch + n) % len(samples)], options.crop, random, options.decoder)
+                 for n in range(options.batch)]
+        _ = [np.stack(part) for part in zip(*batch)]
+        if step:
+            seconds.append(round(time.perf_counter() - begin, 6))
+            busy += time.process_time() - busy_begin
+    loaded = options.steps * options.batch
+    print(json.dumps({
+        "bench": "loader", "decoder": options.decoder, "pictures": options.batch, "seconds": seconds,
+        "pictures_per_second": round(loaded / sum(seconds), 2), "cpu_seconds_per_picture": round(busy / loaded, 6),
+        "opencv": cv2.__version__, "numpy": np.__version__}))
+
+
+if __name__ == "__main__":
+    main()

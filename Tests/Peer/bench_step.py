@@ -1,0 +1,78 @@
+"""Times a training step and an evaluation of the network in PyTorch on the CPU, and prints one line of JSON.
+
+    python bench_step.py --threads 2 --batch 2 --size 512 --steps 3 [--channels-last] [--compile]
+    python bench_step.py --threads 2 --steps 0 --eval-size 1024x2048 --eval-steps 2
+
+The first repetition of each is not counted.
+"""
+import argparse
+import json
+import resource
+import time
+
+import torch
+
+import peer
+
+
+def repeated(count, body):
+    seconds = []
+    for repetition in range(count + 1):
+        begin = time.perf_counter()
+        body()
+        if repetition:
+            seconds.append(round(time.perf_counter() - begin, 3))
+    return seconds
+
+
+def noise(pictures, height, width, layout):
+    image = torch.randn(pictures, 3, height, width).to(memory_format=layout)
+    canny = (torch.rand(pictures, 1, height, width) > 0.9).float()
+    target = torch.randint(0, 19, (pictures, height, width))
+    boundary = (torch.rand(pictures, height, width) > 0.9).float()
+    return image, canny, target, boundary
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--eval-size", default="", metavar="HEIGHTxWIDTH")
+    parser.add_argument("--eval-steps", type=int, default=2)
+    parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--backbone", default="resnet50")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    layout = torch.channels_last if options.channels_last else torch.contiguous_format
+    model = peer.GatedSCNN(options.backbone).to(memory_format=layout)
+    run = torch.compile(model) if options.compile else model
+    found = {"torch": torch.__version__, **vars(options), "step_s": [], "eval_s": []}
+    if options.steps:
+        image, canny, target, boundary = noise(options.batch, options.size, options.size, layout)
+        optimiser = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9, weight_decay=1e-4)
+        model.train()
+
+        def step():
+            seg, edge = run(image, canny)
+            loss, _ = peer.total_loss(seg, edge, target, boundary)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+
+        found["step_s"] = repeated(options.steps, step)
+    if options.eval_size:
+        height, width = map(int, options.eval_size.split("x"))
+        image, canny, _, _ = noise(1, height, width, layout)
+        model.eval()
+        with torch.no_grad():
+            found["eval_s"] = repeated(options.eval_steps, lambda: run(image, canny))
+    found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

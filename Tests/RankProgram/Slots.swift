@@ -1,0 +1,34 @@
+import Distributed
+import Glibc
+
+extension RankProgram {
+  /// Every rank goes through all places three times, fills those that it gets, and reads the others; rank 0 first claims
+  /// place `lost` and never comes back to it.
+  static func slots(_ communicator: Communicator, count: Int, lost: Int) throws {
+    let words = 5000
+    let slots = try SharedSlots(count: count, capacity: 8 * words, communicator: communicator)
+    if communicator.rank == 0, lost >= 0 { _ = slots.claim(lost) }
+    communicator.restBarrier()
+    var (filled, wrong) = (0, 0)
+    for _ in 0..<3 {
+      for slot in 0..<count {
+        if let place = slots.contents(of: slot) {
+          for word in 0..<words where place.load(fromByteOffset: 8 * word, as: Int.self) != slot * words + word {
+            wrong += 1
+          }
+        } else if let place = slots.claim(slot) {
+          for word in 0..<words { place.storeBytes(of: slot * words + word, toByteOffset: 8 * word, as: Int.self) }
+          filled += 1
+          slots.publish(slot)
+        }
+      }
+    }
+    communicator.restBarrier()
+    let published = (0..<count).count { slots.contents(of: $0) != nil }
+    var total = [filled]
+    communicator.sum(&total)
+    communicator.report("filled \(total[0]) published \(published) wrong \(wrong)")
+    communicator.report("beyond \(slots.contents(of: count) == nil && slots.claim(count) == nil)")
+    slots.close()
+  }
+}
