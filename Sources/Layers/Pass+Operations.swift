@@ -105,7 +105,7 @@ extension Pass {
     _ part: Profile.Part, from inputs: [Activation], _ forward: () -> Tensor,
     back: @escaping (_ gradient: Tensor) -> Void
   ) -> Activation {
-    output(profile.measure(part, forward), from: inputs) { [profile] gradient in
+    output(profile.measure(part, forward), from: inputs, name: part.rawValue) { [profile] gradient in
       profile.measure(part) { back(gradient) }
     }
   }

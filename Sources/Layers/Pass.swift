@@ -18,18 +18,24 @@ package final class Pass {
   package let reduction: any BatchReduction
   /// Takes the time of every operation, where somebody wants to know.
   package let profile: Profile?
+  /// Notes when every operation ran, where somebody wants to see.
+  package let timeline: Timeline?
+  /// When the operation before ended.
+  private var lastEnd = 0.0
   private var steps: [() -> Void] = []
   private let whenComplete: (Parameter) -> Void
 
   /// - Parameter whenComplete: told during `backward()` of each parameter whose gradient is final.
   package init(
     _ mode: Mode, workers: WorkerPool, reduction: any BatchReduction = LocalBatch(), profile: Profile? = nil,
-    whenComplete: @escaping (Parameter) -> Void = { _ in }
+    timeline: Timeline? = nil, whenComplete: @escaping (Parameter) -> Void = { _ in }
   ) {
     self.mode = mode
     self.workers = workers
     self.reduction = reduction
     self.profile = profile
+    self.timeline = timeline
+    if timeline != nil { lastEnd = Profile.now }
     self.whenComplete = whenComplete
   }
 
@@ -38,25 +44,36 @@ package final class Pass {
   /// - Parameters:
   ///   - inputs: the activations it was made from; where none of them wants a gradient and `parameters` is empty, nothing is recorded.
   ///   - parameters: those whose gradients the step fills.
+  ///   - name: for the timeline, where there are no parameters to name the operation after.
   ///   - remake: how the backward pass can make the value again, if it can.
   ///   - back: fills the parameters' gradients and adds to the inputs' traces, given the gradient of the output, which it owns.
   func output(
-    _ value: Tensor, from inputs: [Activation], parameters: [Parameter] = [], remake: (() -> Tensor)? = nil,
-    back: @escaping (_ gradient: Tensor) -> Void
+    _ value: Tensor, from inputs: [Activation], parameters: [Parameter] = [], name: String = "",
+    remake: (() -> Tensor)? = nil, back: @escaping (_ gradient: Tensor) -> Void
   ) -> Activation {
     guard mode == .training, !parameters.isEmpty || inputs.contains(where: { $0.trace != nil }) else {
       return Activation(value)
     }
+    let name = timeline == nil ? "" : parameters.first?.layer ?? name
+    noteForward(name)
     let trace = Trace(remake: remake)
-    steps.append { [whenComplete] in
+    steps.append { [whenComplete, timeline] in
       // Without a gradient the output had no part in the loss.
       guard let gradient = trace.takeGradient() else {
         preconditionFailure("an output without a gradient: \(parameters.map(\.name))")
       }
-      back(gradient)
+      timeline.measure(name) { back(gradient) }
       for parameter in parameters { whenComplete(parameter) }
     }
     return Activation(value, trace: trace)
+  }
+
+  /// An operation has just run: it took the time since the one before.
+  private func noteForward(_ name: String) {
+    guard let timeline else { return }
+    let now = Profile.now
+    timeline.add(Timeline.Event(name: name, track: .compute, begin: lastEnd, end: now))
+    lastEnd = now
   }
 
   /// Goes back, last step first. The gradients of the network's outputs must have been added to their traces.
