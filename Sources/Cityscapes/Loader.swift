@@ -31,13 +31,17 @@ package final class Loader: Sendable {
   ///   - batches: the indices of the samples of each batch, in the order in which they are wanted.
   ///   - threads: how many decode at once; at least 1.
   ///   - ahead: how many batches may be ready or in work before they are asked for; at least 1.
+  ///   - loaded: told, on a thread of the loader, of each sample, and when it was begun and done, in seconds since the
+  ///     machine started.
   package init(
-    samples: [SamplePaths], batches: [[Int]], treatment: Treatment, threads: Int = 1, ahead: Int = 2
+    samples: [SamplePaths], batches: [[Int]], treatment: Treatment, threads: Int = 1, ahead: Int = 2,
+    loaded: (@Sendable (SamplePaths, _ begin: Double, _ end: Double) -> Void)? = nil
   ) {
     precondition(threads >= 1 && ahead >= 1)
     precondition(batches.allSatisfy { !$0.isEmpty }, "a batch holds at least one picture")
     precondition(treatment != .whole || batches.allSatisfy { $0.count == 1 }, "whole pictures come one at a time")
-    let queue = LoaderQueue(samples: samples, batches: batches, treatment: treatment, threads: threads, ahead: ahead)
+    let queue = LoaderQueue(
+      samples: samples, batches: batches, treatment: treatment, threads: threads, ahead: ahead, loaded: loaded)
     self.queue = queue
     // The threads hold the queue, not the loader, so that letting go of the loader ends them.
     for _ in 0..<threads {
@@ -78,6 +82,7 @@ private final class LoaderQueue: @unchecked Sendable {
   private let batches: [[Int]]
   private let treatment: Loader.Treatment
   private let ahead: Int
+  private let loaded: (@Sendable (SamplePaths, Double, Double) -> Void)?
 
   private let condition = NSCondition()
   /// A sample of a batch, and its place there.
@@ -98,11 +103,15 @@ private final class LoaderQueue: @unchecked Sendable {
   private var liveThreads: Int
   private var waited = 0.0
 
-  init(samples: [SamplePaths], batches: [[Int]], treatment: Loader.Treatment, threads: Int, ahead: Int) {
+  init(
+    samples: [SamplePaths], batches: [[Int]], treatment: Loader.Treatment, threads: Int, ahead: Int,
+    loaded: (@Sendable (SamplePaths, Double, Double) -> Void)?
+  ) {
     self.samples = samples
     self.batches = batches
     self.treatment = treatment
     self.ahead = ahead
+    self.loaded = loaded
     liveThreads = threads
   }
 
@@ -145,7 +154,9 @@ private final class LoaderQueue: @unchecked Sendable {
     while let job = awaitedJob() {
       var builder = inWork[job.batch]?.builder
       condition.unlock()
+      let begin = ProcessInfo.processInfo.systemUptime
       let outcome = Result { try load(job, into: &builder) }
+      loaded?(samples[batches[job.batch][job.place]], begin, ProcessInfo.processInfo.systemUptime)
       condition.lock()
       switch outcome {
       case .success:

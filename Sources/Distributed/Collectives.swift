@@ -124,4 +124,5 @@ extension Communicator {
 enum Tag {
   static let gather: Int32 = 1
   static let treeSum: Int32 = 2
+  static let clock: Int32 = 3
 }

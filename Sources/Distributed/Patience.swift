@@ -10,7 +10,12 @@ package enum Patience: Sendable {
   case resting(most: UInt32)
 
   /// Questions before the first pause: the answer to most is there by then, where the other rank is as far.
-  fileprivate static let questions = 100
+  fileprivate var questions: Int {
+    switch self {
+    case .eager: 1000
+    case .resting: 100
+    }
+  }
 }
 
 extension Communicator {
@@ -23,7 +28,7 @@ extension Communicator {
       check(MPI_Test(&request, &done, mpiIgnoreStatus()), doing)
       if done != 0 { return }
       asked += 1
-      guard asked > Patience.questions else { continue }
+      guard asked > patience.questions else { continue }
       switch patience {
       case .eager: sched_yield()
       case .resting(let most):

@@ -42,24 +42,30 @@ package final class Replica {
   ///
   /// - Returns: the losses of the global batch, and for each pixel of the share the class that was predicted.
   package func step(_ batch: Batch, rate: Double) -> (loss: JointLoss, predictions: [UInt8]) {
-    let pass = Pass(
-      .training, workers: workers, reduction: batchNormReduction, profile: profile, timeline: timeline
-    ) { [unowned self] parameter in measured(.communication) { buckets.completed(parameter.index) } }
-    let (loss, predictions) = {
-      let output = timeline.measure("forward") { model(image: batch.image, canny: batch.canny, in: pass) }
-      return timeline.measure("losses") {
-        measured(.losses) {
-          (
-            JointLoss(of: output, target: batch.target, boundary: batch.boundary, over: ranks, in: pass),
-            Prediction.argmax(output.logits.value, on: workers)
-          )
-        }
-      }
-    }()
+    let (pass, loss, predictions) = forward(batch)
     timeline.measure("backward") { pass.backward() }
     measured(.communication) { buckets.finish() }
     timeline.measure("optimiser") { measured(.update) { optimiser.step(rate: Float(rate), on: workers) } }
     return (loss, predictions)
+  }
+
+  /// A function of its own, so that the outputs are let go of before the way back.
+  private func forward(_ batch: Batch) -> (pass: Pass, loss: JointLoss, predictions: [UInt8]) {
+    let (pass, output) = timeline.measure("forward") {
+      let pass = Pass(
+        .training, workers: workers, reduction: batchNormReduction, profile: profile, timeline: timeline
+      ) { [unowned self] parameter in measured(.communication) { buckets.completed(parameter.index) } }
+      return (pass, model(image: batch.image, canny: batch.canny, in: pass))
+    }
+    let (loss, predictions) = timeline.measure("losses") {
+      measured(.losses) {
+        (
+          JointLoss(of: output, target: batch.target, boundary: batch.boundary, over: ranks, in: pass),
+          Prediction.argmax(output.logits.value, on: workers)
+        )
+      }
+    }
+    return (pass, loss, predictions)
   }
 
   private func measured<Result>(_ part: Profile.Part, _ body: () -> Result) -> Result {

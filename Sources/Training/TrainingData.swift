@@ -1,5 +1,6 @@
 import Cityscapes
 import Distributed
+import Layers
 import Tensors
 
 /// How a training sample is treated.
@@ -47,11 +48,14 @@ package struct TrainingData {
   }
 
   /// This rank's batches from a position to the end of its epoch.
-  package func loader(from position: Position) -> Loader {
+  package func loader(from position: Position, timeline: Timeline? = nil) -> Loader {
     let crop = Size(options.cropHeight, options.cropWidth)
     return Loader(
       samples: train, batches: batches.shares(of: rank, epoch: position.epoch, from: position.step),
       treatment: options.augmentation == .seed
-        ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cut(to: crop))
+        ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cut(to: crop),
+      loaded: { sample, begin, end in
+        timeline?.add(Timeline.Event(name: sample.name, track: .loading, begin: begin, end: end))
+      })
   }
 }
