@@ -100,7 +100,7 @@ package final class GradientBuckets {
     }
     let isBeside = beside && communicator.allowsThreads && communicator.size > 1
     // Batch norm and losses sum over the ranks at the same time: what is said here is not to mix with that.
-    summing = Summing(TreeAllReduce(communicator.duplicate(), patience: isBeside ? .resting(most: 1000) : .eager))
+    summing = Summing(TreeAllReduce(communicator.duplicate(), patience: isBeside ? .resting(most: 1000) : nil))
     thread = isBeside ? CommunicationThread() : nil
     var bucketOfParameter = [Int](repeating: 0, count: extents.count)
     for (index, bucket) in buckets.enumerated() {

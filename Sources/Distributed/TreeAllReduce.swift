@@ -13,17 +13,17 @@ package struct TreeAllReduce: Sendable {
   private let spanCount: Int
 
   /// - Parameters:
-  ///   - patience: how the calling thread waits for the other ranks.
+  ///   - patience: how the calling thread waits for the other ranks; nil for a thread that computes.
   ///   - largeCount: from this many floats on a rank sends what it must and no more; below, it sends the whole array a
   ///     few times, in fewer messages. (64 KiB.)
   ///   - pieceCount: floats of a message where sums are made: while one is added the next is on its way. (256 KiB: a few
   ///     of them stay in a core's cache from their arrival until they are added.)
   ///   - spanCount: floats that are summed at a time, fewer than 2³¹.
   package init(
-    _ communicator: Communicator, patience: Patience = .eager, largeCount: Int = 1 << 14, pieceCount: Int = 1 << 16,
+    _ communicator: Communicator, patience: Patience? = nil, largeCount: Int = 1 << 14, pieceCount: Int = 1 << 16,
     spanCount: Int = 1 << 28
   ) {
-    messages = Messages(communicator, patience)
+    messages = Messages(communicator, patience ?? communicator.patience)
     self.largeCount = largeCount
     self.pieceCount = pieceCount
     self.spanCount = spanCount
