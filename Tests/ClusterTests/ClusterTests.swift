@@ -58,11 +58,11 @@ struct ClusterTests {
   func hostGoesDown() throws {
     // The second host's first process is the parent of everything there.
     let job = try Hosts.run(2, ["bench", "allreduce", "--steps", "1000000"]) { job in
-      try job.wait(for: "ranks on both hosts") { Hosts.processes(named: "release/gscnn bench allreduce").count == 2 }
-      for process in Hosts.processes(named: "ListenAddress=10.77.0.2") { kill(process, SIGKILL) }
+      try job.wait(for: "ranks on both hosts") { Hosts.processes("/gscnn", "bench").count == 2 }
+      for process in Hosts.processes("sshd", "ListenAddress=10.77.0.2") { kill(process, SIGKILL) }
     }
     #expect(job.status != 0 && job.status != 77)
-    #expect(Hosts.processes(named: "ListenAddress=10.77.0.").isEmpty)
+    #expect(Hosts.processes("sshd", "ListenAddress=10.77.0.").isEmpty)
     #expect(Hosts.namespaces() == [])
   }
 
@@ -96,13 +96,15 @@ private enum Hosts {
       meanwhile: meanwhile)
   }
 
-  /// Running processes whose command line holds a text, this one left out.
-  static func processes(named text: String) -> [pid_t] {
+  /// Running processes of a program with a text among their arguments.
+  static func processes(_ program: String, _ argument: String) -> [pid_t] {
     let numbers = ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { pid_t($0) }
     return numbers.filter { number in
-      let words = (try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(number)/cmdline"))) ?? Data()
-      let line = String(decoding: words.map { $0 == 0 ? 32 : $0 }, as: UTF8.self)
-      return number != getpid() && line.contains(text)
+      let line = (try? String(contentsOfFile: "/proc/\(number)/cmdline", encoding: .utf8)) ?? ""
+      // sshd writes what it does over its arguments.
+      let words = line.split { $0 == "\0" || $0 == " " }
+      return words.first.map { $0.hasSuffix(program) || $0 == program + ":" } == true
+        && words.contains { $0.hasPrefix(argument) }
     }
   }
 
