@@ -1,13 +1,21 @@
 // swift-tools-version:6.0
 import PackageDescription
 
-/// The numerical targets are written for 8-wide vectors with fused multiply-add, which every x86-64 processor
-/// of the last decade has; `gscnn` says so and stops where they are missing.
+/// The inner loops are compiled once for every instruction set from the same source, which `LoopsAVX2` and `LoopsAVX512`
+/// are links to; the program chooses when it starts. Nothing else may be compiled for more than the plain processor.
 #if arch(x86_64)
-  let vectorised: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])]
+  let widerLoops: [Target] = [
+    .target(
+      name: "LoopsAVX2", dependencies: ["Loops"],
+      swiftSettings: [.define("FUSED"), .unsafeFlags(["-Xcc", "-march=x86-64-v3"])]),
+    .target(
+      name: "LoopsAVX512", dependencies: ["Loops"],
+      swiftSettings: [.define("FUSED"), .define("AVX512"), .unsafeFlags(["-Xcc", "-march=x86-64-v4"])]),
+  ]
 #else
-  let vectorised: [SwiftSetting] = []
+  let widerLoops: [Target] = []
 #endif
+let loops: [Target.Dependency] = ["Loops", "LoopsPlain"] + widerLoops.map { .byName(name: $0.name) }
 
 let package = Package(
   name: "gscnn",
@@ -22,8 +30,10 @@ let package = Package(
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
     // MARK: - Numbers
-    .target(name: "Tensors", swiftSettings: vectorised),
-    .target(name: "Kernels", dependencies: ["Tensors"], swiftSettings: vectorised),
+    .target(name: "Tensors"),
+    .target(name: "Loops"),
+    .target(name: "LoopsPlain", dependencies: ["COpenBLAS", "Loops"], swiftSettings: [.define("OPENBLAS")]),
+    .target(name: "Kernels", dependencies: ["Tensors"] + loops),
 
     // MARK: - The network
     .target(name: "Layers", dependencies: ["Tensors", "Kernels"]),
@@ -34,7 +44,7 @@ let package = Package(
     .target(name: "Cityscapes", dependencies: ["Tensors", "Pictures"]),
 
     // MARK: - Ranks and files
-    .target(name: "Distributed", dependencies: ["COpenMPI", "Tensors", "Layers"], swiftSettings: vectorised),
+    .target(name: "Distributed", dependencies: ["COpenMPI", "Tensors", "Layers"]),
     .target(name: "Weights", dependencies: ["Tensors", "Layers"]),
 
     // MARK: - The trainer
@@ -49,7 +59,8 @@ let package = Package(
 
     // MARK: - Tests, a bundle a target
     .target(name: "Jobs", path: "Tests/Jobs"),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "COpenBLAS"]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+    .testTarget(name: "LoopsTests", dependencies: ["Kernels", "Loops", "Tensors"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
     .testTarget(name: "LayersTests", dependencies: ["Kernels", "Layers", "Tensors"]),
     .testTarget(name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Training", "Weights"], exclude: ["Fixtures"]),
@@ -66,5 +77,5 @@ let package = Package(
       ]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
     .testTarget(name: "CommandLineTests", dependencies: ["Jobs", "gscnn"], exclude: ["Fixtures"]),
-  ]
+  ] + widerLoops
 )

@@ -8,11 +8,9 @@ package enum Accumulation {
     let count = a.shape.count
     let block = 32_768
     workers.run((count + block - 1) / block) { task, _ in
-      let (sum, summand) = (a.start, b.start)
       // The last vector may overhang into the spare floats of both buffers.
-      for i in stride(from: task * block, to: min(count, (task + 1) * block), by: 8) {
-        sum.store(sum.vector(i) + summand.vector(i), i)
-      }
+      let first = task * block
+      loops.add(b.start + first, to: a.start + first, count: min(block, count - first))
     }
   }
 }

@@ -29,10 +29,10 @@ package enum BatchNorm {
           sum.store(Vector(), c)
           squares.store(Vector(), c)
         }
-        addDeviations(values, rows: run.rows, width: width, from: pivot, to: sum, squares)
+        loops.addDeviations(values, rows: run.rows, width: width, from: pivot, to: sum, squares)
         if run.rest > 0 {
           run.copyRest(of: z, filler: pivot[0], to: rest)
-          addDeviations(rest, rows: 1, width: width, from: pivot, to: sum, squares)
+          loops.addDeviations(rest, rows: 1, width: width, from: pivot, to: sum, squares)
         }
         let fullRows = Double(run.rows)
         for c in 0..<width {
@@ -44,35 +44,6 @@ package enum BatchNorm {
           sums[width + c] += Double(squares[c]) + (2 * d + n * p) * p
         }
       })
-  }
-
-  private static func addDeviations(
-    _ values: UnsafePointer<Float>, rows: Int, width: Int, from pivot: UnsafePointer<Float>,
-    to sum: UnsafeMutablePointer<Float>, _ squares: UnsafeMutablePointer<Float>
-  ) {
-    var row = values
-    // Four rows at a time, so that the sums are fetched and written back once for four values.
-    for _ in 0..<rows / 4 {
-      for c in stride(from: 0, to: width, by: 8) {
-        let p = pivot.vector(c)
-        let d0 = row.vector(c) - p
-        let d1 = row.vector(width + c) - p
-        let d2 = row.vector(2 * width + c) - p
-        let d3 = row.vector(3 * width + c) - p
-        sum.store(sum.vector(c) + ((d0 + d1) + (d2 + d3)), c)
-        let s = multiplyAdd(d0, d0, multiplyAdd(d1, d1, multiplyAdd(d2, d2, d3 * d3)))
-        squares.store(squares.vector(c) + s, c)
-      }
-      row += 4 * width
-    }
-    for _ in 0..<rows % 4 {
-      for c in stride(from: 0, to: width, by: 8) {
-        let d = row.vector(c) - pivot.vector(c)
-        sum.store(sum.vector(c) + d, c)
-        squares.store(multiplyAdd(d, d, squares.vector(c)), c)
-      }
-      row += width
-    }
   }
 
   /// `z · scale + shift`, plus `residual`, and no less than zero where `rectify` says so.
@@ -88,25 +59,9 @@ package enum BatchNorm {
     precondition(normaliser.channels == z.shape.channels && residual.map { $0.shape == z.shape } ?? true)
     let y = inPlace ? z : Tensor(z.shape)
     forEachBlock(of: z.shape, on: workers) { first, rows, width in
-      let (source, target) = (z.start + first, y.start + first)
-      let (scale, shift) = (normaliser.scale.start, normaliser.shift.start)
-      if let shortcut = residual.map({ $0.start + first }) {
-        for row in 0..<rows {
-          for c in stride(from: 0, to: width, by: 8) {
-            let i = row * width + c
-            let value = multiplyAdd(source.vector(i), scale.vector(c), shift.vector(c)) + shortcut.vector(i)
-            target.store(rectify ? rectified(value) : value, i)
-          }
-        }
-      } else {
-        for row in 0..<rows {
-          for c in stride(from: 0, to: width, by: 8) {
-            let i = row * width + c
-            let value = multiplyAdd(source.vector(i), scale.vector(c), shift.vector(c))
-            target.store(rectify ? rectified(value) : value, i)
-          }
-        }
-      }
+      loops.normalise(
+        z.start + first, rows: rows, width: width, scale: normaliser.scale.start, shift: normaliser.shift.start,
+        residual: residual.map { UnsafePointer($0.start + first) }, rectify: rectify, into: y.start + first)
     }
     return y
   }

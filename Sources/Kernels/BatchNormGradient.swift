@@ -1,3 +1,4 @@
+import Loops
 import Tensors
 
 /// The way back through batch norm. With g the gradient of what the normalisation alone gives, that of y where ReLU
@@ -13,6 +14,15 @@ extension BatchNorm {
     case recomputed
     /// ReLU followed the sum with a shortcut: its output y, `[N, H, W, C]`, is zero where nothing passes.
     case output(Tensor)
+
+    /// Where in the output of ReLU a run lies is for `place` to say.
+    fileprivate func mask(_ place: (Tensor) -> UnsafeMutablePointer<Float>) -> GradientMask {
+      switch self {
+      case .none: .all
+      case .recomputed: .recomputed
+      case .output(let y): .output(place(y))
+      }
+    }
   }
 
   /// Sums over the pictures of this rank.
@@ -69,10 +79,7 @@ extension BatchNorm {
     precondition(dy.shape == y.shape)
     let masked = inPlace ? dy : Tensor(dy.shape)
     forEachBlock(of: dy.shape, on: workers) { first, rows, width in
-      let (source, output, target) = (dy.start + first, y.start + first, masked.start + first)
-      for i in stride(from: 0, to: rows * width, by: 8) {
-        target.store(source.vector(i).replacing(with: 0, where: output.vector(i) .<= 0), i)
-      }
+      loops.mask(dy.start + first, where: y.start + first, into: masked.start + first, count: rows * width)
     }
     return masked
   }
@@ -102,32 +109,9 @@ extension BatchNorm {
     let offsetRow = Normaliser.row(offsets)
     let dz = inPlace ? dy : Tensor(dy.shape)
     forEachBlock(of: z.shape, on: workers) { first, rows, width in
-      let (gradients, values, target) = (dy.start + first, z.start + first, dz.start + first)
-      let (scale, shift, mean) = (normaliser.scale.start, normaliser.shift.start, normaliser.mean.start)
-      let (slope, offset) = (slopeRow.start, offsetRow.start)
-      @inline(__always)
-      func forEachVector(_ gradient: (_ i: Int, _ c: Int, _ z: Vector) -> Vector) {
-        for row in 0..<rows {
-          for c in stride(from: 0, to: width, by: 8) {
-            let i = row * width + c
-            let z = values.vector(i)
-            let tilt = multiplyAdd(z - mean.vector(c), slope.vector(c), offset.vector(c))
-            target.store(multiplyAdd(gradient(i, c, z), scale.vector(c), tilt), i)
-          }
-        }
-      }
-      switch rectification {
-      case .none:
-        forEachVector { i, _, _ in gradients.vector(i) }
-      case .recomputed:
-        forEachVector { i, c, z in
-          let y = multiplyAdd(z, scale.vector(c), shift.vector(c))
-          return gradients.vector(i).replacing(with: 0, where: y .<= 0)
-        }
-      case .output(let y):
-        let output = y.start + first
-        forEachVector { i, _, _ in gradients.vector(i).replacing(with: 0, where: output.vector(i) .<= 0) }
-      }
+      loops.normaliserGradient(
+        dy.start + first, z.start + first, rows: rows, width: width, normaliser.rows, slope: slopeRow.start,
+        offset: offsetRow.start, mask: rectification.mask { $0.start + first }, into: dz.start + first)
     }
     return dz
   }
@@ -144,64 +128,20 @@ extension BatchNorm {
       let sum = scratch
       let product = scratch + width
       for c in stride(from: 0, to: 2 * width, by: 8) { scratch.store(Vector(), c) }
-      let gradients = run.start(in: dy)
-      let values = run.start(in: z)
-      let (scale, shift, mean) = (normaliser.scale.start, normaliser.shift.start, normaliser.mean.start)
-
-      /// Adds g and g · (z − mean) over `rows` rows.
-      @inline(__always)
-      func add(
-        _ values: UnsafePointer<Float>, rows: Int, _ gradient: (_ i: Int, _ c: Int, _ z: Vector) -> Vector
-      ) {
-        for row in 0..<rows {
-          for c in stride(from: 0, to: width, by: 8) {
-            let z = values.vector(row * width + c)
-            let g = gradient(row * width + c, c, z)
-            sum.store(sum.vector(c) + g, c)
-            product.store(multiplyAdd(g, z - mean.vector(c), product.vector(c)), c)
-          }
-        }
-      }
-      @inline(__always)
-      func passed(_ g: Vector, _ z: Vector, _ c: Int) -> Vector {
-        g.replacing(with: 0, where: multiplyAdd(z, scale.vector(c), shift.vector(c)) .<= 0)
-      }
-
-      switch rectification {
-      case .none:
-        add(values, rows: run.rows) { i, _, _ in gradients.vector(i) }
-      case .recomputed:
-        add(values, rows: run.rows) { i, c, z in passed(gradients.vector(i), z, c) }
-      case .output(let y):
-        let output = run.start(in: y)
-        if let target = masked.map({ run.start(in: $0) }) {
-          add(values, rows: run.rows) { i, _, _ in
-            let g = gradients.vector(i).replacing(with: 0, where: output.vector(i) .<= 0)
-            target.store(g, i)
-            return g
-          }
-        } else {
-          add(values, rows: run.rows) { i, _, _ in
-            gradients.vector(i).replacing(with: 0, where: output.vector(i) .<= 0)
-          }
-        }
-      }
+      var mask = rectification.mask { run.start(in: $0) }
+      if let masked, case .output(let y) = mask { mask = .outputWriting(y, to: run.start(in: masked)) }
+      loops.addGradients(
+        run.start(in: dy), run.start(in: z), rows: run.rows, width: width, normaliser.rows, mask: mask, to: sum, product)
       if run.rest > 0 {
         // The gradient is zero beyond the plane, whatever passes there.
         let (restGradients, restValues, restOutput) = (product + width, product + width + 8, product + width + 16)
         run.copyRest(of: dy, filler: 0, to: restGradients)
         run.copyRest(of: z, filler: 0, to: restValues)
-        switch rectification {
-        case .none:
-          add(restValues, rows: 1) { _, _, _ in restGradients.vector() }
-        case .recomputed:
-          add(restValues, rows: 1) { _, c, z in passed(restGradients.vector(), z, c) }
-        case .output(let y):
-          run.copyRest(of: y, filler: 0, to: restOutput)
-          add(restValues, rows: 1) { _, _, _ in
-            restGradients.vector().replacing(with: 0, where: restOutput.vector() .<= 0)
-          }
+        let restMask = rectification.mask { output in
+          run.copyRest(of: output, filler: 0, to: restOutput)
+          return restOutput
         }
+        loops.addGradients(restGradients, restValues, rows: 1, width: width, normaliser.rows, mask: restMask, to: sum, product)
       }
 
       for c in 0..<width {

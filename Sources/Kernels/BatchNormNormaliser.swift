@@ -1,3 +1,4 @@
+import Loops
 import Tensors
 
 extension BatchNorm {
@@ -16,6 +17,9 @@ extension BatchNorm {
     let mean: Floats
     /// `1 / √(variance + ε)`, a number a channel.
     let inverseDeviation: [Double]
+
+    /// What the loops read beside each pixel.
+    var rows: NormaliserRows { NormaliserRows(scale: scale.start, shift: shift.start, mean: mean.start) }
 
     /// From statistics of the batch.
     ///

@@ -86,10 +86,10 @@ enum ChannelSums {
     return perPicture(tensor.shape, quantities: 1, scratch: width + 8, on: workers) { run, sums, scratch in
       let rest = scratch + width
       for c in stride(from: 0, to: width, by: 8) { scratch.store(Vector(), c) }
-      add(run.start(in: tensor), rows: run.rows, width: width, to: scratch)
+      loops.addRows(run.start(in: tensor), rows: run.rows, width: width, to: scratch)
       if run.rest > 0 {
         run.copyRest(of: tensor, filler: 0, to: rest)
-        add(rest, rows: 1, width: width, to: scratch)
+        loops.addRows(rest, rows: 1, width: width, to: scratch)
       }
       for c in 0..<width { sums[c] += Double(scratch[c]) }
     }
@@ -102,15 +102,5 @@ enum ChannelSums {
     for sums in pictures { tree.add(Floats(sums.map { Float($0) })) }
     let total = tree.total()
     for channel in 0..<target.count { target[channel] = total[channel] }
-  }
-
-  private static func add(
-    _ values: UnsafePointer<Float>, rows: Int, width: Int, to sums: UnsafeMutablePointer<Float>
-  ) {
-    var row = values
-    for _ in 0..<rows {
-      for c in stride(from: 0, to: width, by: 8) { sums.store(sums.vector(c) + row.vector(c), c) }
-      row += width
-    }
   }
 }

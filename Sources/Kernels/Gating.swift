@@ -13,15 +13,10 @@ package enum Gating {
     check(feature, attention)
     let stride = feature.shape.stride
     let y = Tensor(feature.shape)
-    overPixels(of: feature.shape, on: workers) { pixel in
-      let factor = Vector(repeating: 1 + attention.start[pixel])
-      let source = feature.start + pixel * stride
-      let target = y.start + pixel * stride
-      var channel = 0
-      while channel < stride {
-        target.store(source.vector(channel) * factor, channel)
-        channel += 8
-      }
+    overRuns(of: feature.shape, on: workers) { first, count in
+      loops.gate(
+        feature.start + first * stride, rows: count, width: stride, by: attention.start + first,
+        into: y.start + first * stride)
     }
     return y
   }
@@ -35,20 +30,10 @@ package enum Gating {
     let stride = feature.shape.stride
     let ofFeature = Tensor(feature.shape)
     let ofAttention = Tensor(attention.shape)
-    overPixels(of: feature.shape, on: workers) { pixel in
-      let factor = Vector(repeating: 1 + attention.start[pixel])
-      let incoming = dy.start + pixel * stride
-      let source = feature.start + pixel * stride
-      let target = ofFeature.start + pixel * stride
-      var sum = Vector.zero
-      var channel = 0
-      while channel < stride {
-        let value = incoming.vector(channel)
-        target.store(value * factor, channel)
-        sum = multiplyAdd(value, source.vector(channel), sum)
-        channel += 8
-      }
-      ofAttention.start[pixel] = VectorMath.sum(sum)
+    overRuns(of: feature.shape, on: workers) { first, count in
+      loops.gateGradient(
+        dy.start + first * stride, feature.start + first * stride, rows: count, width: stride,
+        by: attention.start + first, feature: ofFeature.start + first * stride, attention: ofAttention.start + first)
     }
     return (ofFeature, ofAttention)
   }
@@ -57,10 +42,9 @@ package enum Gating {
     precondition(feature.shape.channels > 1 && attention.shape == feature.shape.with(channels: 1))
   }
 
-  @inline(__always)
-  private static func overPixels(of shape: Shape, on workers: WorkerPool, _ body: (_ pixel: Int) -> Void) {
+  private static func overRuns(of shape: Shape, on workers: WorkerPool, _ body: (_ first: Int, _ count: Int) -> Void) {
     workers.run((shape.pixels + grain - 1) / grain) { task, _ in
-      for pixel in task * grain..<min(shape.pixels, (task + 1) * grain) { body(pixel) }
+      body(task * grain, min(grain, shape.pixels - task * grain))
     }
   }
 }

@@ -18,20 +18,9 @@ package enum GradientDescent {
     precondition(values.count == gradients.count && values.count == velocities.count)
     let (w, g, v, count) = (values.start, gradients.start, velocities.start, values.count)
     workers.run((count + grain - 1) / grain) { task, _ in
-      var index = task * grain
-      let end = min(count, index + grain)
-      while index + 8 <= end {
-        let weight = w.vector(index)
-        let velocity = multiplyAdd(momentum, v.vector(index), multiplyAdd(decay, weight, g.vector(index)))
-        v.store(velocity, index)
-        w.store(multiplyAdd(-rate, velocity, weight), index)
-        index += 8
-      }
-      while index < end {
-        v[index] = (g[index].addingProduct(decay, w[index])).addingProduct(momentum, v[index])
-        w[index] = w[index].addingProduct(-rate, v[index])
-        index += 1
-      }
+      let first = task * grain
+      loops.descend(
+        w + first, g + first, v + first, count: min(grain, count - first), rate: rate, momentum: momentum, decay: decay)
     }
   }
 }

@@ -87,55 +87,23 @@ package enum Interpolation {
   }
 
   /// `low + fraction · (high − low)` for `count` floats, rounded up to whole vectors.
-  @inline(__always)
   private static func mix(
     _ low: UnsafeMutablePointer<Float>, _ high: UnsafeMutablePointer<Float>, _ fraction: Float, _ count: Int,
     into result: UnsafeMutablePointer<Float>
   ) {
-    var index = 0
-    while index < count {
-      let value = low.vector(index)
-      result.store(multiplyAdd(fraction, high.vector(index) - value, value), index)
-      index += 8
-    }
+    loops.mix(low, high, fraction: fraction, into: result, count: count)
   }
 
   /// The weighted sum of what position `index` gave to, `step` floats from one to the next; `count` floats, rounded up
   /// to whole vectors.
-  @inline(__always)
   private static func gather(
     _ source: UnsafeMutablePointer<Float>, _ receivers: Receivers, _ index: Int, step: Int, count: Int,
     into result: UnsafeMutablePointer<Float>
   ) {
     let begin = receivers.begin[index]
-    let weights = receivers.weight + begin
-    let terms = receivers.begin[index + 1] - begin
-    let first = source + receivers.first[index] * step
-    var offset = 0
-    // Two vectors at a time: a whole cache line of each row, as many rows fall on the same place in the cache.
-    while offset + 16 <= count {
-      var low = Vector.zero
-      var high = Vector.zero
-      var row = first + offset
-      for term in 0..<terms {
-        low = multiplyAdd(weights[term], row.vector(), low)
-        high = multiplyAdd(weights[term], row.vector(8), high)
-        row += step
-      }
-      result.store(low, offset)
-      result.store(high, offset + 8)
-      offset += 16
-    }
-    while offset < count {
-      var sum = Vector.zero
-      var row = first + offset
-      for term in 0..<terms {
-        sum = multiplyAdd(weights[term], row.vector(), sum)
-        row += step
-      }
-      result.store(sum, offset)
-      offset += 8
-    }
+    loops.gather(
+      source + receivers.first[index] * step, step: step, weights: receivers.weight + begin,
+      terms: receivers.begin[index + 1] - begin, into: result, count: count)
   }
 }
 

@@ -55,9 +55,7 @@ struct PartialSums {
       for term in Swift.stride(from: 0, to: terms - distance, by: 2 * distance) {
         let sum = first + term * stride
         let summand = sum + distance * stride
-        for i in Swift.stride(from: range.lowerBound, to: range.upperBound, by: 8) {
-          sum.store(sum.vector(i) + summand.vector(i), i)
-        }
+        loops.add(summand + range.lowerBound, to: sum + range.lowerBound, count: range.count)
       }
       distance *= 2
     }

@@ -18,15 +18,10 @@ enum PlaneProduct {
     let padded = paddedCopy(weights, count: shape.stride)
     let block = block(shape)
     workers.run((shape.pixels + block - 1) / block) { task, _ in
-      let weights = padded.start
-      let out = plane.start
-      var row = matrix.start + task * block * shape.stride
-      for pixel in (task * block)..<min(shape.pixels, (task + 1) * block) {
-        var sum = row.vector() * weights.vector()
-        for c in stride(from: 8, to: shape.stride, by: 8) { sum = multiplyAdd(row.vector(c), weights.vector(c), sum) }
-        out[pixel] = sumOfLanes(sum) + offset
-        row += shape.stride
-      }
+      let first = task * block
+      loops.dot(
+        matrix.start + first * shape.stride, rows: min(block, shape.pixels - first), width: shape.stride,
+        padded.start, plus: offset, into: plane.start + first)
     }
   }
 
@@ -39,17 +34,10 @@ enum PlaneProduct {
     if bias == nil { paddedBias.clear() }
     let block = block(shape)
     workers.run((shape.pixels + block - 1) / block) { task, _ in
-      let weights = padded.start
-      let bias = paddedBias.start
-      let values = plane.start
-      var row = matrix.start + task * block * shape.stride
-      for pixel in (task * block)..<min(shape.pixels, (task + 1) * block) {
-        let value = Vector(repeating: values[pixel])
-        for c in stride(from: 0, to: shape.stride, by: 8) {
-          row.store(multiplyAdd(value, weights.vector(c), bias.vector(c)), c)
-        }
-        row += shape.stride
-      }
+      let first = task * block
+      loops.outer(
+        plane.start + first, rows: min(block, shape.pixels - first), width: shape.stride, padded.start,
+        plus: paddedBias.start, into: matrix.start + first * shape.stride)
     }
   }
 
@@ -71,22 +59,13 @@ enum PlaneProduct {
       let chunk = 256
       for first in stride(from: pixels.lowerBound, to: pixels.upperBound, by: chunk) {
         for c in stride(from: 0, to: width, by: 8) { sum.store(Vector(), c) }
-        for pixel in first..<min(pixels.upperBound, first + chunk) {
-          let row = rows + pixel * width
-          let value = Vector(repeating: values[pixel])
-          for c in stride(from: 0, to: width, by: 8) { sum.store(multiplyAdd(value, row.vector(c), sum.vector(c)), c) }
-        }
-        for c in stride(from: 0, to: width, by: 8) { target.store(target.vector(c) + sum.vector(c), c) }
+        loops.addRows(
+          rows + first * width, rows: min(chunk, pixels.upperBound - first), width: width, times: values + first,
+          to: sum)
+        loops.add(sum, to: target, count: width)
       }
     }
     sums.join(0..<width)
     for c in 0..<weights.count { weights[c] = sums.part(0, 0)[c] }
-  }
-
-  @inline(__always)
-  private static func sumOfLanes(_ x: Vector) -> Float {
-    let four = x.lowHalf + x.highHalf
-    let two = four.lowHalf + four.highHalf
-    return two[0] + two[1]
   }
 }

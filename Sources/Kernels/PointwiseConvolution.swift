@@ -1,4 +1,5 @@
 import Glibc
+import Loops
 import Tensors
 
 /// The 1×1 convolution: one matrix product over all pixels, `Z[P, K] = X[P, C] · W[C, K] + b`.
@@ -23,10 +24,9 @@ package enum PointwiseConvolution {
     } else if weight.inputs == 1 {
       PlaneProduct.outer(x, weight.floats, plus: bias, into: z, on: workers)
     } else {
-      let panels = packed(
-        depth: weight.inputs, columns: weight.outputs, weight.start, rowStride: weight.outputs, columnStride: 1,
-        on: workers)
-      multiply(x, panels, depth: weight.inputs, bias: bias, into: z, on: workers)
+      let panels = Panels(
+        depth: weight.inputs, columns: weight.outputs, from: weight.start, rowStride: weight.outputs, on: workers)
+      multiply(x, panels, bias: bias, into: z, on: workers)
     }
     return z
   }
@@ -41,10 +41,10 @@ package enum PointwiseConvolution {
     } else if weight.outputs == 1 {
       PlaneProduct.outer(dz, weight.floats, plus: nil, into: dx, on: workers)
     } else {
-      let panels = packed(
-        depth: weight.outputs, columns: weight.inputs, weight.start, rowStride: 1, columnStride: weight.outputs,
+      let panels = Panels(
+        depth: weight.outputs, columns: weight.inputs, from: weight.start, rowStride: 1, columnStride: weight.outputs,
         on: workers)
-      multiply(dz, panels, depth: weight.outputs, bias: nil, into: dx, on: workers)
+      multiply(dz, panels, bias: nil, into: dx, on: workers)
     }
     return dx
   }
@@ -83,52 +83,30 @@ package enum PointwiseConvolution {
     precondition(weight.inputs > 1 || weight.outputs > 1, "from one channel to one there is nothing to convolve")
   }
 
-  /// The panels of a matrix; see `MatrixProduct.pack`.
-  private static func packed(
-    depth: Int, columns: Int, _ source: UnsafePointer<Float>, rowStride: Int, columnStride: Int,
-    on workers: WorkerPool
-  ) -> Buffer {
-    let panels = Buffer(count: MatrixProduct.packedCount(depth: depth, columns: columns))
-    workers.run(MatrixProduct.panels(columns: columns)) { panel, _ in
-      MatrixProduct.pack(
-        panel: panel, depth: depth, columns: columns, from: source, rowStride: rowStride, columnStride: columnStride,
-        into: panels.start)
-    }
-    return panels
-  }
-
   /// `C = A · B + bias` over all pixels; both tensors have more than one channel.
-  private static func multiply(
-    _ a: Tensor, _ panels: Buffer, depth: Int, bias: Floats?, into c: Tensor, on workers: WorkerPool
-  ) {
+  private static func multiply(_ a: Tensor, _ panels: Panels, bias: Floats?, into c: Tensor, on workers: WorkerPool) {
     let rows = a.shape.pixels
     let columns = c.shape.stride
     let rowBlocks = (rows + MatrixProduct.rowBlock - 1) / MatrixProduct.rowBlock
     // Of few pixels the columns are cut as well.
     let wantedTasks = 16
-    let columnBlock = max(64, (columns * rowBlocks / wantedTasks + 15) & ~15)
+    let grain = Panels.grain
+    let columnBlock = max(2 * grain, (columns * rowBlocks / wantedTasks + grain - 1) / grain * grain)
     let columnBlocks = rowBlocks >= wantedTasks ? 1 : (columns + columnBlock - 1) / columnBlock
     let width = columnBlocks == 1 ? columns : columnBlock
 
     let paddedBias = bias.map { paddedCopy($0, count: columns) }
-    let scratch = Buffer(count: workers.threads * MatrixProduct.scratchCount)
+    let scratchCount = MatrixProduct.scratchCount
+    let scratch = Buffer(count: workers.threads * scratchCount)
     workers.run(rowBlocks * columnBlocks) { task, worker in
       let firstRow = task / columnBlocks * MatrixProduct.rowBlock
       let firstColumn = task % columnBlocks * width
-      let blockRows = min(MatrixProduct.rowBlock, rows - firstRow)
-      let blockColumns = min(width, columns - firstColumn)
-      let target = c.start + firstRow * columns + firstColumn
-      if let bias = paddedBias?.start {
-        for row in 0..<blockRows {
-          for j in stride(from: 0, to: blockColumns, by: 8) {
-            target.store(bias.vector(firstColumn + j), row * columns + j)
-          }
-        }
-      }
       MatrixProduct.multiply(
-        rows: blockRows, columns: blockColumns, depth: depth, a.start + firstRow * a.shape.stride,
-        aStride: a.shape.stride, panels: panels.start + firstColumn * depth, into: target, cStride: columns,
-        accumulate: bias != nil, scratch: scratch.start + worker * MatrixProduct.scratchCount)
+        rows: min(MatrixProduct.rowBlock, rows - firstRow), columns: firstColumn..<min(columns, firstColumn + width),
+        a.start + firstRow * a.shape.stride, aStride: a.shape.stride, panels.matrix,
+        into: c.start + firstRow * columns + firstColumn, cStride: columns,
+        finish: paddedBias.map { Finish(bias: $0.start + firstColumn) },
+        scratch: scratch.start + worker * scratchCount)
     }
   }
 }

@@ -8,30 +8,22 @@ package enum Rectifier {
   /// - Returns: `max(x, 0)`, of the shape of `x`.
   package static func forward(_ x: Tensor, on workers: WorkerPool) -> Tensor {
     let y = Tensor(x.shape)
-    overVectors(of: x.shape.count, on: workers) { index in
-      y.start.store(rectified(x.start.vector(index)), index)
+    overRuns(of: x.shape.count, on: workers) { first, count in
+      loops.rectify(x.start + first, into: y.start + first, count: count)
     }
     return y
   }
 
   /// dL/dx = dL/dy where y > 0, else 0. Overwrites `dy` with it.
   package static func gradient(_ dy: Tensor, output y: Tensor, on workers: WorkerPool) -> Tensor {
-    overVectors(of: y.shape.count, on: workers) { index in
-      dy.start.store(dy.start.vector(index).replacing(with: 0, where: y.start.vector(index) .<= 0), index)
+    overRuns(of: y.shape.count, on: workers) { first, count in
+      loops.mask(dy.start + first, where: y.start + first, into: dy.start + first, count: count)
     }
     return dy
   }
 
-  /// Calls `body` with the index of each vector; the last may overhang, for which buffers have room.
-  @inline(__always)
-  private static func overVectors(of count: Int, on workers: WorkerPool, _ body: (Int) -> Void) {
-    workers.run((count + grain - 1) / grain) { task, _ in
-      var index = task * grain
-      let end = min(count, index + grain)
-      while index < end {
-        body(index)
-        index += 8
-      }
-    }
+  /// Calls `body` with each run of floats; the last vector may overhang, for which buffers have room.
+  private static func overRuns(of count: Int, on workers: WorkerPool, _ body: (_ first: Int, _ count: Int) -> Void) {
+    workers.run((count + grain - 1) / grain) { task, _ in body(task * grain, min(grain, count - task * grain)) }
   }
 }

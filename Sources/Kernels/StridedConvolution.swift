@@ -20,12 +20,8 @@ package enum StridedConvolution {
     let z = Tensor(x.shape.with(size: outputSize(of: x.shape.size)).with(channels: weight.outputs))
     let channels = weight.inputs
     let depth = 9 * channels
-    let panels = Buffer(count: MatrixProduct.packedCount(depth: depth, columns: weight.outputs))
-    workers.run(MatrixProduct.panels(columns: weight.outputs)) { panel, _ in
-      MatrixProduct.pack(
-        panel: panel, depth: depth, columns: weight.outputs, from: weight.start, rowStride: weight.outputs,
-        into: panels.start)
-    }
+    let panels = Panels(
+      depth: depth, columns: weight.outputs, from: weight.start, rowStride: weight.outputs, on: workers)
 
     let rowStride = gatheredStride(depth)
     let block = min(MatrixProduct.rowBlock, max(48, 65_536 / rowStride / 6 * 6))
@@ -46,9 +42,8 @@ package enum StridedConvolution {
         }
       }
       MatrixProduct.multiply(
-        rows: rows, columns: z.shape.stride, depth: depth, gathered, aStride: rowStride, panels: panels.start,
-        into: z.picture(picture) + first * z.shape.stride, cStride: z.shape.stride,
-        scratch: gathered + block * rowStride)
+        rows: rows, gathered, aStride: rowStride, panels.matrix, into: z.picture(picture) + first * z.shape.stride,
+        cStride: z.shape.stride, scratch: gathered + block * rowStride)
     }
     return z
   }
@@ -84,10 +79,8 @@ package enum StridedConvolution {
           target += outputs * weight.inputs
         }
       }
-      let packed = Buffer(count: MatrixProduct.packedCount(depth: depth, columns: weight.inputs))
-      MatrixProduct.pack(
-        depth: depth, columns: weight.inputs, from: stacked.start, rowStride: weight.inputs, into: packed.start)
-      return packed
+      return Panels(
+        depth: depth, columns: weight.inputs, from: stacked.start, rowStride: weight.inputs, on: workers)
     }
 
     let longest = dz.shape.width * gatheredStride(4 * outputs)
@@ -112,8 +105,7 @@ package enum StridedConvolution {
           }
         }
         MatrixProduct.multiply(
-          rows: rows, columns: columns, depth: depth, gathered, aStride: rowStride,
-          panels: panels[y % 2 * 2 + odd].start,
+          rows: rows, gathered, aStride: rowStride, panels[y % 2 * 2 + odd].matrix,
           into: dx.picture(picture) + (y * inputSize.width + odd) * columns, cStride: 2 * columns,
           scratch: gathered + longest)
       }
@@ -131,15 +123,17 @@ package enum StridedConvolution {
       columns: 9 * width, dz, into: dw.start, on: workers,
       row: { $0 % width < dw.inputs ? $0 / width * dw.inputs + $0 % width : nil },
       packLeft: { picture, rows, columns, capacity, target in
-        // The panels are gathered where they are needed: eight channels of one tap each.
+        // The panels are gathered where they are needed: eight channels of one tap at a time.
+        let panelWidth = loops.leftWidth
         for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 8) {
           let tap = column / width
-          var panel = target + (column - columns.lowerBound) * capacity
+          let (panelIndex, offset) = (column - columns.lowerBound).quotientAndRemainder(dividingBy: panelWidth)
+          var panel = target + panelIndex * panelWidth * capacity + offset
           for pixel in rows {
             let (y, c) = (pixel / dz.shape.width, pixel % dz.shape.width)
             let source = place(x, picture, 2 * y + tap / 3 - 1, 2 * c + tap % 3 - 1)
             panel.store(source.map { $0.vector(column % width) } ?? Vector())
-            panel += 8
+            panel += panelWidth
           }
         }
       })

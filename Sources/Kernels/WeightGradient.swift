@@ -26,7 +26,7 @@ enum WeightGradient {
     ) -> Void
   ) {
     let shape = dz.shape
-    let blockRows = min(side, columns)
+    let blockRows = min(side, MatrixProduct.paddedLeft(columns))
     let blockColumns = min(side, MatrixProduct.paddedRight(shape.stride))
     let down = (columns + blockRows - 1) / blockRows
     let across = (shape.stride + blockColumns - 1) / blockColumns

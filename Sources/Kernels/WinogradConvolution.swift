@@ -1,3 +1,4 @@
+import Loops
 import Tensors
 
 /// Stride-1 3×3 convolution of one kind of tiles, in three steps: transform the inputs of each tile, multiply matrices
@@ -46,13 +47,12 @@ enum WinogradConvolution {
       for row in 0..<count {
         tiles.transformInput(
           x.picture(picture), channels: filter.inputs, tile: first + row,
-          to: .row(v + row * inputs.row, product: inputs.product), scratch: transformScratch)
+          to: inputs.layout(v + row * inputs.row), scratch: transformScratch)
       }
       for product in 0..<products {
         MatrixProduct.multiply(
-          rows: count, columns: filter.outputs, depth: filter.inputs, v + product * inputs.product,
-          aStride: inputs.row, panels: filter.start + product * filter.stride, into: m + product * outputs.product,
-          cStride: outputs.row, scratch: productScratch)
+          rows: count, v + product * inputs.product, aStride: inputs.row, filter.matrix(product),
+          into: m + product * outputs.product, cStride: outputs.row, scratch: productScratch)
       }
       for row in 0..<count {
         tiles.transformOutput(
@@ -86,22 +86,20 @@ enum WinogradConvolution {
           let (picture, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
           tiles.transformInput(
             x.picture(picture), channels: filter.inputs, tile: tile,
-            to: .row(v + row * inputs.row, product: inputs.product),
+            to: inputs.layout(v + row * inputs.row),
             scratch: scratch.start + worker * size)
         }
       }
       // Blocks of rows of about equal size, whole tiles of the matrix product.
       let parts = (count + 2 * MatrixProduct.rowBlock - 1) / (2 * MatrixProduct.rowBlock)
-      let part = ((count + parts - 1) / parts + 5) / 6 * 6
+      let part = MatrixProduct.wholeTiles((count + parts - 1) / parts)
       workers.run(products * parts) { task, worker in
         let product = task / parts
         let first = task % parts * part
         guard first < count else { return }
         MatrixProduct.multiply(
-          rows: min(part, count - first), columns: filter.outputs, depth: filter.inputs,
-          v + product * inputs.product + first * inputs.row, aStride: inputs.row,
-          panels: filter.start + product * filter.stride, into: m + product * outputs.product + first * outputs.row,
-          cStride: outputs.row, scratch: scratch.start + worker * size + WinogradTiles.scratch)
+          rows: min(part, count - first), v + product * inputs.product + first * inputs.row, aStride: inputs.row,
+          filter.matrix(product), into: m + product * outputs.product + first * outputs.row, cStride: outputs.row, scratch: scratch.start + worker * size + WinogradTiles.scratch)
       }
       workers.run(runs) { task, worker in
         for row in task * run..<min(count, task * run + run) {
@@ -124,6 +122,11 @@ enum WinogradConvolution {
     init(channels: Int, tiles: Int) {
       row = channels % 256 == 0 ? channels + 16 : channels
       product = tiles * row + 16
+    }
+
+    /// All channels of a tile side by side.
+    func layout(_ start: UnsafeMutablePointer<Float>) -> TileLayout {
+      TileLayout(start: start, product: product, width: row, panel: row)
     }
   }
 }

@@ -1,53 +1,48 @@
+import Loops
 import Tensors
 
 /// The weights of a 3×3 convolution, brought to the form in which Winograd's algorithms multiply with them.
 struct WinogradFilter {
   /// Rows of each matrix: input channels, padding included.
   let inputs: Int
-  /// Columns of each matrix: output channels, rounded up to whole panels.
+  /// Columns of each matrix: output channels, padding included.
   let outputs: Int
   /// Floats from one matrix to the next; a line more than its size, so that matrices do not share cache sets.
-  let stride: Int
-  /// A matrix for each product of a tile, each in panels `[outputs / 16][inputs][16]`.
-  let start: UnsafeMutablePointer<Float>
+  private let stride: Int
   private let buffer: Buffer
 
   /// G w Gᵀ for each pair of channels.
   init(_ taps: PaddedTaps, for tiles: WinogradTiles, on workers: WorkerPool) {
     let inputs = taps.inputs
     let outputs = taps.outputs
-    let stride = inputs * outputs + 16
+    let stride = loops.packedCount(depth: inputs, columns: outputs) + 16
     let buffer = Buffer.stage(count: tiles.products * stride)
-    let start = buffer.start
     self.inputs = inputs
     self.outputs = outputs
     self.stride = stride
-    self.start = start
     self.buffer = buffer
 
-    let area = WinogradAlgorithm.largest * 3 * 8
+    let area = WinogradTiles.scratch
     let scratch = Buffer(count: workers.threads * area)
-    let (vertical, horizontal) = (tiles.vertical, tiles.horizontal)
-    let (tall, wide) = (vertical.products, horizontal.products)
+    let width = loops.panelWidth(columns: outputs)
+    let panels = (outputs + width - 1) / width
     let block = 32
     let blocks = (inputs + block - 1) / block
-    workers.run(outputs / 16 * blocks) { task, worker in
-      let half = scratch.start + worker * area
-      let panel = task / blocks
+    workers.run(panels * blocks) { task, worker in
+      let column = task / blocks * width
+      let (offset, step) = loops.place(of: column, in: outputs, depth: inputs)
       for input in task % blocks * block..<min(inputs, task % blocks * block + block) {
-        for output in [0, 8] {
-          let source = taps.start + input * outputs + panel * 16 + output
-          let target = start + (panel * inputs + input) * 16 + output
-          for column in 0..<3 {
-            vertical.transformFilter(
-              source + column * taps.tap, 3 * taps.tap, half + column * 8, 3 * 8)
-          }
-          for row in 0..<tall {
-            horizontal.transformFilter(half + row * 24, 8, target + row * wide * stride, stride)
-          }
-        }
+        loops.transformFilter(
+          taps.start + input * outputs + column, tap: taps.tap, width: min(step, outputs - column), tiles.vertical,
+          tiles.horizontal, to: buffer.start + offset + input * step, product: stride,
+          scratch: scratch.start + worker * area)
       }
     }
+  }
+
+  /// The matrix of a product of a tile.
+  func matrix(_ product: Int) -> PackedMatrix {
+    PackedMatrix(buffer.start + product * stride, depth: inputs, columns: outputs)
   }
 
   /// Gᵀ du G for each pair of channels: the gradient of the taps.
@@ -64,21 +59,16 @@ struct WinogradFilter {
     // Where a tap has no gradient there is nothing to add.
     let rows = adding ? tiles.vertical.taps : 0..<3
     let columns = adding ? tiles.horizontal.taps : 0..<3
-    let area = WinogradAlgorithm.largest * 3 * 8 + 9 * 8
+    let area = WinogradTiles.scratch + 9 * 8
     let scratch = Buffer(count: workers.threads * area)
-    let (vertical, horizontal) = (tiles.vertical, tiles.horizontal)
-    let (tall, wide) = (vertical.products, horizontal.products)
     let block = 8
     workers.run((inputs + block - 1) / block) { task, worker in
       let half = scratch.start + worker * area
-      let taps = half + WinogradAlgorithm.largest * 3 * 8
+      let taps = half + WinogradTiles.scratch
       for input in task * block..<min(inputs, task * block + block) {
         for output in Swift.stride(from: 0, to: outputs, by: 8) {
-          let source = du + input * width + output
-          for row in 0..<tall {
-            horizontal.transformFilterGradient(source + row * wide * product, product, half + row * 24, 8)
-          }
-          for column in 0..<3 { vertical.transformFilterGradient(half + column * 8, 24, taps + column * 8, 24) }
+          loops.transformFilterGradient(
+            du + input * width + output, product: product, tiles.vertical, tiles.horizontal, to: taps, scratch: half)
           for row in rows {
             for column in columns {
               let tap = 3 * row + column
@@ -103,7 +93,7 @@ struct WinogradFilter {
 struct PaddedTaps {
   /// A multiple of 8.
   let inputs: Int
-  /// A multiple of 16.
+  /// A multiple of 8.
   let outputs: Int
   /// Floats from one tap to the next.
   var tap: Int { inputs * outputs }
@@ -114,7 +104,7 @@ struct PaddedTaps {
   /// The taps as they are.
   init(_ weight: Filter, on workers: WorkerPool) {
     inputs = (weight.inputs + 7) & ~7
-    outputs = (weight.outputs + 15) & ~15
+    outputs = (weight.outputs + 7) & ~7
     if inputs == weight.inputs && outputs == weight.outputs {
       buffer = weight.floats.buffer
       start = weight.start
@@ -136,11 +126,11 @@ struct PaddedTaps {
   /// outputs to that of the inputs.
   init(turned weight: Filter, on workers: WorkerPool) {
     inputs = (weight.outputs + 7) & ~7
-    outputs = (weight.inputs + 15) & ~15
+    outputs = (weight.inputs + 7) & ~7
     buffer = Buffer.stage(count: 9 * inputs * outputs)
     start = buffer.start
     let (start, inputs, outputs) = (start, inputs, outputs)
-    let blocks = outputs / 16
+    let blocks = (outputs + 15) / 16
     workers.run(9 * blocks) { task, _ in
       let (tap, block) = task.quotientAndRemainder(dividingBy: blocks)
       let first = block * 16
@@ -148,7 +138,7 @@ struct PaddedTaps {
       let source = weight.start + (tap * weight.inputs + first) * weight.outputs
       let target = start + (8 - tap) * inputs * outputs + first
       for row in 0..<inputs {
-        for column in 0..<16 {
+        for column in 0..<min(16, outputs - first) {
           target[row * outputs + column] =
             row < weight.outputs && column < count ? source[column * weight.outputs + row] : 0
         }

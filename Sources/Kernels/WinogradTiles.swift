@@ -1,3 +1,4 @@
+import Loops
 import Tensors
 
 /// The tiles of one picture that share a pair of algorithms.
@@ -50,11 +51,8 @@ struct WinogradTiles: Sendable {
   /// Products of a tile: matrices that the transformed weights consist of.
   var products: Int { vertical.products * horizontal.products }
 
-  /// Whether both axes use F(4, 3), for which the transforms are compiled in one piece.
-  private var isFour: Bool { vertical == .four && horizontal == .four }
-
-  /// Floats of scratch that the transforms need: a patch of inputs and half-transformed vectors.
-  static let scratch = 2 * WinogradAlgorithm.largest * WinogradAlgorithm.largest * 8
+  /// Floats of scratch that a transform needs.
+  static var scratch: Int { loops.tileScratch }
 
   /// Rows from an output row on that lie in the picture, at most `limit`, in steps of the dilation.
   @inline(__always)
@@ -66,132 +64,27 @@ struct WinogradTiles: Sendable {
 // MARK: - Transforms of a tile
 
 extension WinogradTiles {
-  /// Where transformed channels go: product p of channel c lies at
-  /// `start + p · product + (c / width) · panel + c % width`.
-  struct Layout {
-    let start: UnsafeMutablePointer<Float>
-    let product: Int
-    /// A multiple of 8.
-    let width: Int
-    let panel: Int
-
-    /// All channels side by side.
-    static func row(_ start: UnsafeMutablePointer<Float>, product: Int) -> Layout {
-      Layout(start: start, product: product, width: 8, panel: 8)
-    }
-  }
-
   /// Bᵀ x B of tile `tile`, all channels.
   ///
-  /// - Parameters:
-  ///   - picture: the first pixel, `channels` (a multiple of 8) floats a pixel.
+  /// - Parameter picture: the first pixel, `channels` (a multiple of 8) floats a pixel.
   func transformInput(
-    _ picture: UnsafePointer<Float>, channels: Int, tile: Int, to target: Layout,
+    _ picture: UnsafeMutablePointer<Float>, channels: Int, tile: Int, to target: TileLayout,
     scratch: UnsafeMutablePointer<Float>
-  ) {
-    if isFour {
-      input(.four, .four, picture, channels, tile, target, scratch)
-    } else {
-      input(vertical, horizontal, picture, channels, tile, target, scratch)
-    }
-  }
-
-  @inline(__always)
-  private func input(
-    _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm, _ picture: UnsafePointer<Float>, _ channels: Int,
-    _ tile: Int, _ target: Layout, _ scratch: UnsafeMutablePointer<Float>
   ) {
     let top = rows[tile / columns.count] - vertical.reach * dilation
     let left = columns[tile % columns.count] - horizontal.reach * dilation
-    let firstRow = top < 0 ? 1 : 0
-    let firstColumn = left < 0 ? 1 : 0
-    let patch = Patch(
-      source: picture + (top * size.width + left) * channels,
-      row: dilation * size.width * channels, column: dilation * channels,
-      rows: firstRow..<reach(from: top, to: size.height, vertical.inputs),
-      columns: firstColumn..<reach(from: left, to: size.width, horizontal.inputs))
-    transform(
-      patch, channels, vertical.inputs, vertical.products, horizontal.inputs, horizontal.products, target, scratch,
-      along: { horizontal.transformInput($0, $1, $2, $3) }, down: { vertical.transformInput($0, $1, $2, $3) })
+    let patch = patch(
+      picture, channels, top, left, rows: vertical.inputs, columns: horizontal.inputs)
+    loops.transformInput(patch, channels: channels, vertical, horizontal, to: target, scratch: scratch)
   }
 
   /// A dy Aᵀ of tile `tile`, all channels; see `transformInput`.
   func transformGradient(
-    _ picture: UnsafePointer<Float>, channels: Int, tile: Int, to target: Layout,
+    _ picture: UnsafeMutablePointer<Float>, channels: Int, tile: Int, to target: TileLayout,
     scratch: UnsafeMutablePointer<Float>
   ) {
-    if isFour {
-      gradient(.four, .four, picture, channels, tile, target, scratch)
-    } else {
-      gradient(vertical, horizontal, picture, channels, tile, target, scratch)
-    }
-  }
-
-  @inline(__always)
-  private func gradient(
-    _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm, _ picture: UnsafePointer<Float>, _ channels: Int,
-    _ tile: Int, _ target: Layout, _ scratch: UnsafeMutablePointer<Float>
-  ) {
-    let top = rows[tile / columns.count]
-    let left = columns[tile % columns.count]
-    let patch = Patch(
-      source: picture + (top * size.width + left) * channels,
-      row: dilation * size.width * channels, column: dilation * channels,
-      rows: 0..<reach(from: top, to: size.height, vertical.outputs),
-      columns: 0..<reach(from: left, to: size.width, horizontal.outputs))
-    transform(
-      patch, channels, vertical.outputs, vertical.products, horizontal.outputs, horizontal.products, target, scratch,
-      along: { horizontal.transformGradient($0, $1, $2, $3) }, down: { vertical.transformGradient($0, $1, $2, $3) })
-  }
-
-  /// The pixels under a tile: those in `rows` × `columns` are in the picture, the others count as zero.
-  private struct Patch {
-    let source: UnsafePointer<Float>
-    let row: Int
-    let column: Int
-    let rows: Range<Int>
-    let columns: Range<Int>
-  }
-
-  /// Both steps of a transform, first along rows of the patch, then down its columns.
-  @inline(__always)
-  private func transform(
-    _ patch: Patch, _ channels: Int, _ height: Int, _ tall: Int, _ width: Int, _ wide: Int, _ target: Layout,
-    _ scratch: UnsafeMutablePointer<Float>,
-    along: (UnsafePointer<Float>, Int, UnsafeMutablePointer<Float>, Int) -> Void,
-    down: (UnsafePointer<Float>, Int, UnsafeMutablePointer<Float>, Int) -> Void
-  ) {
-    let half = scratch
-    let whole = patch.rows.count == height && patch.columns.count == width
-    let gathered = scratch + WinogradAlgorithm.largest * WinogradAlgorithm.largest * 8
-    if !whole {
-      for index in 0..<(height * width) { gathered.store(Vector(), 8 * index) }
-    }
-    var panel = target.start
-    var column = 0
-    for channel in stride(from: 0, to: channels, by: 8) {
-      if whole {
-        for row in 0..<height {
-          along(patch.source + row * patch.row + channel, patch.column, half + row * wide * 8, 8)
-        }
-      } else {
-        for row in patch.rows {
-          for column in patch.columns {
-            gathered.store(
-              (patch.source + row * patch.row + column * patch.column + channel).vector(), (row * width + column) * 8)
-          }
-        }
-        for row in 0..<height { along(gathered + row * width * 8, 8, half + row * wide * 8, 8) }
-      }
-      for index in 0..<wide {
-        down(half + index * 8, wide * 8, panel + column + index * target.product, wide * target.product)
-      }
-      column += 8
-      if column == target.width {
-        column = 0
-        panel += target.panel
-      }
-    }
+    loops.transformGradient(
+      outputPatch(picture, channels, tile), channels: channels, vertical, horizontal, to: target, scratch: scratch)
   }
 
   /// Aᵀ m A of tile `tile`, all channels, written to the part of the tile that lies in the picture.
@@ -199,38 +92,30 @@ extension WinogradTiles {
   /// - Parameters:
   ///   - products: product p of the channels lies at `products + p · product`.
   ///   - picture: the first pixel of the result, `channels` (a multiple of 8) floats a pixel.
+  ///   - finish: for the whole picture.
   func transformOutput(
     _ products: UnsafePointer<Float>, product: Int, tile: Int, to picture: UnsafeMutablePointer<Float>,
-    channels: Int, scratch: UnsafeMutablePointer<Float>
+    channels: Int, finish: Finish? = nil, scratch: UnsafeMutablePointer<Float>
   ) {
-    if isFour {
-      output(.four, .four, products, product, tile, picture, channels, scratch)
-    } else {
-      output(vertical, horizontal, products, product, tile, picture, channels, scratch)
-    }
+    let patch = outputPatch(picture, channels, tile)
+    loops.transformOutput(
+      products, product: product, vertical, horizontal, to: patch, channels: channels,
+      finish: finish?.moved(columns: 0, floats: patch.start - picture), scratch: scratch)
   }
 
-  @inline(__always)
-  private func output(
-    _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm, _ products: UnsafePointer<Float>, _ product: Int,
-    _ tile: Int, _ picture: UnsafeMutablePointer<Float>, _ channels: Int, _ half: UnsafeMutablePointer<Float>
-  ) {
-    let top = rows[tile / columns.count]
-    let left = columns[tile % columns.count]
-    let height = reach(from: top, to: size.height, vertical.outputs)
-    let width = reach(from: left, to: size.width, horizontal.outputs)
-    let wide = horizontal.products
-    let target = picture + (top * size.width + left) * channels
-    for channel in stride(from: 0, to: channels, by: 8) {
-      for column in 0..<wide {
-        vertical.transformOutput(
-          products + column * product + channel, wide * product, half + column * 8, wide * 8, vertical.outputs)
-      }
-      for row in 0..<height {
-        horizontal.transformOutput(
-          half + row * wide * 8, 8, target + row * dilation * size.width * channels + channel, dilation * channels,
-          width)
-      }
-    }
+  private func outputPatch(_ picture: UnsafeMutablePointer<Float>, _ channels: Int, _ tile: Int) -> TilePatch {
+    patch(
+      picture, channels, rows[tile / columns.count], columns[tile % columns.count], rows: vertical.outputs,
+      columns: horizontal.outputs)
+  }
+
+  private func patch(
+    _ picture: UnsafeMutablePointer<Float>, _ channels: Int, _ top: Int, _ left: Int, rows: Int, columns: Int
+  ) -> TilePatch {
+    TilePatch(
+      start: picture + (top * size.width + left) * channels, row: dilation * size.width * channels,
+      column: dilation * channels,
+      rows: (top < 0 ? 1 : 0)..<reach(from: top, to: size.height, rows),
+      columns: (left < 0 ? 1 : 0)..<reach(from: left, to: size.width, columns))
   }
 }

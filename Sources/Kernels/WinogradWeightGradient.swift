@@ -1,3 +1,4 @@
+import Loops
 import Tensors
 
 /// The gradient of the weights of a stride-1 3×3 convolution, `dw = Gᵀ [ Σ (Bᵀ x B) ⊙ (A dy Aᵀ) ] G`, one picture and
@@ -17,7 +18,7 @@ enum WinogradWeightGradient {
     let rows = x.shape.stride
     let columns = MatrixProduct.paddedRight(dy.shape.stride)
     let operands = Operands(
-      x: UnsafePointer(x.picture(picture)), dy: UnsafePointer(dy.picture(picture)), rows: rows,
+      x: x.picture(picture), dy: dy.picture(picture), rows: rows,
       gradients: dy.shape.stride, columns: columns, tiles: tiles)
     let du =
       rows * columns <= largestForSegments
@@ -36,8 +37,8 @@ enum WinogradWeightGradient {
   private static let segments = 16
 
   private struct Operands {
-    let x: UnsafePointer<Float>
-    let dy: UnsafePointer<Float>
+    let x: UnsafeMutablePointer<Float>
+    let dy: UnsafeMutablePointer<Float>
     /// Channels of x, padding included: rows of each sum.
     let rows: Int
     /// Channels of dy, padding included.
@@ -56,21 +57,31 @@ enum WinogradWeightGradient {
     ) {
       tiles.transformInput(
         x, channels: rows, tile: tile,
-        to: .init(start: left + row * 8, product: leftProduct(capacity), width: 8, panel: capacity * 8),
-        scratch: scratch)
+        to: layout(left, row: row, capacity, product: leftProduct(capacity), width: leftWidth), scratch: scratch)
       tiles.transformGradient(
         dy, channels: gradients, tile: tile,
-        to: .init(start: right + row * 16, product: rightProduct(capacity), width: 16, panel: capacity * 16),
-        scratch: scratch)
+        to: layout(right, row: row, capacity, product: rightProduct(capacity), width: rightWidth), scratch: scratch)
       guard gradients < columns else { return }
-      // The second half of the last panel.
+      // The rest of the last panel.
+      let last = (columns - rightWidth) * capacity + row * rightWidth
       for product in 0..<tiles.products {
-        right.store(Vector(), product * rightProduct(capacity) + (gradients - 8) * capacity + row * 16 + 8)
+        for column in stride(from: gradients - (columns - rightWidth), to: rightWidth, by: 8) {
+          right.store(Vector(), product * rightProduct(capacity) + last + column)
+        }
       }
     }
 
+    private func layout(
+      _ panels: UnsafeMutablePointer<Float>, row: Int, _ capacity: Int, product: Int, width: Int
+    ) -> TileLayout {
+      TileLayout(start: panels + row * width, product: product, width: width, panel: capacity * width)
+    }
+
+    private var leftWidth: Int { loops.leftWidth }
+    private var rightWidth: Int { loops.rightWidth(columns: gradients) }
+
     /// Floats from product to product, a line more than needed to keep them out of each other's cache sets.
-    func leftProduct(_ capacity: Int) -> Int { capacity * rows + 16 }
+    func leftProduct(_ capacity: Int) -> Int { capacity * MatrixProduct.paddedLeft(rows) + 16 }
     func rightProduct(_ capacity: Int) -> Int { capacity * columns + 16 }
   }
 

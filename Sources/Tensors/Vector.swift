@@ -23,16 +23,18 @@ extension UnsafeMutablePointer<Float> {
   }
 }
 
-/// `a · b + c` in one rounding. Written out, `c + a * b` would be rounded twice and take two instructions.
+/// `a · b + c`, in one rounding where every processor can do that.
 @inlinable @inline(__always)
-package func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector { c.addingProduct(a, b) }
-
-/// `a · b + c` in one rounding, `a` the same in every lane.
-@inlinable @inline(__always)
-package func multiplyAdd(_ a: Float, _ b: Vector, _ c: Vector) -> Vector {
-  c.addingProduct(Vector(repeating: a), b)
+package func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
+  #if arch(arm64)
+    c.addingProduct(a, b)
+  #else
+    a * b + c
+  #endif
 }
 
-/// `max(x, 0)`, in one instruction (`pointwiseMax` takes sixteen times as long).
+/// `a · b + c`, `a` the same in every lane.
 @inlinable @inline(__always)
-package func rectified(_ x: Vector) -> Vector { x.replacing(with: 0, where: x .< 0) }
+package func multiplyAdd(_ a: Float, _ b: Vector, _ c: Vector) -> Vector {
+  multiplyAdd(Vector(repeating: a), b, c)
+}

@@ -2,6 +2,7 @@ import Cityscapes
 import Distributed
 import Foundation
 import GatedSCNN
+import Kernels
 import Layers
 import Tensors
 

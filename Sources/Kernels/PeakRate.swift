@@ -1,4 +1,6 @@
 import Glibc
+import Loops
+import Tensors
 
 /// What the processor can do at most in single precision.
 package enum PeakRate {
@@ -6,10 +8,9 @@ package enum PeakRate {
   /// matrices that stay in the first-level cache, the best of some tries.
   package static func measure(on workers: WorkerPool) -> Double {
     let (rows, columns, depth, repetitions) = (48, 64, 64, 400)
+    let packed = loops.packedCount(depth: depth, columns: columns)
     let scratch = (0..<workers.threads).map { _ in
-      Buffer(
-        count: rows * depth + MatrixProduct.packedCount(depth: depth, columns: columns) + rows * columns
-          + MatrixProduct.scratchCount)
+      Buffer(count: rows * depth + packed + rows * columns + MatrixProduct.scratchCount)
     }
     for buffer in scratch { buffer.clear() }
     var best = Double.infinity
@@ -17,12 +18,11 @@ package enum PeakRate {
       let begin = now
       workers.run(workers.threads) { task, _ in
         let a = scratch[task].start
-        let b = a + rows * depth
-        let c = b + MatrixProduct.packedCount(depth: depth, columns: columns)
+        let b = PackedMatrix(a + rows * depth, depth: depth, columns: columns)
+        let c = a + rows * depth + packed
         for _ in 0..<repetitions {
           MatrixProduct.multiply(
-            rows: rows, columns: columns, depth: depth, a, aStride: depth, panels: b, into: c, cStride: columns,
-            accumulate: false, scratch: c + rows * columns)
+            rows: rows, a, aStride: depth, b, into: c, cStride: columns, scratch: c + rows * columns)
         }
       }
       best = min(best, now - begin)

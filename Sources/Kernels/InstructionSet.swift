@@ -1,0 +1,75 @@
+import Glibc
+import Loops
+import LoopsPlain
+
+#if arch(x86_64)
+  import LoopsAVX2
+  import LoopsAVX512
+#endif
+
+/// The instruction sets for which the inner loops are compiled.
+package enum InstructionSet: String, CaseIterable, Sendable {
+  /// What every processor of its kind can do; matrix products by OpenBLAS.
+  case plain
+  #if arch(x86_64)
+    /// AVX2 and FMA: x86-64-v3.
+    case avx2
+    /// AVX-512: x86-64-v4.
+    case avx512
+  #endif
+
+  /// The variable of the environment that names one, instead of the widest that the processor has.
+  package static let variable = "GSCNN_INSTRUCTIONS"
+
+  /// Those that this processor has, the widest last.
+  package static let supported: [InstructionSet] = {
+    let present = processorFlags()
+    return allCases.filter { $0.flags.isSubset(of: present) }
+  }()
+
+  /// The one that the program computes with: the widest supported, or the supported one that the environment names.
+  package static let chosen: InstructionSet = {
+    let named = getenv(variable).flatMap { InstructionSet(rawValue: String(cString: $0)) }
+    let chosen = supported.last { named == nil || $0 == named } ?? .plain
+    chosen.loops.prepare()
+    return chosen
+  }()
+
+  package var loops: any LoopSet.Type {
+    switch self {
+    case .plain: LoopsPlain.Compiled.self
+    #if arch(x86_64)
+      case .avx2: LoopsAVX2.Compiled.self
+      case .avx512: LoopsAVX512.Compiled.self
+    #endif
+    }
+  }
+
+  /// What /proc/cpuinfo must list. The kernel lists an instruction only if the system saves its registers.
+  private var flags: Set<String> {
+    switch self {
+    case .plain: []
+    #if arch(x86_64)
+      case .avx2: ["avx", "avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm"]
+      case .avx512:
+        InstructionSet.avx2.flags.union(["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"])
+    #endif
+    }
+  }
+
+  private static func processorFlags() -> Set<String> {
+    guard let file = fopen("/proc/cpuinfo", "r") else { return [] }
+    defer { fclose(file) }
+    var line: UnsafeMutablePointer<CChar>?
+    var capacity = 0
+    defer { free(line) }
+    while getline(&line, &capacity, file) > 0 {
+      guard let line, strncmp(line, "flags", 5) == 0 else { continue }
+      return Set(String(cString: line).split(whereSeparator: { $0.isWhitespace || $0 == ":" }).map(String.init))
+    }
+    return []
+  }
+}
+
+/// The inner loops for this processor.
+package let loops: any LoopSet.Type = InstructionSet.chosen.loops

@@ -1,0 +1,112 @@
+import Loops
+import Tensors
+
+/// Products of single-precision matrices, on one thread; kernels call them from their tasks.
+///
+/// `C = A · B` reads A and C row by row as they lie in tensors, and B from `Panels`. `C += Aᵀ · B`, which gradients of
+/// weights are, reads both from panels of a few hundred rows at a time. The order of additions in an element of C
+/// depends on the depth alone: not on the number of rows, nor (but for OpenBLAS) on where in the matrix a row stands.
+package enum MatrixProduct {
+  /// A good number of rows for a task of `multiply`.
+  package static let rowBlock = 192
+
+  /// Floats that `multiply` needs as scratch.
+  package static var scratchCount: Int { loops.productScratch }
+
+  /// Rounds rows up to whole tiles, so that a block of them wastes nothing.
+  package static func wholeTiles(_ rows: Int) -> Int { (rows + loops.tileRows - 1) / loops.tileRows * loops.tileRows }
+
+  /// `C[rows, columns] = A[rows, depth] · B[depth, columns]`, plus what C held where `accumulate` says so.
+  ///
+  /// - Parameters:
+  ///   - columns: which of B's, from a multiple of `Panels.grain` to another or to the end; nil for all.
+  ///   - aStride: floats from row to row of A; up to 7 floats behind a row are read.
+  ///   - c: the first row and the first of `columns`; `cStride` floats from row to row.
+  ///   - finish: what is done to the result afterwards; bias and residual from the first of `columns` on.
+  ///   - scratch: `scratchCount` floats of this thread's own.
+  @inline(__always)
+  package static func multiply(
+    rows: Int, columns: Range<Int>? = nil, _ a: UnsafePointer<Float>, aStride: Int, _ b: PackedMatrix,
+    into c: UnsafeMutablePointer<Float>, cStride: Int, accumulate: Bool = false, finish: Finish? = nil,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    loops.multiply(
+      rows: rows, columns: columns ?? 0..<b.columns, a, aStride: aStride, b, into: c, cStride: cStride,
+      accumulate: accumulate, finish: finish, scratch: scratch)
+  }
+
+  // MARK: - The transposed product
+
+  /// Columns of A (rows of C) in whole panels.
+  package static func paddedLeft(_ columns: Int) -> Int {
+    (columns + loops.leftWidth - 1) / loops.leftWidth * loops.leftWidth
+  }
+
+  /// Columns of B (columns of C) in whole panels.
+  package static func paddedRight(_ columns: Int) -> Int {
+    let width = loops.rightWidth(columns: columns)
+    return (columns + width - 1) / width * width
+  }
+
+  /// Packs `rows` rows of A: `columns`, a multiple of 8.
+  package static func packLeft(
+    rows: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, capacity: Int,
+    into packed: UnsafeMutablePointer<Float>
+  ) {
+    loops.packRows(
+      rows: rows, columns: columns, from: source, rowStride: rowStride, width: loops.leftWidth, capacity: capacity, into: packed)
+  }
+
+  /// Packs `rows` rows of B: `columns`, a multiple of 8; what is missing of the last panel becomes zero.
+  package static func packRight(
+    rows: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, capacity: Int,
+    into packed: UnsafeMutablePointer<Float>
+  ) {
+    loops.packRows(
+      rows: rows, columns: columns, from: source, rowStride: rowStride, width: loops.rightWidth(columns: columns),
+      capacity: capacity, into: packed)
+  }
+
+  /// `C[leftColumns, rightColumns] += Aᵀ · B` over `rows` packed rows.
+  ///
+  /// Columns are rounded up to whole panels and that much of C is written: C needs room for it.
+  ///
+  /// - Parameters:
+  ///   - capacity: rows that each panel has room for.
+  ///   - cStride: floats from row to row of C, at least `paddedRight(rightColumns)`.
+  @inline(__always)
+  package static func multiplyTransposed(
+    rows: Int, leftColumns: Int, rightColumns: Int, left: UnsafePointer<Float>, right: UnsafePointer<Float>,
+    capacity: Int, into c: UnsafeMutablePointer<Float>, cStride: Int
+  ) {
+    loops.multiplyTransposed(
+      rows: rows, leftColumns: leftColumns, rightColumns: rightColumns, left: left, right: right, capacity: capacity,
+      into: c, cStride: cStride)
+  }
+}
+
+/// The right matrix of a product, in the order in which the product reads it.
+package struct Panels {
+  package let matrix: PackedMatrix
+  private let buffer: Buffer
+
+  /// Columns that a panel of any instruction set is a divisor of.
+  package static let grain = 32
+
+  /// Packs the `depth` × `columns` matrix whose element (i, j) is `source[i * rowStride + j * columnStride]`; row-major
+  /// matrices have `columnStride` 1, transposed ones `rowStride` 1. Columns are filled up with zeros to whole vectors.
+  package init(
+    depth: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, columnStride: Int = 1,
+    on workers: WorkerPool
+  ) {
+    let buffer = Buffer(count: loops.packedCount(depth: depth, columns: columns))
+    let width = loops.panelWidth(columns: columns)
+    workers.run((columns + width - 1) / width) { panel, _ in
+      loops.pack(
+        panel: panel, depth: depth, columns: columns, from: source, rowStride: rowStride, columnStride: columnStride,
+        into: buffer.start)
+    }
+    self.buffer = buffer
+    matrix = PackedMatrix(buffer.start, depth: depth, columns: (columns + 7) & ~7)
+  }
+}
