@@ -26,7 +26,6 @@ final class CommunicationThread: Sendable {
     private struct State {
       var work: [@Sendable () -> Void] = []
       var next = 0
-      var isStopping = false
     }
     private let state = Mutex(State())
     private let wake: UnsafeMutablePointer<sem_t>
@@ -56,10 +55,8 @@ final class CommunicationThread: Sendable {
       while sem_wait(drained) != 0 {}
     }
 
-    func stop() {
-      state.withLock { $0.isStopping = true }
-      sem_post(wake)
-    }
+    /// Called once nobody can hand over any more: to be woken with nothing to do is the end.
+    func stop() { sem_post(wake) }
 
     func serve() {
       while true {
