@@ -4,6 +4,9 @@ import Tensors
 /// The gated convolution layer (§3.1, equations 1 and 2): the trunk tells the shape stream where to look.
 ///
 /// a = σ(BN(1×1(ReLU(1×1(BN(feature ⊕ side)))))), out = 1×1(feature · (1 + a))
+///
+/// At full resolution a product of a few dozen channels is cheap beside the memory that its result takes: what is kept for
+/// the way back is the feature and, of one channel, what leads to the attention; the rest is made again.
 struct GatedConvolution {
   private let attention: Attention
   private let convolution: Convolution
@@ -16,7 +19,7 @@ struct GatedConvolution {
 
   func callAsFunction(_ feature: Activation, by side: Activation, in pass: Pass) -> Activation {
     let attention = attention(pass.concatenated(feature, side), in: pass)
-    return convolution(pass.gated(feature, by: attention), in: pass)
+    return convolution(pass.gated(feature, by: attention), remade: true, in: pass)
   }
 
   private struct Attention {
@@ -33,7 +36,7 @@ struct GatedConvolution {
     }
 
     func callAsFunction(_ x: Activation, in pass: Pass) -> Activation {
-      let x = pass.rectified(hidden(normBefore(x, rectify: false, inPlace: true, in: pass), in: pass))
+      let x = pass.rectified(hidden(normBefore(x, rectify: false, inPlace: true, in: pass), remade: true, in: pass))
       return pass.sigmoid(normAfter(output(x, in: pass), rectify: false, inPlace: true, in: pass))
     }
   }

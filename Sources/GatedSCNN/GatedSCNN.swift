@@ -47,11 +47,19 @@ package struct GatedSCNN {
   ///   - canny: edges of the 8-bit picture, 0 or 1, `[N, H, W, 1]`.
   package func callAsFunction(image: Tensor, canny: Tensor, in pass: Pass) -> Output {
     let canny = Activation(canny)
-    let features = trunk(Activation(image), in: pass)
-    let (edge, attention) = shapeStream(
-      stem: features.stem, taps: [features.res2, features.res3, features.res4], canny: canny, in: pass)
-    let fused = fusion(low: features.res1, high: features.res4, attention: attention, in: pass)
+    let (fused, edge) = fused(image: Activation(image), canny: canny, in: pass)
     let scores = classifier(head.reduce(fused) { $1($0, in: pass) }, in: pass)
     return Output(logits: pass.resized(scores, to: canny.size, corners: .halfPixel), edge: edge)
+  }
+
+  /// What trunk and shape stream see together. That nothing else of them is in anybody's hands afterwards makes room for
+  /// the head.
+  private func fused(
+    image: Activation, canny: Activation, in pass: Pass
+  ) -> (features: Activation, edge: Activation) {
+    let features = trunk(image, in: pass)
+    let (low, high) = (features.res1, features.res4)
+    let (edge, attention) = shapeStream(consume features, canny: canny, in: pass)
+    return (fusion(low: low, high: high, attention: attention, in: pass), edge)
   }
 }

@@ -65,7 +65,9 @@ package struct ResNet {
     var outputs: [Activation] = []
     var x = pass.maxPooled(features)
     for stage in stages {
-      for block in stage { x = block(x, in: pass) }
+      // What blocks inside of a stage add up the way back makes again, one from the other, once it has come to the stage.
+      for block in stage.dropLast() { x = block(x, remade: true, in: pass) }
+      if let last = stage.last { x = last(x, remade: false, in: pass) }
       outputs.append(x)
     }
     return Features(stem: features, res1: outputs[0], res2: outputs[1], res3: outputs[2], res4: outputs[3])
@@ -110,8 +112,9 @@ struct Bottleneck {
         initial: .trunk(kernel: 1, outputs: 4 * width))
   }
 
-  func callAsFunction(_ x: Activation, in pass: Pass) -> Activation {
-    expand(spread(reduce(x, in: pass), in: pass), plus: beside(x, in: pass), in: pass)
+  /// - Parameter remade: whether the way back has the output made again from the convolutions' and the shortcut's.
+  func callAsFunction(_ x: Activation, remade: Bool, in pass: Pass) -> Activation {
+    expand(spread(reduce(x, in: pass), in: pass), plus: beside(x, in: pass), remade: remade, in: pass)
   }
 
   private func beside(_ x: Activation, in pass: Pass) -> Activation {

@@ -131,7 +131,8 @@ extension BatchNorm {
       var mask = rectification.mask { run.start(in: $0) }
       if let masked, case .output(let y) = mask { mask = .outputWriting(y, to: run.start(in: masked)) }
       loops.addGradients(
-        run.start(in: dy), run.start(in: z), rows: run.rows, width: width, normaliser.rows, mask: mask, to: sum, product)
+        run.start(in: dy), run.start(in: z), rows: run.rows, width: width, normaliser.rows, mask: mask, to: sum, product
+      )
       if run.rest > 0 {
         // The gradient is zero beyond the plane, whatever passes there.
         let (restGradients, restValues, restOutput) = (product + width, product + width + 8, product + width + 16)
@@ -141,7 +142,8 @@ extension BatchNorm {
           run.copyRest(of: output, filler: 0, to: restOutput)
           return restOutput
         }
-        loops.addGradients(restGradients, restValues, rows: 1, width: width, normaliser.rows, mask: restMask, to: sum, product)
+        loops.addGradients(
+          restGradients, restValues, rows: 1, width: width, normaliser.rows, mask: restMask, to: sum, product)
       }
 
       for c in 0..<width {

@@ -13,18 +13,25 @@ package enum Interpolation {
     case halfPixel
   }
 
-  /// - Parameter x: `[N, H, W, C]`.
-  /// - Returns: `[N, size.height, size.width, C]`.
-  package static func resize(_ x: Tensor, to size: Size, corners: Corners, on workers: WorkerPool) -> Tensor {
+  /// - Parameters:
+  ///   - x: `[N, H, W, C]`.
+  ///   - rows: those of the output that are asked for; all, unless something else is said.
+  /// - Returns: `[N, rows.count, size.width, C]`.
+  package static func resize(
+    _ x: Tensor, to size: Size, corners: Corners, rows wanted: Range<Int>? = nil, on workers: WorkerPool
+  ) -> Tensor {
     let shape = x.shape
-    let y = Tensor(shape.with(size: size))
+    let wanted = wanted ?? 0..<size.height
+    precondition(wanted.lowerBound >= 0 && wanted.upperBound <= size.height)
+    let y = Tensor(shape.with(size: Size(wanted.count, size.width)))
     let rows = Neighbours(of: size.height, among: shape.height, corners)
     let columns = Neighbours(of: size.width, among: shape.width, corners)
     let stride = shape.stride
     let rowFloats = shape.width * stride
     let scratch = Scratch(rowFloats, workers)
-    workers.run(shape.pictures * size.height) { task, worker in
-      let (picture, row) = task.quotientAndRemainder(dividingBy: size.height)
+    workers.run(shape.pictures * wanted.count) { task, worker in
+      let (picture, index) = task.quotientAndRemainder(dividingBy: wanted.count)
+      let row = wanted.lowerBound + index
       let input = x.picture(picture)
       let mixed = scratch.row(worker)
       mix(

@@ -48,23 +48,25 @@ package enum MatrixProduct {
     return (columns + width - 1) / width * width
   }
 
-  /// Packs `rows` rows of A: `columns`, a multiple of 8.
+  /// Packs `rows` rows of A: `columns`, a multiple of 8; where `other` is given, A is `source + sign · other`.
   package static func packLeft(
-    rows: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, capacity: Int,
-    into packed: UnsafeMutablePointer<Float>
+    rows: Int, columns: Int, from source: UnsafePointer<Float>, plus sign: Float = 0,
+    times other: UnsafePointer<Float>? = nil, rowStride: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>
   ) {
     loops.packRows(
-      rows: rows, columns: columns, from: source, rowStride: rowStride, width: loops.leftWidth, capacity: capacity, into: packed)
+      rows: rows, columns: columns, from: source, plus: sign, times: other, rowStride: rowStride,
+      width: loops.leftWidth, capacity: capacity, into: packed)
   }
 
-  /// Packs `rows` rows of B: `columns`, a multiple of 8; what is missing of the last panel becomes zero.
+  /// Packs `rows` rows of B: `columns`, a multiple of 8; what is missing of the last panel becomes zero. Where `other` is
+  /// given, B is `source + sign · other`.
   package static func packRight(
-    rows: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, capacity: Int,
-    into packed: UnsafeMutablePointer<Float>
+    rows: Int, columns: Int, from source: UnsafePointer<Float>, plus sign: Float = 0,
+    times other: UnsafePointer<Float>? = nil, rowStride: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>
   ) {
     loops.packRows(
-      rows: rows, columns: columns, from: source, rowStride: rowStride, width: loops.rightWidth(columns: columns),
-      capacity: capacity, into: packed)
+      rows: rows, columns: columns, from: source, plus: sign, times: other, rowStride: rowStride,
+      width: loops.rightWidth(columns: columns), capacity: capacity, into: packed)
   }
 
   /// `C[leftColumns, rightColumns] += Aᵀ · B` over `rows` packed rows.

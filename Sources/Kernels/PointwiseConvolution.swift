@@ -24,9 +24,9 @@ package enum PointwiseConvolution {
     } else if weight.inputs == 1 {
       PlaneProduct.outer(x, weight.floats, plus: bias, into: z, on: workers)
     } else {
-      let panels = Panels(
-        depth: weight.inputs, columns: weight.outputs, from: weight.start, rowStride: weight.outputs, on: workers)
-      multiply(x, panels, bias: bias, into: z, on: workers)
+      multiply(
+        x, depth: weight.inputs, columns: weight.outputs, weight.start, rowStride: weight.outputs, columnStride: 1,
+        bias: bias, into: z, on: workers)
     }
     return z
   }
@@ -41,10 +41,9 @@ package enum PointwiseConvolution {
     } else if weight.outputs == 1 {
       PlaneProduct.outer(dz, weight.floats, plus: nil, into: dx, on: workers)
     } else {
-      let panels = Panels(
-        depth: weight.outputs, columns: weight.inputs, from: weight.start, rowStride: 1, columnStride: weight.outputs,
-        on: workers)
-      multiply(dz, panels, bias: nil, into: dx, on: workers)
+      multiply(
+        dz, depth: weight.outputs, columns: weight.inputs, weight.start, rowStride: 1, columnStride: weight.outputs,
+        bias: nil, into: dx, on: workers)
     }
     return dx
   }
@@ -57,6 +56,8 @@ package enum PointwiseConvolution {
       PlaneProduct.weightedSum(of: x, by: dz, into: dw.floats, on: workers)
     } else if dw.inputs == 1 {
       PlaneProduct.weightedSum(of: dz, by: x, into: dw.floats, on: workers)
+    } else if StrassenWeightGradient.serves(x, dz) {
+      StrassenWeightGradient.compute(x, dz, into: dw, on: workers)
     } else {
       let stride = x.shape.stride
       WeightGradient.compute(
@@ -84,7 +85,19 @@ package enum PointwiseConvolution {
   }
 
   /// `C = A · B + bias` over all pixels; both tensors have more than one channel.
-  private static func multiply(_ a: Tensor, _ panels: Panels, bias: Floats?, into c: Tensor, on workers: WorkerPool) {
+  private static func multiply(
+    _ a: Tensor, depth: Int, columns: Int, _ b: UnsafePointer<Float>, rowStride: Int, columnStride: Int, bias: Floats?,
+    into c: Tensor, on workers: WorkerPool
+  ) {
+    let paddedBias = bias.map { paddedCopy($0, count: c.shape.stride) }
+    if StrassenProduct.serves(rows: a.shape.pixelsPerPicture, depth: depth, columns: columns) {
+      let product = StrassenProduct(
+        depth: depth, columns: columns, from: b, rowStride: rowStride, columnStride: columnStride, on: workers)
+      product.multiply(a, into: c, finish: paddedBias.map { Finish(bias: $0.start) }, on: workers)
+      return
+    }
+    let panels = Panels(
+      depth: depth, columns: columns, from: b, rowStride: rowStride, columnStride: columnStride, on: workers)
     let rows = a.shape.pixels
     let columns = c.shape.stride
     let rowBlocks = (rows + MatrixProduct.rowBlock - 1) / MatrixProduct.rowBlock
@@ -95,7 +108,6 @@ package enum PointwiseConvolution {
     let columnBlocks = rowBlocks >= wantedTasks ? 1 : (columns + columnBlock - 1) / columnBlock
     let width = columnBlocks == 1 ? columns : columnBlock
 
-    let paddedBias = bias.map { paddedCopy($0, count: columns) }
     let scratchCount = MatrixProduct.scratchCount
     let scratch = Buffer(count: workers.threads * scratchCount)
     workers.run(rowBlocks * columnBlocks) { task, worker in

@@ -8,8 +8,12 @@ import Tensors
 enum WeightGradient {
   /// Side of a block of dW: with its panels it fits the second-level cache.
   private static let side = 256
+  /// Pixels of a segment that all blocks go through before the next: as many as stay in the third-level cache.
+  private static let run = 1024
   /// Pixels packed at a time.
-  private static let chunk = 128
+  private static let chunk = 256
+  /// Room for so many in a panel: no large power of two, so that panels do not share cache sets.
+  private static let capacity = chunk + 4
 
   /// - Parameters:
   ///   - columns: columns of X, a multiple of 8.
@@ -36,30 +40,34 @@ enum WeightGradient {
     let sums = PartialSums(
       pictures: shape.pictures, segments: PartialSums.segments(rows: shape.pixelsPerPicture, blocks: blocks),
       count: blocks * blockCount)
-    let panelCount = chunk * (blockRows + blockColumns)
+    let panelCount = capacity * (blockRows + blockColumns)
     let panels = Buffer(count: workers.threads * panelCount)
 
-    workers.run(sums.pictures * sums.segments * blocks) { task, worker in
-      let block = task % blocks
-      let segment = task / blocks % sums.segments
-      let picture = task / blocks / sums.segments
-      let left = (block / across * blockRows)..<min(columns, (block / across + 1) * blockRows)
-      let right = (block % across * blockColumns)..<min(shape.stride, (block % across + 1) * blockColumns)
-      let leftPanels = panels.start + worker * panelCount
-      let rightPanels = leftPanels + chunk * blockRows
-      let target = sums.part(picture, segment) + block * blockCount
-      memset(target, 0, blockCount * MemoryLayout<Float>.stride)
+    let longest = (0..<sums.segments).map { sums.rows(of: $0, in: shape.pixelsPerPicture).count }.max() ?? 0
+    for begin in stride(from: 0, to: longest, by: run) {
+      workers.run(sums.pictures * sums.segments * blocks) { task, worker in
+        let block = task % blocks
+        let segment = task / blocks % sums.segments
+        let picture = task / blocks / sums.segments
+        let left = (block / across * blockRows)..<min(columns, (block / across + 1) * blockRows)
+        let right = (block % across * blockColumns)..<min(shape.stride, (block % across + 1) * blockColumns)
+        let leftPanels = panels.start + worker * panelCount
+        let rightPanels = leftPanels + capacity * blockRows
+        let target = sums.part(picture, segment) + block * blockCount
+        if begin == 0 { memset(target, 0, blockCount * MemoryLayout<Float>.stride) }
 
-      let pixels = sums.rows(of: segment, in: shape.pixelsPerPicture)
-      for first in stride(from: pixels.lowerBound, to: pixels.upperBound, by: chunk) {
-        let rows = first..<min(pixels.upperBound, first + chunk)
-        packLeft(picture, rows, left, chunk, leftPanels)
-        MatrixProduct.packRight(
-          rows: rows.count, columns: right.count, from: dz.picture(picture) + first * shape.stride + right.lowerBound,
-          rowStride: shape.stride, capacity: chunk, into: rightPanels)
-        MatrixProduct.multiplyTransposed(
-          rows: rows.count, leftColumns: left.count, rightColumns: right.count, left: leftPanels, right: rightPanels,
-          capacity: chunk, into: target, cStride: blockColumns)
+        let pixels = sums.rows(of: segment, in: shape.pixelsPerPicture).dropFirst(begin).prefix(run)
+        for first in stride(from: pixels.startIndex, to: pixels.endIndex, by: chunk) {
+          let rows = first..<min(pixels.endIndex, first + chunk)
+          packLeft(picture, rows, left, capacity, leftPanels)
+          MatrixProduct.packRight(
+            rows: rows.count, columns: right.count,
+            from: dz.picture(picture) + first * shape.stride + right.lowerBound, rowStride: shape.stride,
+            capacity: capacity, into: rightPanels)
+          MatrixProduct.multiplyTransposed(
+            rows: rows.count, leftColumns: left.count, rightColumns: right.count, left: leftPanels,
+            right: rightPanels, capacity: capacity, into: target, cStride: blockColumns)
+        }
       }
     }
 

@@ -17,22 +17,27 @@ enum WinogradConvolution {
     }
   }
 
-  /// Channel pairs up to which a block of tiles goes through all three steps at once: beyond, reading the filter
-  /// again for each block takes longer than reading all tiles three times.
-  private static let largestFilterForBlocks = 128 * 256
+  /// Channel pairs up to which a block of tiles goes through all three steps at once: its tiles stay in the
+  /// second-level cache and the filter in the third. A larger filter would come from memory again for each block.
+  private static let largestFilterForBlocks = 304 * 256
 
-  /// Tiles in such a block: their inputs and products stay in the second-level cache.
-  private static let block = 48
+  /// Tiles in such a block.
+  private static func block(_ filter: WinogradFilter, _ tiles: WinogradTiles) -> Int {
+    /// Floats of inputs and products, half of the second-level cache.
+    let wanted = 1 << 17
+    return MatrixProduct.wholeTiles(min(96, max(24, wanted / (tiles.products * (filter.inputs + filter.outputs)))))
+  }
 
   /// Few channels: a task takes a block of tiles from input to output, in memory of its own that stays in the cache.
   private static func blockByBlock(
     _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, on workers: WorkerPool
   ) {
+    let block = block(filter, tiles)
     let inputs = Stage(channels: filter.inputs, tiles: block)
     let outputs = Stage(channels: filter.outputs, tiles: block)
     let products = tiles.products
     let size = products * (inputs.product + outputs.product) + WinogradTiles.scratch + MatrixProduct.scratchCount
-    let memory = Buffer.stage(count: workers.threads * size)
+    let memory = Buffer(count: workers.threads * size)
     let blocks = (tiles.count + block - 1) / block
 
     workers.run(x.shape.pictures * blocks) { task, worker in
@@ -68,10 +73,10 @@ enum WinogradConvolution {
   ) {
     let products = tiles.products
     let total = x.shape.pictures * tiles.count
-    let chunk = min(total, max(block, Buffer.largestStage / (products * (filter.inputs + filter.outputs))))
+    let chunk = min(total, max(96, Buffer.largestStage / (products * (filter.inputs + filter.outputs))))
     let inputs = Stage(channels: filter.inputs, tiles: chunk)
     let outputs = Stage(channels: filter.outputs, tiles: chunk)
-    let memory = Buffer.stage(count: products * (inputs.product + outputs.product))
+    let memory = Buffer(count: products * (inputs.product + outputs.product))
     let v = memory.start
     let m = v + products * inputs.product
     let size = WinogradTiles.scratch + MatrixProduct.scratchCount
@@ -99,7 +104,8 @@ enum WinogradConvolution {
         guard first < count else { return }
         MatrixProduct.multiply(
           rows: min(part, count - first), v + product * inputs.product + first * inputs.row, aStride: inputs.row,
-          filter.matrix(product), into: m + product * outputs.product + first * outputs.row, cStride: outputs.row, scratch: scratch.start + worker * size + WinogradTiles.scratch)
+          filter.matrix(product), into: m + product * outputs.product + first * outputs.row, cStride: outputs.row,
+          scratch: scratch.start + worker * size + WinogradTiles.scratch)
       }
       workers.run(runs) { task, worker in
         for row in task * run..<min(count, task * run + run) {

@@ -16,7 +16,7 @@ struct WinogradFilter {
     let inputs = taps.inputs
     let outputs = taps.outputs
     let stride = loops.packedCount(depth: inputs, columns: outputs) + 16
-    let buffer = Buffer.stage(count: tiles.products * stride)
+    let buffer = Buffer(count: tiles.products * stride)
     self.inputs = inputs
     self.outputs = outputs
     self.stride = stride
@@ -110,7 +110,7 @@ struct PaddedTaps {
       start = weight.start
       return
     }
-    buffer = Buffer.stage(count: 9 * inputs * outputs)
+    buffer = Buffer(count: 9 * inputs * outputs)
     start = buffer.start
     let (start, inputs, outputs) = (start, inputs, outputs)
     workers.run(9 * inputs) { row, _ in
@@ -127,7 +127,7 @@ struct PaddedTaps {
   init(turned weight: Filter, on workers: WorkerPool) {
     inputs = (weight.outputs + 7) & ~7
     outputs = (weight.inputs + 7) & ~7
-    buffer = Buffer.stage(count: 9 * inputs * outputs)
+    buffer = Buffer(count: 9 * inputs * outputs)
     start = buffer.start
     let (start, inputs, outputs) = (start, inputs, outputs)
     let blocks = (outputs + 15) / 16

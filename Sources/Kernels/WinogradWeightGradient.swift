@@ -94,10 +94,10 @@ enum WinogradWeightGradient {
     let perSegment = (blocks + segments - 1) / segments * block
     let segments = (tiles.count + perSegment - 1) / perSegment
     let whole = products * operands.sum
-    let sums = Buffer.stage(count: segments * whole)
+    let sums = Buffer(count: segments * whole)
     let (left, right) = (operands.leftProduct(block), operands.rightProduct(block))
     let size = products * (left + right) + WinogradTiles.scratch
-    let memory = Buffer.stage(count: workers.threads * size)
+    let memory = Buffer(count: workers.threads * size)
 
     workers.run(segments) { segment, worker in
       let v = memory.start + worker * size
@@ -137,11 +137,11 @@ enum WinogradWeightGradient {
     let products = tiles.products
     let capacity = min(tiles.count, max(block, Buffer.largestStage / (products * (operands.rows + operands.columns))))
     let (left, right) = (operands.leftProduct(capacity), operands.rightProduct(capacity))
-    let memory = Buffer.stage(count: products * (left + right))
+    let memory = Buffer(count: products * (left + right))
     let v = memory.start
     let z = v + products * left
     let scratch = Buffer(count: workers.threads * WinogradTiles.scratch)
-    let sums = Buffer.stage(count: products * operands.sum)
+    let sums = Buffer(count: products * operands.sum)
     let run = 8
     let channels = 256
     let parts = (operands.rows + channels - 1) / channels

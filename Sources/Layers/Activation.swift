@@ -9,35 +9,25 @@ package struct Activation {
   package let value: Tensor
   /// Where the gradient of this value is gathered; `nil` where none is asked for (evaluation, the picture itself).
   package let trace: Trace?
+  /// What a backward step that needs the value holds.
+  let kept: Kept
 
   package var shape: Shape { value.shape }
   package var size: Size { value.shape.size }
 
   /// An input: nobody asks for its gradient.
-  package init(_ value: Tensor) {
-    self.value = value
-    trace = nil
-  }
+  package init(_ value: Tensor) { self.init(value, trace: nil, kept: Kept(value)) }
 
-  init(_ value: Tensor, trace: Trace?) {
+  init(_ value: Tensor, trace: Trace?, kept: Kept) {
     self.value = value
     self.trace = trace
-  }
-
-  /// The value as the backward pass will see it: kept, or made again from less.
-  var kept: () -> Tensor {
-    if let remake = trace?.remake { return remake }
-    return { [value] in value }
+    self.kept = kept
   }
 }
 
-/// What the backward pass knows of an activation: its gradient so far, and how to make the value again.
+/// Where the gradient of an activation is gathered.
 package final class Trace {
-  /// Makes the value again from what is kept anyway; `nil` where the value itself must be kept.
-  let remake: (() -> Tensor)?
   private var gradient: Tensor?
-
-  init(remake: (() -> Tensor)? = nil) { self.remake = remake }
 
   /// Adds a part of the gradient. The tensor becomes the trace's own and may be overwritten.
   package func add(_ part: Tensor, on workers: WorkerPool) {

@@ -3,8 +3,8 @@ import Tensors
 
 /// Batch norm with the sum and the ReLU that follow it: `relu(γ·(z − μ)/√(σ² + ε) + β + residual)`.
 ///
-/// The three are one operation because only `z` has to be kept for the way back: the output is made again from it. (With
-/// a residual the output is kept as well, for the next block keeps it anyway.)
+/// The three are one operation because only `z` has to be kept for the way back: the output is made again from it and,
+/// as asked, from the residual.
 package struct BatchNormalisation {
   let gamma: Parameter
   let beta: Parameter
@@ -27,8 +27,10 @@ package struct BatchNormalisation {
   /// - Parameters:
   ///   - z: `[N, H, W, channels]`, in evaluation overwritten by the output where `inPlace` is set.
   ///   - residual: added before the ReLU; of the same shape.
+  ///   - remade: whether the way back has the sum with a residual made again from both, instead of keeping it.
   package func callAsFunction(
-    _ z: Activation, plus residual: Activation? = nil, rectify: Bool = true, inPlace: Bool = false, in pass: Pass
+    _ z: Activation, plus residual: Activation? = nil, rectify: Bool = true, inPlace: Bool = false,
+    remade: Bool = false, in pass: Pass
   ) -> Activation {
     let workers = pass.workers
     let profile = pass.profile
@@ -49,26 +51,38 @@ package struct BatchNormalisation {
     let normaliser = BatchNorm.Normaliser(
       sums: sums, count: count, gamma: gamma.value, beta: beta.value, epsilon: Self.epsilon)
     follow(normaliser, count: count)
-    let input = z.value
     let output = profile.measure(.batchNorm) {
-      BatchNorm.apply(normaliser, to: input, plus: residual?.value, rectify: rectify, on: workers)
+      BatchNorm.apply(normaliser, to: z.value, plus: residual?.value, rectify: rectify, on: workers)
     }
 
+    let kept =
+      residual != nil && !remade
+      ? Kept(output)
+      : Kept { [z = z.kept, residual = residual?.kept] in
+        let (z, residual) = (z.value, residual?.value)
+        return profile.measure(.batchNorm) {
+          BatchNorm.apply(normaliser, to: z, plus: residual, rectify: rectify, on: workers)
+        }
+      }
     // Where the output was rectified after a sum, only the output itself tells which units were on.
-    let mask = residual != nil && rectify ? output : nil
-    let remake = residual == nil ? { BatchNorm.apply(normaliser, to: input, rectify: rectify, on: workers) } : nil
+    var mask = residual != nil && rectify ? kept : nil
     let rectification: BatchNorm.Rectification = rectify && mask == nil ? .recomputed : .none
     let reduction = pass.reduction
     return pass.output(
-      output, from: residual.map { [z, $0] } ?? [z], parameters: [gamma, beta], remake: remake
-    ) { [trace = z.trace, shortcut = residual?.trace] gradient in
-      let (masked, local) = profile.measure(.batchNorm) { () -> (Tensor, BatchNorm.GradientSums) in
-        if let mask {
-          return BatchNorm.maskedGradientSums(
-            gradient, output: mask, input, normaliser, inPlace: true, on: workers)
+      .batchNorm, output, from: residual.map { [z, $0] } ?? [z], parameters: [gamma, beta], kept: kept
+    ) { [input = z.kept, trace = z.trace, shortcut = residual?.trace] gradient in
+      let input = input.value
+      let (masked, local) = {
+        let output = mask?.value
+        return profile.measure(.batchNorm) { () -> (Tensor, BatchNorm.GradientSums) in
+          if let output {
+            return BatchNorm.maskedGradientSums(
+              gradient, output: output, input, normaliser, inPlace: true, on: workers)
+          }
+          return (gradient, BatchNorm.gradientSums(gradient, input, normaliser, rectification, on: workers))
         }
-        return (gradient, BatchNorm.gradientSums(gradient, input, normaliser, rectification, on: workers))
-      }
+      }()
+      mask = nil
       beta.gradient.copy(local.beta)
       gamma.gradient.copy(local.gamma)
       var sums = local.sums
@@ -121,9 +135,10 @@ package struct NormalisedConvolution {
     self.norm = BatchNormalisation(norm, channels: outputs, gamma: gamma)
   }
 
+  /// - Parameter remade: whether the way back has the sum with a residual made again instead of keeping it.
   package func callAsFunction(
-    _ x: Activation, plus residual: Activation? = nil, rectify: Bool = true, in pass: Pass
+    _ x: Activation, plus residual: Activation? = nil, rectify: Bool = true, remade: Bool = false, in pass: Pass
   ) -> Activation {
-    norm(convolution(x, in: pass), plus: residual, rectify: rectify, inPlace: true, in: pass)
+    norm(convolution(x, in: pass), plus: residual, rectify: rectify, inPlace: true, remade: remade, in: pass)
   }
 }

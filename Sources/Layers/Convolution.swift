@@ -28,20 +28,32 @@ package struct Convolution {
   }
 
   /// `[N, H, W, inputs]` → `[N, ⌈H/stride⌉, ⌈W/stride⌉, outputs]`
-  package func callAsFunction(_ x: Activation, in pass: Pass) -> Activation {
-    let kept = x.kept
+  ///
+  /// - Parameter remade: whether the way back has the output made again from the input, instead of keeping it.
+  package func callAsFunction(_ x: Activation, remade: Bool = false, in pass: Pass) -> Activation {
+    var input: Kept? = x.kept
     let inputSize = x.size
     let workers = pass.workers
     let profile = pass.profile
     let work = Double(x.shape.pixels / (stride * stride)) * Double(weight.form.count)
     let value = profile.measure(part, multiplications: work) { forward(x.value, on: workers) }
-    return pass.output(value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? [])) {
-      [trace = x.trace] gradient in
-      let x = profile.measure(.batchNorm) { kept() }
-      profile.measure(part, multiplications: work) {
-        weightGradient(x, gradient, on: workers)
-        if let bias { PointwiseConvolution.biasGradient(gradient, into: bias.gradient, on: workers) }
+    let kept =
+      !remade
+      ? nil
+      : Kept { [input = x.kept] in
+        let x = input.value
+        return profile.measure(part) { forward(x, on: workers) }
       }
+    return pass.output(part, value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? []), kept: kept) {
+      [trace = x.trace] gradient in
+      if let x = input?.value {
+        profile.measure(part, multiplications: work) {
+          weightGradient(x, gradient, on: workers)
+          if let bias { PointwiseConvolution.biasGradient(gradient, into: bias.gradient, on: workers) }
+        }
+      }
+      // The gradient of the input takes its place.
+      input = nil
       guard let trace else { return }
       trace.add(
         profile.measure(part, multiplications: work) { inputGradient(gradient, size: inputSize, on: workers) },

@@ -16,19 +16,21 @@ package final class Pass {
   package let workers: WorkerPool
   /// Sums over the global batch, for batch norm.
   package let reduction: any BatchReduction
-  /// Takes the time of every operation, where somebody wants to know.
+  /// Takes the time and the memory of every operation, where somebody wants to know.
   package let profile: Profile?
   /// Notes when every operation ran, where somebody wants to see.
   package let timeline: Timeline?
   /// When the operation before ended.
   private var lastEnd = 0.0
+  /// Floats that a tensor has about, where evaluation goes in bands (`Pass+Bands.swift`).
+  let bandFloats: Int
   private var steps: [() -> Void] = []
   private let whenComplete: (Parameter) -> Void
 
   /// - Parameter whenComplete: told during `backward()` of each parameter whose gradient is final.
   package init(
     _ mode: Mode, workers: WorkerPool, reduction: any BatchReduction = LocalBatch(), profile: Profile? = nil,
-    timeline: Timeline? = nil, whenComplete: @escaping (Parameter) -> Void = { _ in }
+    timeline: Timeline? = nil, bandFloats: Int = 16 << 20, whenComplete: @escaping (Parameter) -> Void = { _ in }
   ) {
     self.mode = mode
     self.workers = workers
@@ -36,7 +38,9 @@ package final class Pass {
     self.profile = profile
     self.timeline = timeline
     if timeline != nil { lastEnd = Profile.now }
+    self.bandFloats = bandFloats
     self.whenComplete = whenComplete
+    if mode == .training { profile?.passBegins() }
   }
 
   /// An operation's output.
@@ -44,19 +48,20 @@ package final class Pass {
   /// - Parameters:
   ///   - inputs: the activations it was made from; where none of them wants a gradient and `parameters` is empty, nothing is recorded.
   ///   - parameters: those whose gradients the step fills.
-  ///   - name: for the timeline, where there are no parameters to name the operation after.
-  ///   - remake: how the backward pass can make the value again, if it can.
+  ///   - kept: how the backward pass will see the value; as it is, unless something else is said.
   ///   - back: fills the parameters' gradients and adds to the inputs' traces, given the gradient of the output, which it owns.
   func output(
-    _ value: Tensor, from inputs: [Activation], parameters: [Parameter] = [], name: String = "",
-    remake: (() -> Tensor)? = nil, back: @escaping (_ gradient: Tensor) -> Void
+    _ part: Profile.Part, _ value: Tensor, from inputs: [Activation], parameters: [Parameter] = [],
+    kept: Kept? = nil, back: @escaping (_ gradient: Tensor) -> Void
   ) -> Activation {
     guard mode == .training, !parameters.isEmpty || inputs.contains(where: { $0.trace != nil }) else {
       return Activation(value)
     }
-    let name = timeline == nil ? "" : parameters.first?.layer ?? name
+    let name = timeline == nil ? "" : parameters.first?.layer ?? part.rawValue
     noteForward(name)
-    let trace = Trace(remake: remake)
+    let trace = Trace()
+    let kept = kept ?? Kept(value)
+    profile?.made(kept, by: part, name: parameters.first?.name)
     steps.append { [whenComplete, timeline] in
       // Without a gradient the output had no part in the loss.
       guard let gradient = trace.takeGradient() else {
@@ -65,7 +70,7 @@ package final class Pass {
       timeline.measure(name) { back(gradient) }
       for parameter in parameters { whenComplete(parameter) }
     }
-    return Activation(value, trace: trace)
+    return Activation(value, trace: trace, kept: kept)
   }
 
   /// An operation has just run: it took the time since the one before.
@@ -78,6 +83,7 @@ package final class Pass {
 
   /// Goes back, last step first. The gradients of the network's outputs must have been added to their traces.
   package func backward() {
+    profile?.wayBackBegins()
     while let step = steps.popLast() { step() }
   }
 }

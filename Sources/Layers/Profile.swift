@@ -1,6 +1,7 @@
 import Glibc
+import Tensors
 
-/// Where the time of a step goes, part by part.
+/// Where the time and the memory of a step go, part by part.
 package final class Profile {
   /// The parts of a step that differ in what limits them.
   package enum Part: String, CaseIterable, Sendable {
@@ -20,15 +21,24 @@ package final class Profile {
   /// Multiply-accumulates that the operations ask for, counted as a direct convolution would do them.
   package private(set) var multiplications: [Part: Double] = [:]
 
+  /// The most bytes that all buffers had while an operation of a part ran.
+  package private(set) var peakBytes: [Part: Int] = [:]
+  /// What the last pass kept for its way back.
+  package internal(set) var kept = KeptMemory()
+  /// What the operations of the pass under way made.
+  var made: [Made] = []
+
   package init() {}
 
-  /// Runs `body` and adds its time to a part.
+  /// Runs `body` and adds its time to a part. Measurements inside of others would count twice.
   package func measure<Result>(_ part: Part, multiplications count: Double = 0, _ body: () throws -> Result) rethrows
     -> Result
   {
+    BufferPool.shared.restartPeak()
     let begin = Self.now
     defer {
       seconds[part, default: 0] += Self.now - begin
+      peakBytes[part] = max(peakBytes[part] ?? 0, BufferPool.shared.peakBytes)
       multiplications[part, default: 0] += count
     }
     return try body()
@@ -37,6 +47,7 @@ package final class Profile {
   package func reset() {
     seconds = [:]
     multiplications = [:]
+    peakBytes = [:]
   }
 
   /// Seconds of a clock that never goes back.

@@ -41,6 +41,10 @@ package protocol LoopSet: SendableMetatype {
     into c: UnsafeMutablePointer<Float>, cStride: Int, accumulate: Bool, finish: Finish?,
     scratch: UnsafeMutablePointer<Float>)
 
+  /// Applies `finish` to a block of a result.
+  static func complete(
+    _ c: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int, _ finish: Finish)
+
   /// Columns of a panel of the left matrix of `multiplyTransposed`, a divisor of 256.
   static var leftWidth: Int { get }
 
@@ -49,9 +53,11 @@ package protocol LoopSet: SendableMetatype {
 
   /// Packs `rows` rows of `columns` floats (a multiple of 8) in panels `[columns / width][capacity][width]`; what is missing
   /// of the last panel becomes zero.
+  ///
+  /// - Parameter other: where it is given, what is packed is `source + sign · other`.
   static func packRows(
-    rows: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, width: Int, capacity: Int,
-    into packed: UnsafeMutablePointer<Float>)
+    rows: Int, columns: Int, from source: UnsafePointer<Float>, plus sign: Float, times other: UnsafePointer<Float>?,
+    rowStride: Int, width: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>)
 
   /// `C += Aᵀ · B` over rows in panels; see `MatrixProduct.multiplyTransposed`.
   static func multiplyTransposed(
@@ -145,10 +151,10 @@ package protocol LoopSet: SendableMetatype {
   /// `sum += summand`
   static func add(_ summand: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>, count: Int)
 
-  /// `sum = a · left + b · right`
+  /// `sum = a · left + b · right`, for `rows` rows of `columns` floats each.
   static func combine(
-    _ a: Float, _ left: UnsafePointer<Float>, _ b: Float, _ right: UnsafePointer<Float>,
-    into sum: UnsafeMutablePointer<Float>, count: Int)
+    rows: Int, columns: Int, _ a: Float, _ left: UnsafePointer<Float>, _ leftStride: Int, _ b: Float,
+    _ right: UnsafePointer<Float>, _ rightStride: Int, into sum: UnsafeMutablePointer<Float>, _ sumStride: Int)
 
   /// `max(x, 0)`
   static func rectify(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int)

@@ -6,10 +6,13 @@ extension Compiled {
   }
 
   package static func combine(
-    _ a: Float, _ left: UnsafePointer<Float>, _ b: Float, _ right: UnsafePointer<Float>,
-    into sum: UnsafeMutablePointer<Float>, count: Int
+    rows: Int, columns: Int, _ a: Float, _ left: UnsafePointer<Float>, _ leftStride: Int, _ b: Float,
+    _ right: UnsafePointer<Float>, _ rightStride: Int, into sum: UnsafeMutablePointer<Float>, _ sumStride: Int
   ) {
-    for i in stride(from: 0, to: count, by: 8) { sum.store(a * left.vector(i) + b * right.vector(i), i) }
+    for row in 0..<rows {
+      let (left, right, sum) = (left + row * leftStride, right + row * rightStride, sum + row * sumStride)
+      for i in stride(from: 0, to: columns, by: 8) { sum.store(multiplyAdd(b, right.vector(i), a * left.vector(i)), i) }
+    }
   }
 
   package static func rectify(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int) {

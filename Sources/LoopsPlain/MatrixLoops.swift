@@ -123,7 +123,8 @@ import Loops
           for i in stride(from: direct, to: rows, by: Tile.rows) {
             let inside = i < wholeRows
             Tile.multiplyTwo(
-              depth.count, inside ? a + i * aStride : lastRows, inside ? aStride : copyStride, panel, tile, width, false)
+              depth.count, inside ? a + i * aStride : lastRows, inside ? aStride : copyStride, panel, tile, width, false
+            )
             copy(tile, width, rows: min(Tile.rows, rows - i), filled, to: target + i * cStride, cStride, accumulate)
           }
         } else {
@@ -134,13 +135,14 @@ import Loops
           for i in stride(from: direct, to: rows, by: Tile.rows) {
             let inside = i < wholeRows
             Tile.multiplyOne(
-              depth.count, inside ? a + i * aStride : lastRows, inside ? aStride : copyStride, panel, tile, width, false)
+              depth.count, inside ? a + i * aStride : lastRows, inside ? aStride : copyStride, panel, tile, width, false
+            )
             copy(tile, width, rows: min(Tile.rows, rows - i), filled, to: target + i * cStride, cStride, accumulate)
           }
         }
         if let finish {
           let offset = j - columns.lowerBound
-          complete(target, rows: rows, columns: filled, cStride, finish.moved(columns: offset, floats: offset))
+          complete(target, rows: rows, columns: filled, stride: cStride, finish.moved(columns: offset, floats: offset))
         }
       }
     }
@@ -198,33 +200,68 @@ import Loops
 
 extension Compiled {
   package static func packRows(
-    rows: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, width: Int, capacity: Int,
-    into packed: UnsafeMutablePointer<Float>
+    rows: Int, columns: Int, from source: UnsafePointer<Float>, plus sign: Float, times other: UnsafePointer<Float>?,
+    rowStride: Int, width: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>
   ) {
-    // Panel after panel, so that what is written follows upon itself.
-    for column in stride(from: 0, to: columns, by: width) {
-      var from = source + column
-      var to = packed + column * capacity
-      let filled = min(width, columns - column)
-      for _ in 0..<rows {
-        overVectors(filled, wide: { to.store(from.load($0) as Wide, $0) }, eight: { to.store(from.vector($0), $0) })
-        for i in stride(from: filled, to: width, by: 8) { to.store(Vector.zero, i) }
-        from += rowStride
-        to += width
+    // The usual widths are compiled in one piece each.
+    switch width {
+    case 8: packRows(rows, columns, source, sign, other, rowStride, width: 8, capacity, packed)
+    case 16: packRows(rows, columns, source, sign, other, rowStride, width: 16, capacity, packed)
+    case 32: packRows(rows, columns, source, sign, other, rowStride, width: 32, capacity, packed)
+    default: packRows(rows, columns, source, sign, other, rowStride, width: width, capacity, packed)
+    }
+  }
+
+  @inline(__always)
+  private static func packRows(
+    _ rows: Int, _ columns: Int, _ source: UnsafePointer<Float>, _ sign: Float, _ other: UnsafePointer<Float>?,
+    _ rowStride: Int, width: Int, _ capacity: Int, _ packed: UnsafeMutablePointer<Float>
+  ) {
+    if let other {
+      packRows(rows: rows, columns: columns, width: width, capacity: capacity, into: packed) { row, column, to in
+        let i = row * rowStride + column
+        overVectors(
+          to.count, wide: { to.start.store(multiplyAdd(sign, other.load(i + $0), source.load(i + $0) as Wide), $0) },
+          eight: { to.start.store(multiplyAdd(sign, other.vector(i + $0), source.vector(i + $0)), $0) })
+      }
+    } else {
+      packRows(rows: rows, columns: columns, width: width, capacity: capacity, into: packed) { row, column, to in
+        let from = source + row * rowStride + column
+        overVectors(
+          to.count, wide: { to.start.store(from.load($0) as Wide, $0) },
+          eight: { to.start.store(from.vector($0), $0) })
       }
     }
   }
 
-  /// Applies `finish` to a block of the result.
-  static func complete(
-    _ c: UnsafeMutablePointer<Float>, rows: Int, columns: Int, _ cStride: Int, _ finish: Finish
+  /// Row after row: what is read follows upon itself, and of each panel one cache line is being written.
+  @inline(__always)
+  private static func packRows(
+    rows: Int, columns: Int, width: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>,
+    _ copy: (_ row: Int, _ column: Int, _ to: (start: UnsafeMutablePointer<Float>, count: Int)) -> Void
+  ) {
+    let last = columns / width * width
+    for row in 0..<rows {
+      var to = packed + row * width
+      for column in stride(from: 0, to: last, by: width) {
+        copy(row, column, (to, width))
+        to += width * capacity
+      }
+      guard last < columns else { continue }
+      copy(row, last, (to, columns - last))
+      for i in stride(from: columns - last, to: width, by: 8) { to.store(Vector.zero, i) }
+    }
+  }
+
+  package static func complete(
+    _ c: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int, _ finish: Finish
   ) {
     for row in 0..<rows {
-      let target = c + row * cStride
-      for column in stride(from: 0, to: columns, by: 8) {
+      let target = c + row * stride
+      for column in Swift.stride(from: 0, to: columns, by: 8) {
         var value = target.vector(column)
         if let bias = finish.bias { value += bias.vector(column) }
-        if let residual = finish.residual { value += residual.vector(row * cStride + column) }
+        if let residual = finish.residual { value += residual.vector(row * stride + column) }
         target.store(finish.rectify ? value.rectified : value, column)
       }
     }

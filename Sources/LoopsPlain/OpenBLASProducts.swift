@@ -38,7 +38,7 @@
       cblas_sgemm(
         CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(columns.count), blasint(b.depth), 1, a,
         blasint(aStride), b.start + columns.lowerBound, blasint(b.columns), accumulate ? 1 : 0, c, blasint(cStride))
-      if let finish { complete(c, rows: rows, columns: columns.count, cStride, finish) }
+      if let finish { complete(c, rows: rows, columns: columns.count, stride: cStride, finish) }
     }
 
     package static var leftWidth: Int { 64 }

@@ -94,7 +94,8 @@
     /// `C[leftColumns, two vectors] += Aᵀ · B` over `depth` rows; A's are 8 floats apart.
     @inline(__always)
     static func multiplyTransposedTwo(
-      _ depth: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cStride: Int
+      _ depth: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
+      _ cStride: Int
     ) {
       var c0a = Wide(), c0b = Wide(), c1a = Wide(), c1b = Wide()
       var c2a = Wide(), c2b = Wide(), c3a = Wide(), c3b = Wide()
@@ -127,7 +128,8 @@
     /// `C[leftColumns, one vector] += Aᵀ · B` over `depth` rows; A's are 8 floats apart.
     @inline(__always)
     static func multiplyTransposedOne(
-      _ depth: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cStride: Int
+      _ depth: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
+      _ cStride: Int
     ) {
       var c0 = Wide(), c1 = Wide(), c2 = Wide(), c3 = Wide()
       var a = a

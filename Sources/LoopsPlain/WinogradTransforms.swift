@@ -130,7 +130,11 @@ extension Compiled {
         patch, channel, whole, height: tall.inputs, tall: tall.products, width: wide.inputs, wide: wide.products,
         to, target.product, scratch, V.self, along: { horizontal.input($0, $1) }, down: { vertical.input($0, $1) })
     }
-    overPanels(channels, target) { transform($0, $1, Wide.self) } eight: { transform($0, $1, Vector.self) }
+    overPanels(channels, target) {
+      transform($0, $1, Wide.self)
+    } eight: {
+      transform($0, $1, Vector.self)
+    }
   }
 
   @inline(__always)
@@ -147,7 +151,11 @@ extension Compiled {
         to, target.product, scratch, V.self, along: { horizontal.gradient($0, $1) },
         down: { vertical.gradient($0, $1) })
     }
-    overPanels(channels, target) { transform($0, $1, Wide.self) } eight: { transform($0, $1, Vector.self) }
+    overPanels(channels, target) {
+      transform($0, $1, Wide.self)
+    } eight: {
+      transform($0, $1, Vector.self)
+    }
   }
 
   /// Calls with each vector of channels and the place it goes to.

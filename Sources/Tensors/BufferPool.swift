@@ -1,14 +1,14 @@
 import Glibc
 import Synchronization
 
-/// Memory for floats that goes back to a pool when its last user lets go of it.
+/// Memory for floats that goes back to its pool when its last user lets go of it.
 ///
-/// A training step asks for the same sizes again and again: from the second step on every request is met from
-/// the pool, without a system call and without the page faults of fresh memory.
+/// A training step asks for the same sizes in the same order again and again: from the second step on every request is
+/// met from the pool, without a system call and without the page faults of fresh memory.
 package final class Buffer: @unchecked Sendable {
   // Sendable by agreement: kernels split a buffer into parts that only one worker writes.
 
-  /// The first float, aligned to 64 bytes (to 2 MiB from 4 MiB on).
+  /// The first float, aligned to a cache line of 64 bytes.
   package let start: UnsafeMutablePointer<Float>
   /// Floats that may be used.
   package let count: Int
@@ -31,10 +31,14 @@ package final class Buffer: @unchecked Sendable {
   package func clear() { memset(start, 0, (count + 16) * MemoryLayout<Float>.stride) }
 }
 
-/// Keeps memory for reuse, by size.
+/// The memory of a process's buffers: two arenas, so that small buffers, some of which live long, do not lie scattered
+/// among the large ones.
+///
+/// Requests in the same order get the same addresses: which memory is used depends on nothing but the requests.
 package final class BufferPool: Sendable {
-  /// One allocation of the system.
+  /// A run of bytes that is in use.
   struct Block: @unchecked Sendable {
+    // Sendable as the buffer is that owns it.
     let address: UnsafeMutableRawPointer
     let bytes: Int
   }
@@ -42,70 +46,64 @@ package final class BufferPool: Sendable {
   /// The pool of this process.
   package static let shared = BufferPool()
 
-  package init() {}
-
-  private struct State {
-    /// Blocks that nobody uses, by size in bytes, sizes ascending.
-    var free: [Int: [Block]] = [:]
-    var allocatedBytes = 0
-    var systemAllocations = 0
+  private struct State: ~Copyable {
+    var small = Arena(grain: 64, reservation: 1 << 30)
+    var large = Arena(grain: 4096, reservation: Arena.physicalMemory)
+    var liveBytes = 0
+    var peakBytes = 0
   }
+
+  /// Bytes of the largest small request.
+  private static let largestSmall = 1 << 18
 
   private let state = Mutex(State())
 
-  /// Bytes taken from the system so far and not given back.
-  package var allocatedBytes: Int { state.withLock { $0.allocatedBytes } }
+  package init() {}
 
-  /// How often the system was asked for memory: stands still once a training loop runs evenly.
-  package var systemAllocations: Int { state.withLock { $0.systemAllocations } }
+  /// Bytes that were taken from the system so far and not given back.
+  package var allocatedBytes: Int { state.withLock { $0.small.residentBytes + $0.large.residentBytes } }
 
-  func take(bytes wanted: Int) -> Block {
-    let bytes = Self.roundedUp(wanted)
-    let reused = state.withLock { state -> Block? in
-      // A block up to an eighth too large serves as well; sizes are few, so a scan is cheap.
-      var best: Int?
-      for size in state.free.keys where size >= bytes && size <= bytes + bytes / 8 && size < best ?? Int.max {
-        best = size
-      }
-      guard let best, let block = state.free[best]?.popLast() else { return nil }
-      if state.free[best]?.isEmpty == true { state.free[best] = nil }
+  /// How often fresh memory was taken from the system: stands still once a training loop runs evenly.
+  package var systemAllocations: Int { state.withLock { $0.small.growths + $0.large.growths } }
+
+  /// Bytes that buffers have now.
+  package var liveBytes: Int { state.withLock { $0.liveBytes } }
+
+  /// The most bytes that buffers had at once since `restartPeak()`.
+  package var peakBytes: Int { state.withLock { $0.peakBytes } }
+
+  /// From now on `peakBytes` is of what follows.
+  package func restartPeak() { state.withLock { $0.peakBytes = $0.liveBytes } }
+
+  func take(bytes: Int) -> Block {
+    let block = state.withLock { state -> Block? in
+      let block = bytes <= Self.largestSmall ? state.small.take(bytes) : state.large.take(bytes)
+      state.liveBytes += block?.bytes ?? 0
+      state.peakBytes = max(state.peakBytes, state.liveBytes)
       return block
     }
-    if let reused { return reused }
-
-    let large = bytes >= 4 << 20
-    let alignment = large ? 2 << 20 : 64
-    var address: UnsafeMutableRawPointer?
-    guard posix_memalign(&address, alignment, bytes) == 0, let address else {
-      outOfResources("out of memory: \(bytes >> 20) MiB more are not to be had; lower --batch-size or the crop")
+    guard let block else {
+      outOfResources(
+        "out of memory: \(bytes >> 20) MiB more are not to be had beside \(liveBytes >> 20) MiB in use; "
+          + "lower --batch-size or the crop, or raise the limit (ulimit -v)")
     }
-    if large { madvise(address, bytes, MADV_HUGEPAGE) }
-    state.withLock {
-      $0.allocatedBytes += bytes
-      $0.systemAllocations += 1
-    }
-    return Block(address: address, bytes: bytes)
+    return block
   }
 
   func giveBack(_ block: Block) {
-    state.withLock { $0.free[block.bytes, default: []].append(block) }
+    state.withLock { state in
+      state.liveBytes -= block.bytes
+      // Rounded up or not: `largestSmall` is a multiple of both grains.
+      if block.bytes <= Self.largestSmall { state.small.giveBack(block) } else { state.large.giveBack(block) }
+    }
   }
 
   /// Gives all memory that nobody uses back to the system, as between training and a validation of other sizes.
   package func trim() {
-    let blocks = state.withLock { state -> [Block] in
-      let blocks = state.free.values.flatMap { $0 }
-      state.free = [:]
-      state.allocatedBytes -= blocks.reduce(0) { $0 + $1.bytes }
-      return blocks
+    state.withLock { state in
+      state.small.trim()
+      state.large.trim()
     }
-    for block in blocks { free(block.address) }
-  }
-
-  /// Sizes are rounded so that requests that differ by a little share blocks.
-  private static func roundedUp(_ bytes: Int) -> Int {
-    let grain = bytes < 1 << 16 ? 1 << 10 : bytes < 4 << 20 ? 1 << 16 : 2 << 20
-    return (bytes + grain - 1) / grain * grain
   }
 }
 

@@ -27,7 +27,7 @@ struct Bench: ParsableCommand {
 
     @OptionGroup var machine: Machine
 
-    @Flag(help: "Add a table of the parts of the step.")
+    @Flag(help: "Add tables of the parts of the step and of what it keeps for the way back.")
     var profile = false
 
     @Option(
@@ -53,6 +53,7 @@ struct Bench: ParsableCommand {
       if communicator.rank == 0 {
         print(result.line)
         if let profile { print(profile.table(for: result)) }
+        if let table = profile?.memoryTable() { print(table) }
       }
       communicator.finish()
     }

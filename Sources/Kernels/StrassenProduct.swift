@@ -1,0 +1,106 @@
+import Loops
+import Tensors
+
+/// `C = A · B` over the pixels of each picture by `StrassenAlgorithm`: the upper rows of A are the first half of a
+/// picture's pixels. A picture's result does not depend on the others in the batch.
+struct StrassenProduct {
+  /// Of the seven sums of quarters of B.
+  private let panels: [Panels]
+  private let depth: Int
+  private let columns: Int
+
+  /// Whether the product is large enough to gain from it, and can be halved.
+  static func serves(rows: Int, depth: Int, columns: Int) -> Bool {
+    rows >= 1024 && rows % 2 == 0 && depth >= 256 && depth % 16 == 0 && columns >= 256
+      && columns % (2 * Panels.grain) == 0
+  }
+
+  /// - Parameter source: element (i, j) of the `depth` × `columns` matrix B is `source[i * rowStride + j * columnStride]`.
+  init(
+    depth: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, columnStride: Int = 1,
+    on workers: WorkerPool
+  ) {
+    self.depth = depth
+    self.columns = columns
+    let (rows, width) = (depth / 2, columns / 2)
+    let sum = Buffer(count: rows * width)
+    func corner(_ quarter: StrassenAlgorithm.Quarter) -> UnsafePointer<Float> {
+      source + quarter.row * rows * rowStride + quarter.column * width * columnStride
+    }
+    panels = StrassenAlgorithm.products.map { product in
+      guard let second = product.b.second else {
+        return Panels(
+          depth: rows, columns: width, from: corner(product.b.first), rowStride: rowStride, columnStride: columnStride,
+          on: workers)
+      }
+      // Along the direction in which B lies in memory, be it rows or columns.
+      let (lines, run, step) = columnStride == 1 ? (rows, width, rowStride) : (width, rows, columnStride)
+      let (left, right) = (corner(product.b.first), corner(second))
+      let block = 16
+      workers.run((lines + block - 1) / block) { task, _ in
+        let line = task * block
+        loops.combine(
+          rows: min(block, lines - line), columns: run, 1, left + line * step, step, product.b.sign,
+          right + line * step,
+          step, into: sum.start + line * run, run)
+      }
+      return Panels(
+        depth: rows, columns: width, from: sum.start, rowStride: columnStride == 1 ? run : 1,
+        columnStride: columnStride == 1 ? 1 : run, on: workers)
+    }
+  }
+
+  /// Rows of each half that a task takes.
+  private static let block = 96
+
+  /// Columns of a product that wait in the cache for their places in C.
+  private static let strip = 128
+
+  /// - Parameter finish: for the whole of `c`.
+  func multiply(_ a: Tensor, into c: Tensor, finish: Finish?, on workers: WorkerPool) {
+    let half = a.shape.pixelsPerPicture / 2
+    let (aStride, cStride) = (a.shape.stride, c.shape.stride)
+    let (depth, columns) = (depth / 2, columns / 2)
+    let copyStride = depth + 16
+    let stripStride = Self.strip + 16
+    let size = Self.block * (copyStride + stripStride) + MatrixProduct.scratchCount
+    let scratch = Buffer(count: workers.threads * size)
+    let blocks = (half + Self.block - 1) / Self.block
+
+    workers.run(a.shape.pictures * blocks) { task, worker in
+      let (picture, block) = task.quotientAndRemainder(dividingBy: blocks)
+      let first = block * Self.block
+      let rows = min(Self.block, half - first)
+      let copy = scratch.start + worker * size
+      let result = copy + Self.block * copyStride
+      let productScratch = result + Self.block * stripStride
+      func ofA(_ quarter: StrassenAlgorithm.Quarter) -> UnsafeMutablePointer<Float> {
+        a.picture(picture) + (quarter.row * half + first) * aStride + quarter.column * depth
+      }
+      for (product, panels) in zip(StrassenAlgorithm.products, panels) {
+        loops.combine(
+          rows: rows, columns: depth, 1, ofA(product.a.first), aStride, product.a.sign,
+          ofA(product.a.second ?? product.a.first), aStride, into: copy, copyStride)
+        for column in stride(from: 0, to: columns, by: Self.strip) {
+          let width = min(Self.strip, columns - column)
+          MatrixProduct.multiply(
+            rows: rows, columns: column..<column + width, copy, aStride: copyStride, panels.matrix, into: result,
+            cStride: stripStride, scratch: productScratch)
+          for (quarter, sign, isFirst) in product.targets {
+            let place = (quarter.row * half + first) * cStride + quarter.column * columns + column
+            let target = c.picture(picture) + place
+            loops.combine(
+              rows: rows, columns: width, isFirst ? 0 : 1, isFirst ? UnsafePointer(result) : UnsafePointer(target),
+              isFirst ? stripStride : cStride, sign, result, stripStride, into: target, cStride)
+          }
+        }
+      }
+      guard let finish else { return }
+      for lower in [0, 1] {
+        let offset = (picture * 2 * half + lower * half + first) * cStride
+        loops.complete(
+          c.start + offset, rows: rows, columns: 2 * columns, stride: cStride, finish.moved(columns: 0, floats: offset))
+      }
+    }
+  }
+}
