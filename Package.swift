@@ -76,6 +76,7 @@ let package = Package(
       dependencies: [
         "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Pictures", "Tensors", "Training", "Weights", "gscnn",
       ]),
+    .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
     .testTarget(name: "CommandLineTests", dependencies: ["Jobs", "gscnn"], exclude: ["Fixtures"]),
   ] + widerLoops
 )

@@ -32,15 +32,19 @@ package final class Loader: Sendable {
   ///   - threads: how many decode at once; at least 1.
   ///   - ahead: how many batches may be ready or in work before they are asked for; at least 1.
   ///   - cache: where decoded pictures stay; must outlive the loader's threads, which end with `stop()`.
+  ///   - loaded: told, on a thread of the loader, of each sample, and when it was begun and done, in seconds since the
+  ///     machine started.
   package init(
     samples: [SamplePaths], batches: [[Int]], treatment: Treatment, threads: Int = 1, ahead: Int = 2,
-    cache: (any PictureCache)? = nil
+    cache: (any PictureCache)? = nil,
+    loaded: (@Sendable (SamplePaths, _ begin: Double, _ end: Double) -> Void)? = nil
   ) {
     precondition(threads >= 1 && ahead >= 1)
     precondition(batches.allSatisfy { !$0.isEmpty }, "a batch holds at least one picture")
     precondition(treatment != .whole || batches.allSatisfy { $0.count == 1 }, "whole pictures come one at a time")
     let queue = LoaderQueue(
-      samples: samples, batches: batches, treatment: treatment, threads: threads, ahead: ahead, cache: cache)
+      samples: samples, batches: batches, treatment: treatment, threads: threads, ahead: ahead, cache: cache,
+      loaded: loaded)
     self.queue = queue
     // The threads hold the queue, not the loader, so that letting go of the loader ends them.
     for _ in 0..<threads {
@@ -97,6 +101,7 @@ private final class LoaderQueue: @unchecked Sendable {
   private let treatment: Loader.Treatment
   private let ahead: Int
   private let cache: (any PictureCache)?
+  private let loaded: (@Sendable (SamplePaths, Double, Double) -> Void)?
 
   private let condition = NSCondition()
   /// A sample of a batch, and its place there.
@@ -119,13 +124,14 @@ private final class LoaderQueue: @unchecked Sendable {
 
   init(
     samples: [SamplePaths], batches: [[Int]], treatment: Loader.Treatment, threads: Int, ahead: Int,
-    cache: (any PictureCache)?
+    cache: (any PictureCache)?, loaded: (@Sendable (SamplePaths, Double, Double) -> Void)?
   ) {
     self.samples = samples
     self.batches = batches
     self.treatment = treatment
     self.ahead = ahead
     self.cache = cache
+    self.loaded = loaded
     liveThreads = threads
   }
 
@@ -169,7 +175,9 @@ private final class LoaderQueue: @unchecked Sendable {
     while let job = awaitedJob() {
       var builder = inWork[job.batch]?.builder
       condition.unlock()
+      let begin = ProcessInfo.processInfo.systemUptime
       let outcome = Result { try load(job, with: reader, into: &builder) }
+      loaded?(samples[batches[job.batch][job.place]], begin, ProcessInfo.processInfo.systemUptime)
       condition.lock()
       switch outcome {
       case .success(let source):

@@ -26,6 +26,22 @@ extension Communicator {
     check(MPI_Allreduce(mpiInPlace(), &values, count, mpiInt64(), operation, handle), "reduce integers")
   }
 
+  /// Replaces each float by its sum over the ranks, the order of which is MPI's choice: what `TreeAllReduce` is measured
+  /// against.
+  package func sumInAnyOrder(_ floats: UnsafeMutablePointer<Float>, count: Int) {
+    guard size > 1 else { return }
+    for start in stride(from: 0, to: count, by: 1 << 30) {
+      let count = Int32(min(1 << 30, count - start))
+      check(MPI_Allreduce(mpiInPlace(), floats + start, count, mpiFloat(), mpiSum(), handle), "sum over the ranks")
+    }
+  }
+
+  /// Returns when all ranks have come here, at once: a rank that waits asks again and again.
+  package func barrier() {
+    guard size > 1 else { return }
+    check(MPI_Barrier(handle), "wait for the other ranks")
+  }
+
   /// Copies the floats of one rank over those of the others; `count` is the same on all ranks.
   package func broadcast(_ floats: UnsafeMutablePointer<Float>, count: Int, from root: Int = 0) {
     broadcast(UnsafeMutableRawBufferPointer(start: floats, count: count * MemoryLayout<Float>.stride), from: root)
@@ -108,4 +124,5 @@ extension Communicator {
 enum Tag {
   static let gather: Int32 = 1
   static let treeSum: Int32 = 2
+  static let clock: Int32 = 3
 }

@@ -3,8 +3,8 @@ import Glibc
 
 /// The ranks of this job: who they are, and the calls in which all of them take part.
 ///
-/// Collective calls come from one thread at a time and in the same order on every rank. An error inside MPI leaves
-/// nothing to go back to: it is reported with rank and host, and ends the whole job.
+/// Collective calls come from one thread at a time and in the same order on every rank; a second thread needs a
+/// `duplicate`. An error inside MPI leaves nothing to go back to: it is reported with rank and host, and ends the whole job.
 package final class Communicator: @unchecked Sendable {
   // Unchecked for the handle alone, an address that never changes.
 
@@ -18,6 +18,9 @@ package final class Communicator: @unchecked Sendable {
   package let localSize: Int
   /// The name of this machine.
   package let host: String
+
+  /// Whether several threads may call MPI at the same time.
+  package let allowsThreads: Bool
 
   /// MPI's handle; nil in a process that runs alone, without MPI.
   let handle: MPI_Comm?
@@ -47,6 +50,7 @@ package final class Communicator: @unchecked Sendable {
   private init() {
     handle = nil
     (rank, size, localRank, localSize) = (0, 1, 0, 1)
+    allowsThreads = true
     host = Self.hostName
   }
 
@@ -58,6 +62,24 @@ package final class Communicator: @unchecked Sendable {
     Self.check(MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), mpiNoInfo(), &neighbours), "start")
     (localRank, localSize) = Self.place(in: neighbours)
     Self.check(MPI_Comm_free(&neighbours), "start")
+    var level: Int32 = 0
+    Self.check(MPI_Query_thread(&level), "start")
+    allowsThreads = level >= Int32(MPI_THREAD_MULTIPLE)
+  }
+
+  private init(_ handle: MPI_Comm?, like other: Communicator) {
+    self.handle = handle
+    host = other.host
+    (rank, size, localRank, localSize) = (other.rank, other.size, other.localRank, other.localSize)
+    allowsThreads = other.allowsThreads
+  }
+
+  /// The same ranks once more: what is said here and there does not mix. Every rank takes part.
+  package func duplicate() -> Communicator {
+    guard size > 1 else { return self }
+    var copy: MPI_Comm?
+    check(MPI_Comm_dup(handle, &copy), "start")
+    return Communicator(copy, like: self)
   }
 
   /// Takes leave of the other ranks: waits until all of them have come here. Nothing of MPI may be called after it.

@@ -4,13 +4,18 @@ import Layers
 package struct RankReduction: BatchReduction, Sendable {
   private let communicator: Communicator
   private let reduction: TreeAllReduce
+  private let timeline: Timeline?
 
-  package init(_ communicator: Communicator) {
+  package init(_ communicator: Communicator, timeline: Timeline? = nil) {
     self.communicator = communicator
+    self.timeline = timeline
     reduction = TreeAllReduce(communicator)
   }
 
   package var ranks: Int { communicator.size }
 
-  package func sum(_ values: inout [Double]) { reduction.sum(&values) }
+  package func sum(_ values: inout [Double]) {
+    guard ranks > 1 else { return }
+    timeline.measure("sum over the ranks") { reduction.sum(&values) }
+  }
 }

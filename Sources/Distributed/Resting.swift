@@ -1,5 +1,4 @@
 import COpenMPI
-import Glibc
 
 /// Waiting that leaves the processor to others.
 ///
@@ -11,7 +10,7 @@ extension Communicator {
     guard size > 1 else { return }
     var request: MPI_Request?
     check(MPI_Ibarrier(handle, &request), "wait for the other ranks")
-    rest(until: &request)
+    wait(for: &request, .resting(most: 4096), "wait for the other ranks")
   }
 
   /// Copies the bytes of one rank over those of the others, which sleep until they come; the count is the same on all
@@ -21,17 +20,6 @@ extension Communicator {
     var request: MPI_Request?
     let code = MPI_Ibcast(bytes.baseAddress, Int32(bytes.count), mpiByte(), Int32(root), handle, &request)
     check(code, "wait for a rank's result")
-    rest(until: &request)
-  }
-
-  private func rest(until request: inout MPI_Request?) {
-    var microseconds: UInt32 = 16
-    while true {
-      var done: Int32 = 0
-      check(MPI_Test(&request, &done, mpiIgnoreStatus()), "wait for the other ranks")
-      if done != 0 { return }
-      usleep(microseconds)
-      microseconds = min(microseconds * 2, 4096)
-    }
+    wait(for: &request, .resting(most: 4096), "wait for a rank's result")
   }
 }

@@ -7,31 +7,42 @@ import Tensors
 /// itself the tree sum over a rank's pictures, and every rank holds the same power of two of them, those of the tree sum
 /// over the pictures of the global batch. MPI_Allreduce promises neither.
 package struct TreeAllReduce: Sendable {
-  private let communicator: Communicator
+  private let messages: Messages
   private let largeCount: Int
   private let pieceCount: Int
+  private let spanCount: Int
 
   /// - Parameters:
+  ///   - patience: how the calling thread waits for the other ranks; nil for a thread that computes.
   ///   - largeCount: from this many floats on a rank sends what it must and no more; below, it sends the whole array a
   ///     few times, in fewer messages. (64 KiB.)
-  ///   - pieceCount: floats that are summed at a time, fewer than 2³¹.
-  package init(_ communicator: Communicator, largeCount: Int = 1 << 14, pieceCount: Int = 1 << 28) {
-    self.communicator = communicator
+  ///   - pieceCount: floats of a message where sums are made: while one is added the next is on its way. (256 KiB: a few
+  ///     of them stay in a core's cache from their arrival until they are added.)
+  ///   - spanCount: floats that are summed at a time, fewer than 2³¹.
+  package init(
+    _ communicator: Communicator, patience: Patience? = nil, largeCount: Int = 1 << 14, pieceCount: Int = 1 << 16,
+    spanCount: Int = 1 << 28
+  ) {
+    messages = Messages(communicator, patience ?? communicator.patience)
     self.largeCount = largeCount
     self.pieceCount = pieceCount
+    self.spanCount = spanCount
   }
+
+  private var rank: Int { messages.communicator.rank }
+  private var size: Int { messages.communicator.size }
 
   /// Replaces each float by its sum over the ranks; `count` is the same on all ranks.
   package func sum(_ values: UnsafeMutablePointer<Float>, count: Int) {
-    guard communicator.size > 1 else { return }
-    for start in stride(from: 0, to: count, by: pieceCount) {
-      let count = min(pieceCount, count - start)
-      if count < max(largeCount, communicator.size) {
+    guard size > 1 else { return }
+    for start in stride(from: 0, to: count, by: spanCount) {
+      let count = min(spanCount, count - start)
+      if count < max(largeCount, size) {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { scratch in
           guard let scratch = scratch.baseAddress else { return }
           sumByDoubling(values + start, count: count, scratch: scratch, mpiFloat())
         }
-      } else if communicator.size & (communicator.size - 1) == 0 {
+      } else if size & (size - 1) == 0 {
         sumByHalving(values + start, count: count)
       } else {
         sumByOwners(values + start, count: count)
@@ -41,7 +52,7 @@ package struct TreeAllReduce: Sendable {
 
   /// Replaces each number by its sum over the ranks; the count is the same on all ranks.
   package func sum(_ values: inout [Double]) {
-    guard communicator.size > 1, !values.isEmpty else { return }
+    guard size > 1, !values.isEmpty else { return }
     var scratch = [Double](repeating: 0, count: values.count)
     values.withUnsafeMutableBufferPointer { values in
       scratch.withUnsafeMutableBufferPointer { scratch in
@@ -58,7 +69,6 @@ package struct TreeAllReduce: Sendable {
   private func sumByDoubling<Number: BinaryFloatingPoint>(
     _ values: UnsafeMutablePointer<Number>, count: Int, scratch: UnsafeMutablePointer<Number>, _ type: MPI_Datatype?
   ) {
-    let (rank, size) = (communicator.rank, communicator.size)
     var width = 1
     while width < size {
       let left = rank / (2 * width) * (2 * width)
@@ -68,12 +78,12 @@ package struct TreeAllReduce: Sendable {
         let isLeft = rank < right
         let place = isLeft ? rank - left : rank - right
         if isLeft && place >= end - right {
-          receive(scratch, count, from: right + place % (end - right), type)
+          messages.receive(scratch, count, from: right + place % (end - right), type)
         } else {
-          exchange(values, count, scratch, count, with: isLeft ? right + place : left + place, type)
+          messages.exchange(values, count, scratch, count, with: isLeft ? right + place : left + place, type)
           if !isLeft {
             for other in stride(from: left + place + end - right, to: right, by: end - right) {
-              send(values, count, to: other, type)
+              messages.send(values, count, to: other, type)
             }
           }
         }
@@ -88,8 +98,6 @@ package struct TreeAllReduce: Sendable {
   /// Neighbours exchange halves first: the sums are those of the tree, and ranks on one machine, which are neighbours,
   /// keep the greatest part of the traffic to themselves.
   private func sumByHalving(_ values: UnsafeMutablePointer<Float>, count: Int) {
-    let (rank, size) = (communicator.rank, communicator.size)
-    let scratch = Buffer(count: count - count / 2)
     var kept = 0..<count
     var given: [Range<Int>] = []
     var distance = 1
@@ -99,35 +107,67 @@ package struct TreeAllReduce: Sendable {
       let isLeft = rank & distance == 0
       kept = isLeft ? halves.0 : halves.1
       let other = isLeft ? halves.1 : halves.0
-      exchange(
-        values + other.lowerBound, other.count, scratch.start, kept.count, with: rank ^ distance, mpiFloat())
-      Self.add(scratch.start, to: values + kept.lowerBound, count: kept.count)
+      exchange(values, giving: other, adding: kept, with: rank ^ distance)
       given.append(other)
       distance *= 2
     }
     while let other = given.popLast() {
       distance /= 2
-      exchange(
+      messages.exchange(
         values + kept.lowerBound, kept.count, values + other.lowerBound, other.count, with: rank ^ distance, mpiFloat())
       kept = min(kept.lowerBound, other.lowerBound)..<max(kept.upperBound, other.upperBound)
+    }
+  }
+
+  /// Sends one part of an array to a rank and adds that rank's numbers to the other part, piece by piece.
+  private func exchange(
+    _ values: UnsafeMutablePointer<Float>, giving given: Range<Int>, adding kept: Range<Int>, with other: Int
+  ) {
+    let pieceCount = pieceCount
+    let window = 4
+    let slots = Buffer(count: min(window * pieceCount, kept.count))
+    var incoming = [MPI_Request?](repeating: nil, count: window)
+    var outgoing = incoming
+    func piece(_ index: Int, of range: Range<Int>) -> Range<Int>? {
+      let start = range.lowerBound + index * pieceCount
+      return start < range.upperBound ? start..<min(start + pieceCount, range.upperBound) : nil
+    }
+    func take(_ index: Int) {
+      guard let piece = piece(index, of: kept) else { return }
+      incoming[index % window] = messages.beginReceive(
+        slots.start + index % window * pieceCount, piece.count, from: other, mpiFloat())
+    }
+    func give(_ index: Int) {
+      guard let piece = piece(index, of: given) else { return }
+      outgoing[index % window] = messages.beginSend(values + piece.lowerBound, piece.count, to: other, mpiFloat())
+    }
+
+    for index in 0..<window { take(index) }
+    for index in 0..<window { give(index) }
+    // The halves of an odd number differ by one, which may be a piece of its own.
+    let pieces = (max(given.count, kept.count) + pieceCount - 1) / pieceCount
+    for index in 0..<pieces {
+      if let piece = piece(index, of: kept) {
+        messages.wait(for: &incoming[index % window])
+        Self.add(slots.start + index % window * pieceCount, to: values + piece.lowerBound, count: piece.count)
+        take(index + window)
+      }
+      if piece(index, of: given) != nil {
+        messages.wait(for: &outgoing[index % window])
+        give(index + window)
+      }
     }
   }
 
   /// For large arrays and other numbers of ranks: each rank is sent everybody's summands of the part that it owns, adds
   /// them up and hands out the sum. As much travels as by halving, in more messages.
   private func sumByOwners(_ values: UnsafeMutablePointer<Float>, count: Int) {
-    let (rank, size) = (communicator.rank, communicator.size)
     let starts = (0...size).map { $0 * count / size }
-    let counts = (0..<size).map { Int32(starts[$0 + 1] - starts[$0]) }
-    let offsets = starts.map { Int32($0) }
-    let own = Int(counts[rank])
+    let own = starts[rank + 1] - starts[rank]
     let summands = Buffer(count: own * size)
-    let receivedCounts = [Int32](repeating: Int32(own), count: size)
-    let receivedOffsets = (0..<size).map { Int32($0 * own) }
-    communicator.check(
-      MPI_Alltoallv(
-        values, counts, offsets, mpiFloat(), summands.start, receivedCounts, receivedOffsets, mpiFloat(),
-        communicator.handle), "sum over the ranks")
+    let part = { (rank: Int) in (values + starts[rank], starts[rank + 1] - starts[rank]) }
+    (summands.start + rank * own).update(from: values + starts[rank], count: own)
+    messages.exchangeWithAll(sent: part) { (summands.start + $0 * own, own) }
     var width = 1
     while width < size {
       for left in stride(from: 0, to: size - width, by: 2 * width) {
@@ -136,38 +176,12 @@ package struct TreeAllReduce: Sendable {
       width *= 2
     }
     (values + starts[rank]).update(from: summands.start, count: own)
-    communicator.check(
-      MPI_Allgatherv(
-        mpiInPlace(), 0, mpiFloat(), values, counts, offsets, mpiFloat(), communicator.handle), "sum over the ranks")
+    messages.exchangeWithAll(sent: { _ in part(rank) }, received: part)
   }
 
   private static func add<Number: BinaryFloatingPoint>(
     _ summands: UnsafeMutablePointer<Number>, to sums: UnsafeMutablePointer<Number>, count: Int
   ) {
     for index in 0..<count { sums[index] += summands[index] }
-  }
-
-  // MARK: - Messages
-
-  private func exchange(
-    _ sent: UnsafeRawPointer, _ sentCount: Int, _ received: UnsafeMutableRawPointer, _ receivedCount: Int,
-    with other: Int, _ type: MPI_Datatype?
-  ) {
-    communicator.check(
-      MPI_Sendrecv(
-        sent, Int32(sentCount), type, Int32(other), Tag.treeSum, received, Int32(receivedCount), type, Int32(other),
-        Tag.treeSum, communicator.handle, mpiIgnoreStatus()), "sum over the ranks")
-  }
-
-  private func send(_ sent: UnsafeRawPointer, _ count: Int, to other: Int, _ type: MPI_Datatype?) {
-    communicator.check(
-      MPI_Send(sent, Int32(count), type, Int32(other), Tag.treeSum, communicator.handle), "sum over the ranks")
-  }
-
-  private func receive(_ received: UnsafeMutableRawPointer, _ count: Int, from other: Int, _ type: MPI_Datatype?) {
-    communicator.check(
-      MPI_Recv(
-        received, Int32(count), type, Int32(other), Tag.treeSum, communicator.handle, mpiIgnoreStatus()),
-      "sum over the ranks")
   }
 }

@@ -13,6 +13,9 @@ package final class Parameter {
   /// What the last backward pass found; empty until `ParameterStore.makeGradients()`.
   package internal(set) var gradient = Floats(count: 0)
 
+  /// The name of the layer that it belongs to, `shape_stream.gate1`.
+  package var layer: String { name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name }
+
   /// How the floats are arranged.
   package enum Form: Sendable, Equatable {
     /// `[kernel, kernel, inputs, outputs]` here, `[outputs, inputs, kernel, kernel]` in PyTorch.

@@ -18,6 +18,10 @@ package final class Pass {
   package let reduction: any BatchReduction
   /// Takes the time and the memory of every operation, where somebody wants to know.
   package let profile: Profile?
+  /// Notes when every operation ran, where somebody wants to see.
+  package let timeline: Timeline?
+  /// When the operation before ended.
+  private var lastEnd = 0.0
   /// Floats that a tensor has about, where evaluation goes in bands (`Pass+Bands.swift`).
   let bandFloats: Int
   private var steps: [() -> Void] = []
@@ -26,12 +30,14 @@ package final class Pass {
   /// - Parameter whenComplete: told during `backward()` of each parameter whose gradient is final.
   package init(
     _ mode: Mode, workers: WorkerPool, reduction: any BatchReduction = LocalBatch(), profile: Profile? = nil,
-    bandFloats: Int = 16 << 20, whenComplete: @escaping (Parameter) -> Void = { _ in }
+    timeline: Timeline? = nil, bandFloats: Int = 16 << 20, whenComplete: @escaping (Parameter) -> Void = { _ in }
   ) {
     self.mode = mode
     self.workers = workers
     self.reduction = reduction
     self.profile = profile
+    self.timeline = timeline
+    if timeline != nil { lastEnd = Profile.now }
     self.bandFloats = bandFloats
     self.whenComplete = whenComplete
     if mode == .training { profile?.passBegins() }
@@ -51,18 +57,28 @@ package final class Pass {
     guard mode == .training, !parameters.isEmpty || inputs.contains(where: { $0.trace != nil }) else {
       return Activation(value)
     }
+    let name = timeline == nil ? "" : parameters.first?.layer ?? part.rawValue
+    noteForward(name)
     let trace = Trace()
     let kept = kept ?? Kept(value)
     profile?.made(kept, by: part, name: parameters.first?.name)
-    steps.append { [whenComplete] in
+    steps.append { [whenComplete, timeline] in
       // Without a gradient the output had no part in the loss.
       guard let gradient = trace.takeGradient() else {
         preconditionFailure("an output without a gradient: \(parameters.map(\.name))")
       }
-      back(gradient)
+      timeline.measure(name) { back(gradient) }
       for parameter in parameters { whenComplete(parameter) }
     }
     return Activation(value, trace: trace, kept: kept)
+  }
+
+  /// An operation has just run: it took the time since the one before.
+  private func noteForward(_ name: String) {
+    guard let timeline else { return }
+    let now = Profile.now
+    timeline.add(Timeline.Event(name: name, track: .compute, begin: lastEnd, end: now))
+    lastEnd = now
   }
 
   /// Goes back, last step first. The gradients of the network's outputs must have been added to their traces.

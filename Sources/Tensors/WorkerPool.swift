@@ -19,7 +19,7 @@ package final class WorkerPool: Sendable {
     }
     let shared = Shared(helpers: threads - 1)
     self.shared = shared
-    for worker in 1..<threads { Self.startThread { shared.serve(as: worker) } }
+    for worker in 1..<threads { SystemThread.start("gscnn compute") { shared.serve(as: worker) } }
   }
 
   deinit { shared?.stop() }
@@ -34,29 +34,6 @@ package final class WorkerPool: Sendable {
       return
     }
     shared.run(tasks, body)
-  }
-
-  private static func startThread(_ body: @escaping @Sendable () -> Void) {
-    final class Start: Sendable {
-      let body: @Sendable () -> Void
-      init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    pthread_attr_setstacksize(&attributes, 8 << 20)
-    var thread = pthread_t()
-    let code = pthread_create(
-      &thread, &attributes,
-      { argument in
-        guard let argument else { return nil }
-        Unmanaged<Start>.fromOpaque(argument).takeRetainedValue().body()
-        return nil
-      }, Unmanaged.passRetained(Start(body)).toOpaque())
-    pthread_attr_destroy(&attributes)
-    guard code == 0 else {
-      outOfResources("a thread could not be started (\(String(cString: strerror(code)))); lower --threads")
-    }
   }
 
   /// What the calling thread and its helpers share. Helpers hold it, not the pool, so that the pool can end them.

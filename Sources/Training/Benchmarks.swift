@@ -31,6 +31,17 @@ package enum Benchmarks {
     package var picturesPerSecond: Double?
     /// Of a processor, where that is not the clock's: other programs do not count.
     package var cpuSecondsPerPicture: Double?
+    /// Of plain MPI_Allreduce on the same bytes, each repetition right after one of ours.
+    package var plainSeconds: [Double]?
+    package var plainGigabytesPerSecond: Double?
+    /// Our bandwidth over the plain one: medians of both.
+    package var ratioToPlain: Double?
+    /// Of a step: sums of gradients over the ranks, from the first of a bucket to its last, added up.
+    package var communicationSeconds: Double?
+    /// Of a step: the wait, after the way back, for sums that were not done.
+    package var waitedSeconds: Double?
+    /// The share of the communication that computing hid.
+    package var hiddenShare: Double?
 
     /// One line of JSON, the names in snake case.
     package var line: String {
@@ -46,26 +57,34 @@ package enum Benchmarks {
   /// Training steps on noise.
   package static func step(
     _ backbone: Backbone, batchSize: Int, size: Size, steps: Int, communicator: Communicator, workers: WorkerPool,
-    profile: Profile?
+    profile: Profile?, timeline: Timeline? = nil
   ) -> Result {
     let share =
       (communicator.rank + 1) * batchSize / communicator.size - communicator.rank * batchSize / communicator.size
     let batch = Batch.noise(share, size)
     let replica = Replica(
       GatedSCNN(backbone, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: communicator,
-      workers: workers)
+      workers: workers, timeline: timeline)
     let peak = PeakRate.measure(on: workers)
     let counter = Profile()
     replica.profile = counter
     _ = replica.step(batch, rate: 0.01)
     let multiplications = counter.multiplications.values.reduce(0, +)
     replica.profile = profile
-    let seconds = repeated(steps) { _ = replica.step(batch, rate: 0.01) }
-    return Result(
+    let before = replica.communication
+    let seconds = repeated(steps) { timeline.measure("step") { _ = replica.step(batch, rate: 0.01) } }
+    var result = Result(
       bench: "step", backbone: backbone.rawValue, ranks: communicator.size, threads: workers.threads,
       pictures: batchSize,
       height: size.height, width: size.width, seconds: seconds, peakGflops: rounded(peak * 1e-9, to: 0.1),
       shareOfPeak: rounded(2 * multiplications / (seconds.min() ?? .infinity) / peak, to: 1e-4))
+    guard communicator.size > 1 else { return result }
+    let after = replica.communication
+    let (summing, waiting) = (after.summing - before.summing, after.waiting - before.waiting)
+    result.communicationSeconds = rounded(summing / Double(steps), to: 1e-6)
+    result.waitedSeconds = rounded(waiting / Double(steps), to: 1e-6)
+    result.hiddenShare = rounded(max(0, 1 - waiting / max(summing, 1e-12)), to: 1e-4)
+    return result
   }
 
   /// Predictions of one whole picture of noise.
@@ -85,20 +104,39 @@ package enum Benchmarks {
       shareOfPeak: rounded(2 * multiplications / (seconds.min() ?? .infinity) / peak, to: 1e-4))
   }
 
-  /// Sums of an array of floats over the ranks.
+  /// Sums of an array of floats over the ranks: ours, whose order never changes, and plain MPI_Allreduce, in turn.
   package static func allReduce(bytes: Int, steps: Int, communicator: Communicator) -> Result {
     let floats = Floats(count: max(bytes / 4, 1))
     floats.buffer.clear()
     let reduce = TreeAllReduce(communicator)
-    reduce.sum(floats.start, count: floats.count)
-    let seconds = repeated(steps) { reduce.sum(floats.start, count: floats.count) }
+    func timed(_ sum: () -> Void) -> Double {
+      communicator.barrier()
+      let begin = Profile.now
+      sum()
+      return rounded(Profile.now - begin, to: 1e-6)
+    }
+    let times = (0...steps).map { _ in
+      (
+        timed { reduce.sum(floats.start, count: floats.count) },
+        timed { communicator.sumInAnyOrder(floats.start, count: floats.count) }
+      )
+    }.dropFirst()
+    let (seconds, plain) = (times.map(\.0), times.map(\.1))
+    var result = Result(bench: "allreduce", ranks: communicator.size, threads: 1, bytes: bytes, seconds: seconds)
+    guard communicator.size > 1 else { return result }
     // What a rank must send and receive at least (Patarasuk and Yuan, 2009).
     let travelling = 2 * Double(communicator.size - 1) / Double(communicator.size) * Double(bytes)
-    return Result(
-      bench: "allreduce", ranks: communicator.size, threads: 1, bytes: bytes, seconds: seconds,
-      gigabytesPerSecond: seconds.min().flatMap {
-        $0 > 0 && communicator.size > 1 ? rounded(travelling / $0 * 1e-9, to: 1e-3) : nil
-      })
+    let rates = [seconds, plain].map { travelling / max(median($0), 1e-9) * 1e-9 }
+    result.gigabytesPerSecond = rounded(rates[0], to: 1e-3)
+    result.plainSeconds = plain
+    result.plainGigabytesPerSecond = rounded(rates[1], to: 1e-3)
+    result.ratioToPlain = rounded(rates[0] / rates[1], to: 1e-3)
+    return result
+  }
+
+  private static func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
   }
 
   static func repeated(_ count: Int, _ body: () throws -> Void) rethrows -> [Double] {

@@ -13,21 +13,27 @@ package final class Replica {
   /// Takes the time of every part of a step, where somebody wants to know.
   package var profile: Profile?
 
+  /// Where the time went that sums of gradients took, since the beginning.
+  package var communication: GradientBuckets.Times { buckets.times }
+
+  private let timeline: Timeline?
   private let ranks: any BatchReduction
   private let batchNormReduction: any BatchReduction
   private let buckets: GradientBuckets
 
+  /// Every rank takes part.
   package init(
     _ model: GatedSCNN, momentum: Double, weightDecay: Double, batchNorm: TrainingOptions.BatchNormScope,
-    communicator: Communicator, workers: WorkerPool
+    communicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil
   ) {
     self.model = model
+    self.timeline = timeline
     self.workers = workers
     model.store.makeGradients()
     optimiser = SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay))
-    ranks = RankReduction(communicator)
+    ranks = RankReduction(communicator, timeline: timeline)
     batchNormReduction = batchNorm == .sync ? ranks : LocalBatch()
-    buckets = GradientBuckets(model.store, communicator: communicator)
+    buckets = GradientBuckets(model.store, communicator: communicator, timeline: timeline)
   }
 
   /// One step on this rank's share of a global batch: forward, losses, backward, sum of the gradients over the ranks, update.
@@ -36,22 +42,30 @@ package final class Replica {
   ///
   /// - Returns: the losses of the global batch, and for each pixel of the share the class that was predicted.
   package func step(_ batch: Batch, rate: Double) -> (loss: JointLoss, predictions: [UInt8]) {
-    let pass = Pass(.training, workers: workers, reduction: batchNormReduction, profile: profile) {
-      [unowned self] parameter in measured(.communication) { buckets.completed(parameter.index) }
+    let (pass, loss, predictions) = forward(batch)
+    timeline.measure("backward") { pass.backward() }
+    measured(.communication) { buckets.finish() }
+    timeline.measure("optimiser") { measured(.update) { optimiser.step(rate: Float(rate), on: workers) } }
+    return (loss, predictions)
+  }
+
+  /// A function of its own, so that the outputs are let go of before the way back.
+  private func forward(_ batch: Batch) -> (pass: Pass, loss: JointLoss, predictions: [UInt8]) {
+    let (pass, output) = timeline.measure("forward") {
+      let pass = Pass(
+        .training, workers: workers, reduction: batchNormReduction, profile: profile, timeline: timeline
+      ) { [unowned self] parameter in measured(.communication) { buckets.completed(parameter.index) } }
+      return (pass, model(image: batch.image, canny: batch.canny, in: pass))
     }
-    let (loss, predictions) = {
-      let output = model(image: batch.image, canny: batch.canny, in: pass)
-      return measured(.losses) {
+    let (loss, predictions) = timeline.measure("losses") {
+      measured(.losses) {
         (
           JointLoss(of: output, target: batch.target, boundary: batch.boundary, over: ranks, in: pass),
           Prediction.argmax(output.logits.value, on: workers)
         )
       }
-    }()
-    pass.backward()
-    measured(.communication) { buckets.finish() }
-    measured(.update) { optimiser.step(rate: Float(rate), on: workers) }
-    return (loss, predictions)
+    }
+    return (pass, loss, predictions)
   }
 
   private func measured<Result>(_ part: Profile.Part, _ body: () -> Result) -> Result {

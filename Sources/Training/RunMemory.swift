@@ -17,18 +17,20 @@ final class RunMemory {
   private let files: ResultFiles
   private let replica: Replica
   private let communicator: Communicator
+  private let timeline: Timeline?
   private let warn: (String) -> Void
   /// On rank 0 only.
   private var store: CheckpointStore?
 
   init(
     _ options: TrainingOptions, _ files: ResultFiles, _ replica: Replica, _ communicator: Communicator,
-    warn: @escaping (String) -> Void
+    timeline: Timeline?, warn: @escaping (String) -> Void
   ) {
     self.options = options
     self.files = files
     self.replica = replica
     self.communicator = communicator
+    self.timeline = timeline
     self.warn = warn
   }
 
@@ -36,7 +38,7 @@ final class RunMemory {
   func begin() throws -> Start {
     var start = Start(state: TrainingState(options: options), origin: nil)
     if communicator.rank == 0 {
-      let store = try CheckpointStore(folder: files.checkpoints, keep: options.keep)
+      let store = try CheckpointStore(folder: files.checkpoints, keep: options.keep, timeline: timeline)
       self.store = store
       start = try read(store) ?? startAnew(store)
     }

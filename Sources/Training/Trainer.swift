@@ -23,6 +23,8 @@ package final class Trainer {
   private let schedule: Schedule
   private let agreement: Agreement
   private let signals = StopSignal()
+  private let timelineFile: TimelineFile?
+  private let timeline: Timeline?
   private var observers: [any TrainingObserver]
 
   private var state: TrainingState
@@ -49,6 +51,8 @@ package final class Trainer {
     agreement = Agreement(communicator)
 
     signals.listen()
+    timelineFile = try options.timeline.map { try TimelineFile($0, communicator: communicator) }
+    timeline = timelineFile?.timeline()
     data = try TrainingData(options, communicator: communicator)
     if communicator.rank == 0 {
       try files.prepare()
@@ -64,8 +68,8 @@ package final class Trainer {
     let model = GatedSCNN(options.backbone, seed: options.seed)
     replica = Replica(
       model, momentum: options.momentum, weightDecay: options.weightDecay, batchNorm: options.batchNorm,
-      communicator: communicator, workers: workers)
-    memory = RunMemory(options, files, replica, communicator) { warning in
+      communicator: communicator, workers: workers, timeline: timeline)
+    memory = RunMemory(options, files, replica, communicator, timeline: timeline) { warning in
       StandardError.write("gscnn: \(warning)\n")
     }
     judge = EpochJudge(
@@ -87,6 +91,7 @@ package final class Trainer {
   package func run() throws -> Int32 {
     let status = try train()
     cache?.close()
+    if let timelineFile, let timeline { try timelineFile.write(timeline) }
     return status
   }
 
@@ -106,15 +111,15 @@ package final class Trainer {
   /// - Returns: the exit status where the run is to stop.
   private func trainEpoch() throws -> Int32? {
     guard state.position.step < data.stepsPerEpoch else { return nil }
-    let loader = data.loader(from: state.position, cache: cache)
+    let loader = data.loader(from: state.position, cache: cache, timeline: timeline)
     defer {
       loader.stop()
       state.running.add(loader.figures)
     }
     let rate = schedule.rate(epoch: state.position.epoch)
     var begin = Profile.now
-    while let batch = try loader.next() {
-      let (loss, predictions) = replica.step(batch, rate: rate)
+    while let batch = try timeline.measure("wait for pictures", { try loader.next() }) {
+      let (loss, predictions) = timeline.measure("step \(state.totalSteps + 1)") { replica.step(batch, rate: rate) }
       try requireFinite(loss)
       let end = Profile.now
       state.running.add(loss, seconds: end - begin)
@@ -129,7 +134,8 @@ package final class Trainer {
             learningRate: rate, picturesPerSecond: Double(options.batchSize) / (end - begin))))
       begin = end
 
-      if let status = agreement.stopStatus(signals.received) { return try stop(status) }
+      let status = timeline.measure("go on or stop") { agreement.stopStatus(signals.received) }
+      if let status { return try stop(status) }
       if state.position.step == data.stepsPerEpoch { break }
       if stepsToGo == 0 { return try stop(0) }
       if let every = options.checkpointEvery, state.totalSteps % every == 0 { try save() }
@@ -148,7 +154,7 @@ package final class Trainer {
 
     var validation: Evaluation?
     if isLast || (epoch + 1) % options.validateEvery == 0 {
-      validation = try judge.judge(.val, cancelled: cancelled, tell: tell)
+      validation = try timeline.measure("validation") { try judge.judge(.val, cancelled: cancelled, tell: tell) }
       if validation == nil { return try interrupted() }
     }
     let report = EpochReport(
@@ -158,7 +164,7 @@ package final class Trainer {
     let isBest = validation.map { $0.metrics.meanClassIoU > state.bestMeanIoU ?? -1 } ?? false
     var tested: Evaluation?
     if isBest, options.test {
-      tested = try judge.judge(.test, cancelled: cancelled, tell: tell)
+      tested = try timeline.measure("test split") { try judge.judge(.test, cancelled: cancelled, tell: tell) }
       if tested == nil { return try interrupted() }
     }
     if isBest, let validation {
@@ -212,12 +218,14 @@ package final class Trainer {
 
   /// Gathers what the ranks counted and writes a checkpoint, of replicas that are equal.
   private func save() throws {
-    try checkReplicas()
-    var counts = state.running.confusion.counts.map(Int.init)
-    communicator.sum(&counts)
-    let total = ConfusionMatrix(counts: counts.map(Int64.init))
-    state.running.confusion = communicator.rank == 0 ? total : ConfusionMatrix()
-    try memory.save(state)
+    try timeline.measure("checkpoint: compare and copy") {
+      try checkReplicas()
+      var counts = state.running.confusion.counts.map(Int.init)
+      communicator.sum(&counts)
+      let total = ConfusionMatrix(counts: counts.map(Int64.init))
+      state.running.confusion = communicator.rank == 0 ? total : ConfusionMatrix()
+      try memory.save(state)
+    }
   }
 
   // MARK: - Checks

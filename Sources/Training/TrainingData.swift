@@ -1,5 +1,6 @@
 import Cityscapes
 import Distributed
+import Layers
 import Tensors
 
 /// How a training sample is treated.
@@ -48,13 +49,20 @@ package struct TrainingData {
 
   /// This rank's batches from a position to the end of its epoch.
   ///
-  /// - Parameter cache: has a place for each picture of the training split, or for some.
-  package func loader(from position: Position, cache: (any PictureCache)? = nil) -> Loader {
+  /// - Parameters:
+  ///   - cache: has a place for each picture of the training split, or for some.
+  ///   - timeline: learns when each picture was loaded.
+  package func loader(
+    from position: Position, cache: (any PictureCache)? = nil, timeline: Timeline? = nil
+  ) -> Loader {
     let crop = Size(options.cropHeight, options.cropWidth)
     return Loader(
       samples: train, batches: batches.shares(of: rank, epoch: position.epoch, from: position.step),
       treatment: options.augmentation == .seed
         ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cut(to: crop),
-      cache: cache)
+      cache: cache,
+      loaded: { sample, begin, end in
+        timeline?.add(Timeline.Event(name: sample.name, track: .loading, begin: begin, end: end))
+      })
   }
 }

@@ -61,6 +61,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var cacheGigabytes: Double?
   /// Steps from one line of progress to the next where there is no terminal.
   package var logEvery = 10
+  /// Where a trace of the run is written; `nil`: nowhere.
+  package var timeline: String?
 
   package init() {}
 

@@ -16,6 +16,7 @@ package final class CheckpointStore: Sendable {
 
   private let folder: CheckpointFolder
   private let disk: Disk
+  private let timeline: Timeline?
   private let queue = DispatchQueue(label: "checkpoint writer", qos: .utility)
   private let failure = Mutex<(any Error)?>(nil)
   /// Names that `newestWhole` found damaged: they do not count among those that are kept.
@@ -24,11 +25,12 @@ package final class CheckpointStore: Sendable {
   /// Makes the folder where it is missing and clears away what a killed run left unfinished.
   ///
   /// - Throws: `WeightsError` where the folder cannot be written.
-  package init(folder path: String, keep: Int, on disk: Disk = Disk()) throws {
+  package init(folder path: String, keep: Int, on disk: Disk = Disk(), timeline: Timeline? = nil) throws {
     precondition(keep > 0)
     self.path = path
     self.keep = keep
     self.disk = disk
+    self.timeline = timeline
     folder = try CheckpointFolder(path, on: disk)
   }
 
@@ -69,7 +71,8 @@ package final class CheckpointStore: Sendable {
     let state = try encoder.encode(state)
     queue.async { [self] in
       do {
-        try write(snapshot, state: state, name: Checkpoint.folderName(step: step), best: best)
+        let name = Checkpoint.folderName(step: step)
+        try timeline.measure(name, on: .checkpoints) { try write(snapshot, state: state, name: name, best: best) }
       } catch {
         failure.withLock { $0 = error }
       }

@@ -53,7 +53,7 @@ extension CommandLine {
           ("--resume <checkpoint>", "auto"), ("--max-steps <steps>", "default: none)"),
           ("--pretrained <file>", "safetensors"), ("--augment <kind>", "values: seed, none; default: seed)"),
           ("--cache-gb <size>", "default: none)"), ("--loss <kind>", "default: seed)"),
-          ("--log-every <steps>", "default: 10)"),
+          ("--log-every <steps>", "default: 10)"), ("--timeline <file>", "ui.perfetto.dev"),
         ])
     }
 

@@ -32,15 +32,20 @@ struct DecisionTests {
     #expect(Agreement.oddOnesOut([1, 2, 3]) == [1, 2])
   }
 
-  @Test("Buckets are cut from the end, hold whole parameters, and cover every one")
+  @Test("Buckets are cut from the end, hold whole parameters and cover every one; the first and the last are small")
   func buckets() {
-    let extents = [0..<10, 16..<20, 32..<132, 144..<150, 160..<165]
-    let buckets = GradientBuckets.cut(extents, floatsPerBucket: 20)
+    let capacity = GradientBuckets.Capacity(least: 10, most: 100)
+    let extents = [0..<10, 16..<20, 32..<192, 204..<210, 220..<225]
+    let buckets = GradientBuckets.cut(extents, capacity)
     #expect(buckets.map(\.parameters) == [3..<5, 2..<3, 0..<2])
-    #expect(buckets.map(\.floats) == [144..<165, 32..<132, 0..<20])
-    #expect(GradientBuckets.cut(extents, floatsPerBucket: 1).map(\.parameters) == [4..<5, 3..<4, 2..<3, 1..<2, 0..<1])
-    #expect(GradientBuckets.cut(extents, floatsPerBucket: 1000).map(\.floats) == [0..<165])
-    #expect(GradientBuckets.cut([], floatsPerBucket: 10) == [])
+    #expect(buckets.map(\.floats) == [204..<225, 32..<192, 0..<20])
+    #expect(GradientBuckets.cut([0..<3], capacity).map(\.floats) == [0..<3])
+    #expect(GradientBuckets.cut([], capacity) == [])
+
+    let many = GradientBuckets.cut((0..<100).map { 10 * $0..<10 * $0 + 9 }, capacity)
+    #expect(many.flatMap { $0.parameters.reversed() } == Array((0..<100).reversed()))
+    // Towards the last each holds half of what is left.
+    #expect(many.map(\.floats.count) == [19] + [Int](repeating: 109, count: 8) + [49, 29, 19])
   }
 
   @Test("A digest tells arrays apart by every bit, by their order and by their length")

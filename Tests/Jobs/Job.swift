@@ -32,7 +32,17 @@ package struct Job: Sendable {
     mpirun options: [String] = [], limit: Double = 60, meanwhile: (RunningJob) throws -> Void = { _ in }
   ) throws -> Job {
     let launch = ranks.map { ["mpirun", "-n", "\($0)", "--oversubscribe", "--bind-to", "none"] + options } ?? []
-    let job = try RunningJob(wrapper + launch + [path(of: program)] + arguments, environment: environment, limit: limit)
+    return try run(
+      command: wrapper + launch + [path(of: program)] + arguments, environment: environment, limit: limit,
+      meanwhile: meanwhile)
+  }
+
+  /// Starts any command and waits for its end.
+  package static func run(
+    command: [String], environment: [String: String] = [:], limit: Double = 60,
+    meanwhile: (RunningJob) throws -> Void = { _ in }
+  ) throws -> Job {
+    let job = try RunningJob(command, environment: environment, limit: limit)
     do {
       try meanwhile(job)
     } catch {

@@ -24,6 +24,12 @@ package final class RunningJob {
     process.standardOutput = try file("output")
     process.standardError = try file("errors")
     process.standardInput = FileHandle.nullDevice
+    // The program inherits what this thread blocks: on a thread of the system's pool, nearly every signal.
+    var none = sigset_t()
+    var before = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
     try process.run()
   }
 

@@ -61,7 +61,7 @@ extension RankProgram {
     communicator.report("\(seconds(CLOCK_MONOTONIC) - wall) \(seconds(CLOCK_PROCESS_CPUTIME_ID) - processor)")
   }
 
-  private static func seconds(_ clock: Int32) -> Double {
+  static func seconds(_ clock: Int32) -> Double {
     var time = timespec()
     clock_gettime(clockid_t(clock), &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9

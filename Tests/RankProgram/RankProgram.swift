@@ -1,6 +1,7 @@
 import COpenMPI
 import Distributed
 import Glibc
+import Layers
 
 /// What the tests of `Distributed` start under `mpirun`: `RankProgram CASE [ARGUMENTS]`.
 ///
@@ -25,7 +26,9 @@ enum RankProgram {
     case "sum-floats": sumFloats(communicator, numbers)
     case "sum-doubles": sumDoubles(communicator, count: numbers[0])
     case "collectives": collectives(communicator)
-    case "buckets": buckets(communicator)
+    case "buckets": buckets(communicator, beside: arguments == ["beside"])
+    case "patience": patience(communicator)
+    case "clocks": clocks(communicator)
     case "store": store(communicator)
     case "rest": rest(communicator)
     case "slots": try slots(communicator, count: numbers[0], lost: numbers[1])
@@ -44,5 +47,11 @@ enum RankProgram {
     MPI_Initialized(&started)
     communicator.report(
       "size \(communicator.size) local \(communicator.localRank) of \(communicator.localSize) mpi \(started)")
+  }
+
+  /// Clocks that are 1000 seconds apart, rank by rank.
+  private static func clocks(_ communicator: Communicator) {
+    let lead = communicator.lead { Profile.now - 1000 * Double(communicator.rank) }
+    communicator.report("\(lead)")
   }
 }

@@ -1,4 +1,5 @@
 import Distributed
+import Glibc
 import Layers
 import Tensors
 
@@ -8,12 +9,13 @@ extension Communicator {
 }
 
 extension RankProgram {
-  /// Prints the digests of the sums of every rank's summand, for each (count, largeCount, pieceCount).
+  /// Prints the digests of the sums of every rank's summand, for each (count, largeCount, pieceCount, spanCount).
   static func sumFloats(_ communicator: Communicator, _ numbers: [Int]) {
-    for index in stride(from: 0, to: numbers.count, by: 3) {
+    for index in stride(from: 0, to: numbers.count, by: 4) {
       let count = numbers[index]
       let floats = summand(of: communicator.rank, count: count)
-      let reduction = TreeAllReduce(communicator, largeCount: numbers[index + 1], pieceCount: numbers[index + 2])
+      let reduction = TreeAllReduce(
+        communicator, largeCount: numbers[index + 1], pieceCount: numbers[index + 2], spanCount: numbers[index + 3])
       reduction.sum(floats.start, count: count)
       communicator.report("\(digest(of: floats))")
     }
@@ -50,20 +52,43 @@ extension RankProgram {
     communicator.report("texts \(communicator.gatherEverywhere(rank == 1 ? "" : "Zoë \(rank)"))")
   }
 
-  /// Two steps, in which every rank completes its parameters in an order of its own.
-  static func buckets(_ communicator: Communicator) {
+  /// Two steps, in which every rank completes its parameters in an order and at a pace of its own, while batch norm sums
+  /// over the ranks as well.
+  static func buckets(_ communicator: Communicator, beside: Bool) {
     let extents = [0..<5, 16..<1016, 1016..<1024, 1024..<3000]
     let gradients = Floats(count: 3000)
-    let buckets = GradientBuckets(gradients, extents: extents, communicator: communicator, floatsPerBucket: 1000)
+    let buckets = GradientBuckets(
+      gradients, extents: extents, communicator: communicator,
+      capacity: GradientBuckets.Capacity(least: 500, most: 1000), beside: beside)
+    let reduction = RankReduction(communicator)
+    var sums = [Double](repeating: 1, count: 7)
     for _ in 0..<2 {
       let own = summand(of: communicator.rank, count: 3000)
       gradients.start.update(from: own.start, count: 3000)
       for index in 5..<16 { gradients.start[index] = 0 }
       // The last parameter is told of by nobody, as one that a step does not use.
-      for place in 0..<3 { buckets.completed((place + communicator.rank) % 3) }
+      for place in 0..<3 {
+        buckets.completed((place + communicator.rank) % 3)
+        usleep(UInt32(communicator.rank) * 2000)
+        reduction.sum(&sums)
+      }
       buckets.finish()
       communicator.report("\(digest(of: gradients))")
     }
+    communicator.report("\(Set(sums))")
+  }
+
+  /// What the threads of this process cost while rank 0 sums beside its computing and the others are long done.
+  static func patience(_ communicator: Communicator) {
+    let gradients = Floats(count: 1 << 20)
+    gradients.buffer.clear()
+    let buckets = GradientBuckets(gradients, extents: [0..<gradients.count], communicator: communicator)
+    communicator.restBarrier()
+    let (wall, processor) = (seconds(CLOCK_MONOTONIC), seconds(CLOCK_PROCESS_CPUTIME_ID))
+    if communicator.rank == 0 { sleep(1) }
+    buckets.completed(0)
+    buckets.finish()
+    communicator.report("\(seconds(CLOCK_MONOTONIC) - wall) \(seconds(CLOCK_PROCESS_CPUTIME_ID) - processor)")
   }
 
   /// The gradients of a network of two parameters.

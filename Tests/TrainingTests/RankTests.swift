@@ -21,6 +21,29 @@ extension Trainings {
       try run.expectSame(as: straight)
     }
 
+    @Test(
+      "1 and 8 ranks end ten steps with the same bytes, and so do 8, 2, 1 and 4 one after another, stopped in the middle of epochs"
+    )
+    func ranksChange() throws {
+      // Two steps an epoch.
+      let options = [
+        "--batch-size", "8", "--epochs", "5", "--validate-every", "5", "--validate-on", "all", "--keep", "1",
+      ]
+      let (one, eight) = (try TrainingRun("one-rank"), try TrainingRun("eight-ranks"))
+      let changing = try TrainingRun("changing-ranks")
+      defer { for run in [one, eight, changing] { run.remove() } }
+      func expectSuccess(_ job: Job) { #expect(job.status == 0, "\(job.errors)") }
+      expectSuccess(try one.train(options))
+      expectSuccess(try eight.train(ranks: 8, options))
+      #expect(one.losses.count == 10)
+      try eight.expectSame(as: one)
+
+      for (ranks, steps) in [(8, "3"), (2, "2"), (1, "2"), (4, "3")] {
+        expectSuccess(try changing.train(ranks: ranks, options + ["--resume", "auto", "--max-steps", steps]))
+      }
+      try changing.expectSame(as: one)
+    }
+
     @Test("Ranks with shares that differ agree up to rounding")
     func unequalShares() throws {
       let run = try TrainingRun("three-ranks")

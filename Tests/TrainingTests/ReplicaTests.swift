@@ -2,6 +2,7 @@ import Cityscapes
 import Distributed
 import Foundation
 import GatedSCNN
+import Layers
 import Tensors
 import Testing
 import Training
@@ -32,6 +33,35 @@ extension Trainings {
       #expect(losses[0] > 5, "19 classes by chance and a boundary: ln 19 at least, and twice where edges are seen")
       #expect(losses[15] < 0.8 * losses[0], "\(losses)")
       #expect(losses.allSatisfy { $0.isFinite })
+    }
+
+    @Test(
+      "A bucket is complete when the way back has come as far as its last parameter: none waits long for an earlier one's"
+    )
+    func bucketsFollowTheWayBack() throws {
+      let batch = try batch(of: 2)
+      let model = GatedSCNN(.resnet50, seed: 1)
+      model.store.makeGradients()
+      var order: [Int] = []
+      let pass = Pass(.training, workers: WorkerPool(threads: 2)) { order.append($0.index) }
+      _ = JointLoss(
+        of: model(image: batch.image, canny: batch.canny, in: pass), target: batch.target, boundary: batch.boundary,
+        in: pass)
+      pass.backward()
+
+      let parameters = model.store.parameters
+      let buckets = GradientBuckets.cut(parameters.map { $0.offset..<$0.offset + $0.form.count }, .usual)
+      var place = [Int](repeating: parameters.count, count: parameters.count)
+      for (index, parameter) in order.enumerated() { place[parameter] = index + 1 }
+      var before = 0
+      for bucket in buckets {
+        before += bucket.parameters.count
+        let complete = try #require(bucket.parameters.map { place[$0] }.max())
+        #expect(complete <= before + 4, "bucket of \(parameters[bucket.parameters.lowerBound].name)")
+      }
+      let bytes = buckets.map { 4 * $0.floats.count }
+      #expect(try #require(bytes.first) < 3 << 20, "communication begins early")
+      #expect(try #require(bytes.last) < 1 << 20, "nothing hides the last sum")
     }
 
     private func batch(of pictures: Int) throws -> Batch {

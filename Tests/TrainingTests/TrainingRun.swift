@@ -54,7 +54,7 @@ struct TrainingRun: Sendable {
       "--epochs", "2", "--threads", "1", "--log-every", "1",
     ]
     return try Job.run(
-      "gscnn", call + options, ranks: ranks, mpirun: ["--quiet", "--mca", "mpi_yield_when_idle", "1"], limit: 120,
+      "gscnn", call + options, ranks: ranks, mpirun: ["--quiet", "--mca", "mpi_yield_when_idle", "1"], limit: 600,
       meanwhile: meanwhile)
   }
 

@@ -30,6 +30,10 @@ struct Bench: ParsableCommand {
     @Flag(help: "Add tables of the parts of the step and of what it keeps for the way back.")
     var profile = false
 
+    @Option(
+      help: .value("file", "Write a trace of the steps for ui.perfetto.dev or chrome://tracing, a process a rank."))
+    var timeline: String?
+
     func run() throws {
       let communicator = try Communicator.start()
       var options = TrainingOptions()
@@ -38,10 +42,14 @@ struct Bench: ParsableCommand {
       options.cropWidth = cropW
       try options.validate(ranks: communicator.size)
       try machine.check()
+      let timelineFile = try timeline.map { try TimelineFile($0, communicator: communicator) }
+      let events = timelineFile?.timeline()
       let profile = profile ? Profile() : nil
       let result = Benchmarks.step(
         backboneType, batchSize: batchSize, size: Size(cropH, cropW), steps: machine.steps, communicator: communicator,
-        workers: WorkerPool(threads: try computeThreads(machine.threads, communicator)), profile: profile)
+        workers: WorkerPool(threads: try computeThreads(machine.threads, communicator)), profile: profile,
+        timeline: events)
+      if let timelineFile, let events { try timelineFile.write(events) }
       if communicator.rank == 0 {
         print(result.line)
         if let profile { print(profile.table(for: result)) }
@@ -121,7 +129,7 @@ struct Bench: ParsableCommand {
 
   struct AllReduce: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "allreduce", abstract: "The sum of an array over the ranks; under mpirun.")
+      commandName: "allreduce", abstract: "The sum of an array over the ranks, and plain MPI_Allreduce in turn; under mpirun.")
 
     @Option(help: .value("bytes", "Size of the array."))
     var bytes = 25 << 20

@@ -122,6 +122,11 @@ struct Train: ParsableCommand {
     help: .value("steps", "Steps from one line of progress to the next where there is no terminal."))
   var logEvery = 10
 
+  @Option(
+    help: .value(
+      "file", "Write a trace of the run's last steps for ui.perfetto.dev or chrome://tracing, a process a rank."))
+  var timeline: String?
+
   enum LossKind: String, ExpressibleByArgument {
     case seed, full
 
@@ -166,6 +171,7 @@ struct Train: ParsableCommand {
     options.augmentation = augment
     options.cacheGigabytes = cacheGb
     options.logEvery = logEvery
+    options.timeline = timeline
     return options
   }
 }

@@ -1,0 +1,128 @@
+import Distributed
+import Foundation
+import Layers
+
+/// The timelines of all ranks in one file, which Perfetto (ui.perfetto.dev) and Chrome (chrome://tracing) show: a process
+/// a rank, a row a track.
+package struct TimelineFile {
+  package let path: String
+  private let communicator: Communicator
+
+  /// Every rank takes part.
+  ///
+  /// - Throws: `OptionError` where the file cannot come to lie there: better before the run than after it.
+  package init(_ path: String, communicator: Communicator) throws {
+    self.path = path
+    self.communicator = communicator
+    guard communicator.rank == 0 else { return }
+    let parent = (path as NSString).deletingLastPathComponent
+    let folder = parent.isEmpty ? "." : parent
+    func isFolder(_ path: String) -> Bool {
+      var isFolder: ObjCBool = false
+      return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+    guard !isFolder(path) else { throw OptionError("--timeline", path, "is a folder; give the name of a file") }
+    guard isFolder(folder) else {
+      throw OptionError("--timeline", path, "there is no folder \(folder); make it, or give another path")
+    }
+    guard access(folder, W_OK) == 0 else {
+      throw OptionError(
+        "--timeline", path, "its folder cannot be written; change its permissions, or give another path")
+    }
+  }
+
+  /// A timeline for this rank. All ranks together keep some 10⁵ events, about 30 MB of text; a step has some 10³ a rank.
+  package func timeline() -> Timeline { Timeline(capacity: max(1 << 12, (1 << 18) / communicator.size)) }
+
+  /// Brings the events of all ranks to rank 0, which writes them. Every rank takes part.
+  package func write(_ timeline: Timeline) throws {
+    // The latest events are kept, so that the clocks are compared now.
+    let lead = communicator.lead { Profile.now }
+    let parts = communicator.gather(
+      Self.lines(of: timeline, rank: communicator.rank, host: communicator.host, lead: lead))
+    guard communicator.rank == 0 else { return }
+    var text = Data("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n".utf8)
+    for (index, part) in parts.enumerated() {
+      if index > 0 { text.append(contentsOf: ",\n".utf8) }
+      text.append(contentsOf: part)
+    }
+    text.append(contentsOf: "\n]}\n".utf8)
+    do {
+      try text.write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch {
+      throw TrainingError("\(path): the timeline cannot be written (\(error.reason)); make room or give another path")
+    }
+  }
+
+  /// A rank's events in the trace event format, an event a line, without the last comma.
+  ///
+  /// - Parameter lead: seconds to add to this rank's times.
+  package static func lines(of timeline: Timeline, rank: Int, host: String, lead: Double) -> [UInt8] {
+    let (events, forgotten) = timeline.kept
+    let note = forgotten == 0 ? "" : ", \(forgotten) earlier events left out"
+    var lines = [
+      #"{"ph":"M","pid":\#(rank),"name":"process_name","args":{"name":\#(quoted("rank \(rank) on \(host)\(note)"))}}"#,
+      #"{"ph":"M","pid":\#(rank),"name":"process_sort_index","args":{"sort_index":\#(rank)}}"#,
+    ]
+    for (row, (track, lane, inRow)) in rows(of: events).enumerated() {
+      let name = lane == 0 ? track.title : "\(track.title) \(lane + 1)"
+      lines.append(
+        #"{"ph":"M","pid":\#(rank),"tid":\#(row),"name":"thread_name","args":{"name":\#(quoted(name))}}"#)
+      lines.append(
+        #"{"ph":"M","pid":\#(rank),"tid":\#(row),"name":"thread_sort_index","args":{"sort_index":\#(row)}}"#)
+      for event in inRow {
+        let bytes = event.bytes.map { #","args":{"bytes":\#($0)}"# } ?? ""
+        lines.append(
+          #"{"ph":"X","pid":\#(rank),"tid":\#(row),"ts":\#(microseconds(event.begin + lead)),"#
+            + #""dur":\#(microseconds(event.end - event.begin)),"name":\#(quoted(event.name))\#(bytes)}"#)
+      }
+    }
+    return Array(lines.joined(separator: ",\n").utf8)
+  }
+
+  /// The events of each track, in as many rows as it takes that none overlaps another without containing it.
+  private static func rows(
+    of events: [Timeline.Event]
+  ) -> [(track: Timeline.Track, lane: Int, events: [Timeline.Event])] {
+    Timeline.Track.allCases.flatMap { track in
+      // Several pictures may be in work at once; everything else comes one after another, or within another.
+      let own = events.filter { $0.track == track }.sorted { ($0.begin, -$0.end) < ($1.begin, -$1.end) }
+      guard track == .loading else { return own.isEmpty ? [] : [(track, 0, own)] }
+      var lanes: [[Timeline.Event]] = []
+      for event in own {
+        if let lane = lanes.firstIndex(where: { ($0.last?.end ?? 0) <= event.begin }) {
+          lanes[lane].append(event)
+        } else {
+          lanes.append([event])
+        }
+      }
+      return lanes.enumerated().map { (track, $0, $1) }
+    }
+  }
+
+  /// Seconds as microseconds with three decimals, which `JSONEncoder` takes much longer for.
+  private static func microseconds(_ seconds: Double) -> String {
+    let nanoseconds = Int64((seconds * 1e9).rounded())
+    let (whole, rest) = nanoseconds.magnitude.quotientAndRemainder(dividingBy: 1000)
+    let digits = String(rest)
+    return (nanoseconds < 0 ? "-" : "") + "\(whole)." + String(repeating: "0", count: 3 - digits.count) + digits
+  }
+
+  /// A string of JSON.
+  private static func quoted(_ text: String) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .withoutEscapingSlashes
+    return (try? encoder.encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
+  }
+}
+
+extension Timeline.Track {
+  fileprivate var title: String {
+    switch self {
+    case .compute: "compute"
+    case .communication: "sums of gradients"
+    case .loading: "loading"
+    case .checkpoints: "checkpoint writer"
+    }
+  }
+}

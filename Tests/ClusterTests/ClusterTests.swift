@@ -1,0 +1,115 @@
+import Foundation
+import Jobs
+import Testing
+
+/// What runs on several machines, tried on hosts that are network namespaces: `hosts` beside this file makes them.
+@Suite("Several machines", .serialized, .disabled(if: Hosts.missing != nil, "\(Hosts.missing ?? "")"))
+struct ClusterTests {
+  @Test(
+    "Prepared and trained on two hosts, stopped, gone on with on four and evaluated on two: the bytes of one process")
+  func hostsChange() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "gscnn-cluster-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (data, results) = ("\(folder)/data", "\(folder)/several")
+    let streets = [
+      "synthesize", "--data-path", data, "--train", "8", "--val", "2", "--test", "0", "--height", "64", "--width",
+      "128",
+    ]
+    let made = try Job.run("gscnn", streets)
+    #expect(made.status == 0, "\(made.errors)")
+
+    let prepared = try Hosts.run(2, ["prepare", "--data-path", data])
+    #expect(prepared.status == 0, "\(prepared.errors)")
+
+    let train = [
+      "train", "--data-path", data, "--crop-h", "64", "--crop-w", "64", "--batch-size", "4", "--epochs", "3",
+      "--validate-every", "3", "--no-test", "--threads", "1", "--log-every", "1", "--save-path",
+    ]
+    let stopped = try Hosts.run(2, train + [results]) { job in
+      try job.wait(for: "a step") { Self.steps(in: results).count > 1 }
+      try job.send(SIGUSR1, toRank: nil)
+    }
+    #expect(stopped.status == 75, "\(stopped.errors)")
+    #expect(stopped.errors.first?.hasPrefix("2 ranks on 2 machines") == true, "\(stopped.errors)")
+    let before = Self.steps(in: results).count - 1
+    #expect(before < 6, "it was stopped before its end")
+
+    let resumed = try Hosts.run(4, train + [results, "--resume", "auto"])
+    #expect(resumed.status == 0, "\(resumed.errors)")
+    #expect(resumed.errors.first?.hasPrefix("4 ranks on 4 machines") == true, "\(resumed.errors)")
+
+    let straight = "\(folder)/one"
+    let alone = try Job.run("gscnn", train + [straight], limit: 300)
+    #expect(alone.status == 0, "\(alone.errors)")
+    #expect(Self.steps(in: results) == Self.steps(in: straight))
+    let models = [results, straight].map { $0 + "/resnet50_64_64_model.safetensors" }
+    #expect(FileManager.default.contentsEqual(atPath: models[0], andPath: models[1]))
+
+    let evaluate = ["evaluate", "--data-path", data, "--split", "val", "--threads", "1", "--model-weight"]
+    let several = try Hosts.run(2, evaluate + [models[0]])
+    #expect(several.status == 0, "\(several.errors)")
+    let one = try Job.run("gscnn", evaluate + [models[1]])
+    // The last lines tell the speed.
+    #expect(several.output.prefix(19) == one.output.prefix(19))
+    #expect(several.output.count > 19)
+  }
+
+  @Test("A host that goes down ends the job with a status, and of the hosts nothing is left")
+  func hostGoesDown() throws {
+    // The second host's first process is the parent of everything there.
+    let job = try Hosts.run(2, ["bench", "allreduce", "--steps", "1000000"]) { job in
+      try job.wait(for: "ranks on both hosts") { Hosts.processes("/gscnn", "bench").count == 2 }
+      for process in Hosts.processes("sshd", "ListenAddress=10.77.0.2") { kill(process, SIGKILL) }
+    }
+    #expect(job.status != 0 && job.status != 77)
+    #expect(Hosts.processes("sshd", "ListenAddress=10.77.0.").isEmpty)
+    #expect(Hosts.namespaces() == [])
+  }
+
+  /// The lines of the file of steps without the speed.
+  private static func steps(in results: String) -> [String] {
+    let text = (try? String(contentsOfFile: "\(results)/resnet50_64_64_steps.csv", encoding: .utf8)) ?? ""
+    return text.split(separator: "\n").map { $0.split(separator: ",").dropLast().joined(separator: ",") }
+  }
+}
+
+/// Hosts that live as long as a job on them.
+private enum Hosts {
+  private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+  private static let script = folder.appending(path: "hosts").path
+  private static let cluster = folder.appending(path: "../../launch/cluster").standardized.path
+
+  /// Why there can be no hosts here; nil where they can be.
+  static let missing: String? = {
+    do {
+      let job = try Job.run(command: [script, "-c"])
+      return job.status == 0 ? nil : job.errors.last ?? "hosts -c failed"
+    } catch {
+      return "\(error)"
+    }
+  }()
+
+  /// Runs gscnn through `launch/cluster`, a rank a host.
+  static func run(_ count: Int, _ call: [String], meanwhile: (RunningJob) throws -> Void = { _ in }) throws -> Job {
+    try Job.run(
+      command: [script, "-n", "\(count)", cluster, "@HOSTS", "-n", "\(count)", "gscnn"] + call, limit: 300,
+      meanwhile: meanwhile)
+  }
+
+  /// Running processes of a program with a text among their arguments.
+  static func processes(_ program: String, _ argument: String) -> [pid_t] {
+    let numbers = ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { pid_t($0) }
+    return numbers.filter { number in
+      let line = (try? String(contentsOfFile: "/proc/\(number)/cmdline", encoding: .utf8)) ?? ""
+      // sshd writes what it does over its arguments.
+      let words = line.split { $0 == "\0" || $0 == " " }
+      return words.first.map { $0.hasSuffix(program) || $0 == program + ":" } == true
+        && words.contains { $0.hasPrefix(argument) }
+    }
+  }
+
+  /// Names of the network namespaces that `hosts` made and did not remove.
+  static func namespaces() -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: "/run/netns")) ?? []).filter { $0.hasPrefix("gscnn-") }
+  }
+}
