@@ -56,7 +56,7 @@ let package = Package(
       ]),
     .executableTarget(
       name: "gscnn",
-      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: ["Kernels", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
     // MARK: - Tests, a bundle a target
     .target(name: "Jobs", path: "Tests/Jobs"),
@@ -77,6 +77,6 @@ let package = Package(
         "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Pictures", "Tensors", "Training", "Weights", "gscnn",
       ]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["Jobs", "gscnn"], exclude: ["Fixtures"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["Jobs", "Kernels", "gscnn"], exclude: ["Fixtures"]),
   ] + widerLoops
 )

@@ -1,22 +1,19 @@
 import Foundation
+import Kernels
 import Training
 
-/// What the processor must be able to do.
+/// The instruction set that the user asks for by a variable of the environment, instead of the widest there is.
 enum Processor {
-  /// Stops with a sentence where the arithmetic would stop with an illegal instruction.
+  /// Refuses what is not known or not here, before the arithmetic would stop with an illegal instruction.
   static func check() throws {
-    #if arch(x86_64)
-      // The kernel's own list: an instruction counts only if the system saves its registers.
-      guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8),
-        let flags = text.split(separator: "\n").first(where: { $0.hasPrefix("flags") })
-      else { return }
-      let present = Set(flags.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == ":" }))
-      let missing = ["avx2", "fma", "bmi2", "f16c"].filter { !present.contains(Substring($0)) }
-      guard missing.isEmpty else {
-        throw TrainingError(
-          "this processor lacks \(missing.joined(separator: ", ")), which this build of gscnn needs; "
-            + "run it on an x86-64 machine of 2015 or later")
-      }
-    #endif
+    let variable = InstructionSet.variable
+    guard let name = ProcessInfo.processInfo.environment[variable] else { return }
+    let supported = InstructionSet.supported.map(\.rawValue)
+    guard !supported.contains(name) else { return }
+    let known = InstructionSet(rawValue: name) != nil
+    throw OptionError(
+      variable, name,
+      "\(known ? "this processor has no such instructions" : "there is no such instruction set"); "
+        + "give one of \(supported.joined(separator: ", ")), or leave the variable out")
   }
 }

@@ -9,7 +9,9 @@ extension Trainings {
     /// Pictures that were decoded and that came from the cache, of each epoch.
     private func loaded(_ job: Job) -> [(decoded: Int, cached: Int)] {
       job.errors.compactMap { line in
-        guard line.contains("waiting for pictures"), let text = line.split(separator: "(").dropFirst().first else { return nil }
+        guard line.contains("waiting for pictures"), let text = line.split(separator: "(").dropFirst().first else {
+          return nil
+        }
         let numbers = text.split(separator: ",").map { Int($0.drop { $0 == " " }.prefix { $0.isNumber }) ?? 0 }
         return (numbers[0], numbers.count > 1 ? numbers[1] : 0)
       }
