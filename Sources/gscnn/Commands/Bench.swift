@@ -129,7 +129,8 @@ struct Bench: ParsableCommand {
 
   struct AllReduce: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "allreduce", abstract: "The sum of an array over the ranks, and plain MPI_Allreduce in turn; under mpirun.")
+      commandName: "allreduce",
+      abstract: "The sum of an array over the ranks, and plain MPI_Allreduce in turn; under mpirun.")
 
     @Option(help: .value("bytes", "Size of the array."))
     var bytes = 25 << 20
