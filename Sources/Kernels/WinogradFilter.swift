@@ -45,41 +45,39 @@ struct WinogradFilter {
     PackedMatrix(buffer.start + product * stride, depth: inputs, columns: outputs)
   }
 
-  /// Gᵀ du G for each pair of channels: the gradient of the taps.
+  /// Floats of scratch that `gradient` needs.
+  static var gradientScratch: Int { WinogradTiles.scratch + 9 * 8 }
+
+  /// Gᵀ du G for some pairs of channels: the gradient of the taps.
   ///
   /// - Parameters:
-  ///   - du: a matrix for each product of a tile, row-major, `width` floats a row, `product` floats apart.
+  ///   - du: a matrix for each product of a tile, row-major, `width` floats a row, `product` floats apart; from the first of
+  ///     `inputs` and `outputs` on. Those beyond the filter's are padding.
   ///   - adding: whether to add to what `dw` holds.
   static func gradient(
-    _ du: UnsafePointer<Float>, width: Int, product: Int, of tiles: WinogradTiles, to dw: Filter, adding: Bool,
-    on workers: WorkerPool
+    _ du: UnsafePointer<Float>, width: Int, product: Int, inputs: Range<Int>, outputs: Range<Int>,
+    of tiles: WinogradTiles, to dw: Filter, adding: Bool, scratch: UnsafeMutablePointer<Float>
   ) {
-    let (inputs, outputs) = (dw.inputs, dw.outputs)
-    let dw = dw.start
     // Where a tap has no gradient there is nothing to add.
     let rows = adding ? tiles.vertical.taps : 0..<3
     let columns = adding ? tiles.horizontal.taps : 0..<3
-    let area = WinogradTiles.scratch + 9 * 8
-    let scratch = Buffer(count: workers.threads * area)
-    let block = 8
-    workers.run((inputs + block - 1) / block) { task, worker in
-      let half = scratch.start + worker * area
-      let taps = half + WinogradTiles.scratch
-      for input in task * block..<min(inputs, task * block + block) {
-        for output in Swift.stride(from: 0, to: outputs, by: 8) {
-          loops.transformFilterGradient(
-            du + input * width + output, product: product, tiles.vertical, tiles.horizontal, to: taps, scratch: half)
-          for row in rows {
-            for column in columns {
-              let tap = 3 * row + column
-              let target = dw + (tap * inputs + input) * outputs + output
-              if output + 8 <= outputs {
-                let sum = taps.vector(tap * 8)
-                target.store(adding ? target.vector() + sum : sum)
-              } else {
-                for lane in 0..<(outputs - output) {
-                  target[lane] = adding ? target[lane] + taps[tap * 8 + lane] : taps[tap * 8 + lane]
-                }
+    let taps = scratch + WinogradTiles.scratch
+    for input in inputs.clamped(to: 0..<dw.inputs) {
+      let source = du + (input - inputs.lowerBound) * width
+      for output in Swift.stride(from: outputs.lowerBound, to: min(outputs.upperBound, dw.outputs), by: 8) {
+        loops.transformFilterGradient(
+          source + output - outputs.lowerBound, product: product, tiles.vertical, tiles.horizontal, to: taps,
+          scratch: scratch)
+        for row in rows {
+          for column in columns {
+            let tap = 3 * row + column
+            let target = dw.start + (tap * dw.inputs + input) * dw.outputs + output
+            if output + 8 <= dw.outputs {
+              let sum = taps.vector(tap * 8)
+              target.store(adding ? target.vector() + sum : sum)
+            } else {
+              for lane in 0..<(dw.outputs - output) {
+                target[lane] = adding ? target[lane] + taps[tap * 8 + lane] : taps[tap * 8 + lane]
               }
             }
           }

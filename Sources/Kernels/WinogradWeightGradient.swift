@@ -1,3 +1,4 @@
+import Glibc
 import Loops
 import Tensors
 
@@ -20,11 +21,11 @@ enum WinogradWeightGradient {
     let operands = Operands(
       x: x.picture(picture), dy: dy.picture(picture), rows: rows,
       gradients: dy.shape.stride, columns: columns, tiles: tiles)
-    let du =
-      rows * columns <= largestForSegments
-      ? segmentBySegment(operands, on: workers) : productByProduct(operands, on: workers)
-    WinogradFilter.gradient(
-      du.start, width: columns, product: operands.sum, of: tiles, to: dw, adding: adding, on: workers)
+    if rows * columns <= largestForSegments {
+      segmentBySegment(operands, to: dw, adding, on: workers)
+    } else {
+      blockByBlock(operands, to: dw, adding, on: workers)
+    }
   }
 
   /// Channel pairs up to which segments of the picture have sums of their own.
@@ -78,7 +79,7 @@ enum WinogradWeightGradient {
     }
 
     private var leftWidth: Int { loops.leftWidth }
-    private var rightWidth: Int { loops.rightWidth(columns: gradients) }
+    var rightWidth: Int { loops.rightWidth(columns: gradients) }
 
     /// Floats from product to product, a line more than needed to keep them out of each other's cache sets.
     func leftProduct(_ capacity: Int) -> Int { capacity * MatrixProduct.paddedLeft(rows) + 16 }
@@ -87,7 +88,9 @@ enum WinogradWeightGradient {
 
   /// Few channels: a task sums a segment of the tiles, block by block in cache, into a sum of its own; the sums of the
   /// segments are added in order.
-  private static func segmentBySegment(_ operands: Operands, on workers: WorkerPool) -> Buffer {
+  private static func segmentBySegment(
+    _ operands: Operands, to dw: Filter, _ adding: Bool, on workers: WorkerPool
+  ) {
     let tiles = operands.tiles
     let products = tiles.products
     let blocks = (tiles.count + block - 1) / block
@@ -119,20 +122,32 @@ enum WinogradWeightGradient {
         }
       }
     }
-    guard segments > 1 else { return sums }
-    let run = 4096
-    workers.run((whole + run - 1) / run) { task, _ in
-      for index in stride(from: task * run, to: min(whole, task * run + run), by: 8) {
-        var sum = sums.start.vector(index)
-        for segment in 1..<segments { sum += sums.start.vector(segment * whole + index) }
-        sums.start.store(sum, index)
+    if segments > 1 {
+      let run = 4096
+      workers.run((whole + run - 1) / run) { task, _ in
+        for segment in 1..<segments {
+          let first = task * run
+          loops.add(
+            sums.start + segment * whole + first, to: sums.start + first, count: min(run, whole - first))
+        }
       }
     }
-    return sums
+    let run = 8
+    let scratch = Buffer(count: workers.threads * WinogradFilter.gradientScratch)
+    workers.run((operands.rows + run - 1) / run) { task, worker in
+      let inputs = task * run..<min(operands.rows, task * run + run)
+      WinogradFilter.gradient(
+        sums.start + inputs.lowerBound * operands.columns, width: operands.columns, product: operands.sum,
+        inputs: inputs, outputs: 0..<operands.columns, of: tiles, to: dw, adding: adding,
+        scratch: scratch.start + worker * WinogradFilter.gradientScratch)
+    }
   }
 
-  /// Many channels: all tiles are transformed, then a task sums over all of them for one product and some channels.
-  private static func productByProduct(_ operands: Operands, on workers: WorkerPool) -> Buffer {
+  /// Many channels: all tiles are transformed; then a task takes some channels of x and of dy through all products, and their
+  /// sums, still in the cache, to taps.
+  private static func blockByBlock(
+    _ operands: Operands, to dw: Filter, _ adding: Bool, on workers: WorkerPool
+  ) {
     let tiles = operands.tiles
     let products = tiles.products
     let capacity = min(tiles.count, max(block, Buffer.largestStage / (products * (operands.rows + operands.columns))))
@@ -140,33 +155,46 @@ enum WinogradWeightGradient {
     let memory = Buffer(count: products * (left + right))
     let v = memory.start
     let z = v + products * left
-    let scratch = Buffer(count: workers.threads * WinogradTiles.scratch)
-    let sums = Buffer(count: products * operands.sum)
+    let transformScratch = Buffer(count: workers.threads * WinogradTiles.scratch)
     let run = 8
-    let channels = 256
-    let parts = (operands.rows + channels - 1) / channels
 
+    // Whole panels; as many channels of x as leave the sums in the second-level cache.
+    let width = operands.rightWidth >= operands.columns ? operands.columns : 4 * operands.rightWidth
+    let cached = (1 << 18) / (products * width) / loops.leftWidth * loops.leftWidth
+    let height = max(loops.leftWidth, min(64, cached))
+    let (down, across) = (
+      (operands.rows + height - 1) / height, (operands.columns + width - 1) / width
+    )
+    let sum = height * width + 16
+    let size = products * sum + WinogradFilter.gradientScratch
+    let scratch = Buffer(count: workers.threads * size)
+
+    // A picture with more tiles than are held at once is summed up in parts.
     for first in stride(from: 0, to: tiles.count, by: capacity) {
       let count = min(capacity, tiles.count - first)
       workers.run((count + run - 1) / run) { task, worker in
         for row in task * run..<min(count, task * run + run) {
           operands.transform(
             tile: first + row, row: row, capacity: capacity, left: v, right: z,
-            scratch: scratch.start + worker * WinogradTiles.scratch)
+            scratch: transformScratch.start + worker * WinogradTiles.scratch)
         }
       }
-      workers.run(products * parts) { task, _ in
-        let (product, part) = task.quotientAndRemainder(dividingBy: parts)
-        let from = part * channels
-        let width = min(channels, operands.rows - from)
-        let sum = sums.start + product * operands.sum + from * operands.columns
-        if first == 0 { sum.initialize(repeating: 0, count: width * operands.columns) }
-        MatrixProduct.multiplyTransposed(
-          rows: count, leftColumns: width, rightColumns: operands.columns,
-          left: v + product * left + from * capacity, right: z + product * right, capacity: capacity, into: sum,
-          cStride: operands.columns)
+      workers.run(down * across) { task, worker in
+        let inputs = task / across * height..<min(operands.rows, (task / across + 1) * height)
+        let outputs = task % across * width..<min(operands.columns, (task % across + 1) * width)
+        let sums = scratch.start + worker * size
+        memset(sums, 0, products * sum * MemoryLayout<Float>.stride)
+        for product in 0..<products {
+          MatrixProduct.multiplyTransposed(
+            rows: count, leftColumns: inputs.count, rightColumns: outputs.count,
+            left: v + product * left + inputs.lowerBound * capacity,
+            right: z + product * right + outputs.lowerBound * capacity, capacity: capacity, into: sums + product * sum,
+            cStride: width)
+        }
+        WinogradFilter.gradient(
+          sums, width: width, product: sum, inputs: inputs, outputs: outputs, of: tiles, to: dw,
+          adding: adding || first > 0, scratch: sums + products * sum)
       }
     }
-    return sums
   }
 }

@@ -72,9 +72,11 @@ package struct TimelineFile {
         #"{"ph":"M","pid":\#(rank),"tid":\#(row),"name":"thread_sort_index","args":{"sort_index":\#(row)}}"#)
       for event in inRow {
         let bytes = event.bytes.map { #","args":{"bytes":\#($0)}"# } ?? ""
+        // Both ends are rounded, so that an event that follows at once begins where this one ends.
+        let (begin, end) = (nanoseconds(event.begin + lead), nanoseconds(event.end + lead))
         lines.append(
-          #"{"ph":"X","pid":\#(rank),"tid":\#(row),"ts":\#(microseconds(event.begin + lead)),"#
-            + #""dur":\#(microseconds(event.end - event.begin)),"name":\#(quoted(event.name))\#(bytes)}"#)
+          #"{"ph":"X","pid":\#(rank),"tid":\#(row),"ts":\#(microseconds(begin)),"#
+            + #""dur":\#(microseconds(end - begin)),"name":\#(quoted(event.name))\#(bytes)}"#)
       }
     }
     return Array(lines.joined(separator: ",\n").utf8)
@@ -100,9 +102,10 @@ package struct TimelineFile {
     }
   }
 
-  /// Seconds as microseconds with three decimals, which `JSONEncoder` takes much longer for.
-  private static func microseconds(_ seconds: Double) -> String {
-    let nanoseconds = Int64((seconds * 1e9).rounded())
+  private static func nanoseconds(_ seconds: Double) -> Int64 { Int64((seconds * 1e9).rounded()) }
+
+  /// As microseconds with three decimals, which `JSONEncoder` takes much longer for.
+  private static func microseconds(_ nanoseconds: Int64) -> String {
     let (whole, rest) = nanoseconds.magnitude.quotientAndRemainder(dividingBy: 1000)
     let digits = String(rest)
     return (nanoseconds < 0 ? "-" : "") + "\(whole)." + String(repeating: "0", count: 3 - digits.count) + digits
