@@ -36,7 +36,8 @@ extension RankPrograms {
       let job = try Job.run(ranks: 2, "misuse", limit: 20)
       #expect(job.status == 1)
       #expect(job.output == [])
-      let line = try #require(job.errors.last)
+      // Ranks that end together sometimes make mpirun's own event loop complain after them.
+      let line = try #require(job.errors.last { !$0.hasPrefix("[warn] Epoll") })
       #expect(line.hasPrefix("gscnn: rank "))
       #expect(line.contains("MPI failed (broadcast): MPI_ERR_ROOT"))
     }
