@@ -16,7 +16,7 @@ package enum WinogradAlgorithm: Sendable {
   case one
   /// A line of two pixels between zeros: three multiplications, without division and so without loss.
   case two
-  /// F(3, 3) at the points 0, 1, −1, 2, ∞.
+  /// A line of three pixels between zeros: four multiplications, one less than F(3, 3) takes with any neighbours.
   case three
   /// F(4, 3) at the points 0, ±1, ±2, ∞.
   case four
@@ -53,7 +53,7 @@ package enum WinogradAlgorithm: Sendable {
     switch self {
     case .one: 1
     case .two: 2
-    case .three: 5
+    case .three: 3
     case .four: 6
     case .six: 8
     }
@@ -64,7 +64,7 @@ package enum WinogradAlgorithm: Sendable {
     switch self {
     case .one: 1
     case .two: 3
-    case .three: 5
+    case .three: 4
     case .four: 6
     case .six: 8
     }
@@ -73,8 +73,8 @@ package enum WinogradAlgorithm: Sendable {
   /// Pixels from the first input to the first output.
   package var reach: Int {
     switch self {
-    case .one, .two: 0
-    case .three, .four, .six: 1
+    case .one, .two, .three: 0
+    case .four, .six: 1
     }
   }
 

@@ -43,32 +43,38 @@ enum TwoOutputs<V: Lanes> {
   }
 }
 
-/// F(3, 3) at 0, 1, −1, 2, ∞.
+/// Three outputs between zeros.
+///
+/// With the taps turned round, Σ y_k z_k is the cubic form x₁w₁z₁ + Σ x_i w_j z_l over the permutations of 0, 1, 2: the
+/// polarisation of v³ + 6uvt, which is [(u + 3v/2 + t)³ − (u − 3v/2 + t)³] / 6 − [(t − u + v/2)³ − (t − u − v/2)³] / 2, four
+/// cubes of real linear forms. Each is a multiplication.
 enum ThreeOutputs<V: Lanes> {
-  /// Rows of Bᵀ: [2 −1 −2 1 0], [0 −2 −1 1 0], [0 2 −3 1 0], [0 −1 0 1 0], [0 2 −1 −2 1].
+  /// Rows of Bᵀ: [1 ±3/2 1], [−1 ±1/2 1].
   @inline(__always)
   static func input(_ x: (Int) -> V, _ v: (Int, V) -> Void) {
+    let x0 = x(0)
     let x1 = x(1)
     let x2 = x(2)
-    let x3 = x(3)
-    let odd = x3 - x1
-    v(0, multiplyAdd(2, x(0) - x2, odd))
-    v(1, multiplyAdd(-2, x1, x3 - x2))
-    v(2, multiplyAdd(2, x1, multiplyAdd(-3, x2, x3)))
-    v(3, odd)
-    v(4, multiplyAdd(-2, odd, x(4) - x2))
+    let sum = x0 + x2
+    let difference = x2 - x0
+    v(0, multiplyAdd(1.5, x1, sum))
+    v(1, multiplyAdd(-1.5, x1, sum))
+    v(2, multiplyAdd(0.5, x1, difference))
+    v(3, multiplyAdd(-0.5, x1, difference))
   }
 
-  /// Rows of Aᵀ: [1 1 1 1 0], [0 1 −1 2 0], [0 1 1 4 1].
+  /// Rows of Aᵀ: [1 −1 −1 1], [3 3 −1 −1] / 2, [1 −1 1 −1].
   @inline(__always)
   static func output(_ m: (Int) -> V, _ y: (Int, V) -> Void) {
+    let m0 = m(0)
     let m1 = m(1)
     let m2 = m(2)
     let m3 = m(3)
-    let sum = m1 + m2
-    y(0, m(0) + sum + m3)
-    y(1, multiplyAdd(2, m3, m1 - m2))
-    y(2, multiplyAdd(4, m3, sum) + m(4))
+    let difference1 = m0 - m1
+    let difference2 = m2 - m3
+    y(0, difference1 - difference2)
+    y(1, multiplyAdd(1.5, m0 + m1, -0.5 * (m2 + m3)))
+    y(2, difference1 + difference2)
   }
 
   @inline(__always)
@@ -76,35 +82,34 @@ enum ThreeOutputs<V: Lanes> {
     let y0 = dy(0)
     let y1 = dy(1)
     let y2 = dy(2)
-    let even = y0 + y2
-    z(0, y0)
-    z(1, even + y1)
-    z(2, even - y1)
-    z(3, multiplyAdd(4, y2, multiplyAdd(2, y1, y0)))
-    z(4, y2)
+    let sum = y0 + y2
+    let difference = y2 - y0
+    z(0, multiplyAdd(1.5, y1, sum))
+    z(1, multiplyAdd(1.5, y1, -sum))
+    z(2, multiplyAdd(-0.5, y1, difference))
+    z(3, multiplyAdd(-0.5, y1, -difference))
   }
 
-  /// Rows of G: [1 0 0] / 2, −[1 1 1] / 2, −[1 −1 1] / 6, [1 2 4] / 6, [0 0 1].
+  /// Rows of G: [1 ±3/2 1] / 6, [1 ±1/2 −1] / 2.
   @inline(__always)
   static func filter(_ w0: V, _ w1: V, _ w2: V, _ u: (Int, V) -> Void) {
-    let even = w0 + w2
-    u(0, 0.5 * w0)
-    u(1, -0.5 * (even + w1))
-    u(2, (-1 / 6) * (even - w1))
-    u(3, (1 / 6) * multiplyAdd(4, w2, multiplyAdd(2, w1, w0)))
-    u(4, w2)
+    let sum = w0 + w2
+    let difference = w0 - w2
+    u(0, (1 / 6) * multiplyAdd(1.5, w1, sum))
+    u(1, (1 / 6) * multiplyAdd(-1.5, w1, sum))
+    u(2, 0.5 * multiplyAdd(0.5, w1, difference))
+    u(3, 0.5 * multiplyAdd(-0.5, w1, difference))
   }
 
   @inline(__always)
   static func filterGradient(_ du: (Int) -> V) -> (V, V, V) {
-    let u1 = -0.5 * du(1)
-    let u2 = (-1 / 6) * du(2)
-    let u3 = (1 / 6) * du(3)
-    let sum = u1 + u2
-    return (
-      multiplyAdd(0.5, du(0), sum + u3), multiplyAdd(2, u3, u1 - u2),
-      multiplyAdd(4, u3, sum + du(4))
-    )
+    let u0 = du(0)
+    let u1 = du(1)
+    let u2 = du(2)
+    let u3 = du(3)
+    let sum = (1 / 6) * (u0 + u1)
+    let difference = 0.5 * (u2 + u3)
+    return (sum + difference, 0.25 * (u0 - u1 + u2 - u3), sum - difference)
   }
 }
 

@@ -9,7 +9,7 @@ extension WinogradAlgorithm {
     switch self {
     case .one: (1, 1, 1)
     case .two: (2, 2, 3)
-    case .three: (5, 3, 5)
+    case .three: (3, 3, 4)
     case .four: (6, 4, 6)
     case .six: (8, 6, 8)
     }
