@@ -5,7 +5,8 @@ import Tensors
 /// What the processor can do at most in single precision.
 package enum PeakRate {
   /// Floating-point operations a second over all workers, a multiplication and an addition being two: products of
-  /// matrices that stay in the first-level cache, the best of some tries.
+  /// matrices that stay in the first-level cache, the best of many tries. Those go on for a while: threads that have just
+  /// begun may all be on one core until the system has spread them.
   package static func measure(on workers: WorkerPool) -> Double {
     let (rows, columns, depth, repetitions) = (48, 64, 64, 400)
     let packed = loops.packedCount(depth: depth, columns: columns)
@@ -13,8 +14,13 @@ package enum PeakRate {
       Buffer(count: rows * depth + packed + rows * columns + MatrixProduct.scratchCount)
     }
     for buffer in scratch { buffer.clear() }
+    let tries = 8
+    let seconds = 0.3
     var best = Double.infinity
-    for _ in 0..<8 {
+    var done = 0
+    let start = now
+    while done < tries || now - start < seconds {
+      done += 1
       let begin = now
       workers.run(workers.threads) { task, _ in
         let a = scratch[task].start

@@ -7,82 +7,83 @@ import Tensors
 /// algorithm costs nothing but the additions of pixels on their way into panels. Halved are the columns of X and of
 /// dZ, and each run of pixels.
 enum StrassenWeightGradient {
-  /// Side of a block of dW.
-  private static let side = 256
-  private static let half = side / 2
   /// Pixels packed at a time, in each half.
   private static let chunk = 256
   /// Room for so many in a panel: no large power of two, so that panels do not share cache sets.
   private static let capacity = chunk + 4
-  /// Pixels that all blocks go through before the next, as in `WeightGradient`.
-  private static let run = 2048
+  /// Pixels that all products go through before the next, as in `WeightGradient`.
+  private static let run = 1024
 
   static func serves(_ x: Tensor, _ dz: Tensor) -> Bool {
-    x.shape.channels % side == 0 && dz.shape.channels % side == 0 && x.shape.pixelsPerPicture % 2 == 0
+    x.shape.channels % 256 == 0 && dz.shape.channels % 256 == 0 && x.shape.pixelsPerPicture % 2 == 0
       && x.shape.pixelsPerPicture >= 1024
   }
+
+  /// Half the side of a block along an axis of dW. The larger, the fewer times each pixel is packed; panels of 256 channels
+  /// and their product fill the second-level cache.
+  private static func half(_ channels: Int) -> Int { channels % 512 == 0 ? 256 : 128 }
 
   /// Overwrites `dw` with the gradient.
   static func compute(_ x: Tensor, _ dz: Tensor, into dw: Filter, on workers: WorkerPool) {
     let pixels = x.shape.pixelsPerPicture
-    let (down, across) = (dw.inputs / side, dw.outputs / side)
-    let blocks = down * across
-    let quarter = half * half
-    let count = StrassenAlgorithm.products.count * quarter
-    let sums = PartialSums(pictures: x.shape.pictures, segments: 1, count: blocks * count)
-    let size = 2 * capacity * half
+    let (height, width) = (half(dw.inputs), half(dw.outputs))
+    let (down, across) = (dw.inputs / (2 * height), dw.outputs / (2 * width))
+    let products = StrassenAlgorithm.products
+    /// Numbers of one product of a block; products of a block follow each other.
+    let quarter = height * width
+    let sums = PartialSums(
+      pictures: x.shape.pictures, segments: 1, count: down * across * products.count * quarter)
+    let size = capacity * (height + width)
     let panels = Buffer(count: workers.threads * size)
 
     for begin in stride(from: 0, to: pixels, by: run) {
-      workers.run(sums.pictures * blocks) { task, worker in
-        let (picture, block) = task.quotientAndRemainder(dividingBy: blocks)
-        let left = x.picture(picture) + block / across * side
-        let right = dz.picture(picture) + block % across * side
-        let target = sums.part(picture, 0) + block * count
-        if begin == 0 { memset(target, 0, count * MemoryLayout<Float>.stride) }
+      workers.run(sums.pictures * down * across * products.count) { task, worker in
+        let (picture, place) = task.quotientAndRemainder(dividingBy: down * across * products.count)
+        let block = place / products.count
+        let product = products[place % products.count]
+        let left = x.picture(picture) + block / across * 2 * height
+        let right = dz.picture(picture) + block % across * 2 * width
+        let target = sums.part(picture, 0) + place * quarter
+        if begin == 0 { memset(target, 0, quarter * MemoryLayout<Float>.stride) }
         let leftPanels = panels.start + worker * size
-        let rightPanels = leftPanels + capacity * half
+        let rightPanels = leftPanels + capacity * height
         for first in stride(from: begin, to: min(pixels, begin + run), by: 2 * chunk) {
           let rows = min(2 * chunk, pixels - first) / 2
           /// Xᵀ has the pixels as columns: its quarters are those of X with row and column exchanged.
           func ofX(_ quarter: StrassenAlgorithm.Quarter) -> UnsafePointer<Float> {
-            UnsafePointer(left) + (first + quarter.column * rows) * x.shape.stride + quarter.row * half
+            UnsafePointer(left) + (first + quarter.column * rows) * x.shape.stride + quarter.row * height
           }
           func ofDZ(_ quarter: StrassenAlgorithm.Quarter) -> UnsafePointer<Float> {
-            UnsafePointer(right) + (first + quarter.row * rows) * dz.shape.stride + quarter.column * half
+            UnsafePointer(right) + (first + quarter.row * rows) * dz.shape.stride + quarter.column * width
           }
-          for (index, product) in StrassenAlgorithm.products.enumerated() {
-            MatrixProduct.packLeft(
-              rows: rows, columns: half, from: ofX(product.a.first), plus: product.a.sign,
-              times: product.a.second.map(ofX), rowStride: x.shape.stride, capacity: capacity, into: leftPanels)
-            MatrixProduct.packRight(
-              rows: rows, columns: half, from: ofDZ(product.b.first), plus: product.b.sign,
-              times: product.b.second.map(ofDZ), rowStride: dz.shape.stride, capacity: capacity, into: rightPanels)
-            MatrixProduct.multiplyTransposed(
-              rows: rows, leftColumns: half, rightColumns: half, left: leftPanels, right: rightPanels,
-              capacity: capacity, into: target + index * quarter, cStride: half)
-          }
+          MatrixProduct.packLeft(
+            rows: rows, columns: height, from: ofX(product.a.first), plus: product.a.sign,
+            times: product.a.second.map(ofX), rowStride: x.shape.stride, capacity: capacity, into: leftPanels)
+          MatrixProduct.packRight(
+            rows: rows, columns: width, from: ofDZ(product.b.first), plus: product.b.sign,
+            times: product.b.second.map(ofDZ), rowStride: dz.shape.stride, capacity: capacity, into: rightPanels)
+          MatrixProduct.multiplyTransposed(
+            rows: rows, leftColumns: height, rightColumns: width, left: leftPanels, right: rightPanels,
+            capacity: capacity, into: target, cStride: width)
         }
       }
     }
 
     // Join the pictures, put the products together, a few rows of a block at a time.
     let lines = 16
-    workers.run(blocks * (half / lines)) { task, _ in
-      let (block, strip) = task.quotientAndRemainder(dividingBy: half / lines)
+    workers.run(down * across * (height / lines)) { task, _ in
+      let (block, strip) = task.quotientAndRemainder(dividingBy: height / lines)
       let first = strip * lines
-      for index in StrassenAlgorithm.products.indices {
-        let start = block * count + index * quarter + first * half
-        sums.join(start..<start + lines * half)
-      }
-      for (index, product) in StrassenAlgorithm.products.enumerated() {
-        let source = sums.part(0, 0) + block * count + index * quarter + first * half
+      for (index, product) in products.enumerated() {
+        let start = (block * products.count + index) * quarter + first * width
+        sums.join(start..<start + lines * width)
+        let source = sums.part(0, 0) + start
         for (place, sign, isFirst) in product.targets {
-          let row = block / across * side + place.row * half + first
-          let target = dw.start + row * dw.outputs + block % across * side + place.column * half
+          let row = (2 * (block / across) + place.row) * height + first
+          let target = dw.start + row * dw.outputs + (2 * (block % across) + place.column) * width
           loops.combine(
-            rows: lines, columns: half, isFirst ? 0 : 1, isFirst ? UnsafePointer(source) : UnsafePointer(target),
-            isFirst ? half : dw.outputs, sign, source, half, into: target, dw.outputs)
+            rows: lines, columns: width, isFirst ? 0 : 1, isFirst ? UnsafePointer(source) : UnsafePointer(target),
+            isFirst ? width : dw.outputs, sign, source, width, into: target, dw.outputs)
         }
       }
     }
