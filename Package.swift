@@ -6,10 +6,10 @@ import PackageDescription
 #if arch(x86_64)
   let widerLoops: [Target] = [
     .target(
-      name: "LoopsAVX2", dependencies: ["Loops"],
+      name: "LoopsAVX2", dependencies: ["CIntrinsics", "Loops"],
       swiftSettings: [.define("FUSED"), .unsafeFlags(["-Xcc", "-march=x86-64-v3"])]),
     .target(
-      name: "LoopsAVX512", dependencies: ["Loops"],
+      name: "LoopsAVX512", dependencies: ["CIntrinsics", "Loops"],
       swiftSettings: [.define("FUSED"), .define("AVX512"), .unsafeFlags(["-Xcc", "-march=x86-64-v4"])]),
   ]
 #else
@@ -25,6 +25,7 @@ let package = Package(
   ],
   targets: [
     // MARK: - C libraries
+    .systemLibrary(name: "CIntrinsics"),
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -74,7 +75,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Pictures", "Tensors", "Training", "Weights", "gscnn",
+        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Pictures", "Tensors", "Training", "Weights",
+        "gscnn",
       ]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
     .testTarget(name: "CommandLineTests", dependencies: ["Jobs", "Kernels", "gscnn"], exclude: ["Fixtures"]),

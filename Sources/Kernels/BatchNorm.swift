@@ -58,10 +58,12 @@ package enum BatchNorm {
   ) -> Tensor {
     precondition(normaliser.channels == z.shape.channels && residual.map { $0.shape == z.shape } ?? true)
     let y = inPlace ? z : Tensor(z.shape)
+    let streaming = !inPlace && y.isStreamed
     forEachBlock(of: z.shape, on: workers) { first, rows, width in
       loops.normalise(
         z.start + first, rows: rows, width: width, scale: normaliser.scale.start, shift: normaliser.shift.start,
-        residual: residual.map { UnsafePointer($0.start + first) }, rectify: rectify, into: y.start + first)
+        residual: residual.map { UnsafePointer($0.start + first) }, rectify: rectify, into: y.start + first,
+        streaming: streaming)
     }
     return y
   }

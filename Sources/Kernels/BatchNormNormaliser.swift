@@ -68,7 +68,7 @@ extension BatchNorm {
           let first = task * grain
           loops.normalise(
             filter.start + first * channels, rows: min(grain, rows - first), width: channels, scale: scale.start,
-            shift: zeros.start, residual: nil, rectify: false, into: result.start + first * channels)
+            shift: zeros.start, residual: nil, rectify: false, into: result.start + first * channels, streaming: false)
         }
       } else {
         for index in 0..<filter.floats.count { result.start[index] = filter.start[index] * scale[index % channels] }

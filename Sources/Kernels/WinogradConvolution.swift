@@ -64,7 +64,8 @@ enum WinogradConvolution {
       for row in 0..<count {
         tiles.transformOutput(
           m + row * outputs.row, product: outputs.product, tile: first + row, to: y.picture(picture),
-          channels: y.shape.stride, finish: ending?.picture(picture), scratch: transformScratch)
+          channels: y.shape.stride, streaming: y.isStreamed, finish: ending?.picture(picture), scratch: transformScratch
+        )
       }
     }
   }
@@ -80,6 +81,7 @@ enum WinogradConvolution {
     let inputs = Stage(channels: filter.inputs, tiles: chunk)
     let outputs = Stage(channels: filter.outputs, tiles: chunk)
     let memory = Buffer(count: products * (inputs.product + outputs.product))
+    let streaming = Streaming.serves(floats: products * inputs.product) && filter.inputs % 16 == 0
     let v = memory.start
     let m = v + products * inputs.product
     let size = WinogradTiles.scratch + MatrixProduct.scratchCount
@@ -94,8 +96,7 @@ enum WinogradConvolution {
           let (picture, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
           tiles.transformInput(
             x.picture(picture), channels: filter.inputs, tile: tile,
-            to: inputs.layout(v + row * inputs.row),
-            scratch: scratch.start + worker * size)
+            to: inputs.layout(v + row * inputs.row, streaming: streaming), scratch: scratch.start + worker * size)
         }
       }
       // Blocks of rows of about equal size, whole tiles of the matrix product.
@@ -115,7 +116,8 @@ enum WinogradConvolution {
           let (picture, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
           tiles.transformOutput(
             m + row * outputs.row, product: outputs.product, tile: tile, to: y.picture(picture),
-            channels: y.shape.stride, finish: ending?.picture(picture), scratch: scratch.start + worker * size)
+            channels: y.shape.stride, streaming: y.isStreamed, finish: ending?.picture(picture),
+            scratch: scratch.start + worker * size)
         }
       }
     }
@@ -134,8 +136,8 @@ enum WinogradConvolution {
     }
 
     /// All channels of a tile side by side.
-    func layout(_ start: UnsafeMutablePointer<Float>) -> TileLayout {
-      TileLayout(start: start, product: product, width: row, panel: row)
+    func layout(_ start: UnsafeMutablePointer<Float>, streaming: Bool = false) -> TileLayout {
+      TileLayout(start: start, product: product, width: row, panel: row, streaming: streaming)
     }
   }
 }

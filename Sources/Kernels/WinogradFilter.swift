@@ -25,6 +25,7 @@ struct WinogradFilter {
     let area = WinogradTiles.scratch
     let scratch = Buffer(count: workers.threads * area)
     let width = loops.panelWidth(columns: outputs)
+    let streaming = Streaming.serves(floats: buffer.count) && outputs % 16 == 0
     let panels = (outputs + width - 1) / width
     let block = 32
     let blocks = (inputs + block - 1) / block
@@ -34,7 +35,7 @@ struct WinogradFilter {
       for input in task % blocks * block..<min(inputs, task % blocks * block + block) {
         loops.transformFilter(
           taps.start + input * outputs + column, tap: taps.tap, width: min(step, outputs - column), tiles.vertical,
-          tiles.horizontal, to: buffer.start + offset + input * step, product: stride,
+          tiles.horizontal, to: buffer.start + offset + input * step, product: stride, streaming: streaming,
           scratch: scratch.start + worker * area)
       }
     }

@@ -92,30 +92,34 @@ extension WinogradTiles {
   /// - Parameters:
   ///   - products: product p of the channels lies at `products + p · product`.
   ///   - picture: the first pixel of the result, `channels` (a multiple of 8) floats a pixel.
+  ///   - streaming: whether to write past the caches, where pixels are whole lines of them.
   ///   - finish: for the whole picture.
   func transformOutput(
     _ products: UnsafePointer<Float>, product: Int, tile: Int, to picture: UnsafeMutablePointer<Float>,
-    channels: Int, finish: Finish? = nil, scratch: UnsafeMutablePointer<Float>
+    channels: Int, streaming: Bool, finish: Finish? = nil, scratch: UnsafeMutablePointer<Float>
   ) {
-    let patch = outputPatch(picture, channels, tile)
+    let patch = outputPatch(picture, channels, tile, streaming: streaming && channels % 16 == 0)
     loops.transformOutput(
       products, product: product, vertical, horizontal, to: patch, channels: channels,
       finish: finish?.moved(columns: 0, floats: patch.start - picture), scratch: scratch)
   }
 
-  private func outputPatch(_ picture: UnsafeMutablePointer<Float>, _ channels: Int, _ tile: Int) -> TilePatch {
+  private func outputPatch(
+    _ picture: UnsafeMutablePointer<Float>, _ channels: Int, _ tile: Int, streaming: Bool = false
+  ) -> TilePatch {
     patch(
       picture, channels, rows[tile / columns.count], columns[tile % columns.count], rows: vertical.outputs,
-      columns: horizontal.outputs)
+      columns: horizontal.outputs, streaming: streaming)
   }
 
   private func patch(
-    _ picture: UnsafeMutablePointer<Float>, _ channels: Int, _ top: Int, _ left: Int, rows: Int, columns: Int
+    _ picture: UnsafeMutablePointer<Float>, _ channels: Int, _ top: Int, _ left: Int, rows: Int, columns: Int,
+    streaming: Bool = false
   ) -> TilePatch {
     TilePatch(
       start: picture + (top * size.width + left) * channels, row: dilation * size.width * channels,
       column: dilation * channels,
       rows: (top < 0 ? 1 : 0)..<reach(from: top, to: size.height, rows),
-      columns: (left < 0 ? 1 : 0)..<reach(from: left, to: size.width, columns))
+      columns: (left < 0 ? 1 : 0)..<reach(from: left, to: size.width, columns), streaming: streaming)
   }
 }

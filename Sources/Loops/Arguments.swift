@@ -41,8 +41,14 @@ package struct TilePatch {
   package let column: Int
   package let rows: Range<Int>
   package let columns: Range<Int>
+  /// Whether what is written here goes past the caches; pixels are then aligned to 64 bytes.
+  package let streaming: Bool
 
-  package init(start: UnsafeMutablePointer<Float>, row: Int, column: Int, rows: Range<Int>, columns: Range<Int>) {
+  package init(
+    start: UnsafeMutablePointer<Float>, row: Int, column: Int, rows: Range<Int>, columns: Range<Int>,
+    streaming: Bool = false
+  ) {
+    self.streaming = streaming
     self.start = start
     self.row = row
     self.column = column
@@ -59,8 +65,11 @@ package struct TileLayout {
   /// A multiple of 8.
   package let width: Int
   package let panel: Int
+  /// Whether to write past the caches; start, product, width and panel are then multiples of 16 floats.
+  package let streaming: Bool
 
-  package init(start: UnsafeMutablePointer<Float>, product: Int, width: Int, panel: Int) {
+  package init(start: UnsafeMutablePointer<Float>, product: Int, width: Int, panel: Int, streaming: Bool = false) {
+    self.streaming = streaming
     self.start = start
     self.product = product
     self.width = width

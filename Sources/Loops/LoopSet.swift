@@ -93,9 +93,10 @@ package protocol LoopSet: SendableMetatype {
   /// - Parameters:
   ///   - tap: floats from one tap to the next, nine of them.
   ///   - product: floats from one product to the next.
+  ///   - streaming: whether to write past the caches; all places are then multiples of 16 floats.
   static func transformFilter(
     _ taps: UnsafePointer<Float>, tap: Int, width: Int, _ vertical: WinogradAlgorithm,
-    _ horizontal: WinogradAlgorithm, to target: UnsafeMutablePointer<Float>, product: Int,
+    _ horizontal: WinogradAlgorithm, to target: UnsafeMutablePointer<Float>, product: Int, streaming: Bool,
     scratch: UnsafeMutablePointer<Float>)
 
   /// Gᵀ du G of eight neighbouring outputs of one input: nine vectors of eight.
@@ -111,9 +112,11 @@ package protocol LoopSet: SendableMetatype {
     to sum: UnsafeMutablePointer<Float>, _ squares: UnsafeMutablePointer<Float>)
 
   /// `z · scale + shift (+ residual)`, at least zero where `rectify`.
+  ///
+  /// - Parameter streaming: whether to write past the caches; y is aligned to 64 bytes then.
   static func normalise(
     _ z: UnsafePointer<Float>, rows: Int, width: Int, scale: UnsafePointer<Float>, shift: UnsafePointer<Float>,
-    residual: UnsafePointer<Float>?, rectify: Bool, into y: UnsafeMutablePointer<Float>)
+    residual: UnsafePointer<Float>?, rectify: Bool, into y: UnsafeMutablePointer<Float>, streaming: Bool)
 
   /// Adds to `sum` the gradients that `mask` lets through, and to `product` these times z − mean.
   static func addGradients(

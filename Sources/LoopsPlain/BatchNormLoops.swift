@@ -32,15 +32,23 @@ extension Compiled {
 
   package static func normalise(
     _ z: UnsafePointer<Float>, rows: Int, width: Int, scale: UnsafePointer<Float>, shift: UnsafePointer<Float>,
-    residual: UnsafePointer<Float>?, rectify: Bool, into y: UnsafeMutablePointer<Float>
+    residual: UnsafePointer<Float>?, rectify: Bool, into y: UnsafeMutablePointer<Float>, streaming: Bool
   ) {
-    for row in 0..<rows {
-      for c in stride(from: 0, to: width, by: 8) {
-        let i = row * width + c
-        var value = multiplyAdd(z.vector(i), scale.vector(c), shift.vector(c))
-        if let residual { value += residual.vector(i) }
-        y.store(rectify ? value.rectified : value, i)
+    @inline(__always)
+    func forEachVector<V: Lanes>(_ write: (V, _ i: Int) -> Void) {
+      for row in 0..<rows {
+        for c in stride(from: 0, to: width, by: V.scalarCount) {
+          let i = row * width + c
+          var value: V = multiplyAdd(z.load(i), scale.load(c), shift.load(c))
+          if let residual { value += residual.load(i) as V }
+          write(rectify ? value.rectified : value, i)
+        }
       }
+    }
+    if streaming && width % Wide.scalarCount == 0 {
+      forEachVector { (value: Wide, i) in value.stream(to: y + i) }
+    } else {
+      forEachVector { (value: Vector, i) in y.store(value, i) }
     }
   }
 

@@ -128,7 +128,7 @@ extension Compiled {
     func transform<V: Lanes>(_ channel: Int, _ to: UnsafeMutablePointer<Float>, _: V.Type) {
       both(
         patch, channel, whole, height: tall.inputs, tall: tall.products, width: wide.inputs, wide: wide.products,
-        to, target.product, scratch, V.self, along: { horizontal.input($0, $1) }, down: { vertical.input($0, $1) })
+        to, target, scratch, V.self, along: { horizontal.input($0, $1) }, down: { vertical.input($0, $1) })
     }
     overPanels(channels, target) {
       transform($0, $1, Wide.self)
@@ -148,7 +148,7 @@ extension Compiled {
     func transform<V: Lanes>(_ channel: Int, _ to: UnsafeMutablePointer<Float>, _: V.Type) {
       both(
         patch, channel, whole, height: tall.outputs, tall: tall.products, width: wide.outputs, wide: wide.products,
-        to, target.product, scratch, V.self, along: { horizontal.gradient($0, $1) },
+        to, target, scratch, V.self, along: { horizontal.gradient($0, $1) },
         down: { vertical.gradient($0, $1) })
     }
     overPanels(channels, target) {
@@ -178,7 +178,7 @@ extension Compiled {
   @inline(__always)
   private static func both<V: Lanes>(
     _ patch: TilePatch, _ channel: Int, _ whole: Bool, height: Int, tall: Int, width: Int, wide: Int,
-    _ target: UnsafeMutablePointer<Float>, _ product: Int, _ half: UnsafeMutablePointer<Float>, _: V.Type,
+    _ target: UnsafeMutablePointer<Float>, _ layout: TileLayout, _ half: UnsafeMutablePointer<Float>, _: V.Type,
     along: ((Int) -> V, (Int, V) -> Void) -> Void, down: ((Int) -> V, (Int, V) -> Void) -> Void
   ) {
     let lanes = V.scalarCount
@@ -201,9 +201,16 @@ extension Compiled {
           { gathered.load((row * width + $0) * lanes) }, { half.store($1, (row * wide + $0) * lanes) })
       }
     }
-    for column in 0..<wide {
-      down(
-        { half.load(($0 * wide + column) * lanes) }, { target.store($1, ($0 * wide + column) * product) })
+    let product = layout.product
+    if V.isLine && layout.streaming {
+      for column in 0..<wide {
+        down(
+          { half.load(($0 * wide + column) * lanes) }, { $1.stream(to: target + ($0 * wide + column) * product) })
+      }
+    } else {
+      for column in 0..<wide {
+        down({ half.load(($0 * wide + column) * lanes) }, { target.store($1, ($0 * wide + column) * product) })
+      }
     }
   }
 
@@ -232,7 +239,18 @@ extension Compiled {
             var value = value + bias
             if let residual = finish.residual { value += residual.load(place + column * patch.column) as V }
             if finish.rectify { value = value.rectified }
-            patch.start.store(value, place + column * patch.column)
+            if V.isLine && patch.streaming {
+              value.stream(to: patch.start + place + column * patch.column)
+            } else {
+              patch.start.store(value, place + column * patch.column)
+            }
+          }
+        }
+      } else if V.isLine && patch.streaming {
+        for row in patch.rows {
+          let target = patch.start + row * patch.row + channel
+          horizontal.output({ half.load((row * wide + $0) * lanes) }) { (column, value: V) in
+            if column < columns { value.stream(to: target + column * patch.column) }
           }
         }
       } else {
@@ -249,7 +267,7 @@ extension Compiled {
 
   package static func transformFilter(
     _ taps: UnsafePointer<Float>, tap: Int, width: Int, _ vertical: WinogradAlgorithm,
-    _ horizontal: WinogradAlgorithm, to target: UnsafeMutablePointer<Float>, product: Int,
+    _ horizontal: WinogradAlgorithm, to target: UnsafeMutablePointer<Float>, product: Int, streaming: Bool,
     scratch: UnsafeMutablePointer<Float>
   ) {
     let (tall, wide) = (vertical.sizes.products, horizontal.sizes.products)
@@ -264,8 +282,14 @@ extension Compiled {
       }
       for row in 0..<tall {
         let half = scratch + row * 3 * lanes
-        horizontal.filter(half.load() as V, half.load(lanes), half.load(2 * lanes)) {
-          target.store($1, (row * wide + $0) * product + output)
+        if V.isLine && streaming {
+          horizontal.filter(half.load() as V, half.load(lanes), half.load(2 * lanes)) {
+            $1.stream(to: target + (row * wide + $0) * product + output)
+          }
+        } else {
+          horizontal.filter(half.load() as V, half.load(lanes), half.load(2 * lanes)) {
+            target.store($1, (row * wide + $0) * product + output)
+          }
         }
       }
     }
