@@ -12,17 +12,36 @@ typealias Vector = SIMD8<Float>
 protocol Lanes: SIMD where Scalar == Float {
   /// `max(x, 0)`: here, for a comparison of vectors is one instruction only where their type is known.
   var rectified: Self { get }
+
+  #if !FUSED && !arch(arm64)
+    /// `a · b + c` in double precision, where the product is exact; then rounded.
+    static func multiplyAddInDouble(_ a: Self, _ b: Self, _ c: Self) -> Self
+  #endif
 }
 
 extension SIMD8<Float>: Lanes {
   // `pointwiseMax` takes sixteen times as long.
   @inline(__always)
   var rectified: SIMD8<Float> { replacing(with: 0, where: self .< 0) }
+
+  #if !FUSED && !arch(arm64)
+    @inline(__always)
+    static func multiplyAddInDouble(_ a: Self, _ b: Self, _ c: Self) -> Self {
+      Self(SIMD8<Double>(a) * SIMD8<Double>(b) + SIMD8<Double>(c))
+    }
+  #endif
 }
 
 extension SIMD16<Float>: Lanes {
   @inline(__always)
   var rectified: SIMD16<Float> { replacing(with: 0, where: self .< 0) }
+
+  #if !FUSED && !arch(arm64)
+    @inline(__always)
+    static func multiplyAddInDouble(_ a: Self, _ b: Self, _ c: Self) -> Self {
+      Self(SIMD16<Double>(a) * SIMD16<Double>(b) + SIMD16<Double>(c))
+    }
+  #endif
 }
 
 extension UnsafePointer<Float> {
@@ -49,14 +68,15 @@ extension UnsafeMutablePointer<Float> {
   }
 }
 
-/// `a · b + c`: in one rounding where the processor can (written out, it would be rounded twice and take two
-/// instructions), in two where a fused addition would be a call of the C library a lane.
+/// `a · b + c` in one rounding. On the plain path of x86-64, where there may be no such instruction, by way of double
+/// precision (a fused addition would be a call of the C library a lane): exact but for results so near a tie that rounding
+/// twice shows. So all instruction sets agree on everything but products of matrices.
 @inline(__always)
 func multiplyAdd<V: Lanes>(_ a: V, _ b: V, _ c: V) -> V {
   #if FUSED || arch(arm64)
     c.addingProduct(a, b)
   #else
-    a * b + c
+    V.multiplyAddInDouble(a, b, c)
   #endif
 }
 

@@ -7,6 +7,8 @@ import Loops
 
     package static var tileRows: Int { Tile.rows }
 
+    package static var roundsByPlace: Bool { false }
+
     /// Rows of A that stay in the second-level cache.
     private static let rowBlock = 192
 
