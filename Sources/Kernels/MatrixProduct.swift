@@ -5,10 +5,15 @@ import Tensors
 ///
 /// `C = A · B` reads A and C row by row as they lie in tensors, and B from `Panels`. `C += Aᵀ · B`, which gradients of
 /// weights are, reads both from panels of a few hundred rows at a time. The order of additions in an element of C
-/// depends on the depth alone: not on the number of rows, nor (but for OpenBLAS) on where in the matrix a row stands.
+/// depends on the depth alone: not on the number of rows, nor on where in the matrix a row stands. OpenBLAS promises no
+/// such thing: where it multiplies, kernels cut rows in a way that the size of one picture decides (`together`).
 package enum MatrixProduct {
   /// A good number of rows for a task of `multiply`.
   package static let rowBlock = 192
+
+  /// How many of `pictures` may be cut into products as if they were one: all of them where a row has the same bits
+  /// in any product, otherwise a single one.
+  package static func together(_ pictures: Int) -> Int { loops.roundsByPlace ? 1 : pictures }
 
   /// Floats that `multiply` needs as scratch.
   package static var scratchCount: Int { loops.productScratch }

@@ -107,7 +107,7 @@ package enum PointwiseConvolution {
     }
     let panels = Panels(
       depth: depth, columns: columns, from: b, rowStride: rowStride, columnStride: columnStride, on: workers)
-    let rows = a.shape.pixels
+    let rows = MatrixProduct.together(a.shape.pictures) * a.shape.pixelsPerPicture
     let columns = c.shape.stride
     let rowBlocks = (rows + MatrixProduct.rowBlock - 1) / MatrixProduct.rowBlock
     // Of few pixels the columns are cut as well.
@@ -119,12 +119,14 @@ package enum PointwiseConvolution {
 
     let scratchCount = MatrixProduct.scratchCount
     let scratch = Buffer(count: workers.threads * scratchCount)
-    workers.run(rowBlocks * columnBlocks) { task, worker in
-      let firstRow = task / columnBlocks * MatrixProduct.rowBlock
+    workers.run(a.shape.pixels / rows * rowBlocks * columnBlocks) { task, worker in
+      let (product, block) = (task / columnBlocks).quotientAndRemainder(dividingBy: rowBlocks)
+      let firstRow = product * rows + block * MatrixProduct.rowBlock
       let firstColumn = task % columnBlocks * width
       let offset = firstRow * columns + firstColumn
       MatrixProduct.multiply(
-        rows: min(MatrixProduct.rowBlock, rows - firstRow), columns: firstColumn..<min(columns, firstColumn + width),
+        rows: min(MatrixProduct.rowBlock, (product + 1) * rows - firstRow),
+        columns: firstColumn..<min(columns, firstColumn + width),
         a.start + firstRow * a.shape.stride, aStride: a.shape.stride, panels.matrix, into: c.start + offset,
         cStride: columns, finish: ending?.from(float: offset, channel: firstColumn),
         scratch: scratch.start + worker * scratchCount)

@@ -4,7 +4,7 @@ import Tensors
 /// Stride-1 3×3 convolution of one kind of tiles, in three steps: transform the inputs of each tile, multiply matrices
 /// of tiles × channels, one for each product of a tile, and transform the results back.
 ///
-/// A tile's result is the same to the bit wherever in a block it stands, as `MatrixProduct` promises for each row.
+/// A tile's result is the same to the bit whatever other pictures there are, as `MatrixProduct` promises for each row.
 enum WinogradConvolution {
   /// Writes the pixels under `tiles` of every picture of `y`.
   static func forward(
@@ -88,8 +88,12 @@ enum WinogradConvolution {
     let scratch = Buffer(count: workers.threads * size)
     let run = 8
 
-    for start in stride(from: 0, to: total, by: chunk) {
-      let count = min(chunk, total - start)
+    /// Tiles that may be chunked as if they were one picture's.
+    let together = MatrixProduct.together(x.shape.pictures) * tiles.count
+    var start = 0
+    while start < total {
+      let count = min(chunk, together - start % together)
+      defer { start += count }
       let runs = (count + run - 1) / run
       workers.run(runs) { task, worker in
         for row in task * run..<min(count, task * run + run) {

@@ -18,6 +18,9 @@ package protocol LoopSet: SendableMetatype {
   /// Rows of the tile that stays in registers: blocks of a multiple of it waste nothing.
   static var tileRows: Int { get }
 
+  /// Whether the rounding of `multiply` depends on how many rows and columns there are, and on a row's place among them.
+  static var roundsByPlace: Bool { get }
+
   /// Columns of a panel of the right matrix of `multiply`, of which there are `columns`.
   static func panelWidth(columns: Int) -> Int
 

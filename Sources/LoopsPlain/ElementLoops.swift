@@ -93,7 +93,7 @@ extension Compiled {
     #if FUSED || arch(arm64)
       c.addingProduct(a, b)
     #else
-      a * b + c
+      Float(Double(a) * Double(b) + Double(c))
     #endif
   }
 }

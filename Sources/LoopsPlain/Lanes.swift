@@ -22,6 +22,11 @@ protocol Lanes: SIMD where Scalar == Float {
   ///
   /// Such writes come late to other cores; the locked instructions with which workers report the end of their tasks wait for them.
   func stream(to target: UnsafeMutablePointer<Float>)
+
+  #if !FUSED && !arch(arm64)
+    /// `a · b + c` in double precision, where the product is exact; then rounded.
+    static func multiplyAddInDouble(_ a: Self, _ b: Self, _ c: Self) -> Self
+  #endif
 }
 
 extension Lanes {
@@ -43,6 +48,13 @@ extension SIMD8<Float>: Lanes {
       target.store(self)
     #endif
   }
+
+  #if !FUSED && !arch(arm64)
+    @inline(__always)
+    static func multiplyAddInDouble(_ a: Self, _ b: Self, _ c: Self) -> Self {
+      Self(SIMD8<Double>(a) * SIMD8<Double>(b) + SIMD8<Double>(c))
+    }
+  #endif
 }
 
 extension SIMD16<Float>: Lanes {
@@ -57,6 +69,13 @@ extension SIMD16<Float>: Lanes {
       target.store(self)
     #endif
   }
+
+  #if !FUSED && !arch(arm64)
+    @inline(__always)
+    static func multiplyAddInDouble(_ a: Self, _ b: Self, _ c: Self) -> Self {
+      Self(SIMD16<Double>(a) * SIMD16<Double>(b) + SIMD16<Double>(c))
+    }
+  #endif
 }
 
 extension UnsafePointer<Float> {
@@ -83,14 +102,15 @@ extension UnsafeMutablePointer<Float> {
   }
 }
 
-/// `a · b + c`: in one rounding where the processor can (written out, it would be rounded twice and take two
-/// instructions), in two where a fused addition would be a call of the C library a lane.
+/// `a · b + c` in one rounding. On the plain path of x86-64, where there may be no such instruction, by way of double
+/// precision (a fused addition would be a call of the C library a lane): exact but for results so near a tie that rounding
+/// twice shows. So all instruction sets agree on everything but products of matrices.
 @inline(__always)
 func multiplyAdd<V: Lanes>(_ a: V, _ b: V, _ c: V) -> V {
   #if FUSED || arch(arm64)
     c.addingProduct(a, b)
   #else
-    a * b + c
+    V.multiplyAddInDouble(a, b, c)
   #endif
 }
 

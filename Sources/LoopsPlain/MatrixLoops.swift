@@ -7,6 +7,8 @@ import Loops
 
     package static var tileRows: Int { Tile.rows }
 
+    package static var roundsByPlace: Bool { false }
+
     /// Rows of A that stay in the second-level cache.
     private static let rowBlock = 192
 
@@ -162,7 +164,8 @@ import Loops
 
     // MARK: - The transposed product
 
-    package static var leftWidth: Int { 8 }
+    /// A line of the caches, or half of one.
+    package static var leftWidth: Int { lanes }
 
     package static func rightWidth(columns: Int) -> Int { width(columns) }
 
@@ -182,7 +185,8 @@ import Loops
           for j in stride(from: 0, to: rightColumns, by: width) {
             let b = right + j * capacity + firstRow * width
             for i in stride(from: firstLeft, to: endLeft, by: Tile.leftColumns) {
-              let a = left + (i & ~7) * capacity + firstRow * 8 + (i & 7)
+              let place = i % leftWidth
+              let a = left + (i - place) * capacity + firstRow * leftWidth + place
               let target = c + i * cStride + j
               if width == twoVectors {
                 Tile.multiplyTransposedTwo(depth, a, b, target, cStride)

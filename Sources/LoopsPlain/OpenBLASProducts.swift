@@ -9,6 +9,11 @@
     package static func prepare() { openblas_set_num_threads(1) }
 
     package static var tileRows: Int { 8 }
+
+    /// The kernel that OpenBLAS takes depends on the size of a product, and in some kernels (Haswell's) the order of
+    /// additions on where in the result an element stands.
+    package static var roundsByPlace: Bool { true }
+
     package static var productScratch: Int { 0 }
 
     package static func panelWidth(columns: Int) -> Int { (columns + 7) & ~7 }
@@ -35,10 +40,27 @@
       scratch: UnsafeMutablePointer<Float>
     ) {
       guard rows > 0, !columns.isEmpty else { return }
-      cblas_sgemm(
-        CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(columns.count), blasint(b.depth), 1, a,
-        blasint(aStride), b.start + columns.lowerBound, blasint(b.columns), accumulate ? 1 : 0, c, blasint(cStride))
+      overDepth(b.depth) { first, count in
+        cblas_sgemm(
+          CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(columns.count), blasint(count), 1,
+          a + first, blasint(aStride), b.start + first * b.columns + columns.lowerBound, blasint(b.columns),
+          accumulate || first > 0 ? 1 : 0, c, blasint(cStride))
+      }
       if let finish { complete(c, rows: rows, columns: columns.count, stride: cStride, finish) }
+    }
+
+    /// Calls `body` with pieces of the depth, none longer than those of our own products. OpenBLAS cuts a deep product as
+    /// well, but not a small one, whose elements then are single chains of additions, three times as far from the sum at
+    /// a depth of 2048.
+    private static func overDepth(_ depth: Int, _ body: (_ first: Int, _ count: Int) -> Void) {
+      let piece = 256
+      var first = 0
+      repeat {
+        let rest = depth - first
+        let count = rest < piece + piece / 2 ? rest : piece
+        body(first, count)
+        first += count
+      } while first < depth
     }
 
     package static var leftWidth: Int { 64 }
@@ -50,11 +72,14 @@
       capacity: Int, into c: UnsafeMutablePointer<Float>, cStride: Int
     ) {
       guard rows > 0, rightColumns > 0 else { return }
-      for i in stride(from: 0, to: leftColumns, by: leftWidth) {
-        cblas_sgemm(
-          CblasRowMajor, CblasTrans, CblasNoTrans, blasint(min(leftWidth, leftColumns - i)), blasint(rightColumns),
-          blasint(rows), 1, left + i * capacity, blasint(leftWidth), right, blasint(rightWidth(columns: rightColumns)),
-          1, c + i * cStride, blasint(cStride))
+      let rightWidth = rightWidth(columns: rightColumns)
+      overDepth(rows) { first, count in
+        for i in stride(from: 0, to: leftColumns, by: leftWidth) {
+          cblas_sgemm(
+            CblasRowMajor, CblasTrans, CblasNoTrans, blasint(min(leftWidth, leftColumns - i)), blasint(rightColumns),
+            blasint(count), 1, left + i * capacity + first * leftWidth, blasint(leftWidth),
+            right + first * rightWidth, blasint(rightWidth), 1, c + i * cStride, blasint(cStride))
+        }
       }
     }
   }

@@ -91,7 +91,7 @@
       store(c5a, c + 5 * cStride, accumulate)
     }
 
-    /// `C[leftColumns, two vectors] += Aᵀ · B` over `depth` rows; A's are 8 floats apart.
+    /// `C[leftColumns, two vectors] += Aᵀ · B` over `depth` rows; A's are `leftWidth` floats apart.
     @inline(__always)
     static func multiplyTransposedTwo(
       _ depth: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
@@ -117,7 +117,7 @@
         x = Wide(repeating: a[3])
         c3a = multiplyAdd(x, b0, c3a)
         c3b = multiplyAdd(x, b1, c3b)
-        a += 8
+        a += Compiled.leftWidth
       }
       store(c0a, c0b, c, true)
       store(c1a, c1b, c + cStride, true)
@@ -125,7 +125,7 @@
       store(c3a, c3b, c + 3 * cStride, true)
     }
 
-    /// `C[leftColumns, one vector] += Aᵀ · B` over `depth` rows; A's are 8 floats apart.
+    /// `C[leftColumns, one vector] += Aᵀ · B` over `depth` rows; A's are `leftWidth` floats apart.
     @inline(__always)
     static func multiplyTransposedOne(
       _ depth: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
@@ -141,7 +141,7 @@
         c1 = multiplyAdd(Wide(repeating: a[1]), b0, c1)
         c2 = multiplyAdd(Wide(repeating: a[2]), b0, c2)
         c3 = multiplyAdd(Wide(repeating: a[3]), b0, c3)
-        a += 8
+        a += Compiled.leftWidth
       }
       store(c0, c, true)
       store(c1, c + cStride, true)

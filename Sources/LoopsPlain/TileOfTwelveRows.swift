@@ -145,7 +145,7 @@
       store(c11a, c + 11 * cStride, accumulate)
     }
 
-    /// `C[leftColumns, two vectors] += Aᵀ · B` over `depth` rows; A's are 8 floats apart.
+    /// `C[leftColumns, two vectors] += Aᵀ · B` over `depth` rows; A's are `leftWidth` floats apart.
     @inline(__always)
     static func multiplyTransposedTwo(
       _ depth: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
@@ -185,7 +185,7 @@
         x = Wide(repeating: a[7])
         c7a = multiplyAdd(x, b0, c7a)
         c7b = multiplyAdd(x, b1, c7b)
-        a += 8
+        a += Compiled.leftWidth
       }
       store(c0a, c0b, c, true)
       store(c1a, c1b, c + cStride, true)
@@ -197,7 +197,7 @@
       store(c7a, c7b, c + 7 * cStride, true)
     }
 
-    /// `C[leftColumns, one vector] += Aᵀ · B` over `depth` rows; A's are 8 floats apart.
+    /// `C[leftColumns, one vector] += Aᵀ · B` over `depth` rows; A's are `leftWidth` floats apart.
     @inline(__always)
     static func multiplyTransposedOne(
       _ depth: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
@@ -217,7 +217,7 @@
         c5 = multiplyAdd(Wide(repeating: a[5]), b0, c5)
         c6 = multiplyAdd(Wide(repeating: a[6]), b0, c6)
         c7 = multiplyAdd(Wide(repeating: a[7]), b0, c7)
-        a += 8
+        a += Compiled.leftWidth
       }
       store(c0, c, true)
       store(c1, c + cStride, true)
