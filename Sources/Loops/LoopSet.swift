@@ -6,7 +6,7 @@
 /// and might then serve the whole program.
 ///
 /// Rows of pixels are `width` floats, a multiple of 8.
-package protocol LoopSet: SendableMetatype {
+package protocol LoopSet: Sendable {
   /// As the user knows it: "AVX2".
   static var name: String { get }
 

@@ -33,14 +33,16 @@ package final class StatisticsFile: TrainingObserver {
         figures.map { String(format: percent ? "%.4f" : "%.9g", figure($0) * (percent ? 100 : 1)) } ?? ""
       }
     }
-    let fields =
-      ["\(row.epoch)"] + pair(\.loss, percent: false) + pair(\.pixelAccuracy, percent: true)
-      + pair(\.meanAccuracy, percent: true) + pair(\.meanClassIoU, percent: true)
-      + pair(\.meanCategoryIoU, percent: true)
-      + [
-        String(format: "%.9g", row.learningRate), String(format: "%.2f", row.seconds),
-        String(format: "%.4g", row.picturesPerSecond),
-      ]
+    // An addition a statement: Swift 6.0 gives up on the types of one long sum.
+    var fields = ["\(row.epoch)"]
+    fields += pair(\.loss, percent: false)
+    fields += pair(\.pixelAccuracy, percent: true)
+    fields += pair(\.meanAccuracy, percent: true)
+    fields += pair(\.meanClassIoU, percent: true)
+    fields += pair(\.meanCategoryIoU, percent: true)
+    fields.append(String(format: "%.9g", row.learningRate))
+    fields.append(String(format: "%.2f", row.seconds))
+    fields.append(String(format: "%.4g", row.picturesPerSecond))
     return fields.joined(separator: ",")
   }
 }
