@@ -57,26 +57,15 @@ extension SIMD8<Float>: Lanes {
   #endif
 }
 
-extension SIMD16<Float>: Lanes {
-  @inline(__always)
-  var rectified: SIMD16<Float> { replacing(with: 0, where: self .< 0) }
-
-  @inline(__always)
-  func stream(to target: UnsafeMutablePointer<Float>) {
-    #if AVX512
-      _mm512_stream_ps(target, self)
-    #else
-      target.store(self)
-    #endif
-  }
-
-  #if !FUSED && !arch(arm64)
+#if AVX512
+  extension SIMD16<Float>: Lanes {
     @inline(__always)
-    static func multiplyAddInDouble(_ a: Self, _ b: Self, _ c: Self) -> Self {
-      Self(SIMD16<Double>(a) * SIMD16<Double>(b) + SIMD16<Double>(c))
-    }
-  #endif
-}
+    var rectified: SIMD16<Float> { replacing(with: 0, where: self .< 0) }
+
+    @inline(__always)
+    func stream(to target: UnsafeMutablePointer<Float>) { _mm512_stream_ps(target, self) }
+  }
+#endif
 
 extension UnsafePointer<Float> {
   /// The floats from `offset` on; no alignment is asked for.
