@@ -39,7 +39,8 @@ extension CommandLine {
 
     // MARK: - SLURM
 
-    /// A job of SLURM, number 42, in a repository of stand-ins.
+    /// A job of SLURM, number 42, in a repository of stand-ins. They say more than a pipe holds, so that a reader that has
+    /// heard enough and goes makes them fail.
     private func slurm(
       _ words: [String], plugins: String = "none pmix", state: String = "RUNNING", srun: String = "exit 0",
       environment: [String: String] = [:], meanwhile: (Process) throws -> Void = { _ in }
@@ -47,10 +48,11 @@ extension CommandLine {
       try standIns.command(
         "scontrol", #"if [[ $1 == show ]]; then"#,
         #"  printf 'JobId=%s JobName=gscnn\n   JobState=\#(state) Reason=None\n' "$3""#,
-        #"  printf '   Command=%s/launch/slurm gscnn train\n   WorkDir=/\n' "$FOLDER""#,
+        #"  printf '   Command=%s/launch/slurm gscnn train\n   WorkDir=/\n%100000s\n' "$FOLDER" "#,
         #"else printf 'scontrol %s\n' "$*" >>"$FOLDER/calls"; fi"#)
       try standIns.command(
-        "srun", #"if [[ $1 == --mpi=list ]]; then printf '%s\n' 'MPI plugin types are...' \#(plugins) >&2; exit; fi"#,
+        "srun", #"if [[ $1 == --mpi=list ]]; then"#,
+        #"  printf '%s\n' 'MPI plugin types are...' \#(plugins) "$(printf '%100000s')" >&2; exit; fi"#,
         #"printf 'srun %s\n' "${*/"$FOLDER"/.}" >>"$FOLDER/calls""#, srun)
       try standIns.command("launch/ranks", #"printf 'ranks %s\n' "$*" >>"$FOLDER/calls""#)
       try standIns.command(".build/release/gscnn")
