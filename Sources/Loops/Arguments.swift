@@ -48,12 +48,12 @@ package struct TilePatch {
     start: UnsafeMutablePointer<Float>, row: Int, column: Int, rows: Range<Int>, columns: Range<Int>,
     streaming: Bool = false
   ) {
-    self.streaming = streaming
     self.start = start
     self.row = row
     self.column = column
     self.rows = rows
     self.columns = columns
+    self.streaming = streaming
   }
 }
 
@@ -69,11 +69,11 @@ package struct TileLayout {
   package let streaming: Bool
 
   package init(start: UnsafeMutablePointer<Float>, product: Int, width: Int, panel: Int, streaming: Bool = false) {
-    self.streaming = streaming
     self.start = start
     self.product = product
     self.width = width
     self.panel = panel
+    self.streaming = streaming
   }
 }
 

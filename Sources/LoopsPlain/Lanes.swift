@@ -30,9 +30,11 @@ protocol Lanes: SIMD where Scalar == Float {
 }
 
 extension Lanes {
-  /// Whether a vector is a line of the caches.
+  /// Writes to memory, past the caches where `streaming` asks for it and a vector is a whole line of them.
   @inline(__always)
-  static var isLine: Bool { scalarCount == 16 }
+  func write(to target: UnsafeMutablePointer<Float>, streaming: Bool) {
+    if Self.scalarCount == 16 && streaming { stream(to: target) } else { target.store(self) }
+  }
 }
 
 extension SIMD8<Float>: Lanes {

@@ -201,15 +201,9 @@ extension Compiled {
           { gathered.load((row * width + $0) * lanes) }, { half.store($1, (row * wide + $0) * lanes) })
       }
     }
-    let product = layout.product
-    if V.isLine && layout.streaming {
-      for column in 0..<wide {
-        down(
-          { half.load(($0 * wide + column) * lanes) }, { $1.stream(to: target + ($0 * wide + column) * product) })
-      }
-    } else {
-      for column in 0..<wide {
-        down({ half.load(($0 * wide + column) * lanes) }, { target.store($1, ($0 * wide + column) * product) })
+    for column in 0..<wide {
+      down({ half.load(($0 * wide + column) * lanes) }) {
+        $1.write(to: target + ($0 * wide + column) * layout.product, streaming: layout.streaming)
       }
     }
   }
@@ -239,25 +233,14 @@ extension Compiled {
             var value = value + bias
             if let residual = finish.residual { value += residual.load(place + column * patch.column) as V }
             if finish.rectify { value = value.rectified }
-            if V.isLine && patch.streaming {
-              value.stream(to: patch.start + place + column * patch.column)
-            } else {
-              patch.start.store(value, place + column * patch.column)
-            }
-          }
-        }
-      } else if V.isLine && patch.streaming {
-        for row in patch.rows {
-          let target = patch.start + row * patch.row + channel
-          horizontal.output({ half.load((row * wide + $0) * lanes) }) { (column, value: V) in
-            if column < columns { value.stream(to: target + column * patch.column) }
+            value.write(to: patch.start + place + column * patch.column, streaming: patch.streaming)
           }
         }
       } else {
         for row in patch.rows {
           let target = patch.start + row * patch.row + channel
           horizontal.output({ half.load((row * wide + $0) * lanes) }) { (column, value: V) in
-            if column < columns { target.store(value, column * patch.column) }
+            if column < columns { value.write(to: target + column * patch.column, streaming: patch.streaming) }
           }
         }
       }
@@ -282,14 +265,8 @@ extension Compiled {
       }
       for row in 0..<tall {
         let half = scratch + row * 3 * lanes
-        if V.isLine && streaming {
-          horizontal.filter(half.load() as V, half.load(lanes), half.load(2 * lanes)) {
-            $1.stream(to: target + (row * wide + $0) * product + output)
-          }
-        } else {
-          horizontal.filter(half.load() as V, half.load(lanes), half.load(2 * lanes)) {
-            target.store($1, (row * wide + $0) * product + output)
-          }
+        horizontal.filter(half.load() as V, half.load(lanes), half.load(2 * lanes)) {
+          $1.write(to: target + (row * wide + $0) * product + output, streaming: streaming)
         }
       }
     }

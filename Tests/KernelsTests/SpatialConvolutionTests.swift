@@ -98,8 +98,8 @@ struct SpatialDeterminismTests {
     let (y, dx, dw) = (operands.forward(one), operands.inputGradient(one), operands.weightGradient(one))
     for threads in [2, 3] {
       let workers = WorkerPool(threads: threads)
-      #expect(SpatialReference.bits(operands.forward(workers)) == SpatialReference.bits(y))
-      #expect(SpatialReference.bits(operands.inputGradient(workers)) == SpatialReference.bits(dx))
+      #expect(bits(operands.forward(workers)) == bits(y))
+      #expect(bits(operands.inputGradient(workers)) == bits(dx))
       #expect(operands.weightGradient(workers).map(\.bitPattern) == dw.map(\.bitPattern))
     }
   }
@@ -109,11 +109,8 @@ struct SpatialDeterminismTests {
     let workers = WorkerPool(threads: 2)
     let operands = SpatialCase(shape, outputs: outputs, dilation: dilation)
     let alone = (0..<shape.pictures).map { SpatialCase(operands, picture: $0) }
-    #expect(
-      SpatialReference.bits(operands.forward(workers)) == alone.flatMap { SpatialReference.bits($0.forward(workers)) })
-    #expect(
-      SpatialReference.bits(operands.inputGradient(workers))
-        == alone.flatMap { SpatialReference.bits($0.inputGradient(workers)) })
+    #expect(bits(operands.forward(workers)) == alone.flatMap { bits($0.forward(workers)) })
+    #expect(bits(operands.inputGradient(workers)) == alone.flatMap { bits($0.inputGradient(workers)) })
 
     var sum = TreeSum(count: operands.weight.floats.count)
     for picture in alone { sum.add(Floats(picture.weightGradient(workers))) }

@@ -168,9 +168,4 @@ extension SpatialReference {
     }
     return worst / largest
   }
-
-  /// Every float of a tensor, the padding included, as bits.
-  static func bits(_ tensor: Tensor) -> [UInt32] {
-    UnsafeBufferPointer(start: tensor.start, count: tensor.shape.count).map(\.bitPattern)
-  }
 }
