@@ -14,13 +14,10 @@ package enum PeakRate {
       Buffer(count: rows * depth + packed + rows * columns + MatrixProduct.scratchCount)
     }
     for buffer in scratch { buffer.clear() }
-    let tries = 8
     let seconds = 0.3
     var best = Double.infinity
-    var done = 0
     let start = now
-    while done < tries || now - start < seconds {
-      done += 1
+    repeat {
       let begin = now
       workers.run(workers.threads) { task, _ in
         let a = scratch[task].start
@@ -32,7 +29,7 @@ package enum PeakRate {
         }
       }
       best = min(best, now - begin)
-    }
+    } while now - start < seconds
     return 2 * Double(workers.threads * repetitions * rows * columns * depth) / best
   }
 

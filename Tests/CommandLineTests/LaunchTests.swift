@@ -48,7 +48,7 @@ extension CommandLine {
       try standIns.command(
         "scontrol", #"if [[ $1 == show ]]; then"#,
         #"  printf 'JobId=%s JobName=gscnn\n   JobState=\#(state) Reason=None\n' "$3""#,
-        #"  printf '   Command=%s/launch/slurm gscnn train\n   WorkDir=/\n%100000s\n' "$FOLDER" "#,
+        #"  printf '   Command=%s/launch/slurm gscnn train\n   WorkDir=/\n%100000s\n' "$FOLDER""#,
         #"else printf 'scontrol %s\n' "$*" >>"$FOLDER/calls"; fi"#)
       try standIns.command(
         "srun", #"if [[ $1 == --mpi=list ]]; then"#,
