@@ -1,21 +1,21 @@
 // swift-tools-version:6.0
 import PackageDescription
 
-/// The inner loops are compiled once for every instruction set from the same source, which `LoopsAVX2` and `LoopsAVX512`
+/// The inner loops are compiled once for every instruction set from the same source, which `MicrokernelsAVX2` and `MicrokernelsAVX512`
 /// are links to; the program chooses when it starts. Nothing else may be compiled for more than the plain processor.
 #if arch(x86_64)
   let widerLoops: [Target] = [
     .target(
-      name: "LoopsAVX2", dependencies: ["CIntrinsics", "Loops"],
+      name: "MicrokernelsAVX2", dependencies: ["CIntrinsics", "Microkernels"],
       swiftSettings: [.define("FUSED"), .unsafeFlags(["-Xcc", "-march=x86-64-v3"])]),
     .target(
-      name: "LoopsAVX512", dependencies: ["CIntrinsics", "Loops"],
+      name: "MicrokernelsAVX512", dependencies: ["CIntrinsics", "Microkernels"],
       swiftSettings: [.define("FUSED"), .define("AVX512"), .unsafeFlags(["-Xcc", "-march=x86-64-v4"])]),
   ]
 #else
   let widerLoops: [Target] = []
 #endif
-let loops: [Target.Dependency] = ["Loops", "LoopsPlain"] + widerLoops.map { .byName(name: $0.name) }
+let microkernels: [Target.Dependency] = ["Microkernels", "MicrokernelsPlain"] + widerLoops.map { .byName(name: $0.name) }
 
 let package = Package(
   name: "gscnn",
@@ -33,17 +33,17 @@ let package = Package(
 
     // MARK: - Numbers
     .target(name: "Tensors"),
-    .target(name: "Loops"),
-    .target(name: "LoopsPlain", dependencies: ["COpenBLAS", "Loops"], swiftSettings: [.define("OPENBLAS")]),
-    .target(name: "Kernels", dependencies: ["Tensors"] + loops),
+    .target(name: "Microkernels"),
+    .target(name: "MicrokernelsPlain", dependencies: ["COpenBLAS", "Microkernels"], swiftSettings: [.define("OPENBLAS")]),
+    .target(name: "Kernels", dependencies: ["Tensors"] + microkernels),
 
     // MARK: - The network
     .target(name: "Layers", dependencies: ["Tensors", "Kernels"]),
     .target(name: "GatedSCNN", dependencies: ["Tensors", "Kernels", "Layers"]),
 
     // MARK: - The data
-    .target(name: "Pictures", dependencies: ["CPNG"]),
-    .target(name: "Cityscapes", dependencies: ["Tensors", "Pictures"]),
+    .target(name: "Images", dependencies: ["CPNG"]),
+    .target(name: "Cityscapes", dependencies: ["Tensors", "Images"]),
 
     // MARK: - Ranks and files
     .target(name: "Distributed", dependencies: ["CLinux", "COpenMPI", "Tensors", "Layers"]),
@@ -53,7 +53,7 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Tensors", "Kernels", "Layers", "GatedSCNN", "Pictures", "Cityscapes", "Distributed", "Weights",
+        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Distributed", "Weights",
       ]),
     .executableTarget(
       name: "gscnn",
@@ -62,11 +62,11 @@ let package = Package(
     // MARK: - Tests, a bundle a target
     .target(name: "Jobs", path: "Tests/Jobs"),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
-    .testTarget(name: "LoopsTests", dependencies: ["Kernels", "Loops", "Tensors"]),
+    .testTarget(name: "MicrokernelsTests", dependencies: ["Kernels", "Microkernels", "Tensors"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
     .testTarget(name: "LayersTests", dependencies: ["Kernels", "Layers", "Tensors"]),
     .testTarget(name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Training", "Weights"], exclude: ["Fixtures"]),
-    .testTarget(name: "PicturesTests", dependencies: ["Pictures"], exclude: ["Fixtures"]),
+    .testTarget(name: "ImagesTests", dependencies: ["Images"], exclude: ["Fixtures"]),
     .testTarget(name: "CityscapesTests", dependencies: ["Cityscapes"], exclude: ["Fixtures"]),
     .executableTarget(
       name: "RankProgram", dependencies: ["COpenMPI", "Distributed", "Layers", "Tensors"], path: "Tests/RankProgram"),
@@ -75,7 +75,7 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Pictures", "Tensors", "Training", "Weights",
+        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Images", "Tensors", "Training", "Weights",
         "gscnn",
       ]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),

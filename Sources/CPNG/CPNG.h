@@ -10,7 +10,7 @@
 #include <png.h>
 
 // libpng reports errors with longjmp, which must not cross Swift frames. Each function here enters libpng once, for a
-// whole picture, and comes back with a status. None of them prints anything or closes the file.
+// whole image, and comes back with a status. None of them prints anything or closes the file.
 
 enum cpng_status {
   CPNG_DONE = 0,
@@ -25,7 +25,7 @@ typedef struct {
   uint32_t width;
   uint32_t height;
   int bit_depth;
-  int colour_type;  // PNG_COLOR_TYPE_…
+  int color_type;  // PNG_COLOR_TYPE_…
 } cpng_header;
 
 typedef struct {
@@ -66,9 +66,9 @@ static inline void cpng_write_bytes(png_structp png, png_bytep bytes, size_t cou
 
 static inline void cpng_flush(png_structp png) { (void)png; }
 
-/// Reads from the beginning of `file`: the header into `header`, and, unless `pixels` is NULL, the picture as it is
+/// Reads from the beginning of `file`: the header into `header`, and, unless `pixels` is NULL, the image as it is
 /// stored, row by row without gaps. With `pixels`, `header` must hold what an earlier call found, and the bit depth
-/// must be 8: `pixels` has room for just that picture.
+/// must be 8: `pixels` has room for just that image.
 static inline cpng_outcome cpng_read(FILE *file, cpng_header *header, uint8_t *pixels) {
   cpng_outcome outcome = {CPNG_DONE, ""};
   uint8_t signature[8];
@@ -96,7 +96,7 @@ static inline cpng_outcome cpng_read(FILE *file, cpng_header *header, uint8_t *p
     png_set_sig_bytes(png, sizeof signature);
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // the caller judges the size, and says so better
     png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);  // colour profiles, texts: checked and dropped
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);  // color profiles, texts: checked and dropped
     png_read_info(png, info);
     cpng_header now = {png_get_image_width(png, info), png_get_image_height(png, info),
                        png_get_bit_depth(png, info), png_get_color_type(png, info)};
@@ -116,14 +116,14 @@ static inline cpng_outcome cpng_read(FILE *file, cpng_header *header, uint8_t *p
   return outcome;
 }
 
-/// Writes an 8-bit picture. `palette` holds `colours` triples red, green, blue, for the colour type
+/// Writes an 8-bit image. `palette` holds `colors` triples red, green, blue, for the color type
 /// PNG_COLOR_TYPE_PALETTE; otherwise it is not looked at.
-static inline cpng_outcome cpng_write(FILE *file, const cpng_header *header, const uint8_t *palette, int colours,
+static inline cpng_outcome cpng_write(FILE *file, const cpng_header *header, const uint8_t *palette, int colors,
                                       int compression, const uint8_t *pixels) {
   cpng_outcome outcome = {CPNG_DONE, ""};
   png_color entries[256];
-  if (header->colour_type == PNG_COLOR_TYPE_PALETTE) {
-    for (int i = 0; i < colours && i < 256; i++) {
+  if (header->color_type == PNG_COLOR_TYPE_PALETTE) {
+    for (int i = 0; i < colors && i < 256; i++) {
       entries[i].red = palette[3 * i];
       entries[i].green = palette[3 * i + 1];
       entries[i].blue = palette[3 * i + 2];
@@ -142,11 +142,11 @@ static inline cpng_outcome cpng_write(FILE *file, const cpng_header *header, con
   }
   if (setjmp(png_jmpbuf(png)) == 0) {
     png_set_write_fn(png, file, cpng_write_bytes, cpng_flush);
-    png_set_IHDR(png, info, header->width, header->height, 8, header->colour_type, PNG_INTERLACE_NONE,
+    png_set_IHDR(png, info, header->width, header->height, 8, header->color_type, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    if (header->colour_type == PNG_COLOR_TYPE_PALETTE) png_set_PLTE(png, info, entries, colours);
+    if (header->color_type == PNG_COLOR_TYPE_PALETTE) png_set_PLTE(png, info, entries, colors);
     // Maps of labels and edges are flat areas, which zlib packs best as they are; photographs want a prediction.
-    int photograph = header->colour_type == PNG_COLOR_TYPE_RGB;
+    int photograph = header->color_type == PNG_COLOR_TYPE_RGB;
     png_set_filter(png, PNG_FILTER_TYPE_BASE,
                    photograph ? PNG_FILTER_SUB | PNG_FILTER_UP | PNG_FILTER_PAETH : PNG_FILTER_NONE);
     png_set_compression_level(png, compression);

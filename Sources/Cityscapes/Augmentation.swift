@@ -1,9 +1,9 @@
-import Pictures
+import Images
 import Tensors
 
 /// What is done to one sample on its way into a batch: resize, pad at the bottom and the right, crop, flip.
 package struct Augmentation: Equatable, Sendable {
-  /// The factor by which a picture is resized.
+  /// The factor by which an image is resized.
   package enum Scale: Int, CaseIterable, Sendable {
     case half, one, double
 
@@ -15,14 +15,14 @@ package struct Augmentation: Equatable, Sendable {
       }
     }
 
-    /// What a picture of `size` becomes.
+    /// What an image of `size` becomes.
     package func resized(_ size: Size) -> Size {
       Size(Resize.scaled(size.height, by: factor), Resize.scaled(size.width, by: factor))
     }
   }
 
   package var scale: Scale
-  /// First row and column of the crop in the resized and padded picture.
+  /// First row and column of the crop in the resized and padded image.
   package var row: Int
   package var column: Int
   /// Left and right change places after cropping.
@@ -35,30 +35,30 @@ package struct Augmentation: Equatable, Sendable {
     self.flip = flip
   }
 
-  /// The picture as it is, cut or padded at the bottom and the right.
+  /// The image as it is, cut or padded at the bottom and the right.
   package static let none = Augmentation(scale: .one, row: 0, column: 0, flip: false)
 
   /// What sample `index` gets in epoch `epoch`: a function of these and the seed, whoever asks.
-  package static func drawn(seed: UInt64, epoch: Int, index: Int, picture: Size, crop: Size) -> Augmentation {
+  package static func random(seed: UInt64, epoch: Int, index: Int, image: Size, crop: Size) -> Augmentation {
     var random = RandomNumbers(seed, RandomNumbers.hash("augmentation"), UInt64(epoch), UInt64(index))
-    let scale = Scale.allCases[random.below(Scale.allCases.count)]
-    let resized = scale.resized(picture)
-    // Where the resized picture is smaller than the crop it is padded up to it, and there is one place to cut.
-    let row = random.below(max(resized.height - crop.height, 0) + 1)
-    let column = random.below(max(resized.width - crop.width, 0) + 1)
-    return Augmentation(scale: scale, row: row, column: column, flip: random.below(2) == 1)
+    let scale = Scale.allCases[random.uniform(below: Scale.allCases.count)]
+    let resized = scale.resized(image)
+    // Where the resized image is smaller than the crop it is padded up to it, and there is one place to cut.
+    let row = random.uniform(below: max(resized.height - crop.height, 0) + 1)
+    let column = random.uniform(below: max(resized.width - crop.width, 0) + 1)
+    return Augmentation(scale: scale, row: row, column: column, flip: random.uniform(below: 2) == 1)
   }
 
-  /// The part of the resized picture that a crop shows; beyond it is padding.
-  func shown(of picture: Size, crop: Size) -> Picture.Window {
-    let resized = scale.resized(picture)
-    return Picture.Window(
+  /// The part of the resized image that a crop shows; beyond it is padding.
+  func shown(of image: Size, crop: Size) -> Image.Rect {
+    let resized = scale.resized(image)
+    return Image.Rect(
       x: column, y: row, width: min(crop.width, resized.width - column), height: min(crop.height, resized.height - row))
   }
 
-  /// The part of the picture itself that a crop is made of.
-  func source(of picture: Size, crop: Size) -> Picture.Window {
+  /// The part of the image itself that a crop is made of.
+  func source(of image: Size, crop: Size) -> Image.Rect {
     Resize.source(
-      of: shown(of: picture, crop: crop), width: picture.width, height: picture.height, by: scale.factor)
+      of: shown(of: image, crop: crop), width: image.width, height: image.height, by: scale.factor)
   }
 }

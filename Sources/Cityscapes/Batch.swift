@@ -1,10 +1,10 @@
 import Tensors
 
-/// Pictures with their ground truth, ready for the network.
+/// Images with their ground truth, ready for the network.
 package struct Batch: Sendable {
-  /// Normalised RGB, `[N, H, W, 3]`; padding is 0.
+  /// Normalized RGB, `[N, H, W, 3]`; padding is 0.
   package let image: Tensor
-  /// Edges of the pictures, 0 or 1, `[N, H, W, 1]`.
+  /// Edges of the images, 0 or 1, `[N, H, W, 1]`.
   package let canny: Tensor
   /// Train ids, `[N, H, W]`; 255 is ignored.
   package let target: [UInt8]
@@ -24,7 +24,7 @@ package struct Batch: Sendable {
 
   /// One sample as it is, at its own size.
   package init(whole sample: Sample) {
-    self.init([(sample, .none)], crop: Size(sample.picture.height, sample.picture.width))
+    self.init([(sample, .none)], crop: Size(sample.image.height, sample.image.width))
   }
 
   package init(image: Tensor, canny: Tensor, target: [UInt8], boundary: [UInt8], indices: [Int]) {
@@ -44,10 +44,10 @@ final class BatchBuilder: @unchecked Sendable {
   private let shape: Shape
   private let image: Tensor
   private let canny: Tensor
-  /// Train ids of all pictures, then their boundaries.
+  /// Train ids of all images, then their boundaries.
   private let maps: UnsafeMutablePointer<UInt8>
 
-  /// - Parameter size: of every picture in the batch.
+  /// - Parameter size: of every image in the batch.
   init(indices: [Int], size: Size) {
     self.indices = indices
     shape = Shape(indices.count, size.height, size.width, 3)
@@ -60,11 +60,11 @@ final class BatchBuilder: @unchecked Sendable {
 
   /// Writes every float and byte of place `place`.
   func fill(_ place: Int, with sample: SampleView, _ augmentation: Augmentation) {
-    let pixels = shape.pixelsPerPicture
-    Cropping.write(
+    let pixels = shape.pixelsPerImage
+    AugmentationTransform.write(
       sample, augmentation, size: shape.size,
-      to: Cropping.Target(
-        image: image.picture(place), canny: canny.picture(place), trainIds: maps + place * pixels,
+      to: AugmentationTransform.Target(
+        image: image.image(place), canny: canny.image(place), trainIds: maps + place * pixels,
         boundary: maps + shape.pixels + place * pixels))
   }
 

@@ -20,7 +20,7 @@ package struct ConfusionMatrix: Equatable, Codable, Sendable {
   /// Pixels counted so far.
   package var total: Int64 { counts.reduce(0, +) }
 
-  /// Adds a picture, or several.
+  /// Adds an image, or several.
   /// - Parameters:
   ///   - prediction: train ids 0 ..< 19, one a pixel.
   ///   - target: train ids, 255 where the pixel is ignored.
@@ -35,7 +35,7 @@ package struct ConfusionMatrix: Equatable, Codable, Sendable {
     precondition(prediction.count == target.count, "one prediction a pixel")
     precondition(prediction.count < Int(UInt32.max))
     guard let prediction = prediction.baseAddress, let truth = target.baseAddress else { return }
-    // A table with a row for each byte needs no branch for ignored pixels. Neighbours mostly fall into the same cell;
+    // A table with a row for each byte needs no branch for ignored pixels. InterpolationTaps mostly fall into the same cell;
     // four tables in turn spare them waiting for each other.
     let columns = 32
     let size = 256 * columns

@@ -1,4 +1,4 @@
-import Pictures
+import Images
 
 /// Train id, Canny edge and boundary of a pixel in one byte: a third of the memory that three maps take, and one map to
 /// resample in the place of three.
@@ -27,6 +27,6 @@ enum GroundTruth {
   @inline(__always)
   static func boundary(_ packed: UInt8) -> UInt8 { packed & boundary == 0 ? 0 : 1 }
 
-  /// Padding beyond the picture.
+  /// Padding beyond the image.
   static let nothing = packed(trainId: Label.ignored, canny: 0, boundary: 0)
 }

@@ -1,14 +1,14 @@
-import Pictures
+import Images
 
 /// One line of the Cityscapes label table.
 package struct Label: Sendable {
   package let name: String
-  /// The number in `…_gtFine_labelIds.png`; −1 for the licence plate, which no picture holds.
+  /// The number in `…_gtFine_labelIds.png`; −1 for the license plate, which no image holds.
   package let id: Int
-  /// The class that training sees: 0 ..< 19, 255 where the label is ignored, −1 for the licence plate.
+  /// The class that training sees: 0 ..< 19, 255 where the label is ignored, −1 for the license plate.
   package let trainId: Int
   package let category: Category
-  package let colour: Palette.Colour
+  package let color: Palette.Color
   /// Pixels of this label count neither for nor against a prediction.
   package let ignoredInEvaluation: Bool
 
@@ -21,13 +21,13 @@ package struct Label: Sendable {
   }
 
   private init(
-    _ name: String, _ id: Int, _ trainId: Int, _ category: Category, _ colour: (UInt8, UInt8, UInt8), ignored: Bool
+    _ name: String, _ id: Int, _ trainId: Int, _ category: Category, _ color: (UInt8, UInt8, UInt8), ignored: Bool
   ) {
     self.name = name
     self.id = id
     self.trainId = trainId
     self.category = category
-    self.colour = (red: colour.0, green: colour.1, blue: colour.2)
+    self.color = (red: color.0, green: color.1, blue: color.2)
     ignoredInEvaluation = ignored
   }
 }
@@ -46,10 +46,10 @@ extension Label {
   package static let classes: [Label] =
     table.filter { (0..<classCount).contains($0.trainId) }.sorted { $0.trainId < $1.trainId }
 
-  /// Colours of the 19 classes, by train id.
-  package static let palette: [Palette.Colour] = classes.map(\.colour)
+  /// Colors of the 19 classes, by train id.
+  package static let palette: [Palette.Color] = classes.map(\.color)
 
-  /// The train id of each byte that a label picture can hold; bytes that are no label id are ignored.
+  /// The train id of each byte that a label image can hold; bytes that are no label id are ignored.
   package static let trainIds: [UInt8] = {
     var map = [UInt8](repeating: ignored, count: 256)
     for label in table where label.id >= 0 { map[label.id] = UInt8(label.trainId) }
@@ -63,8 +63,8 @@ extension Label {
     return map
   }()
 
-  /// Colours of the label ids 0 … 33.
-  package static let idPalette: [Palette.Colour] = table.filter { $0.id >= 0 }.sorted { $0.id < $1.id }.map(\.colour)
+  /// Colors of the label ids 0 … 33.
+  package static let idPalette: [Palette.Color] = table.filter { $0.id >= 0 }.sorted { $0.id < $1.id }.map(\.color)
 
   /// Which of the seven evaluated categories each class belongs to, by train id.
   package static let categoryOfClass: [Int] = classes.compactMap { Category.evaluated.firstIndex(of: $0.category) }

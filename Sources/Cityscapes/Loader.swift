@@ -7,7 +7,7 @@ import Tensors
 /// surfaces at `next()` of the batch that it belongs to, after the batches before it.
 package final class Loader: Sendable {
   /// What is done to the samples.
-  package enum Treatment: Sendable, Equatable {
+  package enum Transform: Sendable, Equatable {
     /// Resized, cropped and flipped at random.
     case augmented(seed: UInt64, epoch: Int, crop: Size)
     /// Cut or padded at the bottom and the right.
@@ -15,7 +15,7 @@ package final class Loader: Sendable {
     /// At their own size, one in each batch.
     case whole
 
-    /// The size of all pictures, where it is known before they are.
+    /// The size of all images, where it is known before they are.
     fileprivate var size: Size? {
       switch self {
       case .augmented(_, _, let crop), .cut(let crop): crop
@@ -31,19 +31,19 @@ package final class Loader: Sendable {
   ///   - batches: the indices of the samples of each batch, in the order in which they are wanted.
   ///   - threads: how many decode at once; at least 1.
   ///   - ahead: how many batches may be ready or in work before they are asked for; at least 1.
-  ///   - cache: where decoded pictures stay; must outlive the loader's threads, which end with `stop()`.
+  ///   - cache: where decoded images stay; must outlive the loader's threads, which end with `stop()`.
   ///   - loaded: told, on a thread of the loader, of each sample, and when it was begun and done, in seconds since the
   ///     machine started.
   package init(
-    samples: [SamplePaths], batches: [[Int]], treatment: Treatment, threads: Int = 1, ahead: Int = 2,
-    cache: (any PictureCache)? = nil,
+    samples: [SamplePaths], batches: [[Int]], transform: Transform, threads: Int = 1, prefetch: Int = 2,
+    cache: (any ImageCache)? = nil,
     loaded: (@Sendable (SamplePaths, _ begin: Double, _ end: Double) -> Void)? = nil
   ) {
-    precondition(threads >= 1 && ahead >= 1)
-    precondition(batches.allSatisfy { !$0.isEmpty }, "a batch holds at least one picture")
-    precondition(treatment != .whole || batches.allSatisfy { $0.count == 1 }, "whole pictures come one at a time")
+    precondition(threads >= 1 && prefetch >= 1)
+    precondition(batches.allSatisfy { !$0.isEmpty }, "a batch holds at least one image")
+    precondition(transform != .whole || batches.allSatisfy { $0.count == 1 }, "whole images come one at a time")
     let queue = LoaderQueue(
-      samples: samples, batches: batches, treatment: treatment, threads: threads, ahead: ahead, cache: cache,
+      samples: samples, batches: batches, transform: transform, threads: threads, prefetch: prefetch, cache: cache,
       loaded: loaded)
     self.queue = queue
     // The threads hold the queue, not the loader, so that letting go of the loader ends them.
@@ -67,19 +67,19 @@ package final class Loader: Sendable {
 
   /// The next batch; waits for it where need be.
   /// - Returns: nil after the last one, or after `stop()`.
-  /// - Throws: `PictureError`, naming the file, each time again once a sample of the next batch cannot be used.
+  /// - Throws: `ImageError`, naming the file, each time again once a sample of the next batch cannot be used.
   package func next() throws -> Batch? { try queue.next() }
 
-  /// Ends the threads, each after the picture that it is at, and waits for them, as letting go of the loader does too.
+  /// Ends the threads, each after the image that it is at, and waits for them, as letting go of the loader does too.
   package func stop() { queue.stop() }
 
   /// What loading has been so far.
-  package struct Figures: Codable, Sendable, Equatable {
+  package struct Statistics: Codable, Sendable, Equatable {
     /// How long `next()` has had to wait, in seconds: near nothing where loading keeps up with training.
     package var secondsWaited = 0.0
-    /// Pictures read from their files.
+    /// Images read from their files.
     package var decoded = 0
-    /// Pictures that were in the cache.
+    /// Images that were in the cache.
     package var cached = 0
 
     package init(secondsWaited: Double = 0, decoded: Int = 0, cached: Int = 0) {
@@ -89,7 +89,7 @@ package final class Loader: Sendable {
     }
   }
 
-  package var figures: Figures { queue.figures }
+  package var statistics: Statistics { queue.statistics }
 }
 
 /// What the threads of a loader and its consumer share.
@@ -98,9 +98,9 @@ private final class LoaderQueue: @unchecked Sendable {
 
   private let samples: [SamplePaths]
   private let batches: [[Int]]
-  private let treatment: Loader.Treatment
-  private let ahead: Int
-  private let cache: (any PictureCache)?
+  private let transform: Loader.Transform
+  private let prefetch: Int
+  private let cache: (any ImageCache)?
   private let loaded: (@Sendable (SamplePaths, Double, Double) -> Void)?
 
   private let condition = NSCondition()
@@ -120,22 +120,22 @@ private final class LoaderQueue: @unchecked Sendable {
   private var failure: (batch: Int, error: any Error)?
   private var stopping = false
   private var liveThreads: Int
-  private var soFar = Loader.Figures()
+  private var soFar = Loader.Statistics()
 
   init(
-    samples: [SamplePaths], batches: [[Int]], treatment: Loader.Treatment, threads: Int, ahead: Int,
-    cache: (any PictureCache)?, loaded: (@Sendable (SamplePaths, Double, Double) -> Void)?
+    samples: [SamplePaths], batches: [[Int]], transform: Loader.Transform, threads: Int, prefetch: Int,
+    cache: (any ImageCache)?, loaded: (@Sendable (SamplePaths, Double, Double) -> Void)?
   ) {
     self.samples = samples
     self.batches = batches
-    self.treatment = treatment
-    self.ahead = ahead
+    self.transform = transform
+    self.prefetch = prefetch
     self.cache = cache
     self.loaded = loaded
     liveThreads = threads
   }
 
-  var figures: Loader.Figures { condition.withLock { soFar } }
+  var statistics: Loader.Statistics { condition.withLock { soFar } }
 
   // MARK: The consumer's side
 
@@ -198,14 +198,14 @@ private final class LoaderQueue: @unchecked Sendable {
   /// The next sample to load, once its batch is near enough; nil when there is nothing more to do. Call it locked.
   private func awaitedJob() -> Job? {
     while !stopping, failure == nil, nextJob.batch < batches.count {
-      guard nextJob.batch < delivered + ahead else {
+      guard nextJob.batch < delivered + prefetch else {
         condition.wait()
         continue
       }
       let job = nextJob
       let indices = batches[job.batch]
       if job.place == 0 {
-        let builder = treatment.size.map { BatchBuilder(indices: indices, size: $0) }
+        let builder = transform.size.map { BatchBuilder(indices: indices, size: $0) }
         inWork[job.batch] = Work(builder: builder, samplesToDo: indices.count)
       }
       let isLast = job.place + 1 == indices.count
@@ -219,12 +219,12 @@ private final class LoaderQueue: @unchecked Sendable {
     _ job: Job, with reader: SampleReader, into builder: inout BatchBuilder?
   ) throws -> SampleReader.Source {
     let index = batches[job.batch][job.place]
-    let crop = treatment.size
+    let crop = transform.size
     var augmentation = Augmentation.none
     let loaded = try reader.read(samples[index], index: index, cache: cache) { size in
       // Where the crop lies is known before anything is decoded, and only what it shows is.
-      if case .augmented(let seed, let epoch, let crop) = treatment {
-        augmentation = .drawn(seed: seed, epoch: epoch, index: index, picture: size, crop: crop)
+      if case .augmented(let seed, let epoch, let crop) = transform {
+        augmentation = .random(seed: seed, epoch: epoch, index: index, image: size, crop: crop)
       }
       return augmentation.source(of: size, crop: crop ?? size)
     } body: { [builder] sample in

@@ -99,7 +99,7 @@ extension Metrics {
       lines.append(line(category.rawValue, cell(categoryIoU[index])))
     }
     lines += [line("mean", cell(meanCategoryIoU)), "", line("pixel accuracy", cell(pixelAccuracy))]
-    if pixels == 0 { lines.append("The ground truth has no labelled pixel: there is nothing to measure.") }
+    if pixels == 0 { lines.append("The ground truth has no labeled pixel: there is nothing to measure.") }
     if absentClasses == .zero { lines.append("Classes without a ground-truth pixel count as 0 in the means.") }
     return lines.joined(separator: "\n")
   }

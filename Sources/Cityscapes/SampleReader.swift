@@ -1,36 +1,36 @@
 import Foundation
-import Pictures
+import Images
 import Tensors
 
-/// A picture with its ground truth in memory that somebody else keeps, perhaps only the part of it that is needed.
+/// An image with its ground truth in memory that somebody else keeps, perhaps only the part of it that is needed.
 struct SampleView {
   /// RGB.
-  let picture: PictureView
+  let image: ImageView
   /// One channel, `GroundTruth.packed`.
-  let truth: PictureView
+  let truth: ImageView
 
-  /// Of the whole picture.
-  var size: Size { Size(picture.height, picture.width) }
+  /// Of the whole image.
+  var size: Size { Size(image.height, image.width) }
 }
 
 /// Decodes samples one after the other, of each no more than is wanted, with memory that it uses again.
 final class SampleReader {
   private let files = PNGReader()
-  private let (picture, trainIds, canny, boundary, truth) =
-    (PictureRows(), PictureRows(), PictureRows(), PictureRows(), PictureRows())
+  private let (image, trainIds, canny, boundary, truth) =
+    (ImageRows(), ImageRows(), ImageRows(), ImageRows(), ImageRows())
 
   /// Decodes the files of a prepared sample and lends them to `body`.
   ///
-  /// - Parameter window: which part of a picture of this size is wanted.
-  /// - Throws: `PictureError` that names the file which is missing, damaged, of another kind or size, or not train ids.
+  /// - Parameter window: which part of an image of this size is wanted.
+  /// - Throws: `ImageError` that names the file which is missing, damaged, of another kind or size, or not train ids.
   ///   Damage in rows below the window is not seen.
   func read<Result>(
-    _ paths: SamplePaths, window: (Size) -> Picture.Window, body: (SampleView) -> Result
-  ) throws(PictureError) -> Result {
-    let (width, height) = try files.open(paths.picture, as: .rgb)
+    _ paths: SamplePaths, window: (Size) -> Image.Rect, body: (SampleView) -> Result
+  ) throws(ImageError) -> Result {
+    let (width, height) = try files.open(paths.image, as: .rgb)
     let size = Size(height, width)
     let window = window(size)
-    let picture = try files.read(window, into: picture)
+    let image = try files.read(window, into: image)
     let trainIds = try map(paths.labelTrainIds, of: size, window, into: trainIds)
     let canny = try map(paths.grad, of: size, window, into: canny)
     let boundary = try map(paths.boundary, of: size, window, into: boundary)
@@ -42,26 +42,26 @@ final class SampleReader {
       }
     }
     if let stray {
-      throw PictureError(
+      throw ImageError(
         path: paths.labelTrainIds, problem: "holds \(stray), which is no train id (0 … 18 or 255)",
         remedy: "remove the file and run gscnn prepare")
     }
-    return body(SampleView(picture: picture, truth: truth))
+    return body(SampleView(image: image, truth: truth))
   }
 
   private func map(
-    _ path: String, of size: Size, _ window: Picture.Window, into rows: PictureRows
-  ) throws(PictureError) -> PictureView {
+    _ path: String, of size: Size, _ window: Image.Rect, into rows: ImageRows
+  ) throws(ImageError) -> ImageView {
     let (width, height): (Int, Int)
     do {
-      (width, height) = try files.open(path, as: .grey)
+      (width, height) = try files.open(path, as: .gray)
     } catch {
       if FileManager.default.fileExists(atPath: path) { throw error }
-      throw PictureError(path: path, problem: "does not exist", remedy: "run gscnn prepare")
+      throw ImageError(path: path, problem: "does not exist", remedy: "run gscnn prepare")
     }
     guard width == size.width, height == size.height else {
-      throw PictureError(
-        path: path, problem: "\(width)×\(height), but its picture is \(size.width)×\(size.height)",
+      throw ImageError(
+        path: path, problem: "\(width)×\(height), but its image is \(size.width)×\(size.height)",
         remedy: "remove the file and run gscnn prepare")
     }
     return try files.read(window, into: rows)

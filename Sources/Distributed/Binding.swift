@@ -8,10 +8,10 @@ extension Communicator {
   package func bind(to topology: Topology = Topology()) {
     let mine =
       "\(getenv("GSCNN_BIND").map { String(cString: $0) } == "none" ? "free" : "") "
-      + "\(SystemFile.list(of: topology.processors.map(\.number))) \(host)"
+      + "\(Procfs.list(of: topology.processors.map(\.number))) \(host)"
     // The ranks of a machine must agree; those of different machines have different names in their lines.
-    let alike = gatherEverywhere(mine).count { $0 == mine }
-    guard alike == localSize, mine.hasPrefix(" "), let share = topology.share(of: localRank, among: localSize) else {
+    let collectively = allGather(mine).count { $0 == mine }
+    guard collectively == localSize, mine.hasPrefix(" "), let share = topology.share(of: localRank, among: localSize) else {
       return
     }
     _ = Processors.confine(to: share)

@@ -3,17 +3,17 @@ import COpenMPI
 /// Calls in which every rank takes part.
 extension Communicator {
   /// Replaces each number by its sum over the ranks, which must not overflow.
-  package func sum(_ values: inout [Int]) { reduce(&values, mpiSum()) }
+  package func allReduceSum(_ values: inout [Int]) { reduce(&values, mpiSum()) }
 
   /// The largest of the ranks' numbers.
-  package func largest(_ value: Int) -> Int {
+  package func allReduceMax(_ value: Int) -> Int {
     var values = [value]
     reduce(&values, mpiMax())
     return values[0]
   }
 
   /// The smallest of the ranks' numbers.
-  package func smallest(_ value: Int) -> Int {
+  package func allReduceMin(_ value: Int) -> Int {
     var values = [value]
     reduce(&values, mpiMin())
     return values[0]
@@ -28,7 +28,7 @@ extension Communicator {
 
   /// Replaces each float by its sum over the ranks, the order of which is MPI's choice: what `TreeAllReduce` is measured
   /// against.
-  package func sumInAnyOrder(_ floats: UnsafeMutablePointer<Float>, count: Int) {
+  package func mpiAllReduceSum(_ floats: UnsafeMutablePointer<Float>, count: Int) {
     guard size > 1 else { return }
     for start in stride(from: 0, to: count, by: 1 << 30) {
       let count = Int32(min(1 << 30, count - start))
@@ -99,7 +99,7 @@ extension Communicator {
   }
 
   /// The number of each rank, on all ranks, in the order of the ranks.
-  package func gatherEverywhere(_ value: UInt64) -> [UInt64] {
+  package func allGather(_ value: UInt64) -> [UInt64] {
     guard size > 1 else { return [value] }
     var value = value
     var all = [UInt64](repeating: 0, count: size)
@@ -108,7 +108,7 @@ extension Communicator {
   }
 
   /// The text of each rank, on all ranks, in the order of the ranks.
-  package func gatherEverywhere(_ text: String) -> [String] {
+  package func allGather(_ text: String) -> [String] {
     // Joined by a byte that UTF-8 does not use.
     let joined = broadcast(Array(gather(Array(text.utf8)).joined(separator: [0xFF])))
     return joined.split(separator: 0xFF, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }

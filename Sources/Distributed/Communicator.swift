@@ -30,12 +30,12 @@ package final class Communicator: @unchecked Sendable {
   /// A process started by hand is a job of its own and starts at once, without MPI.
   /// - Throws: `StartError` where the launcher tells of several processes and MPI finds only this one: each of them would
   ///   take itself for rank 0 and write over the others' files.
-  package static func start() throws -> Communicator { try start { getenv($0).map { String(cString: $0) } } }
+  package static func initialize() throws -> Communicator { try initialize { getenv($0).map { String(cString: $0) } } }
 
-  static func start(_ variable: (String) -> String?) throws -> Communicator {
+  static func initialize(_ variable: (String) -> String?) throws -> Communicator {
     guard let launcher = Launcher(variable) else { return Communicator() }
     if launcher.connects {
-      try initialize()
+      try initializeMPI()
       let communicator = Communicator(mpiWorld())
       guard let processes = launcher.processes, processes > communicator.size else { return communicator }
       throw StartError.alone(launcher, found: communicator.size)
@@ -45,7 +45,7 @@ package final class Communicator: @unchecked Sendable {
   }
 
   /// This process by itself, whoever started it and others.
-  package static var alone: Communicator { Communicator() }
+  package static var single: Communicator { Communicator() }
 
   private init() {
     handle = nil
@@ -58,10 +58,10 @@ package final class Communicator: @unchecked Sendable {
     self.handle = handle
     host = Self.hostName
     (rank, size) = Self.place(in: handle)
-    var neighbours: MPI_Comm?
-    Self.check(MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), mpiNoInfo(), &neighbours), "start")
-    (localRank, localSize) = Self.place(in: neighbours)
-    Self.check(MPI_Comm_free(&neighbours), "start")
+    var neighbors: MPI_Comm?
+    Self.check(MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), mpiNoInfo(), &neighbors), "start")
+    (localRank, localSize) = Self.place(in: neighbors)
+    Self.check(MPI_Comm_free(&neighbors), "start")
     var level: Int32 = 0
     Self.check(MPI_Query_thread(&level), "start")
     allowsThreads = level >= Int32(MPI_THREAD_MULTIPLE)
@@ -86,13 +86,13 @@ package final class Communicator: @unchecked Sendable {
   ///
   /// A rank that exits with a status other than 0 makes `mpirun` kill the others; whoever exits so after `finish` kills
   /// nobody that still has work to do.
-  package func finish() {
+  package func finalize() {
     guard handle != nil else { return }
-    restBarrier()
+    sleepingBarrier()
     check(MPI_Finalize(), "finish")
   }
 
-  private static func initialize() throws {
+  private static func initializeMPI() throws {
     var running: Int32 = 0
     MPI_Initialized(&running)
     guard running == 0 else { return }

@@ -9,7 +9,7 @@ package struct ControlGroup: Equatable {
   ///   - membership: the text of `/proc/self/cgroup`.
   ///   - root: where the groups are mounted.
   package init(
-    membership: String? = SystemFile.text(of: "/proc/self/cgroup"), root: String = "/sys/fs/cgroup"
+    membership: String? = Procfs.text(of: "/proc/self/cgroup"), root: String = "/sys/fs/cgroup"
   ) {
     let groups = (membership ?? "").split(separator: "\n").map {
       $0.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
@@ -32,11 +32,11 @@ package struct ControlGroup: Equatable {
       return folders
     }
     processors = folders("cpuset").lazy.flatMap { ["\($0)/cpuset.cpus.effective", "\($0)/cpuset.effective_cpus"] }
-      .compactMap { SystemFile.list(in: $0) }.first { !$0.isEmpty }
+      .compactMap { Procfs.list(in: $0) }.first { !$0.isEmpty }
     quota = folders("cpu").compactMap { folder in
-      if let line = SystemFile.text(of: "\(folder)/cpu.max") { return Self.count(ofQuota: line) }
-      guard let quota = SystemFile.number(in: "\(folder)/cpu.cfs_quota_us"),
-        let period = SystemFile.number(in: "\(folder)/cpu.cfs_period_us")
+      if let line = Procfs.text(of: "\(folder)/cpu.max") { return Self.count(ofQuota: line) }
+      guard let quota = Procfs.number(in: "\(folder)/cpu.cfs_quota_us"),
+        let period = Procfs.number(in: "\(folder)/cpu.cfs_period_us")
       else { return nil }
       return Self.count(ofQuota: "\(quota) \(period)")
     }.min()

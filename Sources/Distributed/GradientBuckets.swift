@@ -2,14 +2,14 @@ import Layers
 import Synchronization
 import Tensors
 
-/// Sums the gradients over the ranks, a bucket of parameters at a time, beside the way back that makes them.
+/// Sums the gradients over the ranks, a bucket of parameters at a time, beside the backward pass that makes them.
 ///
-/// The gradients of all parameters lie one after another in one arena. The way back through the network completes them
+/// The gradients of all parameters lie one after another in one arena. The backward pass through the network completes them
 /// from the last to the first, so that buckets are cut from the end. A bucket is handed to a thread that sums it when all
 /// of its parameters and those of the buckets before it are complete: the order of the sums is that of the buckets, on
 /// every rank, whatever the order in which parameters come in and the time that anything takes.
 package final class GradientBuckets {
-  /// A run of neighbouring parameters.
+  /// A run of neighboring parameters.
   package struct Bucket: Equatable {
     /// Indices of the parameters.
     package let parameters: Range<Int>
@@ -37,7 +37,7 @@ package final class GradientBuckets {
   package struct Times: Sendable, Equatable {
     /// Summing, the waiting for slower ranks included.
     package var summing = 0.0
-    /// Waiting, after the way back, for sums that were not done.
+    /// Waiting, after the backward pass, for sums that were not done.
     package var waiting = 0.0
   }
 
@@ -46,7 +46,7 @@ package final class GradientBuckets {
   /// Since the beginning.
   package private(set) var times = Times()
 
-  private let gradients: Floats
+  private let gradients: FloatSlice
   private let names: [String]
   private let timeline: Timeline?
   private let bytesTravel: Bool
@@ -67,7 +67,7 @@ package final class GradientBuckets {
 
     init(_ reduction: TreeAllReduce) { self.reduction = reduction }
 
-    func sum(_ floats: Floats, _ range: Range<Int>, name: String, on timeline: Timeline?) {
+    func sum(_ floats: FloatSlice, _ range: Range<Int>, name: String, on timeline: Timeline?) {
       let begin = Profile.now
       reduction.sum(floats.start + range.lowerBound, count: range.count)
       let end = Profile.now
@@ -87,7 +87,7 @@ package final class GradientBuckets {
   ///   - names: of the parameters, for the timeline.
   ///   - beside: whether sums are made on a thread of their own, where MPI allows that.
   package init(
-    _ gradients: Floats, extents: [Range<Int>], names: [String] = [], communicator: Communicator,
+    _ gradients: FloatSlice, extents: [Range<Int>], names: [String] = [], communicator: Communicator,
     capacity: Capacity = .usual, beside: Bool = true, timeline: Timeline? = nil
   ) {
     buckets = Self.cut(extents, capacity)
@@ -100,7 +100,7 @@ package final class GradientBuckets {
     }
     let isBeside = beside && communicator.allowsThreads && communicator.size > 1
     // Batch norm and losses sum over the ranks at the same time: what is said here is not to mix with that.
-    summing = Summing(TreeAllReduce(communicator.duplicate(), patience: isBeside ? .resting(most: 1000) : nil))
+    summing = Summing(TreeAllReduce(communicator.duplicate(), waitPolicy: isBeside ? .backoff(most: 1000) : nil))
     thread = isBeside ? CommunicationThread() : nil
     var bucketOfParameter = [Int](repeating: 0, count: extents.count)
     for (index, bucket) in buckets.enumerated() {

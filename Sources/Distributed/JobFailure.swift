@@ -2,12 +2,12 @@ import COpenMPI
 import Glibc
 
 /// An error that every rank meets alike, because they have exchanged what it comes from: rank 0 reports it for all.
-package protocol SharedError: Error {
+package protocol CollectiveError: Error {
   /// What there is to say of each of several findings; each gets a line, before that of the error itself.
   var findings: [String] { get }
 }
 
-extension SharedError {
+extension CollectiveError {
   package var findings: [String] { [] }
 }
 
@@ -25,7 +25,7 @@ extension Communicator {
 
   private static func fail(_ message: String, _ error: (any Error)?, status: Int32) -> Never {
     let (rank, size) = placeInJob()
-    let shared = error as? any SharedError
+    let shared = error as? any CollectiveError
     if shared != nil, rank > 0 {
       // Rank 0 is about to end this process; if it cannot, the job must end all the same.
       pause(seconds: 10)

@@ -27,7 +27,7 @@ package enum MachineMemory {
 
   /// The number that a line begins with, or that follows `name` in it; nil for a word such as "max".
   private static func number(in path: String, after name: String = "") -> Int? {
-    SystemFile.firstLine(of: path, after: name).flatMap { line in
+    Procfs.firstLine(of: path, after: name).flatMap { line in
       Int(line.drop { $0 == " " }.prefix { $0.isNumber })
     }
   }

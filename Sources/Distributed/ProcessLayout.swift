@@ -40,27 +40,27 @@ package struct ProcessLayout: Equatable, CustomStringConvertible {
   /// What the user should know of the layout, in lines: what it is, host by host, and what is wrong with it. Every rank
   /// takes part.
   ///
-  /// - Parameter batchSize: pictures in the global batch.
+  /// - Parameter batchSize: images in the global batch.
   package static func describe(_ communicator: Communicator, threads: Int, batchSize: Int) -> [String] {
     let layout = gathered(threads: threads, over: communicator)
     let (least, more) = batchSize.quotientAndRemainder(dividingBy: communicator.size)
     let share = more == 0 ? "\(least)" : "\(least) or \(least + 1)"
-    let pictures = "\(batchSize) \(batchSize == 1 ? "picture" : "pictures") a step, \(share) a rank"
-    return ["\(layout); \(pictures)"] + layout.hosts.map { "  \($0)" } + layout.warnings.map { "warning: \($0)" }
+    let images = "\(batchSize) \(batchSize == 1 ? "image" : "images") a step, \(share) a rank"
+    return ["\(layout); \(images)"] + layout.hosts.map { "  \($0)" } + layout.warnings.map { "warning: \($0)" }
   }
 
   /// The layout of the whole job, on every rank.
   package static func gathered(threads: Int, over communicator: Communicator) -> ProcessLayout {
     let topology = Topology()
     let group = ControlGroup()
-    let online = SystemFile.list(in: "/sys/devices/system/cpu/online") ?? topology.processors.map(\.number)
+    let online = Procfs.list(in: "/sys/devices/system/cpu/online") ?? topology.processors.map(\.number)
     let usable = group.processors.map { Set($0).intersection(online).sorted() } ?? online
     let numbers = "\(threads) \(Topology(available: usable).cores.count) \(group.quota ?? 0)"
-    let own = "\(numbers) \(SystemFile.list(of: topology.cores)) \(communicator.host)"
-    let shares = communicator.gatherEverywhere(own).map { text in
+    let own = "\(numbers) \(Procfs.list(of: topology.cores)) \(communicator.host)"
+    let shares = communicator.allGather(own).map { text in
       let fields = text.split(separator: " ", maxSplits: 4, omittingEmptySubsequences: false)
       return Share(
-        host: String(fields[4]), cores: SystemFile.numbers(inList: fields[3]), threads: Int(fields[0]) ?? 0,
+        host: String(fields[4]), cores: Procfs.numbers(inList: fields[3]), threads: Int(fields[0]) ?? 0,
         coresOfHost: Int(fields[1]) ?? 0, quota: Int(fields[2]).flatMap { $0 > 0 ? $0 : nil })
     }
     return ProcessLayout(shares: shares)
@@ -95,7 +95,7 @@ extension ProcessLayout {
     var lines: [(hosts: [String], ranks: [Int], shape: String)] = []
     for (host, ranks) in machines {
       let shares = ranks.map { self.shares[$0] }
-      let sets = shares.map { SystemFile.list(of: $0.cores) }
+      let sets = shares.map { Procfs.list(of: $0.cores) }
       // One set for all means that they are free to move.
       let cores = Set(sets).count == 1 ? sets[0] : sets.joined(separator: " and ")
       let each = ranks.count == 1 ? "" : " each"
@@ -103,7 +103,7 @@ extension ProcessLayout {
       let quota = shares[0].quota.map { ", a quota of \($0)" } ?? ""
       let noun = sets.count == 1 && shares[0].cores.count == 1 ? "core" : "cores"
       let shape = "\(Self.threads(of: shares))\(each), \(noun) \(cores) of \(number)\(quota)"
-      // Ranks are filled machine by machine, or dealt out over them: either way those alike are neighbours here.
+      // Ranks are filled machine by machine, or dealt out over them: either way those alike are neighbors here.
       if let last = lines.last, last.shape == shape, last.ranks.count / last.hosts.count == ranks.count {
         lines[lines.count - 1].hosts.append(host)
         lines[lines.count - 1].ranks += ranks
@@ -116,7 +116,7 @@ extension ProcessLayout {
         line.hosts.count > 2
         ? "\(line.hosts[0]) … \(line.hosts[line.hosts.count - 1]) (\(line.hosts.count) machines)"
         : line.hosts.joined(separator: ", ")
-      let ranks = SystemFile.list(of: line.ranks.sorted())
+      let ranks = Procfs.list(of: line.ranks.sorted())
       return "\(names): \(line.ranks.count == 1 ? "rank" : "ranks") \(ranks), \(line.shape)"
     }
   }

@@ -8,9 +8,9 @@ import Glibc
 package enum Processors {
   /// Numbers of the processors in this thread's affinity mask that are running, ascending.
   package static func available() -> [Int] {
-    let online = SystemFile.list(in: "/sys/devices/system/cpu/online") ?? []
+    let online = Procfs.list(in: "/sys/devices/system/cpu/online") ?? []
     let allowed =
-      SystemFile.firstLine(of: "/proc/thread-self/status", after: "Cpus_allowed_list:").map(SystemFile.numbers(inList:))
+      Procfs.firstLine(of: "/proc/thread-self/status", after: "Cpus_allowed_list:").map(Procfs.numbers(inList:))
       ?? online
     let available = online.isEmpty ? allowed : Set(allowed).intersection(online).sorted()
     return available.isEmpty ? Array(0..<max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) : available

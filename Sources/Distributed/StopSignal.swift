@@ -8,7 +8,7 @@ import Synchronization
 /// SIGTERM and SIGINT it kills them a second later, so that launch scripts should send it SIGUSR1 in their place.
 package struct StopSignal: Sendable {
   /// Exit status of a run that was saved and can be resumed.
-  package static var tryAgain: Int32 { 75 }
+  package static var temporaryFailure: Int32 { 75 }
   /// Exit status of a run that the user interrupted.
   package static var interrupted: Int32 { 130 }
 
@@ -31,7 +31,7 @@ package struct StopSignal: Sendable {
         _exit(StopSignal.interrupted)
       }
       _ = firstStatus.compareExchange(
-        expected: 0, desired: signal == SIGINT ? StopSignal.interrupted : StopSignal.tryAgain, ordering: .relaxed)
+        expected: 0, desired: signal == SIGINT ? StopSignal.interrupted : StopSignal.temporaryFailure, ordering: .relaxed)
     }
     action.sa_flags = SA_RESTART
     // Who started the process may have blocked them.

@@ -32,14 +32,14 @@ package struct Topology: Equatable {
   /// - Parameter root: the folder in which the kernel describes the machine.
   package init(root: String = "/sys/devices/system", available: [Int] = Processors.available()) {
     var nodes: [Int: Int] = [:]
-    for node in SystemFile.list(in: "\(root)/node/online") ?? [] {
-      for processor in SystemFile.list(in: "\(root)/node/node\(node)/cpulist") ?? [] { nodes[processor] = node }
+    for node in Procfs.list(in: "\(root)/node/online") ?? [] {
+      for processor in Procfs.list(in: "\(root)/node/node\(node)/cpulist") ?? [] { nodes[processor] = node }
     }
     processors = available.map { number in
       let folder = "\(root)/cpu/cpu\(number)"
-      let siblings = SystemFile.list(in: "\(folder)/topology/thread_siblings_list")
-      let cache = (0..<8).first { SystemFile.number(in: "\(folder)/cache/index\($0)/level") == 3 }
-        .flatMap { SystemFile.list(in: "\(folder)/cache/index\($0)/shared_cpu_list")?.min() }
+      let siblings = Procfs.list(in: "\(folder)/topology/thread_siblings_list")
+      let cache = (0..<8).first { Procfs.number(in: "\(folder)/cache/index\($0)/level") == 3 }
+        .flatMap { Procfs.list(in: "\(folder)/cache/index\($0)/shared_cpu_list")?.min() }
       return Processor(number: number, core: siblings?.min() ?? number, cache: cache, node: nodes[number] ?? 0)
     }
   }
@@ -73,16 +73,16 @@ package struct Topology: Equatable {
   private static let leastCores = 4
 
   /// The ranks to start on this machine: one for each group, as far as every rank gets the same number of groups and of
-  /// pictures.
+  /// images.
   ///
   /// - Parameters:
-  ///   - pictures: of a step, or nil where any number of ranks has work.
+  ///   - images: of a step, or nil where any number of ranks has work.
   ///   - quota: processors' worth of time that there is, where it is limited. Less than the cores is shared best by the
   ///     threads of one rank.
-  package func ranks(pictures: Int?, quota: Int? = nil) -> Int {
+  package func ranks(images: Int?, quota: Int? = nil) -> Int {
     let count = groups.1.count
     if let quota, quota < cores.count { return 1 }
-    return pictures.map { Self.commonDivisor(count, $0) } ?? count
+    return images.map { Self.commonDivisor(count, $0) } ?? count
   }
 
   /// The processors of one of `count` ranks on this machine, so that none crosses the border of a group that it need

@@ -1,13 +1,13 @@
 import COpenMPI
 import Tensors
 
-/// Sums arrays over the ranks in the order of `TreeSum`, whatever the size of the array and the number of ranks.
+/// Sums arrays over the ranks in the order of `PairwiseSum`, whatever the size of the array and the number of ranks.
 ///
-/// Every rank ends with the same bits. They are those of a `TreeSum` over one summand a rank; and where each summand is
-/// itself the tree sum over a rank's pictures, and every rank holds the same power of two of them, those of the tree sum
-/// over the pictures of the global batch. MPI_Allreduce promises neither.
+/// Every rank ends with the same bits. They are those of a `PairwiseSum` over one summand a rank; and where each summand is
+/// itself the tree sum over a rank's images, and every rank holds the same power of two of them, those of the tree sum
+/// over the images of the global batch. MPI_Allreduce promises neither.
 package struct TreeAllReduce: Sendable {
-  private let messages: Messages
+  private let messages: PointToPoint
   private let largeCount: Int
   private let pieceCount: Int
   private let spanCount: Int
@@ -20,10 +20,10 @@ package struct TreeAllReduce: Sendable {
   ///     of them stay in a core's cache from their arrival until they are added.)
   ///   - spanCount: floats that are summed at a time, fewer than 2³¹.
   package init(
-    _ communicator: Communicator, patience: Patience? = nil, largeCount: Int = 1 << 14, pieceCount: Int = 1 << 16,
+    _ communicator: Communicator, waitPolicy: WaitPolicy? = nil, largeCount: Int = 1 << 14, pieceCount: Int = 1 << 16,
     spanCount: Int = 1 << 28
   ) {
-    messages = Messages(communicator, patience ?? communicator.patience)
+    messages = PointToPoint(communicator, waitPolicy ?? communicator.waitPolicy)
     self.largeCount = largeCount
     self.pieceCount = pieceCount
     self.spanCount = spanCount
@@ -40,12 +40,12 @@ package struct TreeAllReduce: Sendable {
       if count < max(largeCount, size) {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { scratch in
           guard let scratch = scratch.baseAddress else { return }
-          sumByDoubling(values + start, count: count, scratch: scratch, mpiFloat())
+          recursiveDoubling(values + start, count: count, scratch: scratch, mpiFloat())
         }
       } else if size & (size - 1) == 0 {
-        sumByHalving(values + start, count: count)
+        recursiveHalving(values + start, count: count)
       } else {
-        sumByOwners(values + start, count: count)
+        directExchange(values + start, count: count)
       }
     }
   }
@@ -57,16 +57,16 @@ package struct TreeAllReduce: Sendable {
     values.withUnsafeMutableBufferPointer { values in
       scratch.withUnsafeMutableBufferPointer { scratch in
         guard let start = values.baseAddress, let scratch = scratch.baseAddress else { return }
-        sumByDoubling(start, count: values.count, scratch: scratch, mpiDouble())
+        recursiveDoubling(start, count: values.count, scratch: scratch, mpiDouble())
       }
     }
   }
 
   /// For small arrays, any number of ranks: log₂ rounds, in each of which the whole array travels.
   ///
-  /// Round by round, blocks of 1, 2, 4, … neighbouring ranks that know the sum over their block join in pairs, left and
+  /// Round by round, blocks of 1, 2, 4, … neighboring ranks that know the sum over their block join in pairs, left and
   /// right. The last block may be shorter: then its ranks serve several ranks of the left block each.
-  private func sumByDoubling<Number: BinaryFloatingPoint>(
+  private func recursiveDoubling<Number: BinaryFloatingPoint>(
     _ values: UnsafeMutablePointer<Number>, count: Int, scratch: UnsafeMutablePointer<Number>, _ type: MPI_Datatype?
   ) {
     var width = 1
@@ -95,9 +95,9 @@ package struct TreeAllReduce: Sendable {
 
   /// For large arrays and a power of two of ranks R: two exchanges with a rank at each distance, of 1/2, 1/4, … 1/R.
   ///
-  /// Neighbours exchange halves first: the sums are those of the tree, and ranks on one machine, which are neighbours,
+  /// InterpolationTaps exchange halves first: the sums are those of the tree, and ranks on one machine, which are neighbors,
   /// keep the greatest part of the traffic to themselves.
-  private func sumByHalving(_ values: UnsafeMutablePointer<Float>, count: Int) {
+  private func recursiveHalving(_ values: UnsafeMutablePointer<Float>, count: Int) {
     var kept = 0..<count
     var given: [Range<Int>] = []
     var distance = 1
@@ -161,7 +161,7 @@ package struct TreeAllReduce: Sendable {
 
   /// For large arrays and other numbers of ranks: each rank is sent everybody's summands of the part that it owns, adds
   /// them up and hands out the sum. As much travels as by halving, in more messages.
-  private func sumByOwners(_ values: UnsafeMutablePointer<Float>, count: Int) {
+  private func directExchange(_ values: UnsafeMutablePointer<Float>, count: Int) {
     let starts = (0...size).map { $0 * count / size }
     let own = starts[rank + 1] - starts[rank]
     let summands = Buffer(count: own * size)

@@ -1,24 +1,24 @@
 import Layers
 import Tensors
 
-/// The fusion module (§3.2): what the trunk sees at several ranges, together with the boundaries.
+/// The fusion module (§3.2): what the backbone sees at several ranges, together with the boundaries.
 package struct FeatureFusion {
-  private let near: NormalisedConvolution
-  private let atrous: [NormalisedConvolution]
-  private let pooled: NormalisedConvolution
-  private let shape: NormalisedConvolution
+  private let near: ConvBNReLU
+  private let atrous: [ConvBNReLU]
+  private let pooled: ConvBNReLU
+  private let shape: ConvBNReLU
   private let project: Convolution
   private let fine: Convolution
 
   package init(_ scope: Scope) {
     let convs = scope / "convs"
-    near = NormalisedConvolution(convs / 0 / 0, norm: convs / 0 / 1, from: 2048, to: 256)
+    near = ConvBNReLU(convs / 0 / 0, norm: convs / 0 / 1, from: 2048, to: 256)
     atrous = [12, 24, 36].enumerated().map { index, rate in
-      NormalisedConvolution(
+      ConvBNReLU(
         convs / (index + 1) / 0, norm: convs / (index + 1) / 1, from: 2048, to: 256, kernel: 3, dilation: rate)
     }
-    pooled = NormalisedConvolution(convs / 4 / 1, norm: convs / 4 / 2, from: 2048, to: 256)
-    shape = NormalisedConvolution(scope / "shape_conv" / 0, norm: scope / "shape_conv" / 1, from: 1, to: 256)
+    pooled = ConvBNReLU(convs / 4 / 1, norm: convs / 4 / 2, from: 2048, to: 256)
+    shape = ConvBNReLU(scope / "shape_conv" / 0, norm: scope / "shape_conv" / 1, from: 1, to: 256)
     project = Convolution(scope / "project", from: 6 * 256, to: 256)
     fine = Convolution(scope / "fine", from: 256, to: 48)
   }
@@ -29,14 +29,14 @@ package struct FeatureFusion {
   ///   - attention: of the shape stream, `[N, H, W, 1]`.
   /// - Returns: `[N, ⌈H/4⌉, ⌈W/4⌉, 304]`
   package func callAsFunction(
-    low: Activation, high: Activation, attention: Activation, in pass: Pass
+    low: Activation, high: Activation, attention: Activation, in tape: Tape
   ) -> Activation {
     let parts =
-      [near(high, in: pass)] + atrous.map { $0(high, in: pass) } + [
-        pass.resized(pooled(pass.averaged(high), in: pass), to: high.size, corners: .halfPixel),
-        shape(pass.resized(attention, to: high.size, corners: .aligned), in: pass),
+      [near(high, in: tape)] + atrous.map { $0(high, in: tape) } + [
+        tape.resized(pooled(tape.averaged(high), in: tape), to: high.size, corners: .halfPixel),
+        shape(tape.resized(attention, to: high.size, corners: .aligned), in: tape),
       ]
-    let coarse = pass.resized(project(pass.concatenated(parts), in: pass), to: low.size, corners: .aligned)
-    return pass.concatenated(coarse, fine(low, in: pass))
+    let coarse = tape.resized(project(tape.concatenated(parts), in: tape), to: low.size, corners: .aligned)
+    return tape.concatenated(coarse, fine(low, in: tape))
   }
 }

@@ -9,7 +9,7 @@ package struct JointLoss: Sendable, Equatable {
   package let edge: Double
   package let task: Double
 
-  /// What is minimised: semantic + 20 · edge + task.
+  /// What is minimized: semantic + 20 · edge + task.
   package var total: Double { semantic + Losses.edgeWeight * edge + task }
 
   package init(semantic: Double, edge: Double, task: Double) {
@@ -19,7 +19,7 @@ package struct JointLoss: Sendable, Equatable {
   }
 
   /// The losses of the global batch, the same on every rank. In training the gradients are left with `output`'s traces,
-  /// from where `pass.backward()` goes back.
+  /// from where `tape.backward()` goes back.
   ///
   /// Pixels are counted over all ranks before they divide: however the batch is shared out, the gradients of the ranks
   /// add up to that of the whole.
@@ -29,23 +29,23 @@ package struct JointLoss: Sendable, Equatable {
   ///   - boundary: 1 on boundaries, else 0, `N · H · W`.
   ///   - reduction: the ranks that hold the global batch, whatever batch norm sums over.
   package init(
-    of output: GatedSCNN.Output, target: [UInt8], boundary: [UInt8], over reduction: any BatchReduction = LocalBatch(),
-    in pass: Pass
+    of output: GatedSCNN.Output, target: [UInt8], boundary: [UInt8], over reduction: any CrossReplicaSum = SingleReplica(),
+    in tape: Tape
   ) {
-    var counts = Losses.counts(edge: output.edge.value, target: target, boundary: boundary, on: pass.workers)
+    var counts = Losses.counts(edge: output.edge.value, target: target, boundary: boundary, on: tape.workers)
     reduction.sum(&counts)
     var sums: [Double]
-    if pass.mode == .training {
+    if tape.mode == .training {
       let result = Losses.jointLoss(
         logits: output.logits.value, edge: output.edge.value, target: target, boundary: boundary, counts: counts,
-        on: pass.workers)
-      output.logits.trace?.add(result.logitsGradient, on: pass.workers)
-      output.edge.trace?.add(result.edgeGradient, on: pass.workers)
+        on: tape.workers)
+      output.logits.trace?.add(result.logitsGradient, on: tape.workers)
+      output.edge.trace?.add(result.edgeGradient, on: tape.workers)
       sums = result.sums
     } else {
       sums = Losses.value(
         logits: output.logits.value, edge: output.edge.value, target: target, boundary: boundary, counts: counts,
-        on: pass.workers)
+        on: tape.workers)
     }
     reduction.sum(&sums)
     self.init(semantic: sums[0], edge: sums[1], task: sums[2])

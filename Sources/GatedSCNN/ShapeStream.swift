@@ -1,13 +1,13 @@
 import Layers
 import Tensors
 
-/// The shape stream (§3.1): follows boundaries at full resolution and lets the trunk decide which of them matter.
+/// The shape stream (§3.1): follows boundaries at full resolution and lets the backbone decide which of them matter.
 package struct ShapeStream {
   private let stages: [Stage]
   private let toEdge: Convolution
   private let fuse: Convolution
 
-  /// A residual block, a halving of the channels, and the gate by which a stage of the trunk is heard.
+  /// A residual block, a halving of the channels, and the gate by which a stage of the backbone is heard.
   private struct Stage {
     let side: Convolution
     let block: BasicBlock
@@ -15,8 +15,8 @@ package struct ShapeStream {
     let gate: GatedConvolution
     let channels: Int
 
-    func callAsFunction(_ x: Activation, side: Activation, in pass: Pass) -> Activation {
-      gate(narrow(block(x, in: pass), in: pass), by: side, in: pass)
+    func callAsFunction(_ x: Activation, side: Activation, in tape: Tape) -> Activation {
+      gate(narrow(block(x, in: tape), in: tape), by: side, in: tape)
     }
   }
 
@@ -37,50 +37,50 @@ package struct ShapeStream {
   }
 
   /// - Parameters:
-  ///   - features: of the trunk; taken over, so that in evaluation each is let go as soon as it has been heard.
-  ///   - canny: edges of the picture, 0 or 1, `[N, H, W, 1]`.
+  ///   - features: of the backbone; taken over, so that in evaluation each is let go as soon as it has been heard.
+  ///   - canny: edges of the image, 0 or 1, `[N, H, W, 1]`.
   /// - Returns: the probability of a boundary and the attention that fusion uses, both `[N, H, W, 1]`.
   package func callAsFunction(
-    _ features: consuming ResNet.Features, canny: Activation, in pass: Pass
+    _ features: consuming ResNet.Features, canny: Activation, in tape: Tape
   ) -> (edge: Activation, attention: Activation) {
-    let sides = sides(of: features, in: pass)
-    var rows = Self.rows(of: features.stem, resizedTo: canny.size, in: pass)
+    let sides = sides(of: features, in: tape)
+    var rows = Self.rows(of: features.stem, resizedTo: canny.size, in: tape)
     _ = consume features
     for (stage, side) in zip(stages, sides) {
-      let side = pass.resized(side, to: canny.size, corners: .aligned)
-      let output = pass.inBands(of: canny.shape.with(channels: stage.channels)) { band in
-        stage(rows(band), side: pass.cut(band, of: side), in: pass)
+      let side = tape.resized(side, to: canny.size, corners: .aligned)
+      let output = tape.inRowTiles(of: canny.shape.with(channels: stage.channels)) { band in
+        stage(rows(band), side: tape.cut(band, of: side), in: tape)
       }
-      rows = { pass.cut($0, of: output) }
+      rows = { tape.cut($0, of: output) }
     }
-    let edge = pass.sigmoid(toEdge(rows(0..<canny.size.height), in: pass))
-    return (edge, pass.sigmoid(fuse(pass.concatenated(edge, canny), in: pass)))
+    let edge = tape.sigmoid(toEdge(rows(0..<canny.size.height), in: tape))
+    return (edge, tape.sigmoid(fuse(tape.concatenated(edge, canny), in: tape)))
   }
 
-  /// What each stage of the trunk has to say, `[N, ⌈H/8⌉, ⌈W/8⌉, 1]`.
-  private func sides(of features: ResNet.Features, in pass: Pass) -> [Activation] {
-    zip(stages, [features.res2, features.res3, features.res4]).map { stage, tap in stage.side(tap, in: pass) }
+  /// What each stage of the backbone has to say, `[N, ⌈H/8⌉, ⌈W/8⌉, 1]`.
+  private func sides(of features: ResNet.Features, in tape: Tape) -> [Activation] {
+    zip(stages, [features.res2, features.res3, features.res4]).map { stage, tap in stage.side(tap, in: tape) }
   }
 
-  /// Makes some rows of the trunk's first features at the size of the picture.
-  private static func rows(of stem: Activation, resizedTo size: Size, in pass: Pass) -> (Range<Int>) -> Activation {
-    { rows in pass.resized(stem, to: size, corners: .aligned, rows: rows) }
+  /// Makes some rows of the backbone's first features at the size of the image.
+  private static func rows(of stem: Activation, resizedTo size: Size, in tape: Tape) -> (Range<Int>) -> Activation {
+    { rows in tape.resized(stem, to: size, corners: .aligned, rows: rows) }
   }
 }
 
 /// Two 3×3 convolutions and their input again.
 struct BasicBlock {
-  private let first: NormalisedConvolution
-  private let second: NormalisedConvolution
+  private let first: ConvBNReLU
+  private let second: ConvBNReLU
 
   init(_ scope: Scope, channels: Int) {
-    first = NormalisedConvolution(
+    first = ConvBNReLU(
       scope / "conv1", norm: scope / "bn1", from: channels, to: channels, kernel: 3)
-    second = NormalisedConvolution(
+    second = ConvBNReLU(
       scope / "conv2", norm: scope / "bn2", from: channels, to: channels, kernel: 3)
   }
 
-  func callAsFunction(_ x: Activation, in pass: Pass) -> Activation {
-    second(first(x, in: pass), plus: x, remade: true, in: pass)
+  func callAsFunction(_ x: Activation, in tape: Tape) -> Activation {
+    second(first(x, in: tape), plus: x, recompute: true, in: tape)
   }
 }

@@ -7,10 +7,10 @@ package enum Accumulation {
     precondition(a.shape == b.shape)
     let count = a.shape.count
     let block = 32_768
-    workers.run((count + block - 1) / block) { task, _ in
+    workers.parallelFor((count + block - 1) / block) { task, _ in
       // The last vector may overhang into the spare floats of both buffers.
       let first = task * block
-      loops.add(b.start + first, to: a.start + first, count: min(block, count - first))
+      microkernels.add(b.start + first, to: a.start + first, count: min(block, count - first))
     }
   }
 }

@@ -5,18 +5,18 @@ import Tensors
 ///     y = max(0, z · scale + shift + residual)
 ///
 /// Statistics go out as sums in double precision, so that ranks can add theirs between the two halves of each
-/// direction. The way back is in `BatchNormGradient.swift`.
-package enum BatchNorm {
-  /// Floats of a task: a few tasks fit the caches, and each is worth its start.
+/// direction. The backward pass is in `BatchNormGradient.swift`.
+package enum BatchNormKernel {
+  /// FloatSlice of a task: a few tasks fit the caches, and each is worth its start.
   private static let block = 32_768
 
-  /// Each channel's sum of values, then each channel's sum of squares, `[2C]`, over the pictures of this rank.
+  /// Each channel's sum of values, then each channel's sum of squares, `[2C]`, over the images of this rank.
   ///
   /// - Parameter z: `[N, H, W, C]`
   package static func sums(_ z: Tensor, on workers: WorkerPool) -> [Double] {
     let width = ChannelSums.width(z.shape)
-    return TreeSum.total(
-      ChannelSums.perPicture(z.shape, quantities: 2, scratch: 4 * width, on: workers) { run, sums, scratch in
+    return PairwiseSum.total(
+      ChannelSums.perImage(z.shape, quantities: 2, scratch: 4 * width, on: workers) { run, sums, scratch in
         // Deviations from the first pixel are summed, not the values: where the mean is far from zero, the squares of
         // the values would leave no digits for the variance.
         let pivot = scratch
@@ -29,10 +29,10 @@ package enum BatchNorm {
           sum.store(Vector(), c)
           squares.store(Vector(), c)
         }
-        loops.addDeviations(values, rows: run.rows, width: width, from: pivot, to: sum, squares)
+        microkernels.addDeviations(values, rows: run.rows, width: width, from: pivot, to: sum, squares)
         if run.rest > 0 {
           run.copyRest(of: z, filler: pivot[0], to: rest)
-          loops.addDeviations(rest, rows: 1, width: width, from: pivot, to: sum, squares)
+          microkernels.addDeviations(rest, rows: 1, width: width, from: pivot, to: sum, squares)
         }
         let fullRows = Double(run.rows)
         for c in 0..<width {
@@ -46,23 +46,23 @@ package enum BatchNorm {
       })
   }
 
-  /// `z · scale + shift`, plus `residual`, and no less than zero where `rectify` says so.
+  /// `z · scale + shift`, plus `residual`, and no less than zero where `relu` says so.
   ///
   /// - Parameters:
   ///   - z: `[N, H, W, C]`
   ///   - residual: the shortcut, of the same shape.
   ///   - inPlace: whether the result takes the memory of `z`, which nobody may read as `z` afterwards.
   package static func apply(
-    _ normaliser: Normaliser, to z: Tensor, plus residual: Tensor? = nil, rectify: Bool, inPlace: Bool = false,
+    _ normalizer: Normalizer, to z: Tensor, plus residual: Tensor? = nil, relu: Bool, inPlace: Bool = false,
     on workers: WorkerPool
   ) -> Tensor {
-    precondition(normaliser.channels == z.shape.channels && residual.map { $0.shape == z.shape } ?? true)
+    precondition(normalizer.channels == z.shape.channels && residual.map { $0.shape == z.shape } ?? true)
     let y = inPlace ? z : Tensor(z.shape)
-    let streaming = !inPlace && y.isStreamed
+    let streaming = !inPlace && y.usesNonTemporalStores
     forEachBlock(of: z.shape, on: workers) { first, rows, width in
-      loops.normalise(
-        z.start + first, rows: rows, width: width, scale: normaliser.scale.start, shift: normaliser.shift.start,
-        residual: residual.map { UnsafePointer($0.start + first) }, rectify: rectify, into: y.start + first,
+      microkernels.normalize(
+        z.start + first, rows: rows, width: width, scale: normalizer.scale.start, shift: normalizer.shift.start,
+        residual: residual.map { UnsafePointer($0.start + first) }, relu: relu, into: y.start + first,
         streaming: streaming)
     }
     return y
@@ -76,7 +76,7 @@ package enum BatchNorm {
     let width = ChannelSums.width(shape)
     let rows = (shape.count + width - 1) / width
     let blockRows = max(1, block / width)
-    workers.run((rows + blockRows - 1) / blockRows) { task, _ in
+    workers.parallelFor((rows + blockRows - 1) / blockRows) { task, _ in
       body(task * blockRows * width, min(blockRows, rows - task * blockRows), width)
     }
   }

@@ -1,11 +1,11 @@
-import Loops
+import Microkernels
 import Tensors
 
-/// The way back through batch norm. With g the gradient of what the normalisation alone gives, that of y where ReLU
-/// let it through, x̂ the normalised values and M their number a channel:
+/// The backward pass through batch norm. With g the gradient of what the normalization alone gives, that of y where ReLU
+/// let it through, x̂ the normalized values and M their number a channel:
 ///
 ///     dβ = Σ g        dγ = Σ g · x̂        dz = scale · (g − dβ / M − x̂ · dγ / M)
-extension BatchNorm {
+extension BatchNormKernel {
   /// What ReLU let through.
   package enum Rectification: Sendable {
     /// There was no ReLU, or the gradient has been masked already.
@@ -25,21 +25,21 @@ extension BatchNorm {
     }
   }
 
-  /// Sums over the pictures of this rank.
+  /// Sums over the images of this rank.
   package struct GradientSums: Sendable {
-    /// Each channel's Σ g, then each channel's Σ g · x̂, `[2C]`: to be added over the ranks that normalise together.
+    /// Each channel's Σ g, then each channel's Σ g · x̂, `[2C]`: to be added over the ranks that normalize together.
     package let sums: [Double]
-    /// This rank's part of the gradients of γ and β. Rounded picture by picture and joined in single precision, as
-    /// ranks join theirs: the same pictures on more ranks give the same bits.
-    package let gamma: Floats
-    package let beta: Floats
+    /// This rank's part of the gradients of γ and β. Rounded image by image and joined in single precision, as
+    /// ranks join theirs: the same images on more ranks give the same bits.
+    package let gamma: FloatSlice
+    package let beta: FloatSlice
 
-    fileprivate init(_ pictures: [[Double]], channels: Int) {
-      sums = TreeSum.total(pictures)
-      gamma = Floats(count: channels)
-      beta = Floats(count: channels)
-      ChannelSums.joined(pictures.map { Array($0[..<channels]) }, into: beta)
-      ChannelSums.joined(pictures.map { Array($0[channels...]) }, into: gamma)
+    fileprivate init(_ images: [[Double]], channels: Int) {
+      sums = PairwiseSum.total(images)
+      gamma = FloatSlice(count: channels)
+      beta = FloatSlice(count: channels)
+      ChannelSums.joined(images.map { Array($0[..<channels]) }, into: beta)
+      ChannelSums.joined(images.map { Array($0[channels...]) }, into: gamma)
     }
   }
 
@@ -47,12 +47,12 @@ extension BatchNorm {
   ///
   /// - Parameters:
   ///   - dy: gradient of the output, `[N, H, W, C]`.
-  ///   - z: what was normalised, of the same shape.
+  ///   - z: what was normalized, of the same shape.
   package static func gradientSums(
-    _ dy: Tensor, _ z: Tensor, _ normaliser: Normaliser, _ rectification: Rectification, on workers: WorkerPool
+    _ dy: Tensor, _ z: Tensor, _ normalizer: Normalizer, _ rectification: Rectification, on workers: WorkerPool
   ) -> GradientSums {
-    precondition(dy.shape == z.shape && normaliser.channels == z.shape.channels)
-    return gradientSums(dy, z, normaliser, rectification, masked: nil, on: workers)
+    precondition(dy.shape == z.shape && normalizer.channels == z.shape.channels)
+    return gradientSums(dy, z, normalizer, rectification, masked: nil, on: workers)
   }
 
   /// The gradient masked by the output y of a ReLU that followed the sum with a shortcut (it is the gradient of the
@@ -60,16 +60,16 @@ extension BatchNorm {
   ///
   /// - Parameter inPlace: whether the masked gradient takes the memory of `dy`.
   package static func maskedGradientSums(
-    _ dy: Tensor, output y: Tensor, _ z: Tensor, _ normaliser: Normaliser, inPlace: Bool = false,
+    _ dy: Tensor, output y: Tensor, _ z: Tensor, _ normalizer: Normalizer, inPlace: Bool = false,
     on workers: WorkerPool
   ) -> (masked: Tensor, sums: GradientSums) {
-    precondition(dy.shape == z.shape && y.shape == z.shape && normaliser.channels == z.shape.channels)
+    precondition(dy.shape == z.shape && y.shape == z.shape && normalizer.channels == z.shape.channels)
     if z.shape.channels == 1 {
       let masked = masked(dy, output: y, inPlace: inPlace, on: workers)
-      return (masked, gradientSums(masked, z, normaliser, .none, masked: nil, on: workers))
+      return (masked, gradientSums(masked, z, normalizer, .none, masked: nil, on: workers))
     }
     let masked = inPlace ? dy : Tensor(dy.shape)
-    return (masked, gradientSums(dy, z, normaliser, .output(y), masked: masked, on: workers))
+    return (masked, gradientSums(dy, z, normalizer, .output(y), masked: masked, on: workers))
   }
 
   /// `dy` where y is positive, zero elsewhere.
@@ -79,7 +79,7 @@ extension BatchNorm {
     precondition(dy.shape == y.shape)
     let masked = inPlace ? dy : Tensor(dy.shape)
     forEachBlock(of: dy.shape, on: workers) { first, rows, width in
-      loops.mask(dy.start + first, where: y.start + first, into: masked.start + first, count: rows * width)
+      microkernels.mask(dy.start + first, where: y.start + first, into: masked.start + first, count: rows * width)
     }
     return masked
   }
@@ -87,30 +87,30 @@ extension BatchNorm {
   /// The gradient of z.
   ///
   /// - Parameters:
-  ///   - sums: those of `gradientSums`, over all ranks that normalise together.
+  ///   - sums: those of `gradientSums`, over all ranks that normalize together.
   ///   - count: values a channel, over the same ranks.
   ///   - inPlace: whether the result takes the memory of `dy`.
   package static func inputGradient(
-    _ dy: Tensor, _ z: Tensor, _ normaliser: Normaliser, sums: [Double], count: Double,
+    _ dy: Tensor, _ z: Tensor, _ normalizer: Normalizer, sums: [Double], count: Double,
     _ rectification: Rectification, inPlace: Bool = false, on workers: WorkerPool
   ) -> Tensor {
-    let channels = normaliser.channels
+    let channels = normalizer.channels
     precondition(dy.shape == z.shape && channels == z.shape.channels && sums.count == 2 * channels)
     // dz = scale · g + slope · (z − mean) + offset
     var slopes = [Double](), offsets = [Double]()
     for c in 0..<channels {
-      let scale = Double(normaliser.scale[c])
-      let slope = -scale * sums[channels + c] / count * normaliser.inverseDeviation[c]
+      let scale = Double(normalizer.scale[c])
+      let slope = -scale * sums[channels + c] / count * normalizer.inverseDeviation[c]
       slopes.append(slope)
       // The last term makes up for the rounding of the mean.
-      offsets.append(-scale * sums[c] / count + slope * (Double(normaliser.mean[c]) - normaliser.batchMean[c]))
+      offsets.append(-scale * sums[c] / count + slope * (Double(normalizer.mean[c]) - normalizer.batchMean[c]))
     }
-    let slopeRow = Normaliser.row(slopes)
-    let offsetRow = Normaliser.row(offsets)
+    let slopeRow = Normalizer.row(slopes)
+    let offsetRow = Normalizer.row(offsets)
     let dz = inPlace ? dy : Tensor(dy.shape)
     forEachBlock(of: z.shape, on: workers) { first, rows, width in
-      loops.normaliserGradient(
-        dy.start + first, z.start + first, rows: rows, width: width, normaliser.rows, slope: slopeRow.start,
+      microkernels.normalizerGradient(
+        dy.start + first, z.start + first, rows: rows, width: width, normalizer.rows, slope: slopeRow.start,
         offset: offsetRow.start, mask: rectification.mask { $0.start + first }, into: dz.start + first)
     }
     return dz
@@ -118,20 +118,20 @@ extension BatchNorm {
 
   /// Where `masked` is given (not for planes), the masked gradient is written to it.
   private static func gradientSums(
-    _ dy: Tensor, _ z: Tensor, _ normaliser: Normaliser, _ rectification: Rectification, masked: Tensor?,
+    _ dy: Tensor, _ z: Tensor, _ normalizer: Normalizer, _ rectification: Rectification, masked: Tensor?,
     on workers: WorkerPool
   ) -> GradientSums {
     let width = ChannelSums.width(z.shape)
-    let channels = normaliser.channels
-    let rows = ChannelSums.perPicture(z.shape, quantities: 2, scratch: 2 * width + 24, on: workers) {
+    let channels = normalizer.channels
+    let rows = ChannelSums.perImage(z.shape, quantities: 2, scratch: 2 * width + 24, on: workers) {
       run, sums, scratch in
       let sum = scratch
       let product = scratch + width
       for c in stride(from: 0, to: 2 * width, by: 8) { scratch.store(Vector(), c) }
       var mask = rectification.mask { run.start(in: $0) }
       if let masked, case .output(let y) = mask { mask = .outputWriting(y, to: run.start(in: masked)) }
-      loops.addGradients(
-        run.start(in: dy), run.start(in: z), rows: run.rows, width: width, normaliser.rows, mask: mask, to: sum, product
+      microkernels.addGradients(
+        run.start(in: dy), run.start(in: z), rows: run.rows, width: width, normalizer.rows, mask: mask, to: sum, product
       )
       if run.rest > 0 {
         // The gradient is zero beyond the plane, whatever passes there.
@@ -142,8 +142,8 @@ extension BatchNorm {
           run.copyRest(of: output, filler: 0, to: restOutput)
           return restOutput
         }
-        loops.addGradients(
-          restGradients, restValues, rows: 1, width: width, normaliser.rows, mask: restMask, to: sum, product)
+        microkernels.addGradients(
+          restGradients, restValues, rows: 1, width: width, normalizer.rows, mask: restMask, to: sum, product)
       }
 
       for c in 0..<width {
@@ -152,14 +152,14 @@ extension BatchNorm {
       }
     }
     // From sums about the rounded mean to sums of x̂.
-    let pictures = rows.map { row in
+    let images = rows.map { row in
       var row = row
       for c in 0..<channels {
-        let centred = row[channels + c] + (Double(normaliser.mean[c]) - normaliser.batchMean[c]) * row[c]
-        row[channels + c] = centred * normaliser.inverseDeviation[c]
+        let centerd = row[channels + c] + (Double(normalizer.mean[c]) - normalizer.batchMean[c]) * row[c]
+        row[channels + c] = centerd * normalizer.inverseDeviation[c]
       }
       return row
     }
-    return GradientSums(pictures, channels: channels)
+    return GradientSums(images, channels: channels)
   }
 }

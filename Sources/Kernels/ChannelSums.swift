@@ -1,11 +1,11 @@
 import Tensors
 
-/// Sums over the pixels of each picture, a number a channel, in double precision.
+/// Sums over the pixels of each image, a number a channel, in double precision.
 ///
 /// Short runs of pixels are summed in single precision, eight channels at a time, and their sums in double: fast, and
 /// as exact as the data. A plane of one channel is read as rows of eight pixels whose lanes are summed at the end.
 enum ChannelSums {
-  /// A run of pixels of one picture as a kernel meets it: `rows` of `width` floats (a multiple of 8).
+  /// A run of pixels of one image as a kernel meets it: `rows` of `width` floats (a multiple of 8).
   struct Run {
     /// The first pixel, counted over the batch.
     let firstPixel: Int
@@ -28,32 +28,32 @@ enum ChannelSums {
     }
   }
 
-  /// Floats of a kernel's row for tensors of this shape.
+  /// FloatSlice of a kernel's row for tensors of this shape.
   static func width(_ shape: Shape) -> Int { shape.channels == 1 ? 8 : shape.stride }
 
-  /// Sums `quantities` numbers a channel over the pixels of each picture.
+  /// Sums `quantities` numbers a channel over the pixels of each image.
   ///
   /// - Parameters:
   ///   - scratch: floats that `body` needs for itself.
   ///   - body: adds the sums of a run to `sums`, `[quantities][width]`.
-  /// - Returns: for each picture `[quantities][channels]`, flattened.
-  static func perPicture(
+  /// - Returns: for each image `[quantities][channels]`, flattened.
+  static func perImage(
     _ shape: Shape, quantities: Int, scratch: Int, on workers: WorkerPool,
     body: (_ run: Run, _ sums: UnsafeMutablePointer<Double>, _ scratch: UnsafeMutablePointer<Float>) -> Void
   ) -> [[Double]] {
-    let pixels = shape.pixelsPerPicture
+    let pixels = shape.pixelsPerImage
     let width = width(shape)
     let perRow = shape.channels == 1 ? 8 : 1
     let runPixels = min(1024, max(32, 65_536 / width)) * perRow
     let segments = max(1, min(32, (pixels + runPixels - 1) / runPixels))
     let count = quantities * width
-    let parts = UnsafeMutablePointer<Double>.allocate(capacity: shape.pictures * segments * count)
+    let parts = UnsafeMutablePointer<Double>.allocate(capacity: shape.images * segments * count)
     defer { parts.deallocate() }
-    parts.initialize(repeating: 0, count: shape.pictures * segments * count)
+    parts.initialize(repeating: 0, count: shape.images * segments * count)
     let scratchFloats = Buffer(count: workers.threads * scratch)
 
-    workers.run(shape.pictures * segments) { task, worker in
-      let picture = task / segments
+    workers.parallelFor(shape.images * segments) { task, worker in
+      let image = task / segments
       // Segments begin at whole rows of a plane.
       let rows = (pixels + perRow - 1) / perRow
       let begin = rows * (task % segments) / segments * perRow
@@ -61,13 +61,13 @@ enum ChannelSums {
       for first in stride(from: begin, to: end, by: runPixels) {
         let count = min(runPixels, end - first)
         let run = Run(
-          firstPixel: picture * pixels + first, rows: count / perRow, width: width, rest: count % perRow)
+          firstPixel: image * pixels + first, rows: count / perRow, width: width, rest: count % perRow)
         body(run, parts + task * quantities * width, scratchFloats.start + worker * scratch)
       }
     }
 
-    return (0..<shape.pictures).map { picture in
-      let first = parts + picture * segments * count
+    return (0..<shape.images).map { image in
+      let first = parts + image * segments * count
       for segment in 1..<max(1, segments) {
         for i in 0..<count { first[i] += first[segment * count + i] }
       }
@@ -80,26 +80,26 @@ enum ChannelSums {
     }
   }
 
-  /// The sums of a tensor's values, `[picture][channel]`.
+  /// The sums of a tensor's values, `[image][channel]`.
   static func ofValues(_ tensor: Tensor, on workers: WorkerPool) -> [[Double]] {
     let width = width(tensor.shape)
-    return perPicture(tensor.shape, quantities: 1, scratch: width + 8, on: workers) { run, sums, scratch in
+    return perImage(tensor.shape, quantities: 1, scratch: width + 8, on: workers) { run, sums, scratch in
       let rest = scratch + width
       for c in stride(from: 0, to: width, by: 8) { scratch.store(Vector(), c) }
-      loops.addRows(run.start(in: tensor), rows: run.rows, width: width, to: scratch)
+      microkernels.addRows(run.start(in: tensor), rows: run.rows, width: width, to: scratch)
       if run.rest > 0 {
         run.copyRest(of: tensor, filler: 0, to: rest)
-        loops.addRows(rest, rows: 1, width: width, to: scratch)
+        microkernels.addRows(rest, rows: 1, width: width, to: scratch)
       }
       for c in 0..<width { sums[c] += Double(scratch[c]) }
     }
   }
 
-  /// Rounds the sums of each picture to single precision and joins the pictures as `TreeSum` does: what ranks that
-  /// hold a picture each arrive at.
-  static func joined(_ pictures: [[Double]], into target: Floats) {
-    var tree = TreeSum(count: target.count)
-    for sums in pictures { tree.add(Floats(sums.map { Float($0) })) }
+  /// Rounds the sums of each image to single precision and joins the images as `PairwiseSum` does: what ranks that
+  /// hold an image each arrive at.
+  static func joined(_ images: [[Double]], into target: FloatSlice) {
+    var tree = PairwiseSum(count: target.count)
+    for sums in images { tree.add(FloatSlice(sums.map { Float($0) })) }
     let total = tree.total()
     for channel in 0..<target.count { target[channel] = total[channel] }
   }

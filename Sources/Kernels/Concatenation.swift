@@ -24,7 +24,7 @@ package enum Concatenation {
     return joined
   }
 
-  /// The way back: cuts a gradient into those of the parts.
+  /// The backward pass: cuts a gradient into those of the parts.
   ///
   /// - Parameter channels: C₁, C₂, … of the parts.
   package static func split(_ dy: Tensor, into channels: [Int], on workers: WorkerPool) -> [Tensor] {
@@ -46,7 +46,7 @@ package enum Concatenation {
   /// Runs of pixels of about 16 KiB, so that a pixel's parts meet in cache.
   private static func overBlocks(of shape: Shape, on workers: WorkerPool, _ body: (Range<Int>) -> Void) {
     let grain = max(16, (1 << 12) / shape.stride)
-    workers.run((shape.pixels + grain - 1) / grain) { task, _ in
+    workers.parallelFor((shape.pixels + grain - 1) / grain) { task, _ in
       body(task * grain..<min(shape.pixels, (task + 1) * grain))
     }
   }

@@ -1,4 +1,4 @@
-import Loops
+import Microkernels
 import Tensors
 
 /// What a convolution does to its result while that is still in the cache, `max(0, y + bias + residual)`: in evaluation,
@@ -6,25 +6,25 @@ import Tensors
 package struct Ending {
   private let bias: Buffer?
   private let residual: Tensor?
-  private let rectify: Bool
+  private let relu: Bool
 
   /// - Parameters:
   ///   - bias: a number a channel of the result.
   ///   - residual: of the shape of the result.
-  package init?(bias: Floats?, residual: Tensor? = nil, rectify: Bool = false) {
-    if bias == nil && residual == nil && !rectify { return nil }
+  package init?(bias: FloatSlice?, residual: Tensor? = nil, relu: Bool = false) {
+    if bias == nil && residual == nil && !relu { return nil }
     self.bias = bias.map { paddedCopy($0, count: ($0.count + 7) & ~7) }
     self.residual = residual
-    self.rectify = rectify
+    self.relu = relu
   }
 
   /// For the part of the result that begins at a float of it, whose channel is `channel`.
   func from(float offset: Int, channel: Int = 0) -> Finish {
     Finish(
       bias: bias.map { UnsafePointer($0.start + channel) }, residual: residual.map { UnsafePointer($0.start + offset) },
-      rectify: rectify)
+      relu: relu)
   }
 
-  /// For picture `index` of the result.
-  func picture(_ index: Int) -> Finish { from(float: residual.map { $0.picture(index) - $0.start } ?? 0) }
+  /// For image `index` of the result.
+  func image(_ index: Int) -> Finish { from(float: residual.map { $0.image(index) - $0.start } ?? 0) }
 }

@@ -14,7 +14,7 @@ package enum Gating {
     let stride = feature.shape.stride
     let y = Tensor(feature.shape)
     overRuns(of: feature.shape, on: workers) { first, count in
-      loops.gate(
+      microkernels.gate(
         feature.start + first * stride, rows: count, width: stride, by: attention.start + first,
         into: y.start + first * stride)
     }
@@ -31,7 +31,7 @@ package enum Gating {
     let ofFeature = Tensor(feature.shape)
     let ofAttention = Tensor(attention.shape)
     overRuns(of: feature.shape, on: workers) { first, count in
-      loops.gateGradient(
+      microkernels.gateGradient(
         dy.start + first * stride, feature.start + first * stride, rows: count, width: stride,
         by: attention.start + first, feature: ofFeature.start + first * stride, attention: ofAttention.start + first)
     }
@@ -43,7 +43,7 @@ package enum Gating {
   }
 
   private static func overRuns(of shape: Shape, on workers: WorkerPool, _ body: (_ first: Int, _ count: Int) -> Void) {
-    workers.run((shape.pixels + grain - 1) / grain) { task, _ in
+    workers.parallelFor((shape.pixels + grain - 1) / grain) { task, _ in
       body(task * grain, min(grain, shape.pixels - task * grain))
     }
   }

@@ -12,14 +12,14 @@ package enum GradientDescent {
   ///   - gradients: g, left as it is.
   ///   - velocities: v, changed.
   package static func step(
-    _ values: Floats, gradients: Floats, velocities: Floats, rate: Float, momentum: Float, decay: Float,
+    _ values: FloatSlice, gradients: FloatSlice, velocities: FloatSlice, rate: Float, momentum: Float, decay: Float,
     on workers: WorkerPool
   ) {
     precondition(values.count == gradients.count && values.count == velocities.count)
     let (w, g, v, count) = (values.start, gradients.start, velocities.start, values.count)
-    workers.run((count + grain - 1) / grain) { task, _ in
+    workers.parallelFor((count + grain - 1) / grain) { task, _ in
       let first = task * grain
-      loops.descend(
+      microkernels.sgdStep(
         w + first, g + first, v + first, count: min(grain, count - first), rate: rate, momentum: momentum, decay: decay)
     }
   }

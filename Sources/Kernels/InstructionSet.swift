@@ -1,10 +1,10 @@
 import Glibc
-import Loops
-import LoopsPlain
+import Microkernels
+import MicrokernelsPlain
 
 #if arch(x86_64)
-  import LoopsAVX2
-  import LoopsAVX512
+  import MicrokernelsAVX2
+  import MicrokernelsAVX512
 #endif
 
 /// The instruction sets for which the inner loops are compiled.
@@ -31,16 +31,16 @@ package enum InstructionSet: String, CaseIterable, Sendable {
   package static let chosen: InstructionSet = {
     let named = getenv(variable).flatMap { InstructionSet(rawValue: String(cString: $0)) }
     let chosen = supported.last { named == nil || $0 == named } ?? .plain
-    chosen.loops.prepare()
+    chosen.microkernels.prepare()
     return chosen
   }()
 
-  package var loops: any LoopSet.Type {
+  package var microkernels: any MicrokernelSet.Type {
     switch self {
-    case .plain: LoopsPlain.Compiled.self
+    case .plain: MicrokernelsPlain.Backend.self
     #if arch(x86_64)
-      case .avx2: LoopsAVX2.Compiled.self
-      case .avx512: LoopsAVX512.Compiled.self
+      case .avx2: MicrokernelsAVX2.Backend.self
+      case .avx512: MicrokernelsAVX512.Backend.self
     #endif
     }
   }
@@ -72,4 +72,4 @@ package enum InstructionSet: String, CaseIterable, Sendable {
 }
 
 /// The inner loops for this processor.
-package let loops: any LoopSet.Type = InstructionSet.chosen.loops
+package let microkernels: any MicrokernelSet.Type = InstructionSet.chosen.microkernels

@@ -2,12 +2,12 @@ import Tensors
 
 /// Bilinear interpolation between sizes, as PyTorch's `F.interpolate(mode="bilinear")`.
 ///
-/// Each output pixel mixes two neighbouring rows and two neighbouring columns: `y = A · x · Bᵀ` channel by channel, with
-/// matrices of two weights a row. The way back is `dx = Aᵀ · dy · B`, where each input pixel gathers what it gave.
+/// Each output pixel mixes two neighboring rows and two neighboring columns: `y = A · x · Bᵀ` channel by channel, with
+/// matrices of two weights a row. The backward pass is `dx = Aᵀ · dy · B`, where each input pixel gathers what it gave.
 package enum Interpolation {
   /// Which points of input and output lie on each other.
   package enum Corners: Sendable {
-    /// The centres of the corner pixels (`align_corners=True`).
+    /// The centers of the corner pixels (`align_corners=True`).
     case aligned
     /// The outer corners of the corner pixels (`align_corners=False`).
     case halfPixel
@@ -24,15 +24,15 @@ package enum Interpolation {
     let wanted = wanted ?? 0..<size.height
     precondition(wanted.lowerBound >= 0 && wanted.upperBound <= size.height)
     let y = Tensor(shape.with(size: Size(wanted.count, size.width)))
-    let rows = Neighbours(of: size.height, among: shape.height, corners)
-    let columns = Neighbours(of: size.width, among: shape.width, corners)
+    let rows = InterpolationTaps(of: size.height, among: shape.height, corners)
+    let columns = InterpolationTaps(of: size.width, among: shape.width, corners)
     let stride = shape.stride
     let rowFloats = shape.width * stride
     let scratch = Scratch(rowFloats, workers)
-    workers.run(shape.pictures * wanted.count) { task, worker in
-      let (picture, index) = task.quotientAndRemainder(dividingBy: wanted.count)
+    workers.parallelFor(shape.images * wanted.count) { task, worker in
+      let (image, index) = task.quotientAndRemainder(dividingBy: wanted.count)
       let row = wanted.lowerBound + index
-      let input = x.picture(picture)
+      let input = x.image(image)
       let mixed = scratch.row(worker)
       mix(
         input + rows.lower[row] * rowFloats, input + rows.upper[row] * rowFloats, rows.fraction[row], rowFloats,
@@ -65,15 +65,15 @@ package enum Interpolation {
   ) -> Tensor {
     let shape = dy.shape
     let dx = Tensor(shape.with(size: inputSize))
-    let rows = Receivers(of: inputSize.height, Neighbours(of: shape.height, among: inputSize.height, corners))
-    let columns = Receivers(of: inputSize.width, Neighbours(of: shape.width, among: inputSize.width, corners))
+    let rows = TransposedTaps(of: inputSize.height, InterpolationTaps(of: shape.height, among: inputSize.height, corners))
+    let columns = TransposedTaps(of: inputSize.width, InterpolationTaps(of: shape.width, among: inputSize.width, corners))
     let stride = shape.stride
     let rowFloats = shape.width * stride
     let scratch = Scratch(rowFloats, workers)
-    workers.run(shape.pictures * inputSize.height) { task, worker in
-      let (picture, row) = task.quotientAndRemainder(dividingBy: inputSize.height)
+    workers.parallelFor(shape.images * inputSize.height) { task, worker in
+      let (image, row) = task.quotientAndRemainder(dividingBy: inputSize.height)
       let gathered = scratch.row(worker)
-      gather(dy.picture(picture), rows, row, step: rowFloats, count: rowFloats, into: gathered)
+      gather(dy.image(image), rows, row, step: rowFloats, count: rowFloats, into: gathered)
       let output = dx.start + task * inputSize.width * stride
       if stride == 1 {
         for column in 0..<inputSize.width {
@@ -98,24 +98,24 @@ package enum Interpolation {
     _ low: UnsafeMutablePointer<Float>, _ high: UnsafeMutablePointer<Float>, _ fraction: Float, _ count: Int,
     into result: UnsafeMutablePointer<Float>
   ) {
-    loops.mix(low, high, fraction: fraction, into: result, count: count)
+    microkernels.mix(low, high, fraction: fraction, into: result, count: count)
   }
 
   /// The weighted sum of what position `index` gave to, `step` floats from one to the next; `count` floats, rounded up
   /// to whole vectors.
   private static func gather(
-    _ source: UnsafeMutablePointer<Float>, _ receivers: Receivers, _ index: Int, step: Int, count: Int,
+    _ source: UnsafeMutablePointer<Float>, _ receivers: TransposedTaps, _ index: Int, step: Int, count: Int,
     into result: UnsafeMutablePointer<Float>
   ) {
     let begin = receivers.begin[index]
-    loops.gather(
+    microkernels.gather(
       source + receivers.first[index] * step, step: step, weights: receivers.weight + begin,
       terms: receivers.begin[index + 1] - begin, into: result, count: count)
   }
 }
 
 /// Along one axis: the two input positions that each output position mixes, and how far it lies towards the upper.
-private final class Neighbours {
+private final class InterpolationTaps {
   let count: Int
   let lower: UnsafeMutablePointer<Int>
   let upper: UnsafeMutablePointer<Int>
@@ -146,32 +146,32 @@ private final class Neighbours {
   }
 }
 
-/// The transpose of `Neighbours`: the output positions that each input position gave to, which are neighbours of each
+/// The transpose of `InterpolationTaps`: the output positions that each input position gave to, which are neighbors of each
 /// other, and the weights it gave with.
-private final class Receivers {
+private final class TransposedTaps {
   /// The first output position, by input position.
   let first: UnsafeMutablePointer<Int>
   /// Where in `weight` the weights of an input position begin; one entry more marks the end.
   let begin: UnsafeMutablePointer<Int>
   let weight: UnsafeMutablePointer<Float>
 
-  init(of inputs: Int, _ neighbours: Neighbours) {
+  init(of inputs: Int, _ neighbors: InterpolationTaps) {
     first = .allocate(capacity: inputs)
     begin = .allocate(capacity: inputs + 1)
-    weight = .allocate(capacity: 2 * neighbours.count)
+    weight = .allocate(capacity: 2 * neighbors.count)
     var used = 0
     var next = 0
     for input in 0..<inputs {
-      // Lower neighbours never fall from one output to the next: skip those that lie wholly before this input.
-      while next < neighbours.count && neighbours.upper[next] < input { next += 1 }
+      // Lower neighbors never fall from one output to the next: skip those that lie wholly before this input.
+      while next < neighbors.count && neighbors.upper[next] < input { next += 1 }
       first[input] = next
       begin[input] = used
       var output = next
-      while output < neighbours.count && neighbours.lower[output] <= input {
-        let fraction = neighbours.fraction[output]
+      while output < neighbors.count && neighbors.lower[output] <= input {
+        let fraction = neighbors.fraction[output]
         var share: Float = 0
-        if neighbours.lower[output] == input { share += 1 - fraction }
-        if neighbours.upper[output] == input { share += fraction }
+        if neighbors.lower[output] == input { share += 1 - fraction }
+        if neighbors.upper[output] == input { share += fraction }
         weight[used] = share
         used += 1
         output += 1

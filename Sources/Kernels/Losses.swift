@@ -19,7 +19,7 @@ package enum Losses {
   /// What the edge loss counts in the total: semantic + 20 · edge + task.
   package static let edgeWeight = 20.0
 
-  /// The losses of a rank's pictures and their gradients.
+  /// The losses of a rank's images and their gradients.
   package struct Joint {
     /// Semantic, edge and task: this rank's summands of the losses of the global batch.
     package let sums: [Double]
@@ -43,12 +43,12 @@ package enum Losses {
   ) -> [Double] {
     let shape = edge.shape
     precondition(shape.channels == 1 && target.count == shape.pixels && boundary.count == shape.pixels)
-    let rows = shape.pictures * shape.height
+    let rows = shape.images * shape.height
     var perRow = [SIMD4<Int>](repeating: .zero, count: rows)
     perRow.withUnsafeMutableBufferPointer { perRow in
       target.withUnsafeBufferPointer { target in
         boundary.withUnsafeBufferPointer { boundary in
-          workers.run(rows) { row, _ in
+          workers.parallelFor(rows) { row, _ in
             var known = 0
             var onBoundary = 0
             var strong = 0
@@ -99,7 +99,7 @@ package enum Losses {
     precondition(shape.channels > 1 && shape.channels <= Int(ignored) && edge.shape == shape.with(channels: 1))
     precondition(target.count == shape.pixels && boundary.count == shape.pixels && counts.count == 4)
     let scale = Scale(counts)
-    let rows = shape.pictures * shape.height
+    let rows = shape.images * shape.height
     let width = shape.width
     let scratch = Buffer(count: workers.threads * 2 * (width + 16))
     var rowSums = [RowSums](repeating: RowSums(), count: rows)
@@ -107,14 +107,14 @@ package enum Losses {
       target.withUnsafeBufferPointer { target in
         boundary.withUnsafeBufferPointer { boundary in
           guard let target = target.baseAddress, let boundary = boundary.baseAddress else { return }
-          workers.run(rows) { row, worker in
+          workers.parallelFor(rows) { row, worker in
             let first = row * width
             let space = scratch.start + worker * 2 * (width + 16)
             var sums = RowSums()
             crossEntropy(
               logits.start + first * shape.stride, shape, edge.start + first, target + first, scale, space,
               gradient: gradients.map { $0.logits.start + first * shape.stride }, &sums)
-            balancedEntropy(
+            balancedBCE(
               edge.start + first, width, target + first, boundary + first, scale, space,
               gradient: gradients.map { $0.edge.start + first }, &sums)
             rowSums[row] = sums
@@ -123,10 +123,10 @@ package enum Losses {
       }
     }
     // Divided before they are joined, so that the ranks' summands continue the same tree.
-    return TreeSum.total(
-      (0..<shape.pictures).map { picture in
+    return PairwiseSum.total(
+      (0..<shape.images).map { image in
         var sums = RowSums()
-        for row in picture * shape.height..<(picture + 1) * shape.height { sums.add(rowSums[row]) }
+        for row in image * shape.height..<(image + 1) * shape.height { sums.add(rowSums[row]) }
         return scale.losses(sums)
       })
   }
@@ -259,7 +259,7 @@ package enum Losses {
   /// Adds the binary cross entropies of a row. The gradient is 20 · w / n · (p − y) / max(p · (1 − p), 10⁻¹²): logarithms
   /// are held above −100 and the divisor off 0 as in PyTorch, whose gradient does not see the former.
   @inline(__always)
-  private static func balancedEntropy(
+  private static func balancedBCE(
     _ edge: UnsafeMutablePointer<Float>, _ width: Int, _ target: UnsafePointer<UInt8>,
     _ boundary: UnsafePointer<UInt8>, _ scale: Scale, _ space: UnsafeMutablePointer<Float>,
     gradient: UnsafeMutablePointer<Float>?, _ sums: inout RowSums

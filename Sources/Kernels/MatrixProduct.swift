@@ -1,4 +1,4 @@
-import Loops
+import Microkernels
 import Tensors
 
 /// Products of single-precision matrices, on one thread; kernels call them from their tasks.
@@ -6,20 +6,20 @@ import Tensors
 /// `C = A · B` reads A and C row by row as they lie in tensors, and B from `Panels`. `C += Aᵀ · B`, which gradients of
 /// weights are, reads both from panels of a few hundred rows at a time. The order of additions in an element of C
 /// depends on the depth alone: not on the number of rows, nor on where in the matrix a row stands. OpenBLAS promises no
-/// such thing: where it multiplies, kernels cut rows in a way that the size of one picture decides (`together`).
+/// such thing: where it multiplies, kernels cut rows in a way that the size of one image decides (`together`).
 package enum MatrixProduct {
   /// A good number of rows for a task of `multiply`.
   package static let rowBlock = 192
 
-  /// How many of `pictures` may be cut into products as if they were one: all of them where a row has the same bits
+  /// How many of `images` may be cut into products as if they were one: all of them where a row has the same bits
   /// in any product, otherwise a single one.
-  package static func together(_ pictures: Int) -> Int { loops.roundsByPlace ? 1 : pictures }
+  package static func together(_ images: Int) -> Int { microkernels.roundsByPlace ? 1 : images }
 
-  /// Floats that `multiply` needs as scratch.
-  package static var scratchCount: Int { loops.productScratch }
+  /// FloatSlice that `multiply` needs as scratch.
+  package static var scratchCount: Int { microkernels.productScratch }
 
   /// Rounds rows up to whole tiles, so that a block of them wastes nothing.
-  package static func wholeTiles(_ rows: Int) -> Int { (rows + loops.tileRows - 1) / loops.tileRows * loops.tileRows }
+  package static func wholeTiles(_ rows: Int) -> Int { (rows + microkernels.tileRows - 1) / microkernels.tileRows * microkernels.tileRows }
 
   /// `C[rows, columns] = A[rows, depth] · B[depth, columns]`, plus what C held where `accumulate` says so.
   ///
@@ -35,7 +35,7 @@ package enum MatrixProduct {
     into c: UnsafeMutablePointer<Float>, cStride: Int, accumulate: Bool = false, finish: Finish? = nil,
     scratch: UnsafeMutablePointer<Float>
   ) {
-    loops.multiply(
+    microkernels.multiply(
       rows: rows, columns: columns ?? 0..<b.columns, a, aStride: aStride, b, into: c, cStride: cStride,
       accumulate: accumulate, finish: finish, scratch: scratch)
   }
@@ -44,12 +44,12 @@ package enum MatrixProduct {
 
   /// Columns of A (rows of C) in whole panels.
   package static func paddedLeft(_ columns: Int) -> Int {
-    (columns + loops.leftWidth - 1) / loops.leftWidth * loops.leftWidth
+    (columns + microkernels.leftWidth - 1) / microkernels.leftWidth * microkernels.leftWidth
   }
 
   /// Columns of B (columns of C) in whole panels.
   package static func paddedRight(_ columns: Int) -> Int {
-    let width = loops.rightWidth(columns: columns)
+    let width = microkernels.rightWidth(columns: columns)
     return (columns + width - 1) / width * width
   }
 
@@ -58,9 +58,9 @@ package enum MatrixProduct {
     rows: Int, columns: Int, from source: UnsafePointer<Float>, plus sign: Float = 0,
     times other: UnsafePointer<Float>? = nil, rowStride: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>
   ) {
-    loops.packRows(
+    microkernels.packRows(
       rows: rows, columns: columns, from: source, plus: sign, times: other, rowStride: rowStride,
-      width: loops.leftWidth, capacity: capacity, into: packed)
+      width: microkernels.leftWidth, capacity: capacity, into: packed)
   }
 
   /// Packs `rows` rows of B: `columns`, a multiple of 8; what is missing of the last panel becomes zero. Where `other` is
@@ -69,9 +69,9 @@ package enum MatrixProduct {
     rows: Int, columns: Int, from source: UnsafePointer<Float>, plus sign: Float = 0,
     times other: UnsafePointer<Float>? = nil, rowStride: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>
   ) {
-    loops.packRows(
+    microkernels.packRows(
       rows: rows, columns: columns, from: source, plus: sign, times: other, rowStride: rowStride,
-      width: loops.rightWidth(columns: columns), capacity: capacity, into: packed)
+      width: microkernels.rightWidth(columns: columns), capacity: capacity, into: packed)
   }
 
   /// `C[leftColumns, rightColumns] += Aᵀ · B` over `rows` packed rows.
@@ -86,7 +86,7 @@ package enum MatrixProduct {
     rows: Int, leftColumns: Int, rightColumns: Int, left: UnsafePointer<Float>, right: UnsafePointer<Float>,
     capacity: Int, into c: UnsafeMutablePointer<Float>, cStride: Int
   ) {
-    loops.multiplyTransposed(
+    microkernels.multiplyTransposed(
       rows: rows, leftColumns: leftColumns, rightColumns: rightColumns, left: left, right: right, capacity: capacity,
       into: c, cStride: cStride)
   }
@@ -106,10 +106,10 @@ package struct Panels {
     depth: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, columnStride: Int = 1,
     on workers: WorkerPool
   ) {
-    let buffer = Buffer(count: loops.packedCount(depth: depth, columns: columns))
-    let width = loops.panelWidth(columns: columns)
-    workers.run((columns + width - 1) / width) { panel, _ in
-      loops.pack(
+    let buffer = Buffer(count: microkernels.packedCount(depth: depth, columns: columns))
+    let width = microkernels.panelWidth(columns: columns)
+    workers.parallelFor((columns + width - 1) / width) { panel, _ in
+      microkernels.pack(
         panel: panel, depth: depth, columns: columns, from: source, rowStride: rowStride, columnStride: columnStride,
         into: buffer.start)
     }

@@ -1,12 +1,12 @@
 import Glibc
-import Loops
+import Microkernels
 import Tensors
 
 /// The 1×1 convolution: one matrix product over all pixels, `Z[P, K] = X[P, C] · W[C, K] + b`.
 ///
 ///     dX = dZ · Wᵀ        dW = Xᵀ · dZ        db = Σ over pixels of dZ
 ///
-/// Where X or Z is a single dense plane, the product degenerates to dot or outer products; see `PlaneProduct`.
+/// Where X or Z is a single dense plane, the product degenerates to dot or outer products; see `SingleChannelConvolution`.
 package enum PointwiseConvolution {
   /// - Parameters:
   ///   - x: `[N, H, W, C]`
@@ -14,16 +14,16 @@ package enum PointwiseConvolution {
   ///   - bias: K numbers.
   /// - Returns: `[N, H, W, K]`
   package static func forward(
-    _ x: Tensor, _ weight: Filter, bias: Floats? = nil, on workers: WorkerPool
+    _ x: Tensor, _ weight: Filter, bias: FloatSlice? = nil, on workers: WorkerPool
   ) -> Tensor {
     check(weight)
     precondition(bias.map { $0.count == weight.outputs } ?? true)
     guard weight.inputs > 1, weight.outputs > 1 else {
       let z = Tensor(x.shape.with(channels: weight.outputs))
       if weight.outputs == 1 {
-        PlaneProduct.dot(x, weight.floats, plus: bias?[0] ?? 0, into: z, on: workers)
+        SingleChannelConvolution.dot(x, weight.floats, plus: bias?[0] ?? 0, into: z, on: workers)
       } else {
-        PlaneProduct.outer(x, weight.floats, plus: bias, into: z, on: workers)
+        SingleChannelConvolution.outer(x, weight.floats, plus: bias, into: z, on: workers)
       }
       return z
     }
@@ -47,9 +47,9 @@ package enum PointwiseConvolution {
     precondition(dz.shape.channels == weight.outputs)
     let dx = Tensor(dz.shape.with(channels: weight.inputs))
     if weight.inputs == 1 {
-      PlaneProduct.dot(dz, weight.floats, plus: 0, into: dx, on: workers)
+      SingleChannelConvolution.dot(dz, weight.floats, plus: 0, into: dx, on: workers)
     } else if weight.outputs == 1 {
-      PlaneProduct.outer(dz, weight.floats, plus: nil, into: dx, on: workers)
+      SingleChannelConvolution.outer(dz, weight.floats, plus: nil, into: dx, on: workers)
     } else {
       multiply(
         dz, depth: weight.outputs, columns: weight.inputs, weight.start, rowStride: 1, columnStride: weight.outputs,
@@ -63,19 +63,19 @@ package enum PointwiseConvolution {
     check(dw)
     precondition(x.shape.channels == dw.inputs && dz.shape == x.shape.with(channels: dw.outputs))
     if dw.outputs == 1 {
-      PlaneProduct.weightedSum(of: x, by: dz, into: dw.floats, on: workers)
+      SingleChannelConvolution.weightedSum(of: x, by: dz, into: dw.floats, on: workers)
     } else if dw.inputs == 1 {
-      PlaneProduct.weightedSum(of: dz, by: x, into: dw.floats, on: workers)
+      SingleChannelConvolution.weightedSum(of: dz, by: x, into: dw.floats, on: workers)
     } else if StrassenWeightGradient.serves(x, dz) {
       StrassenWeightGradient.compute(x, dz, into: dw, on: workers)
     } else {
       let stride = x.shape.stride
       WeightGradient.compute(
         columns: stride, dz, into: dw.start, on: workers, row: { $0 < dw.inputs ? $0 : nil },
-        packLeft: { picture, rows, columns, capacity, target in
+        packLeft: { image, rows, columns, capacity, target in
           MatrixProduct.packLeft(
             rows: rows.count, columns: columns.count,
-            from: x.picture(picture) + rows.lowerBound * stride + columns.lowerBound, rowStride: stride,
+            from: x.image(image) + rows.lowerBound * stride + columns.lowerBound, rowStride: stride,
             capacity: capacity, into: target)
         })
     }
@@ -83,8 +83,8 @@ package enum PointwiseConvolution {
 
   /// Overwrites `db` with the gradient of the bias: each channel of dZ summed over all pixels.
   ///
-  /// A picture's sum is rounded once; the pictures are joined in single precision, as ranks join their gradients.
-  package static func biasGradient(_ dz: Tensor, into db: Floats, on workers: WorkerPool) {
+  /// An image's sum is rounded once; the images are joined in single precision, as ranks join their gradients.
+  package static func biasGradient(_ dz: Tensor, into db: FloatSlice, on workers: WorkerPool) {
     precondition(dz.shape.channels == db.count)
     ChannelSums.joined(ChannelSums.ofValues(dz, on: workers), into: db)
   }
@@ -99,7 +99,7 @@ package enum PointwiseConvolution {
     _ a: Tensor, depth: Int, columns: Int, _ b: UnsafePointer<Float>, rowStride: Int, columnStride: Int,
     ending: Ending?, into c: Tensor, on workers: WorkerPool
   ) {
-    if StrassenProduct.serves(rows: a.shape.pixelsPerPicture, depth: depth, columns: columns) {
+    if StrassenProduct.serves(rows: a.shape.pixelsPerImage, depth: depth, columns: columns) {
       let product = StrassenProduct(
         depth: depth, columns: columns, from: b, rowStride: rowStride, columnStride: columnStride, on: workers)
       product.multiply(a, into: c, ending: ending, on: workers)
@@ -107,7 +107,7 @@ package enum PointwiseConvolution {
     }
     let panels = Panels(
       depth: depth, columns: columns, from: b, rowStride: rowStride, columnStride: columnStride, on: workers)
-    let rows = MatrixProduct.together(a.shape.pictures) * a.shape.pixelsPerPicture
+    let rows = MatrixProduct.together(a.shape.images) * a.shape.pixelsPerImage
     let columns = c.shape.stride
     let rowBlocks = (rows + MatrixProduct.rowBlock - 1) / MatrixProduct.rowBlock
     // Of few pixels the columns are cut as well.
@@ -119,7 +119,7 @@ package enum PointwiseConvolution {
 
     let scratchCount = MatrixProduct.scratchCount
     let scratch = Buffer(count: workers.threads * scratchCount)
-    workers.run(a.shape.pixels / rows * rowBlocks * columnBlocks) { task, worker in
+    workers.parallelFor(a.shape.pixels / rows * rowBlocks * columnBlocks) { task, worker in
       let (product, block) = (task / columnBlocks).quotientAndRemainder(dividingBy: rowBlocks)
       let firstRow = product * rows + block * MatrixProduct.rowBlock
       let firstColumn = task % columnBlocks * width
@@ -135,7 +135,7 @@ package enum PointwiseConvolution {
 }
 
 /// A copy of `values`, filled up with zeros to `count`.
-func paddedCopy(_ values: Floats, count: Int) -> Buffer {
+func paddedCopy(_ values: FloatSlice, count: Int) -> Buffer {
   let copy = Buffer(count: count)
   copy.clear()
   memcpy(copy.start, values.start, values.count * MemoryLayout<Float>.stride)

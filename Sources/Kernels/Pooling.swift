@@ -5,7 +5,7 @@ package enum Pooling {
   // MARK: - Maximum over 3×3, every second pixel, padding 1
 
   /// For each value of a maximum, which of the 9 pixels of its window it came from, row by row.
-  package struct Winners: Sendable {
+  package struct MaxPoolIndices: Sendable {
     private let buffer: Buffer
 
     fileprivate init(_ shape: Shape) { buffer = Buffer(count: (shape.count + 3) / 4) }
@@ -20,19 +20,19 @@ package enum Pooling {
   ///
   /// - Parameter x: `[N, H, W, C]`.
   /// - Returns: `[N, ⌈H/2⌉, ⌈W/2⌉, C]`, and where in its window each maximum was.
-  package static func max3x3(_ x: Tensor, on workers: WorkerPool) -> (Tensor, Winners) {
+  package static func max3x3(_ x: Tensor, on workers: WorkerPool) -> (Tensor, MaxPoolIndices) {
     let shape = x.shape
     let size = half(shape.size)
     let y = Tensor(shape.with(size: size))
-    let winners = Winners(y.shape)
+    let argmax = MaxPoolIndices(y.shape)
     let stride = shape.stride
-    let winnersStart = winners.start
-    overRows(of: y.shape, on: workers) { picture, row in
-      let input = x.picture(picture)
+    let winnersStart = argmax.start
+    overRows(of: y.shape, on: workers) { image, row in
+      let input = x.image(image)
       let rows = max(0, 2 * row - 1)..<min(shape.height, 2 * row + 2)
       for column in 0..<size.width {
         let columns = max(0, 2 * column - 1)..<min(shape.width, 2 * column + 2)
-        let pixel = ((picture * size.height + row) * size.width + column) * stride
+        let pixel = ((image * size.height + row) * size.width + column) * stride
         var channel = 0
         while channel < stride {
           var best = Vector(repeating: -.infinity)
@@ -54,29 +54,29 @@ package enum Pooling {
         }
       }
     }
-    return (y, winners)
+    return (y, argmax)
   }
 
   /// Each input pixel gathers the gradients of the windows, at most 4, that it won.
   package static func maxGradient(
-    _ dy: Tensor, winners: Winners, inputShape: Shape, on workers: WorkerPool
+    _ dy: Tensor, argmax: MaxPoolIndices, inputShape: Shape, on workers: WorkerPool
   ) -> Tensor {
     precondition(dy.shape == inputShape.with(size: half(inputShape.size)))
     let dx = Tensor(inputShape)
     let size = dy.shape.size
     let stride = inputShape.stride
-    let winnersStart = winners.start
-    overRows(of: inputShape, on: workers) { picture, row in
+    let winnersStart = argmax.start
+    overRows(of: inputShape, on: workers) { image, row in
       let rows = row / 2...min((row + 1) / 2, size.height - 1)
       for column in 0..<inputShape.width {
         let columns = column / 2...min((column + 1) / 2, size.width - 1)
-        let target = dx.start + ((picture * inputShape.height + row) * inputShape.width + column) * stride
+        let target = dx.start + ((image * inputShape.height + row) * inputShape.width + column) * stride
         var channel = 0
         while channel < stride {
           var sum = Vector.zero
           for windowRow in rows {
             for windowColumn in columns {
-              let index = ((picture * size.height + windowRow) * size.width + windowColumn) * stride + channel
+              let index = ((image * size.height + windowRow) * size.width + windowColumn) * stride + channel
               let winner = VectorMath.Integers(
                 truncatingIfNeeded: UnsafeRawPointer(winnersStart + index).loadUnaligned(as: SIMD8<UInt8>.self))
               let lost = winner .!= VectorMath.Integers(repeating: place(row, column, in: (windowRow, windowColumn)))
@@ -99,7 +99,7 @@ package enum Pooling {
 
   // MARK: - Mean over 2×2, every second pixel
 
-  /// The mean over 2×2 pixels, those outside of the picture not counted.
+  /// The mean over 2×2 pixels, those outside of the image not counted.
   ///
   /// - Parameter x: `[N, H, W, C]`.
   /// - Returns: `[N, ⌈H/2⌉, ⌈W/2⌉, C]`.
@@ -108,10 +108,10 @@ package enum Pooling {
     let size = half(shape.size)
     let y = Tensor(shape.with(size: size))
     let stride = shape.stride
-    overRows(of: y.shape, on: workers) { picture, row in
-      let upper = x.picture(picture) + 2 * row * shape.width * stride
+    overRows(of: y.shape, on: workers) { image, row in
+      let upper = x.image(image) + 2 * row * shape.width * stride
       let below = 2 * row + 1 < shape.height ? shape.width * stride : nil
-      let output = y.picture(picture) + row * size.width * stride
+      let output = y.image(image) + row * size.width * stride
       for column in 0..<size.width {
         let right = 2 * column + 1 < shape.width ? stride : nil
         let factor: Float = (below == nil ? 1 : 0.5) * (right == nil ? 1 : 0.5)
@@ -129,10 +129,10 @@ package enum Pooling {
     let dx = Tensor(inputShape)
     let stride = inputShape.stride
     let size = inputShape.size
-    overRows(of: inputShape, on: workers) { picture, row in
+    overRows(of: inputShape, on: workers) { image, row in
       let rowFactor: Float = row | 1 < size.height ? 0.5 : 1
-      let input = dy.picture(picture) + row / 2 * dy.shape.width * stride
-      let output = dx.picture(picture) + row * size.width * stride
+      let input = dy.image(image) + row / 2 * dy.shape.width * stride
+      let output = dx.image(image) + row * size.width * stride
       for column in 0..<size.width {
         let factor: Float = rowFactor * (column | 1 < size.width ? 0.5 : 1)
         sum(
@@ -145,30 +145,30 @@ package enum Pooling {
 
   // MARK: - Mean over 2×2, every pixel
 
-  /// The mean over a pixel and its neighbours to the right, below and between; beyond the last row and column are
+  /// The mean over a pixel and its neighbors to the right, below and between; beyond the last row and column are
   /// zeros that count.
   ///
   /// - Parameter x: `[N, H, W, C]`.
   /// - Returns: `[N, H, W, C]`.
   package static func averageStay(_ x: Tensor, on workers: WorkerPool) -> Tensor {
-    averageWithNeighbours(x, direction: 1, on: workers)
+    averageWithNeighbors(x, direction: 1, on: workers)
   }
 
   /// The same towards the left and above, for those are the windows that a pixel is in.
   package static func averageStayGradient(_ dy: Tensor, on workers: WorkerPool) -> Tensor {
-    averageWithNeighbours(dy, direction: -1, on: workers)
+    averageWithNeighbors(dy, direction: -1, on: workers)
   }
 
-  private static func averageWithNeighbours(_ x: Tensor, direction: Int, on workers: WorkerPool) -> Tensor {
+  private static func averageWithNeighbors(_ x: Tensor, direction: Int, on workers: WorkerPool) -> Tensor {
     let shape = x.shape
     let y = Tensor(shape)
     let stride = shape.stride
     let rowFloats = shape.width * stride
-    overRows(of: shape, on: workers) { picture, row in
-      let input = x.picture(picture) + row * rowFloats
-      let output = y.picture(picture) + row * rowFloats
+    overRows(of: shape, on: workers) { image, row in
+      let input = x.image(image) + row * rowFloats
+      let output = y.image(image) + row * rowFloats
       let nextRow = (0..<shape.height).contains(row + direction) ? direction * rowFloats : nil
-      // All pixels but the one at the end have a neighbour; they lie side by side.
+      // All pixels but the one at the end have a neighbor; they lie side by side.
       let end = direction > 0 ? shape.width - 1 : 0
       let first = direction > 0 ? 0 : 1
       sum(
@@ -180,7 +180,7 @@ package enum Pooling {
     return y
   }
 
-  // MARK: - Mean over the picture
+  // MARK: - Mean over the image
 
   /// The mean over all pixels: rows in single precision, which are then joined in double precision.
   ///
@@ -189,10 +189,10 @@ package enum Pooling {
   package static func global(_ x: Tensor, on workers: WorkerPool) -> Tensor {
     let shape = x.shape
     let stride = shape.stride
-    let rowSums = Buffer(count: shape.pictures * shape.height * stride)
-    overRows(of: shape, on: workers) { picture, row in
-      let input = x.picture(picture) + row * shape.width * stride
-      let sums = rowSums.start + (picture * shape.height + row) * stride
+    let rowSums = Buffer(count: shape.images * shape.height * stride)
+    overRows(of: shape, on: workers) { image, row in
+      let input = x.image(image) + row * shape.width * stride
+      let sums = rowSums.start + (image * shape.height + row) * stride
       var channel = 0
       while channel < stride {
         sums.store(input.vector(channel), channel)
@@ -208,13 +208,13 @@ package enum Pooling {
       }
     }
     let mean = Tensor(shape.with(size: Size(1, 1)))
-    let divisor = Double(shape.pixelsPerPicture)
-    workers.run(shape.pictures) { picture, _ in
-      let sums = rowSums.start + picture * shape.height * stride
+    let divisor = Double(shape.pixelsPerImage)
+    workers.parallelFor(shape.images) { image, _ in
+      let sums = rowSums.start + image * shape.height * stride
       for channel in 0..<stride {
         var sum = 0.0
         for row in 0..<shape.height { sum += Double(sums[row * stride + channel]) }
-        mean.picture(picture)[channel] = Float(sum / divisor)
+        mean.image(image)[channel] = Float(sum / divisor)
       }
     }
     return mean
@@ -228,11 +228,11 @@ package enum Pooling {
     precondition(dy.shape.size == Size(1, 1))
     let dx = Tensor(dy.shape.with(size: inputSize))
     let stride = dx.shape.stride
-    let factor = Float(1 / Double(dx.shape.pixelsPerPicture))
-    overRows(of: dx.shape, on: workers) { picture, row in
-      let output = dx.picture(picture) + row * inputSize.width * stride
+    let factor = Float(1 / Double(dx.shape.pixelsPerImage))
+    overRows(of: dx.shape, on: workers) { image, row in
+      let output = dx.image(image) + row * inputSize.width * stride
       for column in 0..<inputSize.width {
-        sum(dy.picture(picture), and: nil, and: nil, times: factor, count: stride, into: output + column * stride)
+        sum(dy.image(image), and: nil, and: nil, times: factor, count: stride, into: output + column * stride)
       }
     }
     return dx
@@ -242,13 +242,13 @@ package enum Pooling {
 
   private static func half(_ size: Size) -> Size { Size((size.height + 1) / 2, (size.width + 1) / 2) }
 
-  /// Calls `body` once for each row of each picture, every call a task.
+  /// Calls `body` once for each row of each image, every call a task.
   @inline(__always)
-  private static func overRows(of shape: Shape, on workers: WorkerPool, _ body: (_ picture: Int, _ row: Int) -> Void) {
+  private static func overRows(of shape: Shape, on workers: WorkerPool, _ body: (_ image: Int, _ row: Int) -> Void) {
     precondition(shape.channels > 1)
-    workers.run(shape.pictures * shape.height) { task, _ in
-      let (picture, row) = task.quotientAndRemainder(dividingBy: shape.height)
-      body(picture, row)
+    workers.parallelFor(shape.images * shape.height) { task, _ in
+      let (image, row) = task.quotientAndRemainder(dividingBy: shape.height)
+      body(image, row)
     }
   }
 

@@ -20,7 +20,7 @@ package enum Prediction {
     let grain = 1024
     let full = (shape.channels - 1) / 8
     let padding = VectorMath.lanes(from: shape.channels - 8 * full)
-    workers.run((shape.pixels + grain - 1) / grain) { task, _ in
+    workers.parallelFor((shape.pixels + grain - 1) / grain) { task, _ in
       for pixel in task * grain..<min(shape.pixels, (task + 1) * grain) {
         classes[pixel] = largest(logits.start + pixel * shape.stride, full, padding)
       }

@@ -34,7 +34,7 @@ package enum Sigmoid {
     let padding = VectorMath.lanes(from: shape.channels - (vectorsPerPixel - 1) * 8)
     let none = SIMDMask<SIMD8<Int32>>(repeating: false)
     let dense = shape.stride == shape.channels
-    workers.run((shape.count + grain - 1) / grain) { task, _ in
+    workers.parallelFor((shape.count + grain - 1) / grain) { task, _ in
       var index = task * grain
       let end = min(shape.count, index + grain)
       while index < end {

@@ -1,6 +1,6 @@
 import Tensors
 
-/// Convolution with a 3×3 filter, stride 1, any dilation d, and d pixels of zeros around the picture:
+/// Convolution with a 3×3 filter, stride 1, any dilation d, and d pixels of zeros around the image:
 ///
 ///     y[n, i, j, k] = Σ_{a, b, c} x[n, i + (a − 1) d, j + (b − 1) d, c] · w[a, b, c, k]
 ///
@@ -31,19 +31,19 @@ package enum SpatialConvolution {
   ///
   ///     dw[a, b, c, k] = Σ_{n, i, j} x[n, i + (a − 1) d, j + (b − 1) d, c] · dy[n, i, j, k]
   ///
-  /// The sum over pictures is a balanced tree.
+  /// The sum over images is a balanced tree.
   package static func weightGradient(
     _ x: Tensor, _ dy: Tensor, dilation: Int, into dw: Filter, on workers: WorkerPool
   ) {
     precondition(dw.kernel == 3 && x.shape.channels == dw.inputs && dy.shape.channels == dw.outputs)
-    precondition(x.shape.pictures == dy.shape.pictures && x.shape.size == dy.shape.size)
+    precondition(x.shape.images == dy.shape.images && x.shape.size == dy.shape.size)
     let (x, dy) = (wholeVectors(x), wholeVectors(dy))
     let kinds = WinogradTiles.kinds(of: x.shape.size, dilation: dilation)
-    var sum = TreeSum(count: dw.floats.count)
-    for picture in 0..<x.shape.pictures {
-      let summand = picture == 0 ? dw : Filter(like: dw)
+    var sum = PairwiseSum(count: dw.floats.count)
+    for image in 0..<x.shape.images {
+      let summand = image == 0 ? dw : Filter(like: dw)
       for (index, tiles) in kinds.enumerated() {
-        WinogradWeightGradient.add(x, dy, picture: picture, tiles, to: summand, adding: index > 0, on: workers)
+        WinogradWeightGradient.add(x, dy, image: image, tiles, to: summand, adding: index > 0, on: workers)
       }
       sum.add(summand.floats)
     }

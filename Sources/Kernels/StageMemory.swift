@@ -1,6 +1,6 @@
 import Tensors
 
 extension Buffer {
-  /// Floats that the transformed tiles of an operation may take together: 96 MiB.
+  /// FloatSlice that the transformed tiles of an operation may take together: 96 MiB.
   static let largestStage = 24 << 20
 }

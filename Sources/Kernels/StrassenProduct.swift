@@ -1,8 +1,8 @@
-import Loops
+import Microkernels
 import Tensors
 
-/// `C = A · B` over the pixels of each picture by `StrassenAlgorithm`: the upper rows of A are the first half of a
-/// picture's pixels. A picture's result does not depend on the others in the batch.
+/// `C = A · B` over the pixels of each image by `StrassenAlgorithm`: the upper rows of A are the first half of a
+/// image's pixels. An image's result does not depend on the others in the batch.
 struct StrassenProduct {
   /// Of the seven sums of quarters of B.
   private let panels: [Panels]
@@ -37,9 +37,9 @@ struct StrassenProduct {
       let (lines, run, step) = columnStride == 1 ? (rows, width, rowStride) : (width, rows, columnStride)
       let (left, right) = (corner(product.b.first), corner(second))
       let block = 16
-      workers.run((lines + block - 1) / block) { task, _ in
+      workers.parallelFor((lines + block - 1) / block) { task, _ in
         let line = task * block
-        loops.combine(
+        microkernels.combine(
           rows: min(block, lines - line), columns: run, 1, left + line * step, step, product.b.sign,
           right + line * step,
           step, into: sum.start + line * run, run)
@@ -58,7 +58,7 @@ struct StrassenProduct {
 
   /// Overwrites `c`, of the pixels of `a`.
   func multiply(_ a: Tensor, into c: Tensor, ending: Ending?, on workers: WorkerPool) {
-    let half = a.shape.pixelsPerPicture / 2
+    let half = a.shape.pixelsPerImage / 2
     let (aStride, cStride) = (a.shape.stride, c.shape.stride)
     let (depth, columns) = (depth / 2, columns / 2)
     let copyStride = depth + 16
@@ -67,18 +67,18 @@ struct StrassenProduct {
     let scratch = Buffer(count: workers.threads * size)
     let blocks = (half + Self.block - 1) / Self.block
 
-    workers.run(a.shape.pictures * blocks) { task, worker in
-      let (picture, block) = task.quotientAndRemainder(dividingBy: blocks)
+    workers.parallelFor(a.shape.images * blocks) { task, worker in
+      let (image, block) = task.quotientAndRemainder(dividingBy: blocks)
       let first = block * Self.block
       let rows = min(Self.block, half - first)
       let copy = scratch.start + worker * size
       let result = copy + Self.block * copyStride
       let productScratch = result + Self.block * stripStride
       func ofA(_ quarter: StrassenAlgorithm.Quarter) -> UnsafeMutablePointer<Float> {
-        a.picture(picture) + (quarter.row * half + first) * aStride + quarter.column * depth
+        a.image(image) + (quarter.row * half + first) * aStride + quarter.column * depth
       }
       for (product, panels) in zip(StrassenAlgorithm.products, panels) {
-        loops.combine(
+        microkernels.combine(
           rows: rows, columns: depth, 1, ofA(product.a.first), aStride, product.a.sign,
           ofA(product.a.second ?? product.a.first), aStride, into: copy, copyStride)
         for column in stride(from: 0, to: columns, by: Self.strip) {
@@ -88,8 +88,8 @@ struct StrassenProduct {
             cStride: stripStride, scratch: productScratch)
           for (quarter, sign, isFirst) in product.targets {
             let place = (quarter.row * half + first) * cStride + quarter.column * columns + column
-            let target = c.picture(picture) + place
-            loops.combine(
+            let target = c.image(image) + place
+            microkernels.combine(
               rows: rows, columns: width, isFirst ? 0 : 1, isFirst ? UnsafePointer(result) : UnsafePointer(target),
               isFirst ? stripStride : cStride, sign, result, stripStride, into: target, cStride)
           }
@@ -97,8 +97,8 @@ struct StrassenProduct {
       }
       guard let ending else { return }
       for lower in [0, 1] {
-        let offset = (picture * 2 * half + lower * half + first) * cStride
-        loops.complete(
+        let offset = (image * 2 * half + lower * half + first) * cStride
+        microkernels.complete(
           c.start + offset, rows: rows, columns: 2 * columns, stride: cStride, ending.from(float: offset))
       }
     }

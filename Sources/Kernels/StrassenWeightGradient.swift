@@ -3,7 +3,7 @@ import Tensors
 
 /// `dW = Xᵀ · dZ` of a 1×1 convolution by `StrassenAlgorithm`, block by block.
 ///
-/// The seven products of a block are summed over all pixels of a picture before they are put together, so that the
+/// The seven products of a block are summed over all pixels of an image before they are put together, so that the
 /// algorithm costs nothing but the additions of pixels on their way into panels. Halved are the columns of X and of
 /// dZ, and each run of pixels.
 enum StrassenWeightGradient {
@@ -15,8 +15,8 @@ enum StrassenWeightGradient {
   private static let run = 1024
 
   static func serves(_ x: Tensor, _ dz: Tensor) -> Bool {
-    x.shape.channels % 256 == 0 && dz.shape.channels % 256 == 0 && x.shape.pixelsPerPicture % 2 == 0
-      && x.shape.pixelsPerPicture >= 1024
+    x.shape.channels % 256 == 0 && dz.shape.channels % 256 == 0 && x.shape.pixelsPerImage % 2 == 0
+      && x.shape.pixelsPerImage >= 1024
   }
 
   /// Half the side of a block along an axis of dW. The larger, the fewer times each pixel is packed; panels of 256 channels
@@ -25,25 +25,25 @@ enum StrassenWeightGradient {
 
   /// Overwrites `dw` with the gradient.
   static func compute(_ x: Tensor, _ dz: Tensor, into dw: Filter, on workers: WorkerPool) {
-    let pixels = x.shape.pixelsPerPicture
+    let pixels = x.shape.pixelsPerImage
     let (height, width) = (half(dw.inputs), half(dw.outputs))
     let (down, across) = (dw.inputs / (2 * height), dw.outputs / (2 * width))
     let products = StrassenAlgorithm.products
     /// Numbers of one product of a block; products of a block follow each other.
     let quarter = height * width
     let sums = PartialSums(
-      pictures: x.shape.pictures, segments: 1, count: down * across * products.count * quarter)
+      images: x.shape.images, segments: 1, count: down * across * products.count * quarter)
     let size = capacity * (height + width)
     let panels = Buffer(count: workers.threads * size)
 
     for begin in stride(from: 0, to: pixels, by: run) {
-      workers.run(sums.pictures * down * across * products.count) { task, worker in
-        let (picture, place) = task.quotientAndRemainder(dividingBy: down * across * products.count)
+      workers.parallelFor(sums.images * down * across * products.count) { task, worker in
+        let (image, place) = task.quotientAndRemainder(dividingBy: down * across * products.count)
         let block = place / products.count
         let product = products[place % products.count]
-        let left = x.picture(picture) + block / across * 2 * height
-        let right = dz.picture(picture) + block % across * 2 * width
-        let target = sums.part(picture, 0) + place * quarter
+        let left = x.image(image) + block / across * 2 * height
+        let right = dz.image(image) + block % across * 2 * width
+        let target = sums.part(image, 0) + place * quarter
         if begin == 0 { memset(target, 0, quarter * MemoryLayout<Float>.stride) }
         let leftPanels = panels.start + worker * size
         let rightPanels = leftPanels + capacity * height
@@ -69,9 +69,9 @@ enum StrassenWeightGradient {
       }
     }
 
-    // Join the pictures, put the products together, a few rows of a block at a time.
+    // Join the images, put the products together, a few rows of a block at a time.
     let lines = 16
-    workers.run(down * across * (height / lines)) { task, _ in
+    workers.parallelFor(down * across * (height / lines)) { task, _ in
       let (block, strip) = task.quotientAndRemainder(dividingBy: height / lines)
       let first = strip * lines
       for (index, product) in products.enumerated() {
@@ -81,7 +81,7 @@ enum StrassenWeightGradient {
         for (place, sign, isFirst) in product.targets {
           let row = (2 * (block / across) + place.row) * height + first
           let target = dw.start + row * dw.outputs + (2 * (block % across) + place.column) * width
-          loops.combine(
+          microkernels.combine(
             rows: lines, columns: width, isFirst ? 0 : 1, isFirst ? UnsafePointer(source) : UnsafePointer(target),
             isFirst ? width : dw.outputs, sign, source, width, into: target, dw.outputs)
         }

@@ -27,26 +27,26 @@ package enum StridedConvolution {
 
     let rowStride = gatheredStride(depth)
     let block = min(MatrixProduct.rowBlock, max(48, 65_536 / rowStride / 6 * 6))
-    let perPicture = (z.shape.pixelsPerPicture + block - 1) / block
+    let perImage = (z.shape.pixelsPerImage + block - 1) / block
     let scratchCount = block * rowStride + MatrixProduct.scratchCount
     let scratch = Buffer(count: workers.threads * scratchCount)
-    workers.run(z.shape.pictures * perPicture) { task, worker in
-      let picture = task / perPicture
-      let first = task % perPicture * block
-      let rows = min(block, z.shape.pixelsPerPicture - first)
+    workers.parallelFor(z.shape.images * perImage) { task, worker in
+      let image = task / perImage
+      let first = task % perImage * block
+      let rows = min(block, z.shape.pixelsPerImage - first)
       let gathered = scratch.start + worker * scratchCount
       for row in 0..<rows {
         let (y, column) = ((first + row) / z.shape.width, (first + row) % z.shape.width)
         for tap in 0..<9 {
           copy(
-            channels, from: place(x, picture, 2 * y + tap / 3 - 1, 2 * column + tap % 3 - 1),
+            channels, from: place(x, image, 2 * y + tap / 3 - 1, 2 * column + tap % 3 - 1),
             to: gathered + row * rowStride + tap * channels)
         }
       }
       MatrixProduct.multiply(
-        rows: rows, gathered, aStride: rowStride, panels.matrix, into: z.picture(picture) + first * z.shape.stride,
+        rows: rows, gathered, aStride: rowStride, panels.matrix, into: z.image(image) + first * z.shape.stride,
         cStride: z.shape.stride,
-        finish: ending?.from(float: z.picture(picture) - z.start + first * z.shape.stride),
+        finish: ending?.from(float: z.image(image) - z.start + first * z.shape.stride),
         scratch: gathered + block * rowStride)
     }
     return z
@@ -90,8 +90,8 @@ package enum StridedConvolution {
     let longest = dz.shape.width * gatheredStride(4 * outputs)
     let scratchCount = longest + MatrixProduct.scratchCount
     let scratch = Buffer(count: workers.threads * scratchCount)
-    workers.run(dx.shape.pictures * inputSize.height) { task, worker in
-      let picture = task / inputSize.height
+    workers.parallelFor(dx.shape.images * inputSize.height) { task, worker in
+      let image = task / inputSize.height
       let y = task % inputSize.height
       let gathered = scratch.start + worker * scratchCount
       for odd in 0..<min(2, inputSize.width) {
@@ -103,14 +103,14 @@ package enum StridedConvolution {
           var target = gathered + row * rowStride
           for v in vertical {
             for h in horizontal {
-              copy(outputs, from: place(dz, picture, y / 2 + v.offset, row + h.offset), to: target)
+              copy(outputs, from: place(dz, image, y / 2 + v.offset, row + h.offset), to: target)
               target += outputs
             }
           }
         }
         MatrixProduct.multiply(
           rows: rows, gathered, aStride: rowStride, panels[y % 2 * 2 + odd].matrix,
-          into: dx.picture(picture) + (y * inputSize.width + odd) * columns, cStride: 2 * columns,
+          into: dx.image(image) + (y * inputSize.width + odd) * columns, cStride: 2 * columns,
           scratch: gathered + longest)
       }
     }
@@ -121,21 +121,21 @@ package enum StridedConvolution {
   package static func weightGradient(_ x: Tensor, _ dz: Tensor, into dw: Filter, on workers: WorkerPool) {
     check(dw)
     precondition(dw.inputs > 1 && x.shape.channels == dw.inputs && dz.shape.channels == dw.outputs)
-    precondition(dz.shape.pictures == x.shape.pictures && dz.shape.size == outputSize(of: x.shape.size))
+    precondition(dz.shape.images == x.shape.images && dz.shape.size == outputSize(of: x.shape.size))
     let width = x.shape.stride
     WeightGradient.compute(
       columns: 9 * width, dz, into: dw.start, on: workers,
       row: { $0 % width < dw.inputs ? $0 / width * dw.inputs + $0 % width : nil },
-      packLeft: { picture, rows, columns, capacity, target in
+      packLeft: { image, rows, columns, capacity, target in
         // The panels are gathered where they are needed: eight channels of one tap at a time.
-        let panelWidth = loops.leftWidth
+        let panelWidth = microkernels.leftWidth
         for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 8) {
           let tap = column / width
           let (panelIndex, offset) = (column - columns.lowerBound).quotientAndRemainder(dividingBy: panelWidth)
           var panel = target + panelIndex * panelWidth * capacity + offset
           for pixel in rows {
             let (y, c) = (pixel / dz.shape.width, pixel % dz.shape.width)
-            let source = place(x, picture, 2 * y + tap / 3 - 1, 2 * c + tap % 3 - 1)
+            let source = place(x, image, 2 * y + tap / 3 - 1, 2 * c + tap % 3 - 1)
             panel.store(source.map { $0.vector(column % width) } ?? Vector())
             panel += panelWidth
           }
@@ -147,12 +147,12 @@ package enum StridedConvolution {
     precondition(weight.kernel == 3 && weight.outputs > 1)
   }
 
-  /// Floats from row to row of a gathered matrix: a vector may overhang its end.
+  /// FloatSlice from row to row of a gathered matrix: a vector may overhang its end.
   private static func gatheredStride(_ depth: Int) -> Int { ((depth + 7) & ~7) + 8 }
 
-  private static func place(_ tensor: Tensor, _ picture: Int, _ row: Int, _ column: Int) -> Place {
+  private static func place(_ tensor: Tensor, _ image: Int, _ row: Int, _ column: Int) -> Place {
     guard row >= 0, row < tensor.shape.height, column >= 0, column < tensor.shape.width else { return nil }
-    return tensor.picture(picture) + (row * tensor.shape.width + column) * tensor.shape.stride
+    return tensor.image(image) + (row * tensor.shape.width + column) * tensor.shape.stride
   }
 
   /// Copies a tap of `channels` floats, or as many zeros. Up to 7 floats more are written: the taps of a row are

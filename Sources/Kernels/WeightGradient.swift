@@ -4,7 +4,7 @@ import Tensors
 /// `dW = Xᵀ · dZ`, the product behind the weight gradients of convolutions that are matrix products.
 ///
 /// The rows of X are pixels of the output, as those of dZ; its columns are what the convolution multiplies with the
-/// rows of W. Tasks are blocks of dW; where these are few, the pixels of a picture are cut into segments as well.
+/// rows of W. Tasks are blocks of dW; where these are few, the pixels of an image are cut into segments as well.
 enum WeightGradient {
   /// Side of a block of dW: with its panels it fits the second-level cache.
   private static let side = 256
@@ -20,12 +20,12 @@ enum WeightGradient {
   ///   - dz: gradient of the output, `[N, H, W, K]`, more than one channel.
   ///   - dw: the gradient to be overwritten, rows of K floats.
   ///   - row: which row of dW a column of X belongs to; nil where the column is padding.
-  ///   - packLeft: packs `columns` of X over pixels `rows` of a picture as `MatrixProduct.packLeft` does.
+  ///   - packLeft: packs `columns` of X over pixels `rows` of an image as `MatrixProduct.packLeft` does.
   static func compute(
     columns: Int, _ dz: Tensor, into dw: UnsafeMutablePointer<Float>, on workers: WorkerPool,
     row: (_ column: Int) -> Int?,
     packLeft: (
-      _ picture: Int, _ rows: Range<Int>, _ columns: Range<Int>, _ capacity: Int,
+      _ image: Int, _ rows: Range<Int>, _ columns: Range<Int>, _ capacity: Int,
       _ target: UnsafeMutablePointer<Float>
     ) -> Void
   ) {
@@ -38,31 +38,31 @@ enum WeightGradient {
     let blocks = down * across
 
     let sums = PartialSums(
-      pictures: shape.pictures, segments: PartialSums.segments(rows: shape.pixelsPerPicture, blocks: blocks),
+      images: shape.images, segments: PartialSums.segments(rows: shape.pixelsPerImage, blocks: blocks),
       count: blocks * blockCount)
     let panelCount = capacity * (blockRows + blockColumns)
     let panels = Buffer(count: workers.threads * panelCount)
 
-    let longest = (0..<sums.segments).map { sums.rows(of: $0, in: shape.pixelsPerPicture).count }.max() ?? 0
+    let longest = (0..<sums.segments).map { sums.rows(of: $0, in: shape.pixelsPerImage).count }.max() ?? 0
     for begin in stride(from: 0, to: longest, by: run) {
-      workers.run(sums.pictures * sums.segments * blocks) { task, worker in
+      workers.parallelFor(sums.images * sums.segments * blocks) { task, worker in
         let block = task % blocks
         let segment = task / blocks % sums.segments
-        let picture = task / blocks / sums.segments
+        let image = task / blocks / sums.segments
         let left = (block / across * blockRows)..<min(columns, (block / across + 1) * blockRows)
         let right = (block % across * blockColumns)..<min(shape.stride, (block % across + 1) * blockColumns)
         let leftPanels = panels.start + worker * panelCount
         let rightPanels = leftPanels + capacity * blockRows
-        let target = sums.part(picture, segment) + block * blockCount
+        let target = sums.part(image, segment) + block * blockCount
         if begin == 0 { memset(target, 0, blockCount * MemoryLayout<Float>.stride) }
 
-        let pixels = sums.rows(of: segment, in: shape.pixelsPerPicture).dropFirst(begin).prefix(run)
+        let pixels = sums.rows(of: segment, in: shape.pixelsPerImage).dropFirst(begin).prefix(run)
         for first in stride(from: pixels.startIndex, to: pixels.endIndex, by: chunk) {
           let rows = first..<min(pixels.endIndex, first + chunk)
-          packLeft(picture, rows, left, capacity, leftPanels)
+          packLeft(image, rows, left, capacity, leftPanels)
           MatrixProduct.packRight(
             rows: rows.count, columns: right.count,
-            from: dz.picture(picture) + first * shape.stride + right.lowerBound, rowStride: shape.stride,
+            from: dz.image(image) + first * shape.stride + right.lowerBound, rowStride: shape.stride,
             capacity: capacity, into: rightPanels)
           MatrixProduct.multiplyTransposed(
             rows: rows.count, leftColumns: left.count, rightColumns: right.count, left: leftPanels,
@@ -74,7 +74,7 @@ enum WeightGradient {
     // Join the parts and take the padding out, a few rows of a block at a time.
     let strip = 32
     let strips = (blockRows + strip - 1) / strip
-    workers.run(blocks * strips) { task, _ in
+    workers.parallelFor(blocks * strips) { task, _ in
       let block = task / strips
       let firstColumn = block % across * blockColumns
       let width = min(shape.channels - firstColumn, blockColumns)

@@ -1,12 +1,12 @@
-import Loops
+import Microkernels
 import Tensors
 
 /// Stride-1 3×3 convolution of one kind of tiles, in three steps: transform the inputs of each tile, multiply matrices
 /// of tiles × channels, one for each product of a tile, and transform the results back.
 ///
-/// A tile's result is the same to the bit whatever other pictures there are, as `MatrixProduct` promises for each row.
+/// A tile's result is the same to the bit whatever other images there are, as `MatrixProduct` promises for each row.
 enum WinogradConvolution {
-  /// Writes the pixels under `tiles` of every picture of `y`.
+  /// Writes the pixels under `tiles` of every image of `y`.
   static func forward(
     _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ ending: Ending?,
     on workers: WorkerPool
@@ -24,7 +24,7 @@ enum WinogradConvolution {
 
   /// Tiles in such a block.
   private static func block(_ filter: WinogradFilter, _ tiles: WinogradTiles) -> Int {
-    /// Floats of inputs and products, half of the second-level cache.
+    /// FloatSlice of inputs and products, half of the second-level cache.
     let wanted = 1 << 17
     return MatrixProduct.wholeTiles(min(96, max(24, wanted / (tiles.products * (filter.inputs + filter.outputs)))))
   }
@@ -42,18 +42,18 @@ enum WinogradConvolution {
     let memory = Buffer(count: workers.threads * size)
     let blocks = (tiles.count + block - 1) / block
 
-    workers.run(x.shape.pictures * blocks) { task, worker in
+    workers.parallelFor(x.shape.images * blocks) { task, worker in
       let v = memory.start + worker * size
       let m = v + products * inputs.product
       let transformScratch = m + products * outputs.product
       let productScratch = transformScratch + WinogradTiles.scratch
-      let (picture, index) = task.quotientAndRemainder(dividingBy: blocks)
+      let (image, index) = task.quotientAndRemainder(dividingBy: blocks)
       let first = index * block
       let count = min(block, tiles.count - first)
 
       for row in 0..<count {
         tiles.transformInput(
-          x.picture(picture), channels: filter.inputs, tile: first + row,
+          x.image(image), channels: filter.inputs, tile: first + row,
           to: inputs.layout(v + row * inputs.row), scratch: transformScratch)
       }
       for product in 0..<products {
@@ -63,8 +63,8 @@ enum WinogradConvolution {
       }
       for row in 0..<count {
         tiles.transformOutput(
-          m + row * outputs.row, product: outputs.product, tile: first + row, to: y.picture(picture),
-          channels: y.shape.stride, streaming: y.isStreamed, finish: ending?.picture(picture), scratch: transformScratch
+          m + row * outputs.row, product: outputs.product, tile: first + row, to: y.image(image),
+          channels: y.shape.stride, streaming: y.usesNonTemporalStores, finish: ending?.image(image), scratch: transformScratch
         )
       }
     }
@@ -76,37 +76,37 @@ enum WinogradConvolution {
     on workers: WorkerPool
   ) {
     let products = tiles.products
-    let total = x.shape.pictures * tiles.count
+    let total = x.shape.images * tiles.count
     let chunk = min(total, max(96, Buffer.largestStage / (products * (filter.inputs + filter.outputs))))
     let inputs = Stage(channels: filter.inputs, tiles: chunk)
     let outputs = Stage(channels: filter.outputs, tiles: chunk)
     let memory = Buffer(count: products * (inputs.product + outputs.product))
-    let streaming = Streaming.serves(floats: products * inputs.product) && filter.inputs % 16 == 0
+    let streaming = NonTemporal.serves(floats: products * inputs.product) && filter.inputs % 16 == 0
     let v = memory.start
     let m = v + products * inputs.product
     let size = WinogradTiles.scratch + MatrixProduct.scratchCount
     let scratch = Buffer(count: workers.threads * size)
     let run = 8
 
-    /// Tiles that may be chunked as if they were one picture's.
-    let together = MatrixProduct.together(x.shape.pictures) * tiles.count
+    /// Tiles that may be chunked as if they were one image's.
+    let together = MatrixProduct.together(x.shape.images) * tiles.count
     var start = 0
     while start < total {
       let count = min(chunk, together - start % together)
       defer { start += count }
       let runs = (count + run - 1) / run
-      workers.run(runs) { task, worker in
+      workers.parallelFor(runs) { task, worker in
         for row in task * run..<min(count, task * run + run) {
-          let (picture, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
+          let (image, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
           tiles.transformInput(
-            x.picture(picture), channels: filter.inputs, tile: tile,
+            x.image(image), channels: filter.inputs, tile: tile,
             to: inputs.layout(v + row * inputs.row, streaming: streaming), scratch: scratch.start + worker * size)
         }
       }
       // Blocks of rows of about equal size, whole tiles of the matrix product.
       let parts = (count + 2 * MatrixProduct.rowBlock - 1) / (2 * MatrixProduct.rowBlock)
       let part = MatrixProduct.wholeTiles((count + parts - 1) / parts)
-      workers.run(products * parts) { task, worker in
+      workers.parallelFor(products * parts) { task, worker in
         let product = task / parts
         let first = task % parts * part
         guard first < count else { return }
@@ -115,12 +115,12 @@ enum WinogradConvolution {
           filter.matrix(product), into: m + product * outputs.product + first * outputs.row, cStride: outputs.row,
           scratch: scratch.start + worker * size + WinogradTiles.scratch)
       }
-      workers.run(runs) { task, worker in
+      workers.parallelFor(runs) { task, worker in
         for row in task * run..<min(count, task * run + run) {
-          let (picture, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
+          let (image, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
           tiles.transformOutput(
-            m + row * outputs.row, product: outputs.product, tile: tile, to: y.picture(picture),
-            channels: y.shape.stride, streaming: y.isStreamed, finish: ending?.picture(picture),
+            m + row * outputs.row, product: outputs.product, tile: tile, to: y.image(image),
+            channels: y.shape.stride, streaming: y.usesNonTemporalStores, finish: ending?.image(image),
             scratch: scratch.start + worker * size)
         }
       }
@@ -129,9 +129,9 @@ enum WinogradConvolution {
 
   /// Transformed tiles, `[product][tile][channels]`.
   private struct Stage {
-    /// Floats from tile to tile: no large power of two, so that tiles do not share cache sets.
+    /// FloatSlice from tile to tile: no large power of two, so that tiles do not share cache sets.
     let row: Int
-    /// Floats from product to product, for the same reason a line more than needed.
+    /// FloatSlice from product to product, for the same reason a line more than needed.
     let product: Int
 
     init(channels: Int, tiles: Int) {

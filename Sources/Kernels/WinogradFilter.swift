@@ -1,4 +1,4 @@
-import Loops
+import Microkernels
 import Tensors
 
 /// The weights of a 3×3 convolution, brought to the form in which Winograd's algorithms multiply with them.
@@ -7,7 +7,7 @@ struct WinogradFilter {
   let inputs: Int
   /// Columns of each matrix: output channels, padding included.
   let outputs: Int
-  /// Floats from one matrix to the next; a line more than its size, so that matrices do not share cache sets.
+  /// FloatSlice from one matrix to the next; a line more than its size, so that matrices do not share cache sets.
   private let stride: Int
   private let buffer: Buffer
 
@@ -15,7 +15,7 @@ struct WinogradFilter {
   init(_ taps: PaddedTaps, for tiles: WinogradTiles, on workers: WorkerPool) {
     let inputs = taps.inputs
     let outputs = taps.outputs
-    let stride = loops.packedCount(depth: inputs, columns: outputs) + 16
+    let stride = microkernels.packedCount(depth: inputs, columns: outputs) + 16
     let buffer = Buffer(count: tiles.products * stride)
     self.inputs = inputs
     self.outputs = outputs
@@ -24,16 +24,16 @@ struct WinogradFilter {
 
     let area = WinogradTiles.scratch
     let scratch = Buffer(count: workers.threads * area)
-    let width = loops.panelWidth(columns: outputs)
-    let streaming = Streaming.serves(floats: buffer.count) && outputs % 16 == 0
+    let width = microkernels.panelWidth(columns: outputs)
+    let streaming = NonTemporal.serves(floats: buffer.count) && outputs % 16 == 0
     let panels = (outputs + width - 1) / width
     let block = 32
     let blocks = (inputs + block - 1) / block
-    workers.run(panels * blocks) { task, worker in
+    workers.parallelFor(panels * blocks) { task, worker in
       let column = task / blocks * width
-      let (offset, step) = loops.place(of: column, in: outputs, depth: inputs)
+      let (offset, step) = microkernels.place(of: column, in: outputs, depth: inputs)
       for input in task % blocks * block..<min(inputs, task % blocks * block + block) {
-        loops.transformFilter(
+        microkernels.transformFilter(
           taps.start + input * outputs + column, tap: taps.tap, width: min(step, outputs - column), tiles.vertical,
           tiles.horizontal, to: buffer.start + offset + input * step, product: stride, streaming: streaming,
           scratch: scratch.start + worker * area)
@@ -46,7 +46,7 @@ struct WinogradFilter {
     PackedMatrix(buffer.start + product * stride, depth: inputs, columns: outputs)
   }
 
-  /// Floats of scratch that `gradient` needs.
+  /// FloatSlice of scratch that `gradient` needs.
   static var gradientScratch: Int { WinogradTiles.scratch + 9 * 8 }
 
   /// Gᵀ du G for some pairs of channels: the gradient of the taps.
@@ -66,7 +66,7 @@ struct WinogradFilter {
     for input in inputs.clamped(to: 0..<dw.inputs) {
       let source = du + (input - inputs.lowerBound) * width
       for output in Swift.stride(from: outputs.lowerBound, to: min(outputs.upperBound, dw.outputs), by: 8) {
-        loops.transformFilterGradient(
+        microkernels.transformFilterGradient(
           source + output - outputs.lowerBound, product: product, tiles.vertical, tiles.horizontal, to: taps,
           scratch: scratch)
         for row in rows {
@@ -94,7 +94,7 @@ struct PaddedTaps {
   let inputs: Int
   /// A multiple of 8.
   let outputs: Int
-  /// Floats from one tap to the next.
+  /// FloatSlice from one tap to the next.
   var tap: Int { inputs * outputs }
   /// `[3, 3, inputs, outputs]`.
   let start: UnsafeMutablePointer<Float>
@@ -112,7 +112,7 @@ struct PaddedTaps {
     buffer = Buffer(count: 9 * inputs * outputs)
     start = buffer.start
     let (start, inputs, outputs) = (start, inputs, outputs)
-    workers.run(9 * inputs) { row, _ in
+    workers.parallelFor(9 * inputs) { row, _ in
       let target = start + row * outputs
       let (tap, input) = row.quotientAndRemainder(dividingBy: inputs)
       target.initialize(repeating: 0, count: outputs)
@@ -130,7 +130,7 @@ struct PaddedTaps {
     start = buffer.start
     let (start, inputs, outputs) = (start, inputs, outputs)
     let blocks = (outputs + 15) / 16
-    workers.run(9 * blocks) { task, _ in
+    workers.parallelFor(9 * blocks) { task, _ in
       let (tap, block) = task.quotientAndRemainder(dividingBy: blocks)
       let first = block * 16
       let count = min(16, weight.inputs - first)

@@ -1,9 +1,9 @@
-import Loops
+import Microkernels
 import Tensors
 
-/// The tiles of one picture that share a pair of algorithms.
+/// The tiles of one image that share a pair of algorithms.
 ///
-/// A convolution with dilation d takes the picture apart into d × d interleaved sub-grids that know nothing of each
+/// A convolution with dilation d takes the image apart into d × d interleaved sub-grids that know nothing of each
 /// other: each is an ordinary convolution of the pixels (r + d·i, s + d·j). The sub-grids' lines have two lengths at
 /// most, ⌈H/d⌉ and ⌊H/d⌋, so there are up to two algorithms an axis and up to four kinds of tiles.
 ///
@@ -18,7 +18,7 @@ struct WinogradTiles: Sendable {
   private let rows: [Int]
   private let columns: [Int]
 
-  /// All tiles of a picture, by kind.
+  /// All tiles of an image, by kind.
   static func kinds(of size: Size, dilation: Int) -> [WinogradTiles] {
     let vertical = origins(length: size.height, dilation: dilation)
     let horizontal = origins(length: size.width, dilation: dilation)
@@ -51,10 +51,10 @@ struct WinogradTiles: Sendable {
   /// Products of a tile: matrices that the transformed weights consist of.
   var products: Int { vertical.products * horizontal.products }
 
-  /// Floats of scratch that a transform needs.
-  static var scratch: Int { loops.tileScratch }
+  /// FloatSlice of scratch that a transform needs.
+  static var scratch: Int { microkernels.tileScratch }
 
-  /// Rows from an output row on that lie in the picture, at most `limit`, in steps of the dilation.
+  /// Rows from an output row on that lie in the image, at most `limit`, in steps of the dilation.
   @inline(__always)
   private func reach(from origin: Int, to end: Int, _ limit: Int) -> Int {
     min(limit, (end - origin + dilation - 1) / dilation)
@@ -66,58 +66,58 @@ struct WinogradTiles: Sendable {
 extension WinogradTiles {
   /// Bᵀ x B of tile `tile`, all channels.
   ///
-  /// - Parameter picture: the first pixel, `channels` (a multiple of 8) floats a pixel.
+  /// - Parameter image: the first pixel, `channels` (a multiple of 8) floats a pixel.
   func transformInput(
-    _ picture: UnsafeMutablePointer<Float>, channels: Int, tile: Int, to target: TileLayout,
+    _ image: UnsafeMutablePointer<Float>, channels: Int, tile: Int, to target: TileLayout,
     scratch: UnsafeMutablePointer<Float>
   ) {
     let top = rows[tile / columns.count] - vertical.reach * dilation
     let left = columns[tile % columns.count] - horizontal.reach * dilation
     let patch = patch(
-      picture, channels, top, left, rows: vertical.inputs, columns: horizontal.inputs)
-    loops.transformInput(patch, channels: channels, vertical, horizontal, to: target, scratch: scratch)
+      image, channels, top, left, rows: vertical.inputs, columns: horizontal.inputs)
+    microkernels.transformInput(patch, channels: channels, vertical, horizontal, to: target, scratch: scratch)
   }
 
   /// A dy Aᵀ of tile `tile`, all channels; see `transformInput`.
   func transformGradient(
-    _ picture: UnsafeMutablePointer<Float>, channels: Int, tile: Int, to target: TileLayout,
+    _ image: UnsafeMutablePointer<Float>, channels: Int, tile: Int, to target: TileLayout,
     scratch: UnsafeMutablePointer<Float>
   ) {
-    loops.transformGradient(
-      outputPatch(picture, channels, tile), channels: channels, vertical, horizontal, to: target, scratch: scratch)
+    microkernels.transformGradient(
+      outputPatch(image, channels, tile), channels: channels, vertical, horizontal, to: target, scratch: scratch)
   }
 
-  /// Aᵀ m A of tile `tile`, all channels, written to the part of the tile that lies in the picture.
+  /// Aᵀ m A of tile `tile`, all channels, written to the part of the tile that lies in the image.
   ///
   /// - Parameters:
   ///   - products: product p of the channels lies at `products + p · product`.
-  ///   - picture: the first pixel of the result, `channels` (a multiple of 8) floats a pixel.
+  ///   - image: the first pixel of the result, `channels` (a multiple of 8) floats a pixel.
   ///   - streaming: whether to write past the caches, where pixels are whole lines of them.
-  ///   - finish: for the whole picture.
+  ///   - finish: for the whole image.
   func transformOutput(
-    _ products: UnsafePointer<Float>, product: Int, tile: Int, to picture: UnsafeMutablePointer<Float>,
+    _ products: UnsafePointer<Float>, product: Int, tile: Int, to image: UnsafeMutablePointer<Float>,
     channels: Int, streaming: Bool, finish: Finish? = nil, scratch: UnsafeMutablePointer<Float>
   ) {
-    let patch = outputPatch(picture, channels, tile, streaming: streaming && channels % 16 == 0)
-    loops.transformOutput(
+    let patch = outputPatch(image, channels, tile, streaming: streaming && channels % 16 == 0)
+    microkernels.transformOutput(
       products, product: product, vertical, horizontal, to: patch, channels: channels,
-      finish: finish?.moved(columns: 0, floats: patch.start - picture), scratch: scratch)
+      finish: finish?.moved(columns: 0, floats: patch.start - image), scratch: scratch)
   }
 
   private func outputPatch(
-    _ picture: UnsafeMutablePointer<Float>, _ channels: Int, _ tile: Int, streaming: Bool = false
+    _ image: UnsafeMutablePointer<Float>, _ channels: Int, _ tile: Int, streaming: Bool = false
   ) -> TilePatch {
     patch(
-      picture, channels, rows[tile / columns.count], columns[tile % columns.count], rows: vertical.outputs,
+      image, channels, rows[tile / columns.count], columns[tile % columns.count], rows: vertical.outputs,
       columns: horizontal.outputs, streaming: streaming)
   }
 
   private func patch(
-    _ picture: UnsafeMutablePointer<Float>, _ channels: Int, _ top: Int, _ left: Int, rows: Int, columns: Int,
+    _ image: UnsafeMutablePointer<Float>, _ channels: Int, _ top: Int, _ left: Int, rows: Int, columns: Int,
     streaming: Bool = false
   ) -> TilePatch {
     TilePatch(
-      start: picture + (top * size.width + left) * channels, row: dilation * size.width * channels,
+      start: image + (top * size.width + left) * channels, row: dilation * size.width * channels,
       column: dilation * channels,
       rows: (top < 0 ? 1 : 0)..<reach(from: top, to: size.height, rows),
       columns: (left < 0 ? 1 : 0)..<reach(from: left, to: size.width, columns), streaming: streaming)

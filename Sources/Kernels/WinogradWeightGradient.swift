@@ -1,25 +1,25 @@
 import Glibc
-import Loops
+import Microkernels
 import Tensors
 
-/// The gradient of the weights of a stride-1 3×3 convolution, `dw = Gᵀ [ Σ (Bᵀ x B) ⊙ (A dy Aᵀ) ] G`, one picture and
+/// The gradient of the weights of a stride-1 3×3 convolution, `dw = Gᵀ [ Σ (Bᵀ x B) ⊙ (A dy Aᵀ) ] G`, one image and
 /// one kind of tiles at a time.
 ///
-/// The sum over tiles is taken in an order that depends on the picture's size and the channels alone.
+/// The sum over tiles is taken in an order that depends on the image's size and the channels alone.
 enum WinogradWeightGradient {
-  /// Writes to `dw`, or adds to it, what the tiles of one picture contribute.
+  /// Writes to `dw`, or adds to it, what the tiles of one image contribute.
   ///
   /// - Parameters:
   ///   - x: whole vectors a pixel, as `dy`.
   ///   - adding: whether to add to what `dw` holds.
   static func add(
-    _ x: Tensor, _ dy: Tensor, picture: Int, _ tiles: WinogradTiles, to dw: Filter, adding: Bool,
+    _ x: Tensor, _ dy: Tensor, image: Int, _ tiles: WinogradTiles, to dw: Filter, adding: Bool,
     on workers: WorkerPool
   ) {
     let rows = x.shape.stride
     let columns = MatrixProduct.paddedRight(dy.shape.stride)
     let operands = Operands(
-      x: x.picture(picture), dy: dy.picture(picture), rows: rows,
+      x: x.image(image), dy: dy.image(image), rows: rows,
       gradients: dy.shape.stride, columns: columns, tiles: tiles)
     if rows * columns <= largestForSegments {
       segmentBySegment(operands, to: dw, adding, on: workers)
@@ -28,13 +28,13 @@ enum WinogradWeightGradient {
     }
   }
 
-  /// Channel pairs up to which segments of the picture have sums of their own.
+  /// Channel pairs up to which segments of the image have sums of their own.
   private static let largestForSegments = 128 * 128
 
   /// Tiles transformed at a time within a segment.
   private static let block = 48
 
-  /// Segments of a picture.
+  /// Segments of an image.
   private static let segments = 16
 
   private struct Operands {
@@ -48,7 +48,7 @@ enum WinogradWeightGradient {
     let columns: Int
     let tiles: WinogradTiles
 
-    /// Floats from one sum to the next.
+    /// FloatSlice from one sum to the next.
     var sum: Int { rows * columns + 16 }
 
     /// Transforms a tile into row `row` of panels that hold `capacity` rows.
@@ -78,10 +78,10 @@ enum WinogradWeightGradient {
       TileLayout(start: panels + row * width, product: product, width: width, panel: capacity * width)
     }
 
-    private var leftWidth: Int { loops.leftWidth }
-    var rightWidth: Int { loops.rightWidth(columns: gradients) }
+    private var leftWidth: Int { microkernels.leftWidth }
+    var rightWidth: Int { microkernels.rightWidth(columns: gradients) }
 
-    /// Floats from product to product, a line more than needed to keep them out of each other's cache sets.
+    /// FloatSlice from product to product, a line more than needed to keep them out of each other's cache sets.
     func leftProduct(_ capacity: Int) -> Int { capacity * MatrixProduct.paddedLeft(rows) + 16 }
     func rightProduct(_ capacity: Int) -> Int { capacity * columns + 16 }
   }
@@ -102,7 +102,7 @@ enum WinogradWeightGradient {
     let size = products * (left + right) + WinogradTiles.scratch
     let memory = Buffer(count: workers.threads * size)
 
-    workers.run(segments) { segment, worker in
+    workers.parallelFor(segments) { segment, worker in
       let v = memory.start + worker * size
       let z = v + products * left
       let scratch = z + products * right
@@ -124,17 +124,17 @@ enum WinogradWeightGradient {
     }
     if segments > 1 {
       let run = 4096
-      workers.run((whole + run - 1) / run) { task, _ in
+      workers.parallelFor((whole + run - 1) / run) { task, _ in
         for segment in 1..<segments {
           let first = task * run
-          loops.add(
+          microkernels.add(
             sums.start + segment * whole + first, to: sums.start + first, count: min(run, whole - first))
         }
       }
     }
     let run = 8
     let scratch = Buffer(count: workers.threads * WinogradFilter.gradientScratch)
-    workers.run((operands.rows + run - 1) / run) { task, worker in
+    workers.parallelFor((operands.rows + run - 1) / run) { task, worker in
       let inputs = task * run..<min(operands.rows, task * run + run)
       WinogradFilter.gradient(
         sums.start + inputs.lowerBound * operands.columns, width: operands.columns, product: operands.sum,
@@ -160,8 +160,8 @@ enum WinogradWeightGradient {
 
     // Whole panels; as many channels of x as leave the sums in the second-level cache.
     let width = operands.rightWidth >= operands.columns ? operands.columns : 4 * operands.rightWidth
-    let cached = (1 << 18) / (products * width) / loops.leftWidth * loops.leftWidth
-    let height = max(loops.leftWidth, min(64, cached))
+    let cached = (1 << 18) / (products * width) / microkernels.leftWidth * microkernels.leftWidth
+    let height = max(microkernels.leftWidth, min(64, cached))
     let (down, across) = (
       (operands.rows + height - 1) / height, (operands.columns + width - 1) / width
     )
@@ -169,17 +169,17 @@ enum WinogradWeightGradient {
     let size = products * sum + WinogradFilter.gradientScratch
     let scratch = Buffer(count: workers.threads * size)
 
-    // A picture with more tiles than are held at once is summed up in parts.
+    // An image with more tiles than are held at once is summed up in parts.
     for first in stride(from: 0, to: tiles.count, by: capacity) {
       let count = min(capacity, tiles.count - first)
-      workers.run((count + run - 1) / run) { task, worker in
+      workers.parallelFor((count + run - 1) / run) { task, worker in
         for row in task * run..<min(count, task * run + run) {
           operands.transform(
             tile: first + row, row: row, capacity: capacity, left: v, right: z,
             scratch: transformScratch.start + worker * WinogradTiles.scratch)
         }
       }
-      workers.run(down * across) { task, worker in
+      workers.parallelFor(down * across) { task, worker in
         let inputs = task / across * height..<min(operands.rows, (task / across + 1) * height)
         let outputs = task % across * width..<min(operands.columns, (task % across + 1) * width)
         let sums = scratch.start + worker * size

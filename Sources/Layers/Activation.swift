@@ -7,18 +7,18 @@ import Tensors
 /// value goes back to the pool, unless a backward step said that it will need it.
 package struct Activation {
   package let value: Tensor
-  /// Where the gradient of this value is gathered; `nil` where none is asked for (evaluation, the picture itself).
-  package let trace: Trace?
+  /// Where the gradient of this value is gathered; `nil` where none is asked for (evaluation, the image itself).
+  package let trace: GradientAccumulator?
   /// What a backward step that needs the value holds.
-  let kept: Kept
+  let kept: SavedTensor
 
   package var shape: Shape { value.shape }
   package var size: Size { value.shape.size }
 
   /// An input: nobody asks for its gradient.
-  package init(_ value: Tensor) { self.init(value, trace: nil, kept: Kept(value)) }
+  package init(_ value: Tensor) { self.init(value, trace: nil, kept: SavedTensor(value)) }
 
-  init(_ value: Tensor, trace: Trace?, kept: Kept) {
+  init(_ value: Tensor, trace: GradientAccumulator?, kept: SavedTensor) {
     self.value = value
     self.trace = trace
     self.kept = kept
@@ -26,7 +26,7 @@ package struct Activation {
 }
 
 /// Where the gradient of an activation is gathered.
-package final class Trace {
+package final class GradientAccumulator {
   private var gradient: Tensor?
 
   /// Adds a part of the gradient. The tensor becomes the trace's own and may be overwritten.
@@ -39,7 +39,7 @@ package final class Trace {
   }
 
   /// The gradient, all parts of it; the trace forgets it.
-  func takeGradient() -> Tensor? {
+  func take() -> Tensor? {
     defer { gradient = nil }
     return gradient
   }

@@ -14,7 +14,7 @@ package struct Convolution {
   ///   - stride: 2 only with a kernel of 3 and no dilation.
   package init(
     _ scope: Scope, from inputs: Int, to outputs: Int, kernel: Int = 1, stride: Int = 1, dilation: Int = 1,
-    bias: Bool = false, initial: InitialValues? = nil
+    bias: Bool = false, initial: Initializer? = nil
   ) {
     precondition(kernel == 1 && stride == 1 || kernel == 3 && (stride == 1 || stride == 2 && dilation == 1))
     self.kernel = kernel
@@ -29,25 +29,25 @@ package struct Convolution {
 
   /// `[N, H, W, inputs]` → `[N, ⌈H/stride⌉, ⌈W/stride⌉, outputs]`
   ///
-  /// - Parameter remade: whether the way back has the output made again from the input, instead of keeping it.
-  package func callAsFunction(_ x: Activation, remade: Bool = false, in pass: Pass) -> Activation {
-    var input: Kept? = x.kept
+  /// - Parameter recompute: whether the backward pass has the output made again from the input, instead of keeping it.
+  package func callAsFunction(_ x: Activation, recompute: Bool = false, in tape: Tape) -> Activation {
+    var input: SavedTensor? = x.kept
     let inputSize = x.size
-    let workers = pass.workers
-    let profile = pass.profile
+    let workers = tape.workers
+    let profile = tape.profile
     let work = Double(x.shape.pixels / (stride * stride)) * Double(weight.form.count)
-    let value = profile.measure(part, multiplications: work) { forward(x.value, on: workers) }
+    let value = profile.measure(part, macs: work) { forward(x.value, on: workers) }
     let kept =
-      !remade
+      !recompute
       ? nil
-      : Kept { [input = x.kept] in
+      : SavedTensor { [input = x.kept] in
         let x = input.value
         return profile.measure(part) { forward(x, on: workers) }
       }
-    return pass.output(part, value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? []), kept: kept) {
+    return tape.output(part, value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? []), kept: kept) {
       [trace = x.trace] gradient in
       if let x = input?.value {
-        profile.measure(part, multiplications: work) {
+        profile.measure(part, macs: work) {
           weightGradient(x, gradient, on: workers)
           if let bias { PointwiseConvolution.biasGradient(gradient, into: bias.gradient, on: workers) }
         }
@@ -56,7 +56,7 @@ package struct Convolution {
       input = nil
       guard let trace else { return }
       trace.add(
-        profile.measure(part, multiplications: work) { inputGradient(gradient, size: inputSize, on: workers) },
+        profile.measure(part, macs: work) { inputGradient(gradient, size: inputSize, on: workers) },
         on: workers)
     }
   }
@@ -66,14 +66,14 @@ package struct Convolution {
 
   /// In evaluation: the convolution with a batch norm folded into its weights, and what follows, in one go.
   func folded(
-    _ norm: BatchNorm.Normaliser, _ x: Activation, plus residual: Activation?, rectify: Bool, in pass: Pass
+    _ norm: BatchNormKernel.Normalizer, _ x: Activation, plus residual: Activation?, relu: Bool, in tape: Tape
   ) -> Activation {
-    let workers = pass.workers
+    let workers = tape.workers
     let work = Double(x.shape.pixels / (stride * stride)) * Double(weight.form.count)
     return Activation(
-      pass.profile.measure(part, multiplications: work) {
+      tape.profile.measure(part, macs: work) {
         let filter = norm.folded(into: weight.filter, on: workers)
-        let ending = Ending(bias: norm.bias, residual: residual?.value, rectify: rectify)
+        let ending = Ending(bias: norm.bias, residual: residual?.value, relu: relu)
         return switch (kernel, stride) {
         case (1, _): PointwiseConvolution.forward(x.value, filter, ending: ending, on: workers)
         case (_, 2): StridedConvolution.forward(x.value, filter, ending: ending, on: workers)
@@ -84,7 +84,7 @@ package struct Convolution {
 
   private var part: Profile.Part {
     switch (kernel, stride) {
-    case (1, _): .pointwise
+    case (1, _): .conv1x1
     case (_, 2): .strided
     default: dilation > 4 ? .atrous : .winograd
     }

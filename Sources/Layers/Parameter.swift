@@ -1,17 +1,17 @@
 import Tensors
 
-/// Numbers that are learnt: the weights of a convolution, a bias, the scale of a batch norm.
+/// Numbers that are learned: the weights of a convolution, a bias, the scale of a batch norm.
 package final class Parameter {
   /// PyTorch's name, `shape_stream.gate1.weight`.
   package let name: String
   package let form: Form
-  package let initial: InitialValues
+  package let initial: Initializer
   /// Where its floats stand in the arenas of its store, and its place among the store's parameters.
   package internal(set) var offset = 0
   package internal(set) var index = 0
-  package internal(set) var value = Floats(count: 0)
-  /// What the last backward pass found; empty until `ParameterStore.makeGradients()`.
-  package internal(set) var gradient = Floats(count: 0)
+  package internal(set) var value = FloatSlice(count: 0)
+  /// What the last backward pass found; empty until `ParameterStore.allocateGradients()`.
+  package internal(set) var gradient = FloatSlice(count: 0)
 
   /// The name of the layer that it belongs to, `shape_stream.gate1`.
   package var layer: String { name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name }
@@ -39,7 +39,7 @@ package final class Parameter {
     }
   }
 
-  init(name: String, form: Form, initial: InitialValues) {
+  init(name: String, form: Form, initial: Initializer) {
     self.name = name
     self.form = form
     self.initial = initial
@@ -51,7 +51,7 @@ package final class Parameter {
   /// The gradient in the arrangement of `filter`.
   package var filterGradient: Filter { view(gradient) }
 
-  private func view(_ floats: Floats) -> Filter {
+  private func view(_ floats: FloatSlice) -> Filter {
     guard case .filter(let kernel, let inputs, let outputs) = form else {
       preconditionFailure("\(name) is a vector, not the weights of a convolution")
     }
@@ -59,14 +59,14 @@ package final class Parameter {
   }
 }
 
-/// Numbers that are not learnt but followed: the running mean or variance of a batch norm.
+/// Numbers that are not learned but followed: the running mean or variance of a batch norm.
 package final class RunningStatistic {
   /// PyTorch's name, `….running_mean`.
   package let name: String
   package let initial: Float
   package let count: Int
   package internal(set) var offset = 0
-  package internal(set) var value = Floats(count: 0)
+  package internal(set) var value = FloatSlice(count: 0)
 
   init(name: String, count: Int, initial: Float) {
     self.name = name

@@ -5,33 +5,33 @@ import Tensors
 package final class Profile {
   /// The parts of a step that differ in what limits them.
   package enum Part: String, CaseIterable, Sendable {
-    case pointwise = "1×1 convolutions"
+    case conv1x1 = "1×1 convolutions"
     case winograd = "3×3 convolutions"
     case atrous = "atrous convolutions (dilation > 4)"
     case strided = "3×3 convolutions, stride 2"
     case batchNorm = "batch norm, ReLU, residuals"
     case resampling = "interpolation and pooling"
-    case pointwiseOperations = "sigmoid, gates, concatenation"
+    case elementwise = "sigmoid, gates, concatenation"
     case losses = "losses and predictions"
     case communication = "all-reduce"
-    case update = "optimiser"
+    case update = "optimizer"
   }
 
   package private(set) var seconds: [Part: Double] = [:]
   /// Multiply-accumulates that the operations ask for, counted as a direct convolution would do them.
-  package private(set) var multiplications: [Part: Double] = [:]
+  package private(set) var macs: [Part: Double] = [:]
 
   /// The most bytes that all buffers had while an operation of a part ran.
   package private(set) var peakBytes: [Part: Int] = [:]
-  /// What the last pass kept for its way back.
-  package internal(set) var kept = KeptMemory()
+  /// What the last pass kept for its backward pass.
+  package internal(set) var kept = ActivationMemory()
   /// What the operations of the pass under way made.
   var made: [Made] = []
 
   package init() {}
 
   /// Runs `body` and adds its time to a part. Measurements inside of others would count twice.
-  package func measure<Result>(_ part: Part, multiplications count: Double = 0, _ body: () throws -> Result) rethrows
+  package func measure<Result>(_ part: Part, macs count: Double = 0, _ body: () throws -> Result) rethrows
     -> Result
   {
     BufferPool.shared.restartPeak()
@@ -39,14 +39,14 @@ package final class Profile {
     defer {
       seconds[part, default: 0] += Self.now - begin
       peakBytes[part] = max(peakBytes[part] ?? 0, BufferPool.shared.peakBytes)
-      multiplications[part, default: 0] += count
+      macs[part, default: 0] += count
     }
     return try body()
   }
 
   package func reset() {
     seconds = [:]
-    multiplications = [:]
+    macs = [:]
     peakBytes = [:]
   }
 
@@ -60,8 +60,8 @@ package final class Profile {
 
 extension Profile? {
   /// Runs `body`, on the profile's clock if there is a profile.
-  func measure<Result>(_ part: Profile.Part, multiplications: Double = 0, _ body: () -> Result) -> Result {
+  func measure<Result>(_ part: Profile.Part, macs: Double = 0, _ body: () -> Result) -> Result {
     guard let self else { return body() }
-    return self.measure(part, multiplications: multiplications, body)
+    return self.measure(part, macs: macs, body)
   }
 }

@@ -14,7 +14,7 @@ package struct Scope {
   private func name(_ last: String) -> String { (path + [last]).joined(separator: ".") }
 
   /// The `weight` of a convolution.
-  package func weight(kernel: Int, from inputs: Int, to outputs: Int, initial: InitialValues? = nil) -> Parameter {
+  package func weight(kernel: Int, from inputs: Int, to outputs: Int, initial: Initializer? = nil) -> Parameter {
     let parameter = Parameter(
       name: name("weight"), form: .filter(kernel: kernel, inputs: inputs, outputs: outputs),
       initial: initial ?? .uniform(bound: 1 / Float(kernel * kernel * inputs).squareRoot()))
@@ -22,8 +22,8 @@ package struct Scope {
     return parameter
   }
 
-  /// A vector of `count` learnt numbers.
-  package func vector(_ last: String, _ count: Int, initial: InitialValues) -> Parameter {
+  /// A vector of `count` learned numbers.
+  package func vector(_ last: String, _ count: Int, initial: Initializer) -> Parameter {
     let parameter = Parameter(name: name(last), form: .vector(count), initial: initial)
     store.register(parameter)
     return parameter

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What happened when on one rank, for a picture of a run: who worked, and who waited for whom.
+/// What happened when on one rank, for an image of a run: who worked, and who waited for whom.
 ///
 /// Keeps the latest events and forgets the earlier ones, so that it can stay on for a run of weeks.
 package final class Timeline: Sendable {

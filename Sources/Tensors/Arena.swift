@@ -1,6 +1,6 @@
 import Glibc
 
-/// A range of addresses from which memory is handed out by best fit and in which neighbours that are given back become
+/// A range of addresses from which memory is handed out by best fit and in which neighbors that are given back become
 /// one again, so that memory goes from tensors of one shape to those of another.
 ///
 /// The range is reserved at once and costs nothing until it is touched. It is backed by huge pages where the system has them:
@@ -26,7 +26,7 @@ struct Arena: ~Copyable {
   private let grain: Int
   private let reservation: Int
   private var regions: [Region] = []
-  /// Sorted by address; no two of them are neighbours.
+  /// Sorted by address; no two of them are neighbors.
   private var spans: [Span] = []
 
   /// Bytes that the system has given and that were not given back to it.
@@ -76,7 +76,7 @@ struct Arena: ~Copyable {
   mutating func trim() {
     let page = UInt(sysconf(Int32(_SC_PAGESIZE)))
     for index in spans.indices {
-      // A page that a neighbour has a part of stays.
+      // A page that a neighbor has a part of stays.
       let (first, end) = ((spans[index].start + page - 1) & ~(page - 1), spans[index].end & ~(page - 1))
       if first < end, let address = UnsafeMutableRawPointer(bitPattern: first) {
         madvise(address, Int(end - first), MADV_DONTNEED)
@@ -131,7 +131,7 @@ struct Arena: ~Copyable {
 
   // MARK: - Free spans
 
-  /// Adds a span to the free ones, joined with its neighbours; its index. Regions are never neighbours: the end of each lies
+  /// Adds a span to the free ones, joined with its neighbors; its index. Regions are never neighbors: the end of each lies
   /// short of its mapping's.
   @discardableResult
   private mutating func insert(_ span: Span) -> Int {

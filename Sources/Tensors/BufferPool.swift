@@ -10,7 +10,7 @@ package final class Buffer: @unchecked Sendable {
 
   /// The first float, aligned to a cache line of 64 bytes.
   package let start: UnsafeMutablePointer<Float>
-  /// Floats that may be used.
+  /// FloatSlice that may be used.
   package let count: Int
   private let block: BufferPool.Block
   private let pool: BufferPool

@@ -23,13 +23,13 @@ package struct RandomNumbers: Sendable {
   }
 
   /// The next number in [0, 1), with 24 random bits.
-  package mutating func unit() -> Float { Float(next() >> 40) / 16_777_216 }
+  package mutating func uniform() -> Float { Float(next() >> 40) / 16_777_216 }
 
   /// The next number in [−1, 1), with 24 random bits.
-  package mutating func symmetric() -> Double { Double(next() >> 40) / 8_388_608 - 1 }
+  package mutating func uniformSymmetric() -> Double { Double(next() >> 40) / 8_388_608 - 1 }
 
   /// The next integer in 0 ..< `bound`, each equally likely up to 2⁻⁶⁴ · `bound`.
-  package mutating func below(_ bound: Int) -> Int {
+  package mutating func uniform(below bound: Int) -> Int {
     precondition(bound > 0)
     return Int(next().multipliedFullWidth(by: UInt64(bound)).high)
   }

@@ -1,38 +1,38 @@
 /// The size of a batch of feature maps, `[N, H, W, C]`.
 package struct Shape: Hashable, Sendable, CustomStringConvertible {
-  package var pictures: Int
+  package var images: Int
   package var height: Int
   package var width: Int
   package var channels: Int
 
-  package init(_ pictures: Int, _ height: Int, _ width: Int, _ channels: Int) {
-    self.pictures = pictures
+  package init(_ images: Int, _ height: Int, _ width: Int, _ channels: Int) {
+    self.images = images
     self.height = height
     self.width = width
     self.channels = channels
   }
 
-  /// Pixels of one picture, `H · W`.
-  package var pixelsPerPicture: Int { height * width }
+  /// Pixels of one image, `H · W`.
+  package var pixelsPerImage: Int { height * width }
 
   /// Pixels of the batch, `N · H · W`: the rows of the matrix that a 1×1 convolution multiplies.
-  package var pixels: Int { pictures * height * width }
+  package var pixels: Int { images * height * width }
 
-  /// Floats from one pixel to the next: a single channel stands alone, more are rounded up to whole vectors of 8.
+  /// FloatSlice from one pixel to the next: a single channel stands alone, more are rounded up to whole vectors of 8.
   ///
   /// The floats between `channels` and `stride` are zero in every tensor; each kernel that writes a tensor keeps them so.
   package var stride: Int { channels == 1 ? 1 : (channels + 7) & ~7 }
 
-  /// Floats in memory, padding included.
+  /// FloatSlice in memory, padding included.
   package var count: Int { pixels * stride }
 
   package var size: Size { Size(height, width) }
 
-  package func with(channels: Int) -> Shape { Shape(pictures, height, width, channels) }
+  package func with(channels: Int) -> Shape { Shape(images, height, width, channels) }
 
-  package func with(size: Size) -> Shape { Shape(pictures, size.height, size.width, channels) }
+  package func with(size: Size) -> Shape { Shape(images, size.height, size.width, channels) }
 
-  package var description: String { "[\(pictures), \(height), \(width), \(channels)]" }
+  package var description: String { "[\(images), \(height), \(width), \(channels)]" }
 }
 
 /// Height and width in pixels.

@@ -24,9 +24,9 @@ package struct Tensor: Sendable {
   /// The first channel of the first pixel.
   package var start: UnsafeMutablePointer<Float> { buffer.start }
 
-  /// The first float of picture `index`.
-  package func picture(_ index: Int) -> UnsafeMutablePointer<Float> {
-    buffer.start + index * shape.pixelsPerPicture * shape.stride
+  /// The first float of image `index`.
+  package func image(_ index: Int) -> UnsafeMutablePointer<Float> {
+    buffer.start + index * shape.pixelsPerImage * shape.stride
   }
 }
 
@@ -53,13 +53,13 @@ extension Tensor {
   }
 
   /// One value, for tests and messages.
-  package subscript(picture: Int, row: Int, column: Int, channel: Int) -> Float {
-    start[((picture * shape.height + row) * shape.width + column) * shape.stride + channel]
+  package subscript(image: Int, row: Int, column: Int, channel: Int) -> Float {
+    start[((image * shape.height + row) * shape.width + column) * shape.stride + channel]
   }
 }
 
 /// A dense run of floats inside a buffer: a bias, the scale of a batch norm, its running statistics.
-package struct Floats: Sendable {
+package struct FloatSlice: Sendable {
   package let buffer: Buffer
   package let offset: Int
   package let count: Int
@@ -86,7 +86,7 @@ package struct Floats: Sendable {
   package var values: [Float] { Array(UnsafeBufferPointer(start: start, count: count)) }
 
   /// Takes over the values of another run of the same length.
-  package func copy(_ other: Floats) {
+  package func copy(_ other: FloatSlice) {
     precondition(other.count == count)
     start.update(from: other.start, count: count)
   }
@@ -103,9 +103,9 @@ package struct Filter: Sendable {
   package let kernel: Int
   package let inputs: Int
   package let outputs: Int
-  package let floats: Floats
+  package let floats: FloatSlice
 
-  package init(kernel: Int, inputs: Int, outputs: Int, _ floats: Floats) {
+  package init(kernel: Int, inputs: Int, outputs: Int, _ floats: FloatSlice) {
     precondition(floats.count == kernel * kernel * inputs * outputs)
     self.kernel = kernel
     self.inputs = inputs
@@ -116,7 +116,7 @@ package struct Filter: Sendable {
   /// A filter of its own, with arbitrary contents: a gradient to be filled.
   package init(like other: Filter) {
     self.init(
-      kernel: other.kernel, inputs: other.inputs, outputs: other.outputs, Floats(count: other.floats.count))
+      kernel: other.kernel, inputs: other.inputs, outputs: other.outputs, FloatSlice(count: other.floats.count))
   }
 
   package var start: UnsafeMutablePointer<Float> { floats.start }

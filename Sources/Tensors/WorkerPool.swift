@@ -28,12 +28,12 @@ package final class WorkerPool: Sendable {
   ///
   /// `worker` runs from 0 to `threads` − 1 and no two calls with the same worker overlap: it names a scratch space.
   /// Calls from several threads, or from inside `body`, are not allowed.
-  package func run(_ tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+  package func parallelFor(_ tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
     guard tasks > 1, let shared else {
       for task in 0..<tasks { body(task, 0) }
       return
     }
-    shared.run(tasks, body)
+    shared.parallelFor(tasks, body)
   }
 
   /// What the calling thread and its helpers share. Helpers hold it, not the pool, so that the pool can end them.
@@ -63,7 +63,7 @@ package final class WorkerPool: Sendable {
       finished.deallocate()
     }
 
-    func run(_ tasks: Int, _ body: (Int, Int) -> Void) {
+    func parallelFor(_ tasks: Int, _ body: (Int, Int) -> Void) {
       withoutActuallyEscaping(body) { body in
         self.tasks = tasks
         self.body = body

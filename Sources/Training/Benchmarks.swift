@@ -14,7 +14,7 @@ package enum Benchmarks {
     package var backbone: String?
     package var ranks = 1
     package var threads: Int
-    package var pictures: Int?
+    package var images: Int?
     package var height: Int?
     package var width: Int?
     package var bytes: Int?
@@ -28,9 +28,9 @@ package enum Benchmarks {
     /// arithmetic, so that more than 1 is possible.
     package var shareOfPeak: Double?
     package var gigabytesPerSecond: Double?
-    package var picturesPerSecond: Double?
+    package var imagesPerSecond: Double?
     /// Of a processor, where that is not the clock's: other programs do not count.
-    package var cpuSecondsPerPicture: Double?
+    package var cpuSecondsPerImage: Double?
     /// Of plain MPI_Allreduce on the same bytes, each repetition right after one of ours.
     package var plainSeconds: [Double]?
     package var plainGigabytesPerSecond: Double?
@@ -38,7 +38,7 @@ package enum Benchmarks {
     package var ratioToPlain: Double?
     /// Of a step: sums of gradients over the ranks, from the first of a bucket to its last, added up.
     package var communicationSeconds: Double?
-    /// Of a step: the wait, after the way back, for sums that were not done.
+    /// Of a step: the wait, after the backward pass, for sums that were not done.
     package var waitedSeconds: Double?
     /// The share of the communication that computing hid.
     package var hiddenShare: Double?
@@ -65,19 +65,19 @@ package enum Benchmarks {
     let replica = Replica(
       GatedSCNN(backbone, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: communicator,
       workers: workers, timeline: timeline)
-    let peak = PeakRate.measure(on: workers)
+    let peak = PeakFLOPS.measure(on: workers)
     let counter = Profile()
     replica.profile = counter
     _ = replica.step(batch, rate: 0.01)
-    let multiplications = counter.multiplications.values.reduce(0, +)
+    let macs = counter.macs.values.reduce(0, +)
     replica.profile = profile
     let before = replica.communication
     let seconds = repeated(steps) { timeline.measure("step") { _ = replica.step(batch, rate: 0.01) } }
     var result = Result(
       bench: "step", backbone: backbone.rawValue, ranks: communicator.size, threads: workers.threads,
-      pictures: batchSize,
+      images: batchSize,
       height: size.height, width: size.width, seconds: seconds, peakGflops: rounded(peak * 1e-9, to: 0.1),
-      shareOfPeak: rounded(2 * multiplications / (seconds.min() ?? .infinity) / peak, to: 1e-4))
+      shareOfPeak: rounded(2 * macs / (seconds.min() ?? .infinity) / peak, to: 1e-4))
     guard communicator.size > 1 else { return result }
     let after = replica.communication
     let (summing, waiting) = (after.summing - before.summing, after.waiting - before.waiting)
@@ -87,26 +87,26 @@ package enum Benchmarks {
     return result
   }
 
-  /// Predictions of one whole picture of noise.
+  /// Predictions of one whole image of noise.
   package static func evaluate(
     _ backbone: Backbone, size: Size, steps: Int, workers: WorkerPool, profile: Profile?
   ) -> Result {
     let model = GatedSCNN(backbone, seed: 1)
     let batch = Batch.noise(1, size)
-    let peak = PeakRate.measure(on: workers)
+    let peak = PeakFLOPS.measure(on: workers)
     let counter = Profile()
-    _ = model.judge(batch, withLoss: false, on: workers, profile: counter)
-    let multiplications = counter.multiplications.values.reduce(0, +)
-    let seconds = repeated(steps) { _ = model.judge(batch, withLoss: false, on: workers, profile: profile) }
+    _ = model.predict(batch, withLoss: false, on: workers, profile: counter)
+    let macs = counter.macs.values.reduce(0, +)
+    let seconds = repeated(steps) { _ = model.predict(batch, withLoss: false, on: workers, profile: profile) }
     return Result(
-      bench: "evaluate", backbone: backbone.rawValue, threads: workers.threads, pictures: 1, height: size.height,
+      bench: "evaluate", backbone: backbone.rawValue, threads: workers.threads, images: 1, height: size.height,
       width: size.width, seconds: seconds, peakGflops: rounded(peak * 1e-9, to: 0.1),
-      shareOfPeak: rounded(2 * multiplications / (seconds.min() ?? .infinity) / peak, to: 1e-4))
+      shareOfPeak: rounded(2 * macs / (seconds.min() ?? .infinity) / peak, to: 1e-4))
   }
 
   /// Sums of an array of floats over the ranks: ours, whose order never changes, and plain MPI_Allreduce, in turn.
   package static func allReduce(bytes: Int, steps: Int, communicator: Communicator) -> Result {
-    let floats = Floats(count: max(bytes / 4, 1))
+    let floats = FloatSlice(count: max(bytes / 4, 1))
     floats.buffer.clear()
     let reduce = TreeAllReduce(communicator)
     func timed(_ sum: () -> Void) -> Double {
@@ -118,7 +118,7 @@ package enum Benchmarks {
     let times = (0...steps).map { _ in
       (
         timed { reduce.sum(floats.start, count: floats.count) },
-        timed { communicator.sumInAnyOrder(floats.start, count: floats.count) }
+        timed { communicator.mpiAllReduceSum(floats.start, count: floats.count) }
       )
     }.dropFirst()
     let (seconds, plain) = (times.map(\.0), times.map(\.1))
@@ -167,15 +167,15 @@ package enum Benchmarks {
 }
 
 extension Batch {
-  /// Noise in the place of pictures and labels.
-  package static func noise(_ pictures: Int, _ size: Size) -> Batch {
+  /// Noise in the place of images and labels.
+  package static func noise(_ images: Int, _ size: Size) -> Batch {
     var random = RandomNumbers(named: "benchmark")
-    let pixels = pictures * size.height * size.width
+    let pixels = images * size.height * size.width
     return Batch(
-      image: Tensor(Shape(pictures, size.height, size.width, 3), dense: (0..<3 * pixels).map { _ in random.normal() }),
+      image: Tensor(Shape(images, size.height, size.width, 3), dense: (0..<3 * pixels).map { _ in random.normal() }),
       canny: Tensor(
-        Shape(pictures, size.height, size.width, 1), dense: (0..<pixels).map { _ in random.unit() > 0.9 ? 1 : 0 }),
-      target: (0..<pixels).map { _ in UInt8(random.below(19)) },
-      boundary: (0..<pixels).map { _ in random.unit() > 0.9 ? 1 : 0 }, indices: Array(0..<pictures))
+        Shape(images, size.height, size.width, 1), dense: (0..<pixels).map { _ in random.uniform() > 0.9 ? 1 : 0 }),
+      target: (0..<pixels).map { _ in UInt8(random.uniform(below: 19)) },
+      boundary: (0..<pixels).map { _ in random.uniform() > 0.9 ? 1 : 0 }, indices: Array(0..<images))
   }
 }

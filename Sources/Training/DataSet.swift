@@ -1,61 +1,61 @@
 import Cityscapes
 import Distributed
 
-/// A folder of pictures, prepared by all ranks together.
+/// A folder of images, prepared by all ranks together.
 package enum DataSet {
-  /// Makes what training needs beside the labels, where it is not there yet; each rank works on its share of the pictures.
+  /// Makes what training needs beside the labels, where it is not there yet; each rank works on its share of the images.
   /// On a terminal rank 0 shows how far it is.
   ///
-  /// - Returns: how many pictures were prepared, over all ranks.
+  /// - Returns: how many images were prepared, over all ranks.
   @discardableResult
   package static func prepare(
     _ root: String, splits: [Split]? = nil, communicator: Communicator, threads: Int
   ) throws -> Int {
-    let layout = FolderLayout(root: root)
-    let samples = try communicator.alike {
+    let layout = CityscapesDirectory(root: root)
+    let samples = try communicator.collectively {
       try (splits ?? present(in: layout)).flatMap { try layout.samples(of: $0) }
     }
-    let preparation = Preparation(samples, rank: communicator.rank, ranks: communicator.size)
+    let preparation = Preprocessing(samples, rank: communicator.rank, ranks: communicator.size)
     let isShown = communicator.rank == 0 && StandardError.isTerminal && preparation.isNeeded
-    let outcome: Result<Preparation.Outcome, PreparationError> = .init { () throws(PreparationError) in
+    let outcome: Result<Preprocessing.Outcome, PreprocessingError> = .init { () throws(PreprocessingError) in
       try preparation.run(threads: threads) { done in
         let percent = min(100, 100 * done * communicator.size / samples.count)
-        if isShown { StandardError.write("\(StandardError.wipe)  preparing pictures: \(percent) %") }
+        if isShown { StandardError.write("\(StandardError.wipe)  preparing images: \(percent) %") }
       }
     }
     if isShown { StandardError.write(StandardError.wipe) }
     // Every rank reads what the others prepared, and every rank's troubles are told together.
-    communicator.restBarrier()
-    let problems = communicator.gatherEverywhere(outcome.problems.joined(separator: "\n"))
+    communicator.sleepingBarrier()
+    let problems = communicator.allGather(outcome.problems.joined(separator: "\n"))
       .flatMap { $0.split(separator: "\n").map(String.init) }
     guard problems.isEmpty else { throw Unprepared(problems: problems.sorted()) }
     var made = [outcome.prepared]
-    communicator.sum(&made)
+    communicator.allReduceSum(&made)
     return made[0]
   }
 
   /// What every rank was told that some could not prepare.
-  private struct Unprepared: SharedError, CustomStringConvertible {
+  private struct Unprepared: CollectiveError, CustomStringConvertible {
     let problems: [String]
 
     var findings: [String] { problems.count > 1 ? problems : [] }
 
     var description: String {
       problems.count > 1
-        ? "\(problems.count) pictures could not be prepared; restore or remove what is named above"
+        ? "\(problems.count) images could not be prepared; restore or remove what is named above"
         : problems.joined()
     }
   }
 
-  /// The splits that hold pictures; at least one does.
-  package static func present(in layout: FolderLayout) throws -> [Split] {
+  /// The splits that hold images; at least one does.
+  package static func present(in layout: CityscapesDirectory) throws -> [Split] {
     let present = Split.allCases.filter { (try? layout.samples(of: $0)) != nil }
-    // Without any, asking for one throws the error that tells how to get pictures.
+    // Without any, asking for one throws the error that tells how to get images.
     return present.isEmpty ? [try layout.samples(of: .train)[0].split] : present
   }
 }
 
-extension Result where Success == Preparation.Outcome, Failure == PreparationError {
+extension Result where Success == Preprocessing.Outcome, Failure == PreprocessingError {
   fileprivate var problems: [String] {
     if case .failure(let error) = self { error.problems } else { [] }
   }

@@ -13,8 +13,8 @@ package struct EvaluationReport {
 
   /// Class by class, in percent.
   package var table: String {
-    let pictures = evaluation.pictures == 1 ? "1 picture" : "\(evaluation.pictures) pictures"
-    return metrics.table + String(format: "\n\nFPS              %.3f   (%@)", evaluation.picturesPerSecond, pictures)
+    let images = evaluation.images == 1 ? "1 image" : "\(evaluation.images) images"
+    return metrics.table + String(format: "\n\nFPS              %.3f   (%@)", evaluation.imagesPerSecond, images)
   }
 
   /// Writes the figures as one JSON object, shares from 0 to 1; null for a class that the ground truth does not hold.
@@ -33,8 +33,8 @@ package struct EvaluationReport {
 
   private struct Figures: Encodable {
     let split: String
-    let pictures: Int
-    let picturesPerSecond: Double
+    let images: Int
+    let imagesPerSecond: Double
     let loss: Double
     let pixels: Int64
     let pixelAccuracy: Double
@@ -52,8 +52,8 @@ package struct EvaluationReport {
   private var figures: Figures {
     let counts = evaluation.confusion.counts
     return Figures(
-      split: evaluation.split.rawValue, pictures: evaluation.pictures,
-      picturesPerSecond: evaluation.picturesPerSecond, loss: evaluation.loss, pixels: metrics.pixels,
+      split: evaluation.split.rawValue, images: evaluation.images,
+      imagesPerSecond: evaluation.imagesPerSecond, loss: evaluation.loss, pixels: metrics.pixels,
       pixelAccuracy: metrics.pixelAccuracy, meanAccuracy: metrics.meanAccuracy, meanClassIou: metrics.meanClassIoU,
       meanCategoryIou: metrics.meanCategoryIoU, absentClasses: metrics.absentClasses == .zero ? "zero" : "left_out",
       classes: .init(

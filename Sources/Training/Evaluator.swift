@@ -10,25 +10,25 @@ import Tensors
 package struct Evaluation: Sendable {
   package let split: Split
   package let confusion: ConfusionMatrix
-  /// Mean over the pictures of the joint loss of each.
+  /// Mean over the images of the joint loss of each.
   package let loss: Double
-  package let pictures: Int
-  /// Of the network alone: from the normalised picture to the class of every pixel.
+  package let images: Int
+  /// Of the network alone: from the normalized image to the class of every pixel.
   package let seconds: Double
 
   package var metrics: Metrics { Metrics(confusion) }
-  package var picturesPerSecond: Double { Double(pictures) / max(seconds, 1e-9) }
+  package var imagesPerSecond: Double { Double(images) / max(seconds, 1e-9) }
 }
 
-/// Judges whole pictures, one at a time, at their own size.
+/// Judges whole images, one at a time, at their own size.
 package struct Evaluator {
   private let model: GatedSCNN
   private let workers: WorkerPool
   private let communicator: Communicator
-  private let validators: TrainingOptions.Validators
+  private let validators: TrainingOptions.ValidationRanks
 
   package init(
-    _ model: GatedSCNN, workers: WorkerPool, communicator: Communicator, validators: TrainingOptions.Validators = .all
+    _ model: GatedSCNN, workers: WorkerPool, communicator: Communicator, validators: TrainingOptions.ValidationRanks = .all
   ) {
     self.model = model
     self.workers = workers
@@ -37,17 +37,17 @@ package struct Evaluator {
   }
 
   /// The splits' figures, the same on every rank whoever worked: the confusion matrix adds up exactly, and the
-  /// losses are added in the order of the pictures.
+  /// losses are added in the order of the images.
   ///
   /// - Parameters:
   ///   - samples: of one split, prepared.
-  ///   - predicted: is handed each picture's predictions, trainIds, by the rank that made them.
+  ///   - predicted: is handed each image's predictions, trainIds, by the rank that made them.
   ///   - judged: is told how many of how many are done here.
-  ///   - cancelled: asked before each picture; once it says yes the rest is left and nothing is returned.
+  ///   - cancelled: asked before each image; once it says yes the rest is left and nothing is returned.
   package func evaluate(
     _ samples: [SamplePaths], of split: Split,
     predicted: (SamplePaths, _ trainIds: [UInt8], Size) throws -> Void = { _, _, _ in },
-    judged: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }, cancelled: () -> Bool = { false }
+    imageEvaluated: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }, cancelled: () -> Bool = { false }
   ) throws -> Evaluation? {
     let mine = samples.indices.filter {
       validators == .all ? $0 % communicator.size == communicator.rank : communicator.rank == 0
@@ -56,7 +56,7 @@ package struct Evaluator {
     var losses = [Double](repeating: 0, count: samples.count)
     var seconds = 0.0
     var wasCancelled = false
-    // What is held in reserve for crops, or for pictures of one size, is of no use to those of another.
+    // What is held in reserve for crops, or for images of one size, is of no use to those of another.
     var size: Size?
     defer { BufferPool.shared.trim() }
     for (done, index) in mine.enumerated() {
@@ -65,18 +65,18 @@ package struct Evaluator {
       let batch = Batch(whole: try Sample.read(samples[index], index: index))
       if batch.image.shape.size != size { BufferPool.shared.trim() }
       size = batch.image.shape.size
-      let (predictions, elapsed, loss) = model.judge(batch, withLoss: true, on: workers)
+      let (predictions, elapsed, loss) = model.predict(batch, withLoss: true, on: workers)
       seconds += elapsed
       confusion.add(prediction: predictions, target: batch.target)
       losses[index] = loss?.total ?? 0
       try predicted(samples[index], predictions, batch.image.shape.size)
-      try judged(done + 1, mine.count)
+      try imageEvaluated(done + 1, mine.count)
     }
 
-    communicator.restBarrier()
+    communicator.sleepingBarrier()
     var exact = confusion.counts.map(Int.init) + [wasCancelled ? 1 : 0]
-    communicator.sum(&exact)
-    let reduction = RankReduction(communicator)
+    communicator.allReduceSum(&exact)
+    let reduction = MPICrossReplicaSum(communicator)
     reduction.sum(&losses)
     var total = [seconds]
     reduction.sum(&total)
@@ -84,7 +84,7 @@ package struct Evaluator {
     let ranksAtWork = validators == .all ? min(communicator.size, max(samples.count, 1)) : 1
     return Evaluation(
       split: split, confusion: ConfusionMatrix(counts: exact.map(Int64.init)),
-      loss: losses.reduce(0, +) / Double(max(samples.count, 1)), pictures: samples.count,
+      loss: losses.reduce(0, +) / Double(max(samples.count, 1)), images: samples.count,
       seconds: total[0] / Double(ranksAtWork))
   }
 }

@@ -3,37 +3,37 @@ import Foundation
 import Tensors
 
 extension Benchmarks {
-  /// Decoding and augmenting pictures on disk, on as many loader threads.
+  /// Decoding and augmenting images on disk, on as many loader threads.
   ///
   /// - Parameters:
-  ///   - dataPath: a data set with training pictures, prepared first where it is not yet; nil: four synthetic streets,
+  ///   - dataPath: a data set with training images, prepared first where it is not yet; nil: four synthetic streets,
   ///     whose surfaces are noisy, so that a file of 2048×1024 has 3.2 MB. (Photographs of Cityscapes have 2.3 MB.)
-  ///   - picture: the size of synthetic streets.
+  ///   - image: the size of synthetic streets.
   package static func loader(
-    dataPath: String?, batchSize: Int, crop: Size, picture: Size, steps: Int, threads: Int
+    dataPath: String?, batchSize: Int, crop: Size, image: Size, steps: Int, threads: Int
   ) throws -> Result {
     let folder = NSTemporaryDirectory() + "/gscnn-bench-\(getpid())"
     defer { try? FileManager.default.removeItem(atPath: folder) }
     if dataPath == nil {
-      try SyntheticStreets(train: 4, val: 0, test: 0, height: picture.height, width: picture.width).write(to: folder)
+      try SyntheticStreets(train: 4, val: 0, test: 0, height: image.height, width: image.width).write(to: folder)
     }
-    let pictures = try FolderLayout(root: dataPath ?? folder).samples(of: .train)
-    _ = try Preparation(pictures).run(threads: threads)
-    // A picture that comes again comes under another number, and so is cut elsewhere.
-    let samples = (0..<(steps + 1) * batchSize).map { pictures[$0 % pictures.count] }
+    let images = try CityscapesDirectory(root: dataPath ?? folder).samples(of: .train)
+    _ = try Preprocessing(images).run(threads: threads)
+    // An image that comes again comes under another number, and so is cut elsewhere.
+    let samples = (0..<(steps + 1) * batchSize).map { images[$0 % images.count] }
     let batches = (0...steps).map { step in Array(step * batchSize..<(step + 1) * batchSize) }
     let loader = Loader(
-      samples: samples, batches: batches, treatment: .augmented(seed: 1, epoch: 0, crop: crop),
-      threads: threads, ahead: threads)
+      samples: samples, batches: batches, transform: .augmented(seed: 1, epoch: 0, crop: crop),
+      threads: threads, prefetch: threads)
     defer { loader.stop() }
     _ = try loader.next()
     let begin = cpuSeconds()
     let seconds = try repeated(steps) { _ = try loader.next() }
     let loaded = Double(steps * batchSize)
     return Result(
-      bench: "loader", threads: threads, pictures: batchSize, height: dataPath == nil ? picture.height : nil,
-      width: dataPath == nil ? picture.width : nil, seconds: seconds,
-      picturesPerSecond: rounded(loaded / seconds.reduce(0, +), to: 0.01),
-      cpuSecondsPerPicture: rounded((cpuSeconds() - begin) / loaded, to: 1e-6))
+      bench: "loader", threads: threads, images: batchSize, height: dataPath == nil ? image.height : nil,
+      width: dataPath == nil ? image.width : nil, seconds: seconds,
+      imagesPerSecond: rounded(loaded / seconds.reduce(0, +), to: 0.01),
+      cpuSecondsPerImage: rounded((cpuSeconds() - begin) / loaded, to: 1e-6))
   }
 }

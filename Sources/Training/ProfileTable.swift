@@ -19,7 +19,7 @@ extension Profile {
     for part in Part.allCases {
       guard let total = seconds[part] else { continue }
       sum += total / repetitions
-      let work = multiplications[part].map { 2e-9 * $0 / max(total, 1e-12) }
+      let work = macs[part].map { 2e-9 * $0 / max(total, 1e-12) }
       lines.append(line(part.rawValue, total / repetitions, peakBytes[part], work.flatMap { $0 > 0 ? $0 : nil }))
     }
     lines.append(line("between them", whole - sum, nil, nil))
@@ -27,9 +27,9 @@ extension Profile {
     return lines.joined(separator: "\n")
   }
 
-  /// What a pass keeps for its way back, by place in the network and operation; nil where there was no way back.
+  /// What a pass keeps for its backward pass, by place in the network and operation; nil where there was no backward pass.
   package func memoryTable() -> String? {
-    guard kept.atTurn > 0 else { return nil }
+    guard kept.atBackwardStart > 0 else { return nil }
     func line(_ place: String, _ operation: String, _ bytes: Int) -> String {
       place.padding(toLength: 16, withPad: " ", startingAt: 0)
         + operation.padding(toLength: 36, withPad: " ", startingAt: 0)
@@ -46,16 +46,16 @@ extension Profile {
     }
     let sum = groups.reduce(0) { $0 + $1.bytes }
     return
-      (["kept for the way back: outputs of                          MB"]
+      (["kept for the backward pass: outputs of                          MB"]
       + groups.map { line($0.place, $0.part.rawValue, $0.bytes) }
       + [
         line("the sum", "", sum), line("there before", "parameters, gradients, momentum", kept.before),
-        line("besides", "the losses' gradients, and the rest", kept.atTurn - kept.before - sum),
-        line("at the turn", "", kept.atTurn),
+        line("besides", "the losses' gradients, and the rest", kept.atBackwardStart - kept.before - sum),
+        line("at the turn", "", kept.atBackwardStart),
       ]).joined(separator: "\n")
   }
 
-  /// A stage of the trunk or a stream.
+  /// A stage of the backbone or a stream.
   private static func place(of name: String) -> String {
     let path = name.split(separator: ".").map(String.init)
     guard path.first == "regular_stream", path.count > 2 else { return path[0] }

@@ -8,7 +8,7 @@ import Tensors
 /// One rank's copy of the network and of what moves it.
 package final class Replica {
   package let model: GatedSCNN
-  package let optimiser: SGD
+  package let optimizer: SGD
   package let workers: WorkerPool
   /// Takes the time of every part of a step, where somebody wants to know.
   package var profile: Profile?
@@ -17,8 +17,8 @@ package final class Replica {
   package var communication: GradientBuckets.Times { buckets.times }
 
   private let timeline: Timeline?
-  private let ranks: any BatchReduction
-  private let batchNormReduction: any BatchReduction
+  private let ranks: any CrossReplicaSum
+  private let batchNormReduction: any CrossReplicaSum
   private let buckets: GradientBuckets
 
   /// Every rank takes part.
@@ -29,10 +29,10 @@ package final class Replica {
     self.model = model
     self.timeline = timeline
     self.workers = workers
-    model.store.makeGradients()
-    optimiser = SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay))
-    ranks = RankReduction(communicator, timeline: timeline)
-    batchNormReduction = batchNorm == .sync ? ranks : LocalBatch()
+    model.store.allocateGradients()
+    optimizer = SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay))
+    ranks = MPICrossReplicaSum(communicator, timeline: timeline)
+    batchNormReduction = batchNorm == .sync ? ranks : SingleReplica()
     buckets = GradientBuckets(model.store, communicator: communicator, timeline: timeline)
   }
 
@@ -42,30 +42,30 @@ package final class Replica {
   ///
   /// - Returns: the losses of the global batch, and for each pixel of the share the class that was predicted.
   package func step(_ batch: Batch, rate: Double) -> (loss: JointLoss, predictions: [UInt8]) {
-    let (pass, loss, predictions) = forward(batch)
-    timeline.measure("backward") { pass.backward() }
+    let (tape, loss, predictions) = forward(batch)
+    timeline.measure("backward") { tape.backward() }
     measured(.communication) { buckets.finish() }
-    timeline.measure("optimiser") { measured(.update) { optimiser.step(rate: Float(rate), on: workers) } }
+    timeline.measure("optimizer") { measured(.update) { optimizer.step(rate: Float(rate), on: workers) } }
     return (loss, predictions)
   }
 
-  /// A function of its own, so that the outputs are let go of before the way back.
-  private func forward(_ batch: Batch) -> (pass: Pass, loss: JointLoss, predictions: [UInt8]) {
-    let (pass, output) = timeline.measure("forward") {
-      let pass = Pass(
+  /// A function of its own, so that the outputs are let go of before the backward pass.
+  private func forward(_ batch: Batch) -> (tape: Tape, loss: JointLoss, predictions: [UInt8]) {
+    let (tape, output) = timeline.measure("forward") {
+      let tape = Tape(
         .training, workers: workers, reduction: batchNormReduction, profile: profile, timeline: timeline
       ) { [unowned self] parameter in measured(.communication) { buckets.completed(parameter.index) } }
-      return (pass, model(image: batch.image, canny: batch.canny, in: pass))
+      return (tape, model(image: batch.image, canny: batch.canny, in: tape))
     }
     let (loss, predictions) = timeline.measure("losses") {
       measured(.losses) {
         (
-          JointLoss(of: output, target: batch.target, boundary: batch.boundary, over: ranks, in: pass),
+          JointLoss(of: output, target: batch.target, boundary: batch.boundary, over: ranks, in: tape),
           Prediction.argmax(output.logits.value, on: workers)
         )
       }
     }
-    return (pass, loss, predictions)
+    return (tape, loss, predictions)
   }
 
   private func measured<Result>(_ part: Profile.Part, _ body: () -> Result) -> Result {
@@ -74,17 +74,17 @@ package final class Replica {
 }
 
 extension GatedSCNN {
-  /// The class of every pixel of a batch of whole pictures, how many seconds that took, and their losses where the
+  /// The class of every pixel of a batch of whole images, how many seconds that took, and their losses where the
   /// labels are known.
-  func judge(
+  func predict(
     _ batch: Batch, withLoss: Bool, on workers: WorkerPool, profile: Profile? = nil
   ) -> (predictions: [UInt8], seconds: Double, loss: JointLoss?) {
     let begin = Profile.now
-    let pass = Pass(.evaluation, workers: workers, profile: profile)
-    let output = self(image: batch.image, canny: batch.canny, in: pass)
+    let tape = Tape(.evaluation, workers: workers, profile: profile)
+    let output = self(image: batch.image, canny: batch.canny, in: tape)
     let predictions = Prediction.argmax(output.logits.value, on: workers)
     let seconds = Profile.now - begin
-    let loss = withLoss ? JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: pass) : nil
+    let loss = withLoss ? JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: tape) : nil
     return (predictions, seconds, loss)
   }
 }

@@ -3,19 +3,19 @@ import Kernels
 import Layers
 import Tensors
 
-/// The optimiser: stochastic gradient descent with momentum, weight decay on every parameter.
+/// The optimizer: stochastic gradient descent with momentum, weight decay on every parameter.
 package final class SGD {
   package let momentum: Float
   package let weightDecay: Float
   /// The velocity of every parameter, at the parameter's offset in the store.
-  package let velocities: Floats
+  package let velocities: FloatSlice
   private let store: ParameterStore
 
   package init(_ store: ParameterStore, momentum: Float = 0.9, weightDecay: Float = 1e-4) {
     self.store = store
     self.momentum = momentum
     self.weightDecay = weightDecay
-    velocities = Floats(count: store.values.count)
+    velocities = FloatSlice(count: store.values.count)
     velocities.buffer.clear()
   }
 
@@ -28,7 +28,7 @@ package final class SGD {
 }
 
 /// The learning rate over the epochs: start · (1 − epoch / epochs)^power, stepped once an epoch.
-package struct Schedule: Sendable, Equatable {
+package struct PolynomialLRSchedule: Sendable, Equatable {
   package let start: Double
   package let epochs: Int
   package let power: Double

@@ -87,7 +87,7 @@ package struct TimelineFile {
     of events: [Timeline.Event]
   ) -> [(track: Timeline.Track, lane: Int, events: [Timeline.Event])] {
     Timeline.Track.allCases.flatMap { track in
-      // Several pictures may be in work at once; everything else comes one after another, or within another.
+      // Several images may be in work at once; everything else comes one after another, or within another.
       let own = events.filter { $0.track == track }.sorted { ($0.begin, -$0.end) < ($1.begin, -$1.end) }
       guard track == .loading else { return own.isEmpty ? [] : [(track, 0, own)] }
       var lanes: [[Timeline.Event]] = []

@@ -14,14 +14,14 @@ package final class Trainer {
   private let options: TrainingOptions
   private let communicator: Communicator
   private let workers: WorkerPool
-  private let files: ResultFiles
-  private let data: TrainingData
-  private let cache: SharedSlots?
+  private let files: RunPaths
+  private let data: TrainingDataset
+  private let cache: SharedMemorySlots?
   private let replica: Replica
-  private let memory: RunMemory
-  private let judge: EpochJudge
-  private let schedule: Schedule
-  private let agreement: Agreement
+  private let memory: CheckpointManager
+  private let validator: Validator
+  private let schedule: PolynomialLRSchedule
+  private let agreement: Consensus
   private let signals = StopSignal()
   private let timelineFile: TimelineFile?
   private let timeline: Timeline?
@@ -32,7 +32,7 @@ package final class Trainer {
   /// Steps until `maxSteps`.
   private var stepsToGo: Int
 
-  /// Gets everything ready, from the pictures to the weights of every rank.
+  /// Gets everything ready, from the images to the weights of every rank.
   ///
   /// - Parameters:
   ///   - threads: compute threads of this rank.
@@ -45,34 +45,34 @@ package final class Trainer {
     self.options = options
     self.communicator = communicator
     workers = WorkerPool(threads: threads)
-    files = ResultFiles(options)
-    schedule = Schedule(start: options.learningRate, epochs: options.epochs, power: options.power)
+    files = RunPaths(options)
+    schedule = PolynomialLRSchedule(start: options.learningRate, epochs: options.epochs, power: options.power)
     stepsToGo = options.maxSteps ?? .max
-    agreement = Agreement(communicator)
+    agreement = Consensus(communicator)
 
     signals.listen()
     timelineFile = try options.timeline.map { try TimelineFile($0, communicator: communicator) }
     timeline = timelineFile?.timeline()
-    data = try TrainingData(options, communicator: communicator)
+    data = try TrainingDataset(options, communicator: communicator)
     if communicator.rank == 0 {
       try files.prepare()
-      // Preparing the pictures may take long; a file that cannot be read is told of before.
+      // Preparing the images may take long; a file that cannot be read is told of before.
       if let path = options.pretrained { _ = try Safetensors(contentsOf: path) }
     }
     try DataSet.prepare(
       options.dataPath, splits: options.test ? Split.allCases : [.train, .val], communicator: communicator,
       threads: threads)
     cache = try options.cacheGigabytes.map { [data] in
-      try SharedPictures.cache(gigabytes: $0, for: data.train, communicator: communicator)
+      try SharedImageCache.cache(gigabytes: $0, for: data.train, communicator: communicator)
     }
     let model = GatedSCNN(options.backbone, seed: options.seed)
     replica = Replica(
       model, momentum: options.momentum, weightDecay: options.weightDecay, batchNorm: options.batchNorm,
       communicator: communicator, workers: workers, timeline: timeline)
-    memory = RunMemory(options, files, replica, communicator, timeline: timeline) { warning in
+    memory = CheckpointManager(options, files, replica, communicator, timeline: timeline) { warning in
       StandardError.write("gscnn: \(warning)\n")
     }
-    judge = EpochJudge(
+    validator = Validator(
       options: options, files: files, model: model, workers: workers, communicator: communicator, data: data)
     let start = try memory.begin()
     state = start.state
@@ -96,13 +96,13 @@ package final class Trainer {
   }
 
   private func train() throws -> Int32 {
-    try introduce()
+    try announce()
     try checkReplicas()
     while state.position.epoch < options.epochs {
-      if let status = try trainEpoch() ?? closeEpoch() { return status }
+      if let status = try trainEpoch() ?? endEpoch() { return status }
     }
     try memory.finish()
-    try tell(.finished(bestMeanIoU: state.bestMeanIoU))
+    try notify(.finished(bestMeanIoU: state.bestMeanIoU))
     return 0
   }
 
@@ -114,11 +114,11 @@ package final class Trainer {
     let loader = data.loader(from: state.position, cache: cache, timeline: timeline)
     defer {
       loader.stop()
-      state.running.add(loader.figures)
+      state.running.add(loader.statistics)
     }
     let rate = schedule.rate(epoch: state.position.epoch)
     var begin = Profile.now
-    while let batch = try timeline.measure("wait for pictures", { try loader.next() }) {
+    while let batch = try timeline.measure("wait for images", { try loader.next() }) {
       let (loss, predictions) = timeline.measure("step \(state.totalSteps + 1)") { replica.step(batch, rate: rate) }
       try requireFinite(loss)
       let end = Profile.now
@@ -127,11 +127,11 @@ package final class Trainer {
       state.position.step += 1
       state.totalSteps += 1
       stepsToGo -= 1
-      try tell(
+      try notify(
         .stepped(
           StepReport(
             position: state.position, stepsPerEpoch: data.stepsPerEpoch, epochs: options.epochs, loss: loss,
-            learningRate: rate, picturesPerSecond: Double(options.batchSize) / (end - begin))))
+            learningRate: rate, imagesPerSecond: Double(options.batchSize) / (end - begin))))
       begin = end
 
       let status = timeline.measure("go on or stop") { agreement.stopStatus(signals.received) }
@@ -146,7 +146,7 @@ package final class Trainer {
   /// Validates, reports, tries a best model on the test split, and begins the next epoch.
   ///
   /// - Returns: the exit status where the run is to stop.
-  private func closeEpoch() throws -> Int32? {
+  private func endEpoch() throws -> Int32? {
     let epoch = state.position.epoch
     let isLast = epoch + 1 == options.epochs
     // The validation may take longer than the epoch did; should the run die in it, the steps are safe.
@@ -154,7 +154,7 @@ package final class Trainer {
 
     var validation: Evaluation?
     if isLast || (epoch + 1) % options.validateEvery == 0 {
-      validation = try timeline.measure("validation") { try judge.judge(.val, cancelled: cancelled, tell: tell) }
+      validation = try timeline.measure("validation") { try validator.evaluate(.val, cancelled: cancelled, notify: notify) }
       if validation == nil { return try interrupted() }
     }
     let report = EpochReport(
@@ -164,36 +164,36 @@ package final class Trainer {
     let isBest = validation.map { $0.metrics.meanClassIoU > state.bestMeanIoU ?? -1 } ?? false
     var tested: Evaluation?
     if isBest, options.test {
-      tested = try timeline.measure("test split") { try judge.judge(.test, cancelled: cancelled, tell: tell) }
+      tested = try timeline.measure("test split") { try validator.evaluate(.test, cancelled: cancelled, notify: notify) }
       if tested == nil { return try interrupted() }
     }
     if isBest, let validation {
       state.bestMeanIoU = validation.metrics.meanClassIoU
-      try memory.keepModel(state)
-      try judge.adopt(.val)
-      if options.test { try judge.adopt(.test) }
+      try memory.saveBestModel(state)
+      try validator.promote(.val)
+      if options.test { try validator.promote(.test) }
     } else {
-      judge.discard(.val)
+      validator.discard(.val)
     }
     state.epochs.append(report)
     state.position = Position(epoch: epoch + 1, step: 0)
     state.running = TrainingState.RunningEpoch()
     try memory.save(state, isBest: isBest)
-    try tell(.epochFinished(report, isBest: isBest))
-    if let tested { try tell(.tested(tested)) }
+    try notify(.epochFinished(report, isBest: isBest))
+    if let tested { try notify(.tested(tested)) }
 
     guard !isLast else { return nil }
-    if let status = agreement.stopStatus(signals.received) { return try leave(status) }
-    return stepsToGo <= 0 ? try leave(0) : nil
+    if let status = agreement.stopStatus(signals.received) { return try finishRun(status) }
+    return stepsToGo <= 0 ? try finishRun(0) : nil
   }
 
   /// Every rank takes part.
-  private func loadingOfAllRanks() -> Loader.Figures {
-    let own = state.running.loading ?? Loader.Figures()
+  private func loadingOfAllRanks() -> Loader.Statistics {
+    let own = state.running.loading ?? Loader.Statistics()
     var counts = [own.decoded, own.cached]
-    communicator.sum(&counts)
-    let waited = communicator.largest(Int((own.secondsWaited * 1e6).rounded()))
-    return Loader.Figures(secondsWaited: Double(waited) * 1e-6, decoded: counts[0], cached: counts[1])
+    communicator.allReduceSum(&counts)
+    let waited = communicator.allReduceMax(Int((own.secondsWaited * 1e6).rounded()))
+    return Loader.Statistics(secondsWaited: Double(waited) * 1e-6, decoded: counts[0], cached: counts[1])
   }
 
   // MARK: - Stopping and saving
@@ -202,17 +202,17 @@ package final class Trainer {
 
   /// A signal cut a validation short: what was saved before it is where the run goes on.
   private func interrupted() throws -> Int32 {
-    try leave(agreement.stopStatus(signals.received) ?? StopSignal.tryAgain)
+    try finishRun(agreement.stopStatus(signals.received) ?? StopSignal.temporaryFailure)
   }
 
   private func stop(_ status: Int32) throws -> Int32 {
     try save()
-    return try leave(status)
+    return try finishRun(status)
   }
 
-  private func leave(_ status: Int32) throws -> Int32 {
+  private func finishRun(_ status: Int32) throws -> Int32 {
     try memory.finish()
-    try tell(.stopped(status: status, checkpoint: files.checkpoints))
+    try notify(.stopped(status: status, checkpoint: files.checkpoints))
     return status
   }
 
@@ -221,7 +221,7 @@ package final class Trainer {
     try timeline.measure("checkpoint: compare and copy") {
       try checkReplicas()
       var counts = state.running.confusion.counts.map(Int.init)
-      communicator.sum(&counts)
+      communicator.allReduceSum(&counts)
       let total = ConfusionMatrix(counts: counts.map(Int64.init))
       state.running.confusion = communicator.rank == 0 ? total : ConfusionMatrix()
       try memory.save(state)
@@ -237,7 +237,7 @@ package final class Trainer {
       communicator.broadcast(store.running.start, count: store.running.count)
     }
     var digest = Digest()
-    for floats in [store.values, store.running, replica.optimiser.velocities] {
+    for floats in [store.values, store.running, replica.optimizer.velocities] {
       digest.add(floats.start, count: floats.count)
     }
     try agreement.requireEqualReplicas(digest.value)
@@ -245,27 +245,27 @@ package final class Trainer {
 
   private func requireFinite(_ loss: JointLoss) throws {
     guard !loss.total.isFinite else { return }
-    throw Divergence(
+    throw NonFiniteLossError(
       description: "epoch \(state.position.epoch + 1), step \(state.position.step + 1): the loss is \(loss.total); "
         + "lower --learning-rate and start anew, or go on from an earlier checkpoint with --resume")
   }
 
-  private struct Divergence: SharedError, CustomStringConvertible {
+  private struct NonFiniteLossError: CollectiveError, CustomStringConvertible {
     let description: String
   }
 
   // MARK: - Telling
 
-  private func tell(_ event: TrainingEvent) throws {
+  private func notify(_ event: TrainingEvent) throws {
     for observer in observers { try observer.observe(event) }
   }
 
-  private func introduce() throws {
+  private func announce() throws {
     let layout = ProcessLayout.describe(communicator, threads: workers.threads, batchSize: options.batchSize)
-    try tell(
+    try notify(
       .started(
         RunDescription(
-          options: options, layout: layout, parameters: replica.model.store.parameterCount, pictures: data.counts,
+          options: options, layout: layout, parameters: replica.model.store.parameterCount, images: data.counts,
           stepsPerEpoch: data.stepsPerEpoch,
           position: state.position, origin: origin)))
   }

@@ -5,8 +5,8 @@ import GatedSCNN
 package enum TrainingEvent {
   case started(RunDescription)
   case stepped(StepReport)
-  /// A picture of a validation was judged.
-  case judged(Split, done: Int, of: Int)
+  /// An image of a validation was judged.
+  case imageEvaluated(Split, done: Int, of: Int)
   case epochFinished(EpochReport, isBest: Bool)
   /// The test split was judged with a new best model.
   case tested(Evaluation)
@@ -22,10 +22,10 @@ package protocol TrainingObserver: AnyObject {
 /// What a run is about to do.
 package struct RunDescription {
   package let options: TrainingOptions
-  /// Where ranks, threads and pictures are, a line each.
+  /// Where ranks, threads and images are, a line each.
   package let layout: [String]
   package let parameters: Int
-  package let pictures: [Split: Int]
+  package let images: [Split: Int]
   package let stepsPerEpoch: Int
   /// The position from which it goes on.
   package let position: Position
@@ -33,13 +33,13 @@ package struct RunDescription {
   package let origin: String?
 
   package init(
-    options: TrainingOptions, layout: [String], parameters: Int, pictures: [Split: Int], stepsPerEpoch: Int,
+    options: TrainingOptions, layout: [String], parameters: Int, images: [Split: Int], stepsPerEpoch: Int,
     position: Position, origin: String?
   ) {
     self.options = options
     self.layout = layout
     self.parameters = parameters
-    self.pictures = pictures
+    self.images = images
     self.stepsPerEpoch = stepsPerEpoch
     self.position = position
     self.origin = origin
@@ -65,18 +65,18 @@ package struct StepReport {
   package let epochs: Int
   package let loss: JointLoss
   package let learningRate: Double
-  package let picturesPerSecond: Double
+  package let imagesPerSecond: Double
 
   package init(
     position: Position, stepsPerEpoch: Int, epochs: Int, loss: JointLoss, learningRate: Double,
-    picturesPerSecond: Double
+    imagesPerSecond: Double
   ) {
     self.position = position
     self.stepsPerEpoch = stepsPerEpoch
     self.epochs = epochs
     self.loss = loss
     self.learningRate = learningRate
-    self.picturesPerSecond = picturesPerSecond
+    self.imagesPerSecond = imagesPerSecond
   }
 }
 
@@ -90,21 +90,21 @@ package struct EpochReport: Codable, Sendable, Equatable {
   package let learningRate: Double
   /// Of the epoch's steps.
   package let seconds: Double
-  package let picturesPerSecond: Double
-  /// Pictures loaded by all ranks, and how long the rank that waited longest did; `nil` in a checkpoint of an earlier
+  package let imagesPerSecond: Double
+  /// Images loaded by all ranks, and how long the rank that waited longest did; `nil` in a checkpoint of an earlier
   /// version.
-  package let loading: Loader.Figures?
+  package let loading: Loader.Statistics?
 
   package init(
-    epoch: Int, train: Figures, validation: Figures?, learningRate: Double, seconds: Double, picturesPerSecond: Double,
-    loading: Loader.Figures? = nil
+    epoch: Int, train: Figures, validation: Figures?, learningRate: Double, seconds: Double, imagesPerSecond: Double,
+    loading: Loader.Statistics? = nil
   ) {
     self.epoch = epoch
     self.train = train
     self.validation = validation
     self.learningRate = learningRate
     self.seconds = seconds
-    self.picturesPerSecond = picturesPerSecond
+    self.imagesPerSecond = imagesPerSecond
     self.loading = loading
   }
 

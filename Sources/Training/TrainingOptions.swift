@@ -11,7 +11,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
     case local
   }
 
-  package enum Validators: String, Codable, Sendable, CaseIterable {
+  package enum ValidationRanks: String, Codable, Sendable, CaseIterable {
     /// Rank 0 validates and the others rest.
     case rank0
     /// Every rank takes a share; the figures are the same.
@@ -31,7 +31,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var cropHeight = 512
   /// Pixels.
   package var cropWidth = 512
-  /// Pictures of a step, over all ranks.
+  /// Images of a step, over all ranks.
   package var batchSize = 4
   package var epochs = 60
   package var savePath = "results"
@@ -43,7 +43,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var weightDecay = 1e-4
   package var power = 1.0
   package var batchNorm = BatchNormScope.sync
-  package var validators = Validators.rank0
+  package var validators = ValidationRanks.rank0
   /// Epochs from one validation to the next; the last epoch is always validated.
   package var validateEvery = 1
   /// Whether a new best model is also tried on the test split.
@@ -57,7 +57,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var maxSteps: Int?
   package var pretrained: String?
   package var augmentation = AugmentationMode.seed
-  /// 10⁹ bytes on each machine for decoded training pictures, which its ranks share; `nil`: none are kept.
+  /// 10⁹ bytes on each machine for decoded training images, which its ranks share; `nil`: none are kept.
   package var cacheGigabytes: Double?
   /// Steps from one line of progress to the next where there is no terminal.
   package var logEvery = 10
@@ -72,7 +72,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// Checks what can be checked without looking at a file.
   package func validate(ranks: Int) throws {
     let numbers: [(String, Int, most: Int)] = [
-      // No picture is larger.
+      // No image is larger.
       ("--crop-h", cropHeight, 16384), ("--crop-w", cropWidth, 16384),
       ("--batch-size", batchSize, 1_000_000), ("--epochs", epochs, 1_000_000),
       ("--validate-every", validateEvery, 1_000_000), ("--keep", keep, 1_000_000), ("--threads", threads ?? 1, 1024),
@@ -95,18 +95,18 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
     guard batchSize >= ranks else {
       throw OptionError(
         "--batch-size", batchSize,
-        "fewer pictures than the \(ranks) ranks, which need one each; raise it to \(ranks) or start fewer ranks")
+        "fewer images than the \(ranks) ranks, which need one each; raise it to \(ranks) or start fewer ranks")
     }
-    // The pooled branch normalises over one value a picture, and a single value has no variance.
+    // The pooled branch normalizes over one value an image, and a single value has no variance.
     guard batchSize >= 2 else {
       throw OptionError(
         "--batch-size", batchSize,
-        "batch norm has one picture to normalise over, and a single value has no variance; give --batch-size 2 or more")
+        "batch norm has one image to normalize over, and a single value has no variance; give --batch-size 2 or more")
     }
     guard batchNorm == .sync || batchSize / ranks >= 2 else {
       throw OptionError(
         "--batch-norm", batchNorm.rawValue,
-        "a rank has one picture to normalise over, and a single value has no variance; "
+        "a rank has one image to normalize over, and a single value has no variance; "
           + "give --batch-norm sync, or --batch-size \(2 * ranks) or more")
     }
   }
@@ -115,7 +115,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
 /// The call is wrong: which option, why, and what to give instead.
 ///
 /// All ranks were called alike, or rank 0 alone looked: one rank tells.
-package struct OptionError: SharedError, CustomStringConvertible, Equatable {
+package struct OptionError: CollectiveError, CustomStringConvertible, Equatable {
   package let option: String
   package let value: String
   package let remedy: String
@@ -133,7 +133,7 @@ package struct OptionError: SharedError, CustomStringConvertible, Equatable {
 /// What was asked for could not be done: one line that names the file and the remedy.
 ///
 /// What all ranks do alike, or rank 0 alone: one rank tells.
-package struct TrainingError: SharedError, CustomStringConvertible, Equatable {
+package struct TrainingError: CollectiveError, CustomStringConvertible, Equatable {
   package let description: String
 
   package init(_ description: String) { self.description = description }

@@ -14,7 +14,7 @@ package struct TrainingState: Codable, Sendable, Equatable {
   package var epochs: [EpochReport] = []
   /// The part of the running epoch that is behind.
   package var running = RunningEpoch()
-  /// `TrainingData.digest` of the pictures that it trains on.
+  /// `TrainingDataset.digest` of the images that it trains on.
   package var dataDigest: UInt64?
   /// The options that the run was started with; those that shape the training must stay as they are.
   package var options: TrainingOptions
@@ -27,7 +27,7 @@ package struct TrainingState: Codable, Sendable, Equatable {
     package var steps = 0
     package var seconds = 0.0
     /// A rank's own; nil in a checkpoint of an earlier version.
-    package var loading: Loader.Figures? = Loader.Figures()
+    package var loading: Loader.Statistics? = Loader.Statistics()
     /// Over all ranks in a checkpoint and on rank 0 after it was read; elsewhere a rank's own.
     package var confusion = ConfusionMatrix()
 
@@ -41,9 +41,9 @@ package struct TrainingState: Codable, Sendable, Equatable {
     }
 
     /// Adds what a loader did.
-    package mutating func add(_ figures: Loader.Figures) {
-      let before = loading ?? Loader.Figures()
-      loading = Loader.Figures(
+    package mutating func add(_ figures: Loader.Statistics) {
+      let before = loading ?? Loader.Statistics()
+      loading = Loader.Statistics(
         secondsWaited: before.secondsWaited + figures.secondsWaited, decoded: before.decoded + figures.decoded,
         cached: before.cached + figures.cached)
     }
@@ -64,12 +64,12 @@ package struct TrainingState: Codable, Sendable, Equatable {
     self = try decoder.decode(TrainingState.self, from: Data(bytes))
   }
 
-  /// Refuses to go on with other pictures: the epoch's order, and what of it is behind, would mean nothing for them.
+  /// Refuses to go on with other images: the epoch's order, and what of it is behind, would mean nothing for them.
   package func requireSameData(_ digest: UInt64) throws {
     guard let dataDigest, dataDigest != digest else { return }
     throw OptionError(
       "--data-path", options.dataPath,
-      "the training pictures are not those that the checkpoint was made with; bring them back, or start anew in another "
+      "the training images are not those that the checkpoint was made with; bring them back, or start anew in another "
         + "--save-path, from the model with --pretrained if it is to be kept")
   }
 

@@ -13,7 +13,7 @@ package struct Checkpoint: Sendable {
   /// Whether it was the best of its run when it was written.
   package let isBest: Bool
   /// Rises with every checkpoint of a folder.
-  let serial: Int
+  let generation: Int
 
   private let model: Safetensors
   private let momentum: Safetensors
@@ -23,7 +23,7 @@ package struct Checkpoint: Sendable {
   ///
   /// - Throws: `WeightsError` that names the folder or file and what is wrong with it.
   package init(folder: String) throws {
-    guard let step = Self.step(ofFolder: Disk.name(of: folder)) else { throw WeightsError(folder, .noCheckpoint) }
+    guard let step = Self.step(ofFolder: FileSystem.name(of: folder)) else { throw WeightsError(folder, .noCheckpoint) }
     let manifest = try CheckpointManifest(of: folder)
     var files: [MappedFile] = []
     for expected in manifest.files {
@@ -36,7 +36,7 @@ package struct Checkpoint: Sendable {
     self.folder = folder
     self.step = step
     isBest = manifest.isBest
-    serial = manifest.serial
+    generation = manifest.generation
     // What has just been verified is what is read later: the same mapping.
     model = try Safetensors(files[0])
     momentum = try Safetensors(files[1])
@@ -55,11 +55,11 @@ package struct Checkpoint: Sendable {
     }
   }
 
-  /// Brings back the network and the velocities of its optimiser, bit for bit.
+  /// Brings back the network and the velocities of its optimizer, bit for bit.
   ///
   /// - Parameter velocities: as long as `store.values`, with the same offsets.
   /// - Throws: `WeightsError` where the checkpoint is of another network; nothing is changed then.
-  package func restore(_ store: ParameterStore, velocities: Floats) throws {
+  package func restore(_ store: ParameterStore, velocities: FloatSlice) throws {
     let momenta = try ModelFile.planMomentum(momentum, for: store, into: velocities)
     try ModelFile.read(model, into: store)
     momenta.carryOut()
@@ -85,18 +85,18 @@ extension Checkpoint {
   /// The checkpoint that was written last and is whole, of those in a folder of checkpoints.
   ///
   /// - Parameter skipped: told of each damaged checkpoint that was passed over; the error names it and says why.
-  package static func newestWhole(in folder: String, skipped: (any Error) -> Void = { _ in }) -> Checkpoint? {
-    var candidates: [(serial: Int, folder: String)] = []
-    for name in Disk.names(in: folder) where step(ofFolder: name) != nil {
+  package static func latestValid(in folder: String, skipped: (any Error) -> Void = { _ in }) -> Checkpoint? {
+    var candidates: [(generation: Int, folder: String)] = []
+    for name in FileSystem.names(in: folder) where step(ofFolder: name) != nil {
       let path = folder + "/" + name
-      guard Disk.isFolder(path) else { continue }
+      guard FileSystem.isFolder(path) else { continue }
       do {
-        candidates.append((try CheckpointManifest(of: path).serial, path))
+        candidates.append((try CheckpointManifest(of: path).generation, path))
       } catch {
         skipped(error)
       }
     }
-    for candidate in candidates.sorted(by: { ($0.serial, $0.folder) > ($1.serial, $1.folder) }) {
+    for candidate in candidates.sorted(by: { ($0.generation, $0.folder) > ($1.generation, $1.folder) }) {
       do {
         return try Checkpoint(folder: candidate.folder)
       } catch {
@@ -111,17 +111,17 @@ extension Checkpoint {
   ///
   /// - Throws: `WeightsError` where there is none, or where the path holds the checkpoints of several runs.
   package static func find(at path: String, skipped: (any Error) -> Void = { _ in }) throws -> Checkpoint {
-    if step(ofFolder: Disk.name(of: path)) != nil { return try Checkpoint(folder: path) }
-    let runs = Disk.names(in: path).map { "\(path)/\($0)/checkpoints" }.filter(holdsCheckpoints)
+    if step(ofFolder: FileSystem.name(of: path)) != nil { return try Checkpoint(folder: path) }
+    let runs = FileSystem.names(in: path).map { "\(path)/\($0)/checkpoints" }.filter(holdsCheckpoints)
     let folders = [path, path + "/checkpoints"].filter(holdsCheckpoints) + runs
     guard folders.count < 2 else { throw WeightsError(path, .severalFolders(folders)) }
-    guard let folder = folders.first, let checkpoint = newestWhole(in: folder, skipped: skipped) else {
+    guard let folder = folders.first, let checkpoint = latestValid(in: folder, skipped: skipped) else {
       throw WeightsError(path, .noCheckpoint)
     }
     return checkpoint
   }
 
   private static func holdsCheckpoints(_ folder: String) -> Bool {
-    Disk.names(in: folder).contains { step(ofFolder: $0) != nil }
+    FileSystem.names(in: folder).contains { step(ofFolder: $0) != nil }
   }
 }

@@ -6,14 +6,14 @@ import Glibc
 /// What this program did not make is never removed.
 struct CheckpointFolder: Sendable {
   let path: String
-  let disk: Disk
+  let disk: FileSystem
 
   private static let writing = ".tmp-"
   private static let replaced = ".tmp-replaced-"
   private static let removed = ".tmp-removed-"
 
   /// Makes the folder where it is missing and puts in order what a killed run left.
-  init(_ path: String, on disk: Disk) throws {
+  init(_ path: String, on disk: FileSystem) throws {
     self.path = path
     self.disk = disk
     try disk.makeFolder(path)
@@ -26,11 +26,11 @@ struct CheckpointFolder: Sendable {
   func temporary(_ name: String) -> String { place(Self.writing + name) }
 
   private func tidy() throws {
-    for name in Disk.names(in: path) where name.hasPrefix(Self.writing) {
+    for name in FileSystem.names(in: path) where name.hasPrefix(Self.writing) {
       if name.hasPrefix(Self.replaced), isCheckpointName(name.dropFirst(Self.replaced.count)) {
         let original = place(String(name.dropFirst(Self.replaced.count)))
         // Killed between the two renames that replace a checkpoint: the old one is the one that counts.
-        if Disk.isFolder(original) { try discard(place(name)) } else { try disk.rename(place(name), to: original) }
+        if FileSystem.isFolder(original) { try discard(place(name)) } else { try disk.rename(place(name), to: original) }
       } else if name.hasPrefix(Self.removed), isCheckpointName(name.dropFirst(Self.removed.count)) {
         try discard(place(name))
       } else if isCheckpointName(name.dropFirst(Self.writing.count)) {
@@ -43,11 +43,11 @@ struct CheckpointFolder: Sendable {
 
   /// Checkpoints whose manifest can be read, the last written first.
   func manifests() -> [(name: String, manifest: CheckpointManifest)] {
-    Disk.names(in: path).compactMap { name in
-      guard Checkpoint.step(ofFolder: name) != nil, Disk.isFolder(place(name)) else { return nil }
+    FileSystem.names(in: path).compactMap { name in
+      guard Checkpoint.step(ofFolder: name) != nil, FileSystem.isFolder(place(name)) else { return nil }
       return (try? CheckpointManifest(of: place(name))).map { (name, $0) }
     }
-    .sorted { ($0.manifest.serial, $0.name) > ($1.manifest.serial, $1.name) }
+    .sorted { ($0.manifest.generation, $0.name) > ($1.manifest.generation, $1.name) }
   }
 
   /// Gives a finished checkpoint the name by which it is found, in place of an older one of the same step.
@@ -62,7 +62,7 @@ struct CheckpointFolder: Sendable {
     do {
       try disk.rename(temporary(name), to: place(name))
     } catch {
-      if Disk.isFolder(old) { try? disk.rename(old, to: place(name)) }
+      if FileSystem.isFolder(old) { try? disk.rename(old, to: place(name)) }
       throw error
     }
     try disk.syncFolder(path)
@@ -78,7 +78,7 @@ struct CheckpointFolder: Sendable {
 
   /// Whether a folder bears the mark of a checkpoint and holds nothing else.
   private func isOurs(_ name: String) -> Bool {
-    guard Set(Disk.names(in: place(name))).isSubset(of: CheckpointManifest.allNames),
+    guard Set(FileSystem.names(in: place(name))).isSubset(of: CheckpointManifest.allNames),
       let manifest = try? MappedFile(place(name) + "/" + CheckpointManifest.name)
     else { return false }
     return manifest.bytes.starts(with: CheckpointManifest.mark.utf8)
@@ -86,15 +86,15 @@ struct CheckpointFolder: Sendable {
 
   /// Renames a folder that has the name of a checkpoint but is not one, or not any more, for somebody to look at.
   private func setAside(_ name: String) throws {
-    let taken = Set(Disk.names(in: path))
+    let taken = Set(FileSystem.names(in: path))
     let free = (1...).lazy.map { "unknown-\(name)-\($0)" }.first { !taken.contains($0) }
     if let free { try disk.rename(place(name), to: place(free)) }
   }
 
   /// Removes a temporary folder, unless it holds anything that is no part of a checkpoint.
   func discard(_ folder: String) throws {
-    guard Disk.isFolder(folder) else { return }
-    let names = Disk.names(in: folder)
+    guard FileSystem.isFolder(folder) else { return }
+    let names = FileSystem.names(in: folder)
     guard Set(names).isSubset(of: CheckpointManifest.allNames) else { return }
     for name in names { try disk.remove(folder + "/" + name) }
     try disk.remove(folder)

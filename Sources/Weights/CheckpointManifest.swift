@@ -25,13 +25,13 @@ struct CheckpointManifest: Equatable, Sendable {
   static let allNames = Set(fileNames + [name])
 
   /// Rises with every checkpoint of a folder: the newest is the one written last, whatever its step.
-  let serial: Int
+  let generation: Int
   /// Whether it was the best of its run when it was written.
   let isBest: Bool
   let files: [File]
 
-  init(serial: Int, isBest: Bool, files: [File]) {
-    self.serial = serial
+  init(generation: Int, isBest: Bool, files: [File]) {
+    self.generation = generation
     self.isBest = isBest
     self.files = files
   }
@@ -53,7 +53,7 @@ struct CheckpointManifest: Equatable, Sendable {
 
   private init?(_ text: String) {
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-    guard lines.count == 5 + Self.fileNames.count, let serial = Int(lines[1].dropFirst("serial ".count)) else {
+    guard lines.count == 5 + Self.fileNames.count, let generation = Int(lines[1].dropFirst("serial ".count)) else {
       return nil
     }
     var files: [File] = []
@@ -62,11 +62,11 @@ struct CheckpointManifest: Equatable, Sendable {
       guard words.count == 3, let checksum = UInt64(words[0], radix: 16), let count = Int(words[1]) else { return nil }
       files.append(File(name: name, count: count, checksum: checksum))
     }
-    self.init(serial: serial, isBest: lines[2] == "best yes", files: files)
+    self.init(generation: generation, isBest: lines[2] == "best yes", files: files)
   }
 
   var text: String {
-    var text = Self.mark + "serial \(serial)\nbest \(isBest ? "yes" : "no")\n"
+    var text = Self.mark + "serial \(generation)\nbest \(isBest ? "yes" : "no")\n"
     for file in files { text += "\(Self.hexadecimal(file.checksum)) \(file.count) \(file.name)\n" }
     let own = Array(text.utf8).withUnsafeBytes(Checksum.of)
     return text + "\(Self.hexadecimal(own)) \(Self.name)\n"

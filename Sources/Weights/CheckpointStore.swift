@@ -15,17 +15,17 @@ package final class CheckpointStore: Sendable {
   package let keep: Int
 
   private let folder: CheckpointFolder
-  private let disk: Disk
+  private let disk: FileSystem
   private let timeline: Timeline?
   private let queue = DispatchQueue(label: "checkpoint writer", qos: .utility)
   private let failure = Mutex<(any Error)?>(nil)
-  /// Names that `newestWhole` found damaged: they do not count among those that are kept.
+  /// Names that `latestValid` found damaged: they do not count among those that are kept.
   private let damaged = Mutex<Set<String>>([])
 
   /// Makes the folder where it is missing and clears away what a killed run left unfinished.
   ///
   /// - Throws: `WeightsError` where the folder cannot be written.
-  package init(folder path: String, keep: Int, on disk: Disk = Disk(), timeline: Timeline? = nil) throws {
+  package init(folder path: String, keep: Int, on disk: FileSystem = FileSystem(), timeline: Timeline? = nil) throws {
     precondition(keep > 0)
     self.path = path
     self.keep = keep
@@ -37,10 +37,10 @@ package final class CheckpointStore: Sendable {
   /// The checkpoint that was written last and is whole.
   ///
   /// - Parameter skipped: told of each damaged checkpoint that was passed over; the error names it and says why.
-  package func newestWhole(skipped: (any Error) -> Void = { _ in }) -> Checkpoint? {
-    Checkpoint.newestWhole(in: path) { error in
+  package func latestValid(skipped: (any Error) -> Void = { _ in }) -> Checkpoint? {
+    Checkpoint.latestValid(in: path) { error in
       if let error = error as? WeightsError {
-        let name = [error.file, Disk.parent(of: error.file)].map(Disk.name).first {
+        let name = [error.file, FileSystem.parent(of: error.file)].map(FileSystem.name).first {
           Checkpoint.step(ofFolder: $0) != nil
         }
         if let name { damaged.withLock { _ = $0.insert(name) } }
@@ -60,7 +60,7 @@ package final class CheckpointStore: Sendable {
   ///   - best: whether this is the best so far, to be kept until a better one is.
   /// - Throws: what went wrong with the checkpoint *before*; this one is being written nevertheless.
   package func save(
-    _ store: ParameterStore, velocities: Floats, step: Int, state: some Encodable, best: Bool = false
+    _ store: ParameterStore, velocities: FloatSlice, step: Int, state: some Encodable, best: Bool = false
   ) throws {
     let earlier = Result { try finish() }
     let snapshot = Snapshot(of: store, momentum: velocities)
@@ -108,8 +108,8 @@ package final class CheckpointStore: Sendable {
         },
         file("state.json", in: temporary) { try $0.write(state) },
       ]
-      let serial = (folder.manifests().first?.manifest.serial ?? 0) + 1
-      let manifest = CheckpointManifest(serial: serial, isBest: best, files: files)
+      let generation = (folder.manifests().first?.manifest.generation ?? 0) + 1
+      let manifest = CheckpointManifest(generation: generation, isBest: best, files: files)
       _ = try file(CheckpointManifest.name, in: temporary) { try $0.write(manifest.text.utf8) }
       try disk.syncFolder(temporary)
       try folder.publish(name)

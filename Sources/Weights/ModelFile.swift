@@ -6,22 +6,22 @@ package enum ModelFile {
   /// What PyTorch writes to its own files; some readers ask for it.
   static let origin = ["format": "pt"]
 
-  /// Where the trunk's parameters stand in the network, and where timm's own files have no prefix.
-  package static let trunkPrefix = "regular_stream.backbone."
+  /// Where the backbone's parameters stand in the network, and where timm's own files have no prefix.
+  package static let backbonePrefix = "regular_stream.backbone."
 
   /// Replaces the file at `path` by the weights of `store`, or leaves it as it was.
   ///
   /// - Parameter metadata: remarks that go with the weights.
   /// - Throws: `WeightsError` that names the file.
   package static func write(
-    _ store: ParameterStore, to path: String, metadata: [String: String] = [:], on disk: Disk = Disk()
+    _ store: ParameterStore, to path: String, metadata: [String: String] = [:], on disk: FileSystem = FileSystem()
   ) throws {
     try write(Snapshot(sharing: store), to: path, metadata: metadata, on: disk)
   }
 
   /// The same for a snapshot, which may be written while the network learns on.
   package static func write(
-    _ snapshot: Snapshot, to path: String, metadata: [String: String] = [:], on disk: Disk = Disk()
+    _ snapshot: Snapshot, to path: String, metadata: [String: String] = [:], on disk: FileSystem = FileSystem()
   ) throws {
     let metadata = metadata.merging(origin) { ours, _ in ours }
     try SafetensorsWriter.write(snapshot.model(), metadata: metadata, to: path, on: disk)
@@ -42,7 +42,7 @@ package enum ModelFile {
     plan.carryOut()
   }
 
-  /// Reads whatever fits: the whole network, or the trunk alone under timm's own names.
+  /// Reads whatever fits: the whole network, or the backbone alone under timm's own names.
   ///
   /// - Returns: which tensors were read, and which were not and why.
   /// - Throws: `WeightsError` where the file cannot be read or nothing in it fits.
@@ -57,7 +57,7 @@ package enum ModelFile {
   }
 
   /// Reads the momentum of every parameter into `momentum`, which is laid out as `store.values`.
-  static func planMomentum(_ file: Safetensors, for store: ParameterStore, into momentum: Floats) throws -> Plan {
+  static func planMomentum(_ file: Safetensors, for store: ParameterStore, into momentum: FloatSlice) throws -> Plan {
     precondition(momentum.count == store.values.count)
     let plan = Plan(file, parametersOf: store, into: momentum)
     if let difference = plan.report.difference { throw WeightsError(file.path, .mismatch(difference)) }
@@ -97,7 +97,7 @@ extension ModelFile {
         })
     }
 
-    init(_ file: Safetensors, parametersOf store: ParameterStore, into momentum: Floats) {
+    init(_ file: Safetensors, parametersOf store: ParameterStore, into momentum: FloatSlice) {
       self.file = file
       match(store.parameters.map { ($0.name, .floats(momentum.start + $0.offset, $0.form)) })
     }
@@ -105,7 +105,7 @@ extension ModelFile {
     private mutating func match(_ wanted: [(name: String, target: Target)]) {
       var used = Set<String>()
       for (name, target) in wanted {
-        guard let entry = file[name] ?? trunkEntry(name) else {
+        guard let entry = file[name] ?? backboneEntry(name) else {
           report.missing.append(name)
           continue
         }
@@ -128,10 +128,10 @@ extension ModelFile {
       }
     }
 
-    /// A tensor of the trunk under the name that it has in timm.
-    private func trunkEntry(_ name: String) -> Safetensors.Entry? {
-      guard name.hasPrefix(ModelFile.trunkPrefix) else { return nil }
-      return file[String(name.dropFirst(ModelFile.trunkPrefix.count))]
+    /// A tensor of the backbone under the name that it has in timm.
+    private func backboneEntry(_ name: String) -> Safetensors.Entry? {
+      guard name.hasPrefix(ModelFile.backbonePrefix) else { return nil }
+      return file[String(name.dropFirst(ModelFile.backbonePrefix.count))]
     }
 
     private func fits(_ entry: Safetensors.Entry, _ target: Target) -> Bool {
@@ -141,9 +141,9 @@ extension ModelFile {
       }
     }
 
-    /// timm's classifier of pictures, which segmentation has no use for.
+    /// timm's classifier of images, which segmentation has no use for.
     private static func isClassifier(_ name: String) -> Bool {
-      ["fc.weight", "fc.bias"].contains { name == $0 || name == ModelFile.trunkPrefix + $0 }
+      ["fc.weight", "fc.bias"].contains { name == $0 || name == ModelFile.backbonePrefix + $0 }
     }
 
     /// Copies every tensor that fits to its place.

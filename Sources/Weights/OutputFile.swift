@@ -3,7 +3,7 @@ import Glibc
 /// A file being written, together with the checksum of what has been written.
 final class OutputFile {
   private let path: String
-  private let disk: Disk
+  private let disk: FileSystem
   private var descriptor: Int32
   private var pending: [UInt8] = []
   private var checksum = Checksum()
@@ -15,7 +15,7 @@ final class OutputFile {
   private static let largestWrite = 1 << 30
 
   /// Makes a new file; an old one of this name is removed first.
-  init(_ path: String, on disk: Disk) throws {
+  init(_ path: String, on disk: FileSystem) throws {
     self.path = path
     self.disk = disk
     unlink(path)
@@ -76,10 +76,10 @@ final class OutputFile {
 enum AtomicFile {
   /// Writes beside the file, syncs, renames, syncs the folder. When anything fails the old file stays as it was and
   /// nothing is left beside it.
-  static func replace(_ path: String, on disk: Disk, _ body: (OutputFile) throws -> Void) throws {
-    let folder = Disk.parent(of: path)
+  static func replace(_ path: String, on disk: FileSystem, _ body: (OutputFile) throws -> Void) throws {
+    let folder = FileSystem.parent(of: path)
     // Always the same name, so that what a killed program left is overwritten by the next.
-    let temporary = folder + "/." + Disk.name(of: path) + ".tmp"
+    let temporary = folder + "/." + FileSystem.name(of: path) + ".tmp"
     do {
       let file = try OutputFile(temporary, on: disk)
       try body(file)

@@ -25,7 +25,7 @@ package enum SafetensorsWriter {
   ///
   /// - Throws: `WeightsError` that names the file.
   package static func write(
-    _ tensors: [Outgoing], metadata: [String: String] = [:], to path: String, on disk: Disk = Disk()
+    _ tensors: [Outgoing], metadata: [String: String] = [:], to path: String, on disk: FileSystem = FileSystem()
   ) throws {
     try AtomicFile.replace(path, on: disk) { try write(tensors, metadata: metadata, to: $0) }
   }

@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// All numbers of a network, and of its optimiser, at one moment.
+/// All numbers of a network, and of its optimizer, at one moment.
 ///
 /// Taking one costs a step no more than three copies in memory; that PyTorch wants its filters in another order is seen
 /// to when the snapshot is written.
@@ -13,14 +13,14 @@ package struct Snapshot: Sendable {
   }
 
   private let contents: [(name: String, content: Content)]
-  private let values: Floats
-  private let running: Floats
-  private let momentum: Floats?
+  private let values: FloatSlice
+  private let running: FloatSlice
+  private let momentum: FloatSlice?
 
-  /// Copies a network, and the momentum of its optimiser where there is one.
+  /// Copies a network, and the momentum of its optimizer where there is one.
   ///
   /// - Parameter momentum: as long as `store.values`, with the same offsets.
-  package init(of store: ParameterStore, momentum: Floats? = nil) {
+  package init(of store: ParameterStore, momentum: FloatSlice? = nil) {
     self.init(
       entries: store.entries, values: Self.copy(store.values), running: Self.copy(store.running),
       momentum: momentum.map(Self.copy))
@@ -31,7 +31,7 @@ package struct Snapshot: Sendable {
     self.init(entries: store.entries, values: store.values, running: store.running, momentum: nil)
   }
 
-  private init(entries: [ParameterStore.Entry], values: Floats, running: Floats, momentum: Floats?) {
+  private init(entries: [ParameterStore.Entry], values: FloatSlice, running: FloatSlice, momentum: FloatSlice?) {
     precondition(momentum == nil || momentum?.count == values.count)
     contents = entries.map { entry in
       switch entry {
@@ -46,8 +46,8 @@ package struct Snapshot: Sendable {
     self.momentum = momentum
   }
 
-  private static func copy(_ floats: Floats) -> Floats {
-    let copy = Floats(count: floats.count)
+  private static func copy(_ floats: FloatSlice) -> FloatSlice {
+    let copy = FloatSlice(count: floats.count)
     copy.start.update(from: floats.start, count: floats.count)
     return copy
   }

@@ -3,7 +3,7 @@ import Distributed
 import Foundation
 import Training
 
-/// Trains Gated-SCNN on street pictures.
+/// Trains Gated-SCNN on street images.
 struct GSCNN: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gscnn",
@@ -29,7 +29,7 @@ enum Main {
   static func main() {
     // A file that outgrows its limit is then an error like a full disk, and not the end of the process without a word.
     signal(SIGXFSZ, SIG_IGN)
-    let call = Call(CommandLine.arguments.dropFirst())
+    let call = Arguments(CommandLine.arguments.dropFirst())
     do {
       try Processor.check()
       try call.check()
@@ -43,7 +43,7 @@ enum Main {
     } catch  where GSCNN.exitCode(for: error) == .validationFailure {
       Communicator.fail(call.error(GSCNN.message(for: error)), status: 2)
     } catch {
-      Communicator.fail(error, status: error is OptionError || error is CallError ? 2 : 1)
+      Communicator.fail(error, status: error is OptionError || error is UsageError ? 2 : 1)
     }
   }
 

@@ -6,7 +6,7 @@ import Training
 
 extension NameSpecification {
   /// `--crop-h`, and `--crop_h` as the original implementation spells it.
-  static func eitherWay(_ name: String) -> NameSpecification {
+  static func kebabOrSnake(_ name: String) -> NameSpecification {
     [.customLong(name), .customLong(name.split(separator: "-").joined(separator: "_"))]
   }
 }
@@ -20,7 +20,7 @@ extension Backbone: ExpressibleByArgument {}
 extension Split: ExpressibleByArgument {}
 extension AugmentationMode: ExpressibleByArgument {}
 extension TrainingOptions.BatchNormScope: ExpressibleByArgument {}
-extension TrainingOptions.Validators: ExpressibleByArgument {}
+extension TrainingOptions.ValidationRanks: ExpressibleByArgument {}
 
 /// Refuses numbers that are out of range.
 func check(_ numbers: KeyValuePairs<String, Int>, _ range: ClosedRange<Int>) throws {
@@ -39,8 +39,8 @@ func computeThreads(_ asked: Int?, _ communicator: Communicator?) throws -> Int 
 }
 
 /// Does what is no work for several ranks: under `mpirun` rank 0 does it, and the others wait.
-func alone(_ body: () throws -> Void) throws {
-  let communicator = try Communicator.start()
+func onRankZero(_ body: () throws -> Void) throws {
+  let communicator = try Communicator.initialize()
   if communicator.rank == 0 { try body() }
-  communicator.finish()
+  communicator.finalize()
 }

@@ -1,48 +1,48 @@
 import Cityscapes
-import Pictures
+import Images
 import Tensors
 import Testing
 
 @Suite("Augmentation") struct AugmentationTests {
-  private let picture = Size(131, 197)
+  private let image = Size(131, 197)
 
   private func sample() throws -> Sample {
     Sample(
-      index: 0, picture: try PNG.read(Fixture.path("picture.png"), as: .rgb),
-      trainIds: try PNG.read(Fixture.path("labelTrainIds.png"), as: .grey),
-      canny: try PNG.read(Fixture.path("canny_10_100.png"), as: .grey),
-      boundary: try PNG.read(Fixture.path("boundary.png"), as: .grey))
+      index: 0, image: try PNG.read(Fixture.path("image.png"), as: .rgb),
+      trainIds: try PNG.read(Fixture.path("labelTrainIds.png"), as: .gray),
+      canny: try PNG.read(Fixture.path("canny_10_100.png"), as: .gray),
+      boundary: try PNG.read(Fixture.path("boundary.png"), as: .gray))
   }
 
   private func batch(_ augmentation: Augmentation, crop: Size) throws -> Batch {
     Batch([(try sample(), augmentation)], crop: crop)
   }
 
-  /// A normalised value by the book.
-  private func normalised(_ byte: UInt8, _ channel: Int) -> Float {
+  /// A normalized value by the book.
+  private func normalized(_ byte: UInt8, _ channel: Int) -> Float {
     let (mean, deviation): ([Float], [Float]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     return (Float(byte) / 255 - mean[channel]) / deviation[channel]
   }
 
   @Test(
-    "Resized pictures and labels are those of OpenCV",
+    "Resized images and labels are those of OpenCV",
     arguments: [(Augmentation.Scale.half, "half"), (.double, "double")])
   func resized(scale: Augmentation.Scale, name: String) throws {
-    let colours = try PNG.read(Fixture.path("picture_\(name)_linear.png"), as: .rgb)
-    let labels = try PNG.read(Fixture.path("labelTrainIds_\(name)_nearest.png"), as: .grey)
-    #expect(scale.resized(picture) == Size(colours.height, colours.width))
+    let colors = try PNG.read(Fixture.path("image_\(name)_linear.png"), as: .rgb)
+    let labels = try PNG.read(Fixture.path("labelTrainIds_\(name)_nearest.png"), as: .gray)
+    #expect(scale.resized(image) == Size(colors.height, colors.width))
     let batch = try batch(
-      Augmentation(scale: scale, row: 0, column: 0, flip: false), crop: Size(colours.height, colours.width))
+      Augmentation(scale: scale, row: 0, column: 0, flip: false), crop: Size(colors.height, colors.width))
     #expect(batch.target == labels.pixels)
-    let expected = colours.pixels.enumerated().map { normalised($1, $0 % 3) }
+    let expected = colors.pixels.enumerated().map { normalized($1, $0 % 3) }
     #expect(batch.image.dense == expected)
   }
 
-  @Test("A crop shows its part of the resized picture, flipped or not", arguments: [false, true])
+  @Test("A crop shows its part of the resized image, flipped or not", arguments: [false, true])
   func crop(flip: Bool) throws {
     for scale in Augmentation.Scale.allCases {
       let whole = try batch(
-        Augmentation(scale: scale, row: 0, column: 0, flip: false), crop: scale.resized(picture))
+        Augmentation(scale: scale, row: 0, column: 0, flip: false), crop: scale.resized(image))
       let (row, column, crop) = (9, 21, Size(40, 51))
       let part = try batch(Augmentation(scale: scale, row: row, column: column, flip: flip), crop: crop)
       let width = whole.image.shape.width
@@ -60,7 +60,7 @@ import Testing
   }
 
   @Test(
-    "Beyond the picture are zeros, ignored labels and no edges; the padding of channels is zero",
+    "Beyond the image are zeros, ignored labels and no edges; the padding of channels is zero",
     arguments: [false, true])
   func padding(flip: Bool) throws {
     let crop = Size(150, 200)
@@ -70,7 +70,7 @@ import Testing
         let place = y * crop.width + (flip ? crop.width - 1 - x : x)
         let pixel = batch.image.start + place * 8
         for lane in 3..<8 { try #require(pixel[lane] == 0) }
-        guard y >= picture.height || x >= picture.width else { continue }
+        guard y >= image.height || x >= image.width else { continue }
         for lane in 0..<3 { try #require(pixel[lane] == 0) }
         try #require(batch.target[place] == 255)
         try #require(batch.boundary[place] == 0)
@@ -92,24 +92,24 @@ import Testing
 
   @Test("What is drawn depends on seed, epoch and sample, and on each of them")
   func function() {
-    func drawn(_ seed: UInt64, _ epoch: Int, _ index: Int) -> Augmentation {
-      .drawn(seed: seed, epoch: epoch, index: index, picture: Size(1024, 2048), crop: Size(512, 512))
+    func random(_ seed: UInt64, _ epoch: Int, _ index: Int) -> Augmentation {
+      .random(seed: seed, epoch: epoch, index: index, image: Size(1024, 2048), crop: Size(512, 512))
     }
-    #expect(drawn(1, 2, 3) == drawn(1, 2, 3))
-    #expect(drawn(1, 2, 3) != drawn(2, 2, 3))
-    #expect(drawn(1, 2, 3) != drawn(1, 3, 3))
-    #expect(drawn(1, 2, 3) != drawn(1, 2, 4))
+    #expect(random(1, 2, 3) == random(1, 2, 3))
+    #expect(random(1, 2, 3) != random(2, 2, 3))
+    #expect(random(1, 2, 3) != random(1, 3, 3))
+    #expect(random(1, 2, 3) != random(1, 2, 4))
   }
 
-  @Test("Factors, flips and places are drawn evenly, and every crop lies in its picture")
+  @Test("Factors, flips and places are drawn evenly, and every crop lies in its image")
   func distribution() {
     let (count, crop) = (6000, Size(100, 160))
     var (scales, flips, rows) = ([0, 0, 0], 0, [Int: Int]())
     for index in 0..<count {
-      let drawn = Augmentation.drawn(seed: 1, epoch: 0, index: index, picture: picture, crop: crop)
+      let drawn = Augmentation.random(seed: 1, epoch: 0, index: index, image: image, crop: crop)
       scales[drawn.scale.rawValue] += 1
       flips += drawn.flip ? 1 : 0
-      let resized = drawn.scale.resized(picture)
+      let resized = drawn.scale.resized(image)
       #expect((0...max(resized.height - crop.height, 0)).contains(drawn.row))
       #expect((0...max(resized.width - crop.width, 0)).contains(drawn.column))
       if drawn.scale == .one { rows[drawn.row, default: 0] += 1 }

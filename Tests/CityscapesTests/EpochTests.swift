@@ -4,29 +4,29 @@ import Testing
 @Suite("An epoch") struct EpochTests {
   @Test("takes every sample once, in an order of its own")
   func permutation() {
-    let order = EpochOrder.shuffled(seed: 5)
+    let order = Shuffle.shuffled(seed: 5)
     let first = order.indices(epoch: 0, count: 101)
     #expect(first.sorted() == Array(0..<101))
     #expect(first == order.indices(epoch: 0, count: 101))
     #expect(first != order.indices(epoch: 1, count: 101))
-    #expect(first != EpochOrder.shuffled(seed: 6).indices(epoch: 0, count: 101))
-    #expect(EpochOrder.byFileName.indices(epoch: 3, count: 4) == [0, 1, 2, 3])
+    #expect(first != Shuffle.shuffled(seed: 6).indices(epoch: 0, count: 101))
+    #expect(Shuffle.byFileName.indices(epoch: 3, count: 4) == [0, 1, 2, 3])
     #expect(order.indices(epoch: 0, count: 1) == [0])
   }
 
   @Test("has all orders equally often")
   func fairness() {
     var counts: [[Int]: Int] = [:]
-    for epoch in 0..<6000 { counts[EpochOrder.shuffled(seed: 1).indices(epoch: epoch, count: 3), default: 0] += 1 }
+    for epoch in 0..<6000 { counts[Shuffle.shuffled(seed: 1).indices(epoch: epoch, count: 3), default: 0] += 1 }
     #expect(counts.count == 6)
     #expect(counts.values.allSatisfy { abs($0 - 1000) < 145 })
   }
 
   @Test("is cut into the same global batches whatever the number of ranks", arguments: [2, 3, 4, 5, 7])
   func ranks(ranks: Int) throws {
-    let order = EpochOrder.shuffled(seed: 2)
-    let alone = try GlobalBatches(samples: 40, batchSize: 7, ranks: 1, order: order)
-    let shared = try GlobalBatches(samples: 40, batchSize: 7, ranks: ranks, order: order)
+    let order = Shuffle.shuffled(seed: 2)
+    let alone = try DistributedBatchSampler(samples: 40, batchSize: 7, ranks: 1, order: order)
+    let shared = try DistributedBatchSampler(samples: 40, batchSize: 7, ranks: ranks, order: order)
     #expect(shared.stepsPerEpoch == 5)
     let whole = alone.shares(of: 0, epoch: 3)
     let shares = (0..<ranks).map { shared.shares(of: $0, epoch: 3) }
@@ -38,9 +38,9 @@ import Testing
 
   @Test("goes on after any step with what is left, with other ranks too")
   func resume() throws {
-    let order = EpochOrder.shuffled(seed: 2)
-    let two = try GlobalBatches(samples: 20, batchSize: 4, ranks: 2, order: order)
-    let four = try GlobalBatches(samples: 20, batchSize: 4, ranks: 4, order: order)
+    let order = Shuffle.shuffled(seed: 2)
+    let two = try DistributedBatchSampler(samples: 20, batchSize: 4, ranks: 2, order: order)
+    let four = try DistributedBatchSampler(samples: 20, batchSize: 4, ranks: 4, order: order)
     let whole = (0..<2).map { two.shares(of: $0, epoch: 1) }
     let rest = (0..<4).map { four.shares(of: $0, epoch: 1, from: 3) }
     for step in 3..<5 { #expect(whole.flatMap { $0[step] } == rest.flatMap { $0[step - 3] }) }
@@ -48,18 +48,18 @@ import Testing
     #expect(two.shares(of: 0, epoch: 1, from: 5).isEmpty)
   }
 
-  @Test("with fewer pictures than a batch, or fewer places than ranks, is refused with the option to change")
+  @Test("with fewer images than a batch, or fewer places than ranks, is refused with the option to change")
   func refused() {
-    let few = #expect(throws: GlobalBatchesError.self) {
-      try GlobalBatches(samples: 3, batchSize: 4, ranks: 1, order: .byFileName)
+    let few = #expect(throws: DistributedBatchSamplerError.self) {
+      try DistributedBatchSampler(samples: 3, batchSize: 4, ranks: 1, order: .byFileName)
     }
-    #expect(few.map { "\($0)" } == "--batch-size 4: the training split holds only 3 pictures; lower it or add pictures")
-    let ranks = #expect(throws: GlobalBatchesError.self) {
-      try GlobalBatches(samples: 30, batchSize: 4, ranks: 5, order: .byFileName)
+    #expect(few.map { "\($0)" } == "--batch-size 4: the training split holds only 3 images; lower it or add images")
+    let ranks = #expect(throws: DistributedBatchSamplerError.self) {
+      try DistributedBatchSampler(samples: 30, batchSize: 4, ranks: 5, order: .byFileName)
     }
     #expect(ranks == .moreRanksThanSamples(batchSize: 4, ranks: 5))
-    #expect(throws: GlobalBatchesError.emptyBatch) {
-      try GlobalBatches(samples: 30, batchSize: 0, ranks: 1, order: .byFileName)
+    #expect(throws: DistributedBatchSamplerError.emptyBatch) {
+      try DistributedBatchSampler(samples: 30, batchSize: 0, ranks: 1, order: .byFileName)
     }
   }
 }

@@ -22,7 +22,7 @@ import Testing
       #expect(line.trainId == label.trainId)
       #expect(line.category == label.category.rawValue)
       #expect(line.ignoreInEval == label.ignoredInEvaluation)
-      #expect(line.color == [label.colour.red, label.colour.green, label.colour.blue])
+      #expect(line.color == [label.color.red, label.color.green, label.color.blue])
     }
   }
 

@@ -1,11 +1,11 @@
 import Cityscapes
 import Foundation
-import Pictures
+import Images
 import Tensors
 import Testing
 
 @Suite("The loader", .serialized, .timeLimit(.minutes(1))) struct LoaderTests {
-  private let treatment = Loader.Treatment.augmented(seed: 9, epoch: 2, crop: Size(24, 40))
+  private let transform = Loader.Transform.augmented(seed: 9, epoch: 2, crop: Size(24, 40))
 
   private func batches(_ loader: Loader) throws -> [Batch] {
     var batches: [Batch] = []
@@ -24,19 +24,19 @@ import Testing
 
   @Test(
     "gives batches in order, the same with any number of threads and any lead", arguments: [(1, 1), (3, 2), (4, 5)])
-  func ordered(threads: Int, ahead: Int) throws {
+  func ordered(threads: Int, prefetch: Int) throws {
     let scratch = try ScratchFolder()
     let samples = try scratch.preparedStreets()
     let wanted = [[3, 1], [0, 5], [4, 2], [1, 3]]
-    let loader = Loader(samples: samples, batches: wanted, treatment: treatment, threads: threads, ahead: ahead)
+    let loader = Loader(samples: samples, batches: wanted, transform: transform, threads: threads, prefetch: prefetch)
     let given = try batches(loader)
     #expect(given.map(\.indices) == wanted)
     #expect(try loader.next() == nil)
     for batch in given {
       let expected = try batch.indices.map { index in
         let sample = try Sample.read(samples[index], index: index)
-        let augmentation = Augmentation.drawn(
-          seed: 9, epoch: 2, index: index, picture: Size(32, 64), crop: Size(24, 40))
+        let augmentation = Augmentation.random(
+          seed: 9, epoch: 2, index: index, image: Size(32, 64), crop: Size(24, 40))
         return (sample, augmentation)
       }
       expectEqual(batch, Batch(expected, crop: Size(24, 40)))
@@ -48,9 +48,9 @@ import Testing
     let scratch = try ScratchFolder()
     let samples = try scratch.preparedStreets()
     func given(ranks: Int, rank: Int) throws -> [Batch] {
-      let cut = try GlobalBatches(samples: 6, batchSize: 3, ranks: ranks, order: .shuffled(seed: 1))
+      let cut = try DistributedBatchSampler(samples: 6, batchSize: 3, ranks: ranks, order: .shuffled(seed: 1))
       return try batches(
-        Loader(samples: samples, batches: cut.shares(of: rank, epoch: 2), treatment: treatment, threads: 2))
+        Loader(samples: samples, batches: cut.shares(of: rank, epoch: 2), transform: transform, threads: 2))
     }
     let whole = try given(ranks: 1, rank: 0)
     let parts = [try given(ranks: 2, rank: 0), try given(ranks: 2, rank: 1)]
@@ -64,14 +64,14 @@ import Testing
     }
   }
 
-  @Test("gives whole pictures of different sizes, and cuts without chance where asked to")
+  @Test("gives whole images of different sizes, and cuts without chance where asked to")
   func treatments() throws {
     let (scratch, other) = (try ScratchFolder(), try ScratchFolder())
     let samples = try scratch.preparedStreets(train: 1) + other.preparedStreets(train: 1, width: 80, height: 48)
-    let whole = try batches(Loader(samples: samples, batches: [[0], [1]], treatment: .whole, threads: 2))
+    let whole = try batches(Loader(samples: samples, batches: [[0], [1]], transform: .whole, threads: 2))
     #expect(whole.map(\.image.shape) == [Shape(1, 32, 64, 3), Shape(1, 48, 80, 3)])
     expectEqual(whole[1], Batch(whole: try Sample.read(samples[1], index: 1)))
-    let cut = try batches(Loader(samples: samples, batches: [[0, 1]], treatment: .cut(to: Size(40, 70))))
+    let cut = try batches(Loader(samples: samples, batches: [[0, 1]], transform: .cut(to: Size(40, 70))))
     let expected = try samples.enumerated().map { (try Sample.read($1, index: $0), Augmentation.none) }
     expectEqual(cut[0], Batch(expected, crop: Size(40, 70)))
   }
@@ -80,14 +80,14 @@ import Testing
   func failure(threads: Int) throws {
     let scratch = try ScratchFolder()
     let samples = try scratch.preparedStreets()
-    try truncate(samples[4].picture)
+    try truncate(samples[4].image)
     let loader = Loader(
-      samples: samples, batches: [[0, 1], [2, 3], [4, 5], [0, 1]], treatment: treatment, threads: threads, ahead: 4)
+      samples: samples, batches: [[0, 1], [2, 3], [4, 5], [0, 1]], transform: transform, threads: threads, prefetch: 4)
     #expect(try loader.next()?.indices == [0, 1])
     #expect(try loader.next()?.indices == [2, 3])
     for _ in 0..<2 {
-      let error = #expect(throws: PictureError.self) { try loader.next() }
-      #expect(error?.path == samples[4].picture)
+      let error = #expect(throws: ImageError.self) { try loader.next() }
+      #expect(error?.path == samples[4].image)
       #expect(error?.problem.contains("truncated") == true)
     }
     loader.stop()
@@ -98,12 +98,12 @@ import Testing
   func firstFailure(repetition: Int) throws {
     let scratch = try ScratchFolder()
     let samples = try scratch.preparedStreets(train: 3)
-    try truncate(samples[1].picture)
-    try FileManager.default.removeItem(atPath: samples[2].picture)
-    let loader = Loader(samples: samples, batches: [[0], [1], [2]], treatment: .whole, threads: 3, ahead: 3)
+    try truncate(samples[1].image)
+    try FileManager.default.removeItem(atPath: samples[2].image)
+    let loader = Loader(samples: samples, batches: [[0], [1], [2]], transform: .whole, threads: 3, prefetch: 3)
     #expect(try loader.next() != nil)
-    let error = #expect(throws: PictureError.self) { try loader.next() }
-    #expect(error?.path == samples[1].picture)
+    let error = #expect(throws: ImageError.self) { try loader.next() }
+    #expect(error?.path == samples[1].image)
   }
 
   /// Threads of loaders in this process. A thread says that it is done a moment before it is gone.
@@ -127,14 +127,14 @@ import Testing
     let samples = try scratch.preparedStreets()
     let wanted = [[Int]](repeating: [0, 1, 2, 3, 4, 5], count: 50)
     for taken in 0..<6 {
-      let loader = Loader(samples: samples, batches: wanted, treatment: treatment, threads: 3)
+      let loader = Loader(samples: samples, batches: wanted, transform: transform, threads: 3)
       for _ in 0..<taken { #expect(try loader.next() != nil) }
       let alive = try withExtendedLifetime(loader) { try threads(expecting: 3) }
       #expect(alive == 3)
       if taken % 2 == 0 { loader.stop() }
     }
     #expect(try threads(expecting: 0) == 0)
-    let idle = Loader(samples: samples, batches: [], treatment: treatment, threads: 2)
+    let idle = Loader(samples: samples, batches: [], transform: transform, threads: 2)
     #expect(try idle.next() == nil)
     idle.stop()
     idle.stop()
@@ -145,9 +145,9 @@ import Testing
     let scratch = try ScratchFolder()
     let samples = try scratch.preparedStreets()
     // The file of the fourth batch goes away and comes back before that batch may be begun.
-    let (path, aside) = (samples[3].picture, samples[3].picture + ".aside")
+    let (path, aside) = (samples[3].image, samples[3].image + ".aside")
     try FileManager.default.moveItem(atPath: path, toPath: aside)
-    let loader = Loader(samples: samples, batches: [[0], [1], [2], [3]], treatment: .whole, threads: 2, ahead: 2)
+    let loader = Loader(samples: samples, batches: [[0], [1], [2], [3]], transform: .whole, threads: 2, prefetch: 2)
     #expect(try loader.next()?.indices == [0])
     Thread.sleep(forTimeInterval: 0.1)
     try FileManager.default.moveItem(atPath: aside, toPath: path)
@@ -158,11 +158,11 @@ import Testing
   func waiting() throws {
     let scratch = try ScratchFolder()
     let samples = try scratch.preparedStreets(train: 1)
-    let loader = Loader(samples: samples, batches: [[0]], treatment: .whole)
-    #expect(loader.figures.secondsWaited == 0)
+    let loader = Loader(samples: samples, batches: [[0]], transform: .whole)
+    #expect(loader.statistics.secondsWaited == 0)
     let asked = ContinuousClock.now
     _ = try loader.next()
     let took = (ContinuousClock.now - asked) / .seconds(1)
-    #expect(loader.figures.secondsWaited > 0 && loader.figures.secondsWaited <= took)
+    #expect(loader.statistics.secondsWaited > 0 && loader.statistics.secondsWaited <= took)
   }
 }

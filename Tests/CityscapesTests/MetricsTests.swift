@@ -1,6 +1,6 @@
 import Cityscapes
 import Foundation
-import Pictures
+import Images
 import Tensors
 import Testing
 
@@ -25,8 +25,8 @@ import Testing
   private func confusion() throws -> ConfusionMatrix {
     var confusion = ConfusionMatrix()
     confusion.add(
-      prediction: try PNG.read(Fixture.path("prediction_trainIds.png"), as: .grey).pixels,
-      target: try PNG.read(Fixture.path("labelTrainIds.png"), as: .grey).pixels)
+      prediction: try PNG.read(Fixture.path("prediction_trainIds.png"), as: .gray).pixels,
+      target: try PNG.read(Fixture.path("labelTrainIds.png"), as: .gray).pixels)
     return confusion
   }
 
@@ -52,8 +52,8 @@ import Testing
   @Test("A confusion matrix counts as a plain loop does, in parts or at once", arguments: [0, 1, 3, 4, 1001])
   func counts(pixels: Int) {
     var random = RandomNumbers(7)
-    let prediction = (0..<pixels).map { _ in UInt8(random.below(19)) }
-    let target = (0..<pixels).map { _ in random.below(5) == 0 ? 255 : UInt8(random.below(19)) }
+    let prediction = (0..<pixels).map { _ in UInt8(random.uniform(below: 19)) }
+    let target = (0..<pixels).map { _ in random.uniform(below: 5) == 0 ? 255 : UInt8(random.uniform(below: 19)) }
     var plain = [Int64](repeating: 0, count: 361)
     for (p, t) in zip(prediction, target) where t != 255 { plain[Int(t) * 19 + Int(p)] += 1 }
     var whole = ConfusionMatrix()
@@ -90,7 +90,7 @@ import Testing
     #expect(Metrics(confusion).meanCategoryIoU == 1)
   }
 
-  @Test("Without a labelled pixel there are no figures, in the table and as JSON")
+  @Test("Without a labeled pixel there are no figures, in the table and as JSON")
   func nothing() throws {
     let metrics = Metrics(ConfusionMatrix())
     #expect(metrics.pixels == 0 && metrics.meanClassIoU == 0 && metrics.pixelAccuracy == 0)

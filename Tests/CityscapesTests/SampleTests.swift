@@ -1,11 +1,11 @@
 import Cityscapes
 import Foundation
-import Pictures
+import Images
 import Testing
 
 @Suite("A sample") struct SampleTests {
   private func message(of paths: SamplePaths) -> String {
-    do throws(PictureError) {
+    do throws(ImageError) {
       _ = try Sample.read(paths, index: 0)
       return ""
     } catch {
@@ -19,10 +19,10 @@ import Testing
     let paths = try scratch.preparedStreets(train: 1)[0]
     let sample = try Sample.read(paths, index: 5)
     #expect(sample.index == 5)
-    #expect(try sample.picture == PNG.read(paths.picture, as: .rgb))
-    #expect(try sample.trainIds == PNG.read(paths.labelTrainIds, as: .grey))
-    #expect(try sample.canny == PNG.read(paths.grad, as: .grey))
-    #expect(try sample.boundary == PNG.read(paths.boundary, as: .grey))
+    #expect(try sample.image == PNG.read(paths.image, as: .rgb))
+    #expect(try sample.trainIds == PNG.read(paths.labelTrainIds, as: .gray))
+    #expect(try sample.canny == PNG.read(paths.grad, as: .gray))
+    #expect(try sample.boundary == PNG.read(paths.boundary, as: .gray))
   }
 
   @Test("that is not prepared is refused with the command that does it")
@@ -36,15 +36,15 @@ import Testing
   func damaged() throws {
     let scratch = try ScratchFolder()
     let samples = try scratch.preparedStreets(train: 4)
-    try PNG.write(Picture(width: 64, height: 16, channels: 1), to: samples[0].grad)
-    #expect(message(of: samples[0]).hasPrefix("\(samples[0].grad): 64×16, but its picture is 64×32"))
+    try PNG.write(Image(width: 64, height: 16, channels: 1), to: samples[0].grad)
+    #expect(message(of: samples[0]).hasPrefix("\(samples[0].grad): 64×16, but its image is 64×32"))
     try truncate(samples[1].boundary)
     #expect(message(of: samples[1]).hasPrefix("\(samples[1].boundary): is truncated"))
-    var stray = Picture(width: 64, height: 32, channels: 1)
+    var stray = Image(width: 64, height: 32, channels: 1)
     stray.pixels[1000] = 19
     try PNG.write(stray, to: samples[2].labelTrainIds)
     #expect(message(of: samples[2]).hasPrefix("\(samples[2].labelTrainIds): holds 19, which is no train id"))
-    try PNG.write(Picture(width: 64, height: 32, channels: 1), to: samples[3].picture)
-    #expect(message(of: samples[3]).hasPrefix("\(samples[3].picture): is 8-bit grey"))
+    try PNG.write(Image(width: 64, height: 32, channels: 1), to: samples[3].image)
+    #expect(message(of: samples[3]).hasPrefix("\(samples[3].image): is 8-bit gray"))
   }
 }

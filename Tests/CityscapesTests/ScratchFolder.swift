@@ -1,6 +1,6 @@
 import Cityscapes
 import Foundation
-import Pictures
+import Images
 import Testing
 
 /// A folder of its own for a test, gone when the test is.
@@ -17,20 +17,20 @@ final class ScratchFolder {
   /// Made-up streets, small, in this folder.
   func streets(train: Int = 6, val: Int = 0, width: Int = 64, height: Int = 32) throws -> [SamplePaths] {
     try SyntheticStreets(train: train, val: val, test: 0, height: height, width: width, seed: 3).write(to: path)
-    return try FolderLayout(root: path).samples(of: .train)
+    return try CityscapesDirectory(root: path).samples(of: .train)
   }
 
   /// The same, prepared.
   func preparedStreets(train: Int = 6, width: Int = 64, height: Int = 32) throws -> [SamplePaths] {
     let samples = try streets(train: train, width: width, height: height)
-    _ = try Preparation(samples).run()
+    _ = try Preprocessing(samples).run()
     return samples
   }
 
-  /// A sample made of the picture and the labels in `Fixtures`.
+  /// A sample made of the image and the labels in `Fixtures`.
   func fixtureSample() throws -> SamplePaths {
     let paths = SamplePaths(root: path, split: .train, city: "fixture", name: "fixture_000000_000019")
-    try place(Fixture.path("picture.png"), at: paths.picture)
+    try place(Fixture.path("image.png"), at: paths.image)
     try place(Fixture.path("labelIds.png"), at: paths.labelIds)
     return paths
   }

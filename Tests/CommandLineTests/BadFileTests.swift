@@ -14,7 +14,7 @@ extension CommandLine {
       return Data((0..<8).map { UInt8(truncatingIfNeeded: count >> (8 * $0)) }) + Data(header.utf8) + Data(count: bytes)
     }
 
-    /// What each command that reads weights does with a file; the pictures it needs are there.
+    /// What each command that reads weights does with a file; the images it needs are there.
     private func expectRefused(_ file: String, saying what: String, _ remedy: String) throws {
       for command in [
         ["evaluate", "--model-weight", file],
@@ -61,7 +61,7 @@ extension CommandLine {
         "does not fit this network", "give a file that was written for this network")
       try work.expectRefusal(
         Workplace.training + ["--pretrained", "foreign.safetensors"], status: 1, saying: "foreign.safetensors: ",
-        "holds nothing that fits", "give the whole network or a timm trunk")
+        "holds nothing that fits", "give the whole network or a timm backbone")
     }
 
     @Test("A save path that cannot be one", arguments: ["file", "file/below", "/proc/results"])
@@ -118,7 +118,7 @@ extension CommandLine {
         ["info", checkpoint], status: 1, saying: checkpoint, "does not match its checksum", "earlier checkpoint")
     }
 
-    @Test("A full disk when pictures are made and prepared: nothing is left half written")
+    @Test("A full disk when images are made and prepared: nothing is left half written")
     func fullDisk() throws {
       try work.makeStreets(width: 256)
       try work.expectRefusal(

@@ -3,7 +3,7 @@ import Jobs
 import Testing
 
 extension CommandLine {
-  @Suite("From pictures to a prediction")
+  @Suite("From images to a prediction")
   struct ChainTests {
     private static let model = "results/resnet50_32_32_model.safetensors"
     let work: Workplace
@@ -21,7 +21,7 @@ extension CommandLine {
 
     private func prepare() throws {
       try work.makeStreets()
-      #expect(try work.gscnn("prepare", "--data_path=data").output == ["data: 7 pictures prepared"])
+      #expect(try work.gscnn("prepare", "--data_path=data").output == ["data: 7 images prepared"])
       let before = try work.contents()
       #expect(try work.gscnn("prepare").output == ["data: everything is prepared"])
       #expect(try work.contents() == before)
@@ -71,7 +71,7 @@ extension CommandLine {
             + "train_category_mIOU,val_category_mIOU,"))
       let steps = try work.text("results/resnet50_32_32_steps.csv").split(separator: "\n")
       #expect(steps.count == 3)
-      #expect(steps[0] == "epoch,step,loss,semantic,edge,task,learning_rate,pictures_per_second")
+      #expect(steps[0] == "epoch,step,loss,semantic,edge,task,learning_rate,images_per_second")
       #expect(steps[1].hasPrefix("1,1,") && steps[2].hasPrefix("1,2,"))
 
       let again = try work.gscnn(call + ["--resume", "auto"])
@@ -86,7 +86,7 @@ extension CommandLine {
       #expect(alone.errors == [])
       #expect(alone.output.contains { $0.hasPrefix("traffic light ") })
       #expect(alone.output.last?.hasPrefix("FPS ") == true)
-      #expect(alone.output.last?.hasSuffix("(2 pictures)") == true)
+      #expect(alone.output.last?.hasSuffix("(2 images)") == true)
 
       let shared = try work.gscnn(
         call + ["--json", "shared.json", "--export", "predictions", "--split", "val"], ranks: 2)
@@ -122,7 +122,7 @@ extension CommandLine {
       // The test split's labels say nothing.
       #expect(try work.gscnn(call + [names[1], "--output", "test.png"]).output == ["test.png"])
       #expect(try kind("test.png") == [2 * 48, 32, 8, 2])
-      // Any picture: the one just drawn.
+      // Any image: the one just drawn.
       #expect(try work.gscnn(call + ["test.png", "--output", "any.png"], ranks: 2).output == ["any.png"])
       #expect(try kind("any.png") == [4 * 48, 32, 8, 2])
       try work.expectRefusal(
@@ -152,7 +152,7 @@ extension CommandLine {
       return try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
     }
 
-    /// Width, height, bits and colour type, from the header of a PNG.
+    /// Width, height, bits and color type, from the header of a PNG.
     private func kind(_ name: String) throws -> [Int] {
       let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: work.place(name))).prefix(26))
       try #require(bytes.count == 26)

@@ -41,7 +41,7 @@ extension CommandLine {
           ("--data-path, --data_path <folder>", "default: data)"),
           ("--backbone-type, --backbone_type <name>", "values: resnet50, resnet101; default: resnet50)"),
           ("--crop-h, --crop_h <pixels>", "default: 512)"), ("--crop-w, --crop_w <pixels>", "default: 512)"),
-          ("--batch-size, --batch_size <pictures>", "default: 4)"), ("--epochs <number>", "default: 60)"),
+          ("--batch-size, --batch_size <images>", "default: 4)"), ("--epochs <number>", "default: 60)"),
           ("--save-path, --save_path <folder>", "default: results)"), ("--seed <number>", "default: 1)"),
           ("--threads <number>", "default: the cores that are the rank's own)"),
           ("--learning-rate <rate>", "default: 0.01)"), ("--momentum <factor>", "default: 0.9)"),
@@ -62,8 +62,8 @@ extension CommandLine {
       try expect(
         "synthesize",
         [
-          ("--data-path, --data_path <folder>", "default: data)"), ("--train <pictures>", "default: 16)"),
-          ("--val <pictures>", "default: 4)"), ("--test <pictures>", "default: 4)"),
+          ("--data-path, --data_path <folder>", "default: data)"), ("--train <images>", "default: 16)"),
+          ("--val <images>", "default: 4)"), ("--test <images>", "default: 4)"),
           ("--height <pixels>", "default: 256)"), ("--width <pixels>", "default: 512)"),
           ("--seed <number>", "default: 0)"),
         ])
@@ -81,14 +81,14 @@ extension CommandLine {
         [
           ("--data-path, --data_path <folder>", "default: data)"),
           ("--model-weight, --model_weight <file>", "safetensors"),
-          ("--input-pic, --input_pic <picture>", "_leftImg8bit.png"), ("--output <file>", "_result.png"),
+          ("--input-pic, --input_pic <image>", "_leftImg8bit.png"), ("--output <file>", "_result.png"),
         ])
       try expect("info", [("<file>", "safetensors"), ("--tensors", "every tensor")])
       try expect(
         "bench step",
         [
           ("--backbone-type, --backbone_type <name>", "default: resnet50)"),
-          ("--batch-size, --batch_size <pictures>", "default: 2)"), ("--crop-h, --crop_h <pixels>", "default: 512)"),
+          ("--batch-size, --batch_size <images>", "default: 2)"), ("--crop-h, --crop_h <pixels>", "default: 512)"),
           ("--crop-w, --crop_w <pixels>", "default: 512)"), ("--threads", "default: "), ("--steps", "default: 3)"),
           ("--profile", "table"),
         ])
@@ -98,7 +98,7 @@ extension CommandLine {
         "bench loader",
         [
           ("--data-path, --data_path <folder>", "synthetic streets"),
-          ("--batch-size, --batch_size <pictures>", "default: 2)"), ("--threads", "default: 1)"),
+          ("--batch-size, --batch_size <images>", "default: 2)"), ("--threads", "default: 1)"),
         ])
       try expect(
         "plan",
@@ -106,7 +106,7 @@ extension CommandLine {
           ("--nodes <numbers>", "default: 1)"), ("--ranks-per-node <number>", "default: 1)"),
           ("--threads <number>", "default: those of this machine)"), ("--link-gbit <gbit/s>", "default: 10.0)"),
           ("--latency-us <microseconds>", "default: 30.0)"),
-          ("--batch-size, --batch_size <pictures>", "default: 4)"), ("--pictures <number>", "default: 2975)"),
+          ("--batch-size, --batch_size <images>", "default: 4)"), ("--images <number>", "default: 2975)"),
           ("--step-seconds <seconds>", "bench step"), ("--json", "JSON"),
         ])
       try expect("layout", [("<command>", "default: train)")])

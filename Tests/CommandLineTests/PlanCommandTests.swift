@@ -20,7 +20,7 @@ extension CommandLine {
       let predictions = try #require(plan?["predictions"] as? [[String: Any]])
       #expect(predictions.map { $0["nodes"] as? Int } == [1, 1, 1, 1, 4, 4, 4, 4])
       #expect(predictions.map { $0["batch_size"] as? Int } == [4, 8, 16, 32, 4, 8, 16, 32])
-      // The step that was given, of two pictures, with two shares and an update that does not grow.
+      // The step that was given, of two images, with two shares and an update that does not grow.
       let seconds = try #require(predictions[0]["step_seconds"] as? Double)
       #expect(seconds > 12 && seconds < 16.001)
     }
@@ -35,7 +35,7 @@ extension CommandLine {
       try work.expectRefusal(["plan", option, value], status: 2, saying: "\(option) ", "give ")
     }
 
-    @Test("layout gives every rank of a training the same number of pictures, and other work to one rank")
+    @Test("layout gives every rank of a training the same number of images, and other work to one rank")
     func layout() throws {
       let train = try work.gscnn("layout", "train", "--batch-size", "6")
       let ranks = try #require(train.output.first?.split(separator: " ").first.flatMap { Int($0) })

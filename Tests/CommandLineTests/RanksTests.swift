@@ -24,8 +24,8 @@ extension CommandLine {
         (["train", "--crop-h", "0"], 2, "--crop-h 0: give a number"),
         (["train", "--loss", "full"], 2, "--loss full: not there yet"),
         (["frobnicate"], 2, "there is no command 'frobnicate'"),
-        (["train", "--data-path", "nowhere"], 1, "nowhere: holds no pictures"),
-        (["prepare", "--data-path", "nowhere"], 1, "nowhere: holds no pictures"),
+        (["train", "--data-path", "nowhere"], 1, "nowhere: holds no images"),
+        (["prepare", "--data-path", "nowhere"], 1, "nowhere: holds no images"),
         (["evaluate", "--model-weight", "none"], 1, "none: cannot open it: No such file or directory; check the path"),
         (["train", "--batch-size", "2", "--save-path", "/proc/results"], 1, "--save-path /proc/results"),
         (["info", "none"], 1, "none: there is no such file"),
@@ -36,14 +36,14 @@ extension CommandLine {
 
     @Test("What one rank alone meets is said with the rank")
     func oneRank() throws {
-      #expect(try work.gscnn("prepare", ranks: 2).output == ["data: 7 pictures prepared"])
+      #expect(try work.gscnn("prepare", ranks: 2).output == ["data: 7 images prepared"])
       #expect(try work.gscnn("prepare", ranks: 2).output == ["data: everything is prepared"])
-      let file = Workplace.picture("train", 1)
+      let file = Workplace.image("train", 1)
       let made = try FileManager.default.attributesOfItem(atPath: work.place(file))
       try work.truncate(file)
       try FileManager.default.setAttributes(
         [.modificationDate: made[.modificationDate] as Any], ofItemAtPath: work.place(file))
-      // In the order of the files the second picture of the first batch is rank 1's.
+      // In the order of the files the second image of the first batch is rank 1's.
       let job = try work.gscnn(Workplace.training + ["--augment", "none"], ranks: 2)
       #expect(job.status == 1)
       let messages = job.errors.filter { $0.hasPrefix("gscnn: ") }
@@ -58,7 +58,7 @@ extension CommandLine {
       let made = try work.gscnn(
         "synthesize", "--data-path", "more", "--train", "1", "--val", "1", "--test", "0", "--height", "32", "--width",
         "32", ranks: 2)
-      #expect(made.output == ["more: 2 pictures of 32×32"])
+      #expect(made.output == ["more: 2 images of 32×32"])
       let sum = try work.gscnn("bench", "allreduce", "--bytes", "4096", "--steps", "2", ranks: 2)
       #expect(sum.status == 0)
       #expect(sum.output.count == 1)

@@ -44,7 +44,7 @@ final class Workplace {
     try #require(job.status == 0, "\(job.errors)")
   }
 
-  static func picture(_ split: String = "train", _ index: Int = 0, in data: String = "data") -> String {
+  static func image(_ split: String = "train", _ index: Int = 0, in data: String = "data") -> String {
     "\(data)/leftImg8bit/\(split)/synthetica/synthetica_00000\(index)_000019_leftImg8bit.png"
   }
 

@@ -7,7 +7,7 @@ extension RankPrograms {
   @Suite("Ranks")
   struct CommunicatorTests {
     @Test("A process started by hand is a job of its own and starts no MPI")
-    func alone() throws {
+    func singleProcess() throws {
       let job = try Job.run(ranks: nil, "facts")
       #expect(job.status == 0)
       #expect(job.output == ["0 size 1 local 0 of 1 mpi 0"])
@@ -87,7 +87,7 @@ extension RankPrograms {
         #expect(reports[0] == "threads \(threads)")
         #expect(reports[1].hasPrefix("\(size == 1 ? "1 rank" : "\(size) ranks") on 1 machine, \(threads) thread"))
         #expect(
-          reports[1].hasSuffix(size == 1 ? "; 5 pictures a step, 5 a rank" : "; 5 pictures a step, 2 or 3 a rank"))
+          reports[1].hasSuffix(size == 1 ? "; 5 images a step, 5 a rank" : "; 5 images a step, 2 or 3 a rank"))
         #expect(reports[2].contains(size == 1 ? ": rank 0, \(threads) thread" : ": ranks 0-1, \(threads) thread"))
       }
     }

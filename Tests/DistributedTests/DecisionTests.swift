@@ -4,7 +4,7 @@ import Testing
 /// What is decided without asking another rank.
 @Suite("Decisions of a rank")
 struct DecisionTests {
-  @Test("The launcher is recognised by its variables")
+  @Test("The launcher is recognized by its variables")
   func launcher() {
     func launcher(_ variables: [String: String]) -> Launcher? { Launcher { variables[$0] } }
     #expect(launcher([:]) == nil)
@@ -23,13 +23,13 @@ struct DecisionTests {
   }
 
   @Test("The minority's replicas are the odd ones out; rank 0 is right where there is no majority")
-  func oddOnesOut() {
-    #expect(Agreement.oddOnesOut([5, 5, 5]) == [])
-    #expect(Agreement.oddOnesOut([5, 5, 6]) == [2])
-    #expect(Agreement.oddOnesOut([6, 5, 5]) == [0])
-    #expect(Agreement.oddOnesOut([6, 5]) == [1])
-    #expect(Agreement.oddOnesOut([6, 5, 5, 6]) == [1, 2])
-    #expect(Agreement.oddOnesOut([1, 2, 3]) == [1, 2])
+  func divergentRanks() {
+    #expect(Consensus.divergentRanks([5, 5, 5]) == [])
+    #expect(Consensus.divergentRanks([5, 5, 6]) == [2])
+    #expect(Consensus.divergentRanks([6, 5, 5]) == [0])
+    #expect(Consensus.divergentRanks([6, 5]) == [1])
+    #expect(Consensus.divergentRanks([6, 5, 5, 6]) == [1, 2])
+    #expect(Consensus.divergentRanks([1, 2, 3]) == [1, 2])
   }
 
   @Test("Buckets are cut from the end, hold whole parameters and cover every one; the first and the last are small")

@@ -6,15 +6,15 @@ import Testing
 struct LayoutTests {
   // MARK: - The machine
 
-  @Test("A rank for each level-3 cache of enough cores, as far as the pictures divide")
+  @Test("A rank for each level-3 cache of enough cores, as far as the images divide")
   func caches() throws {
     let machine = try MadeUpMachine(caches: [0..<4, 4..<8, 8..<12, 12..<16], nodes: [0..<8, 8..<16])
     let topology = Topology(root: machine.root, available: Array(0..<16))
     #expect(topology.groups.kind == .cache)
     #expect(topology.groups.1 == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [12, 13, 14, 15]])
-    #expect([nil, 1, 2, 4, 6, 8, 9].map { topology.ranks(pictures: $0) } == [4, 1, 2, 4, 2, 4, 1])
-    #expect(topology.ranks(pictures: 4, quota: 6) == 1, "threads of one rank share a quota best")
-    #expect(topology.ranks(pictures: 4, quota: 16) == 4)
+    #expect([nil, 1, 2, 4, 6, 8, 9].map { topology.ranks(images: $0) } == [4, 1, 2, 4, 2, 4, 1])
+    #expect(topology.ranks(images: 4, quota: 6) == 1, "threads of one rank share a quota best")
+    #expect(topology.ranks(images: 4, quota: 16) == 4)
 
     #expect(topology.share(of: 0, among: 1) == nil)
     #expect((0..<2).map { topology.share(of: $0, among: 2) } == [Array(0..<8), Array(8..<16)])
@@ -32,16 +32,16 @@ struct LayoutTests {
     #expect(topology.groups.1 == [[0, 1, 2, 3], [4, 5, 6, 7]])
     let laptop = try MadeUpMachine(caches: [0..<2], nodes: [0..<2])
     #expect(Topology(root: laptop.root, available: [0, 1]).groups.kind == .machine)
-    #expect(Topology(root: laptop.root, available: [0, 1]).ranks(pictures: 4) == 1)
-    #expect(Topology(root: "/nowhere", available: [0, 1, 2]).ranks(pictures: nil) == 1)
+    #expect(Topology(root: laptop.root, available: [0, 1]).ranks(images: 4) == 1)
+    #expect(Topology(root: "/nowhere", available: [0, 1, 2]).ranks(images: nil) == 1)
   }
 
   @Test("Of groups that the affinity mask leaves unlike in size no rank gets the smaller one")
   func mask() throws {
     let machine = try MadeUpMachine(caches: [0..<8, 8..<16], nodes: [0..<16])
-    #expect(Topology(root: machine.root, available: Array(0..<16)).ranks(pictures: 2) == 2)
-    #expect(Topology(root: machine.root, available: Array(0..<12)).ranks(pictures: 2) == 1)
-    #expect(Topology(root: machine.root, available: Array(8..<16)).ranks(pictures: 2) == 1)
+    #expect(Topology(root: machine.root, available: Array(0..<16)).ranks(images: 2) == 2)
+    #expect(Topology(root: machine.root, available: Array(0..<12)).ranks(images: 2) == 1)
+    #expect(Topology(root: machine.root, available: Array(8..<16)).ranks(images: 2) == 1)
   }
 
   @Test("A core with two hardware threads is one core, and its rank may use both of them")

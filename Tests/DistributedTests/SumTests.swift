@@ -22,7 +22,7 @@ extension RankPrograms {
 
     @Test("Another order of the summands gives other bits, so that the test above means something")
     func orderMatters() {
-      var other = TreeSum(count: 1000)
+      var other = PairwiseSum(count: 1000)
       for rank in [0, 2, 1, 3] { other.add(summand(of: rank, count: 1000)) }
       #expect(digest(of: sum(ranks: 4, count: 1000)) != digest(of: other.total()))
     }
@@ -33,7 +33,7 @@ extension RankPrograms {
       #expect(job.status == 0)
       let rows = (0..<ranks).map { summand(of: $0, count: 321).values.map { Double($0) / 3 } }
       var digest = Digest()
-      for sum in TreeSum.total(rows) { digest.add(sum.bitPattern) }
+      for sum in PairwiseSum.total(rows) { digest.add(sum.bitPattern) }
       #expect(job.reports(ranks: ranks) == [[String]](repeating: ["\(ranks) \(digest.value)"], count: ranks))
     }
 
@@ -52,7 +52,7 @@ extension RankPrograms {
     }
 
     @Test("A rank whose sums wait for another leaves its core alone")
-    func patience() throws {
+    func waitPolicy() throws {
       let job = try Job.run(ranks: 2, "patience")
       #expect(job.status == 0)
       let (wall, processor) = try #require(
@@ -81,19 +81,19 @@ extension RankPrograms {
       #expect(job.reports(ranks: ranks) == [[String]](repeating: ["\([sum, sum, sum]) \([10 * sum])"], count: ranks))
     }
 
-    private func sum(ranks: Int, count: Int) -> Floats {
-      var tree = TreeSum(count: count)
+    private func sum(ranks: Int, count: Int) -> FloatSlice {
+      var tree = PairwiseSum(count: count)
       for rank in 0..<ranks { tree.add(summand(of: rank, count: count)) }
       return tree.total()
     }
 
     /// As in RankProgram.
-    private func summand(of rank: Int, count: Int) -> Floats {
+    private func summand(of rank: Int, count: Int) -> FloatSlice {
       var random = RandomNumbers(11, UInt64(rank))
-      return Floats((0..<count).map { _ in Float(random.symmetric()) * Float(1 << random.below(12)) })
+      return FloatSlice((0..<count).map { _ in Float(random.uniformSymmetric()) * Float(1 << random.uniform(below: 12)) })
     }
 
-    private func digest(of floats: Floats) -> UInt64 {
+    private func digest(of floats: FloatSlice) -> UInt64 {
       var digest = Digest()
       digest.add(floats.start, count: floats.count)
       return digest.value

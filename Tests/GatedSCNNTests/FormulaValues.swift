@@ -8,7 +8,7 @@ enum FormulaValues {
   /// `count` numbers in [−1, 1) that belong to a name.
   static func uniform(_ name: String, _ count: Int) -> [Double] {
     var random = RandomNumbers(named: name)
-    return (0..<count).map { _ in random.symmetric() }
+    return (0..<count).map { _ in random.uniformSymmetric() }
   }
 
   /// Fills every parameter and running statistic of a network.
@@ -57,33 +57,33 @@ enum FormulaValues {
     let target: [UInt8]
     let boundary: [UInt8]
 
-    init(_ pictures: Int, _ height: Int, _ width: Int) {
+    init(_ images: Int, _ height: Int, _ width: Int) {
       let pixels = height * width
-      let planes = uniform("input.image", pictures * 3 * pixels)
+      let planes = uniform("input.image", images * 3 * pixels)
       var image = [Float](repeating: 0, count: planes.count)
-      for picture in 0..<pictures {
+      for n in 0..<images {
         for pixel in 0..<pixels {
           for channel in 0..<3 {
-            image[(picture * pixels + pixel) * 3 + channel] = Float(
-              2 * planes[(picture * 3 + channel) * pixels + pixel])
+            image[(n * pixels + pixel) * 3 + channel] = Float(
+              2 * planes[(n * 3 + channel) * pixels + pixel])
           }
         }
       }
-      self.image = Tensor(Shape(pictures, height, width, 3), dense: image)
+      self.image = Tensor(Shape(images, height, width, 3), dense: image)
       canny = Tensor(
-        Shape(pictures, height, width, 1), dense: uniform("input.canny", pictures * pixels).map { $0 > 0.8 ? 1 : 0 })
-      boundary = uniform("input.boundary", pictures * pixels).map { $0 > 0.7 ? 1 : 0 }
+        Shape(images, height, width, 1), dense: uniform("input.canny", images * pixels).map { $0 > 0.8 ? 1 : 0 })
+      boundary = uniform("input.boundary", images * pixels).map { $0 > 0.7 ? 1 : 0 }
 
       let (rows, columns) = ((height + 7) / 8, (width + 7) / 8)
-      let classes = uniform("input.labels", pictures * rows * columns).map { value -> UInt8 in
+      let classes = uniform("input.labels", images * rows * columns).map { value -> UInt8 in
         let label = UInt8((value + 1) / 2 * 20)
         return label == 19 ? 255 : label
       }
-      var target = [UInt8](repeating: 0, count: pictures * pixels)
-      for picture in 0..<pictures {
+      var target = [UInt8](repeating: 0, count: images * pixels)
+      for n in 0..<images {
         for y in 0..<height {
           for x in 0..<width {
-            target[(picture * height + y) * width + x] = classes[(picture * rows + y / 8) * columns + x / 8]
+            target[(n * height + y) * width + x] = classes[(n * rows + y / 8) * columns + x / 8]
           }
         }
       }

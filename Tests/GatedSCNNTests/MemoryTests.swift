@@ -10,34 +10,34 @@ struct MemoryTests {
   private let workers = WorkerPool(threads: 2)
 
   @Test("Evaluation in bands gives the bits of evaluation in one piece", arguments: [1, 2])
-  func bands(pictures: Int) {
+  func bands(images: Int) {
     let network = GatedSCNN(.resnet50, seed: 0)
     FormulaValues.fill(network.store)
-    let batch = FormulaValues.Batch(pictures, 61, 47)
-    func output(bandFloats: Int) -> (logits: [Float], edge: [Float]) {
-      let pass = Pass(.evaluation, workers: workers, bandFloats: bandFloats)
-      let output = network(image: batch.image, canny: batch.canny, in: pass)
+    let batch = FormulaValues.Batch(images, 61, 47)
+    func output(tileFloats: Int) -> (logits: [Float], edge: [Float]) {
+      let tape = Tape(.evaluation, workers: workers, tileFloats: tileFloats)
+      let output = network(image: batch.image, canny: batch.canny, in: tape)
       return (output.logits.value.dense, output.edge.value.dense)
     }
-    let whole = output(bandFloats: 1 << 30)
+    let whole = output(tileFloats: 1 << 30)
     // Bands of 8 rows, and of 24, 48 and (in one piece) 96.
-    for floats in [1, 24 * pictures * 47 * 64] {
-      let banded = output(bandFloats: floats)
+    for floats in [1, 24 * images * 47 * 64] {
+      let banded = output(tileFloats: floats)
       #expect(banded.edge == whole.edge, "\(floats)")
       #expect(banded.logits == whole.logits, "\(floats)")
     }
   }
 
-  @Test("Kept for the way back are the convolutions' outputs and a few values more; sums and the gates' inside are not")
+  @Test("Kept for the backward pass are the convolutions' outputs and a few values more; sums and the gates' inside are not")
   func kept() {
     let network = GatedSCNN(.resnet50, seed: 0)
-    network.store.makeGradients()
+    network.store.allocateGradients()
     let profile = Profile()
-    let pass = Pass(.training, workers: workers, profile: profile)
+    let tape = Tape(.training, workers: workers, profile: profile)
     let batch = FormulaValues.Batch(2, 32, 48)
-    let output = network(image: batch.image, canny: batch.canny, in: pass)
-    _ = JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: pass)
-    pass.backward()
+    let output = network(image: batch.image, canny: batch.canny, in: tape)
+    _ = JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: tape)
+    tape.backward()
 
     /// Channels kept at full resolution.
     func channels(_ part: Profile.Part, _ isThere: (String) -> Bool) -> Double {
@@ -51,11 +51,11 @@ struct MemoryTests {
     // the size, the sides.
     #expect(channels(.winograd, stream) == 2 * (64 + 32 + 16))
     let narrow: Double = 32 + 16 + 8
-    #expect(channels(.pointwise, stream) == narrow + 3 + 3 / 64)
+    #expect(channels(.conv1x1, stream) == narrow + 3 + 3 / 64)
     #expect(channels(.batchNorm, stream) == 0)
     // What sigmoids put out: three attentions, the edge and the attention of the fusion.
-    #expect(channels(.pointwiseOperations) { $0 == "none" } == 5)
-    // A sum at the end of each of the trunk's stages.
+    #expect(channels(.elementwise) { $0 == "none" } == 5)
+    // A sum at the end of each of the backbone's stages.
     let sums: Double = 256.0 / 16 + (512 + 1024 + 2048) / 64
     #expect(channels(.batchNorm) { $0.hasPrefix("regular_stream.") } == sums)
     #expect(channels(.batchNorm) { !$0.hasPrefix("regular_stream.") } == 0)
@@ -68,17 +68,17 @@ struct MemoryTests {
       await #expect(processExitsWith: .success) {
         let network = GatedSCNN(.resnet50, seed: 0)
         FormulaValues.fill(network.store)
-        network.store.makeGradients()
-        let optimiser = SGD(network.store)
+        network.store.allocateGradients()
+        let optimizer = SGD(network.store)
         let workers = WorkerPool(threads: 2)
         let batch = FormulaValues.Batch(2, 16, 24)
         var seen: [[Int]] = []
         for _ in 0..<8 {
-          let pass = Pass(.training, workers: workers)
-          let output = network(image: batch.image, canny: batch.canny, in: pass)
-          _ = JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: pass)
-          pass.backward()
-          optimiser.step(rate: 0.01, on: workers)
+          let tape = Tape(.training, workers: workers)
+          let output = network(image: batch.image, canny: batch.canny, in: tape)
+          _ = JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: tape)
+          tape.backward()
+          optimizer.step(rate: 0.01, on: workers)
           let pool = BufferPool.shared
           seen.append([pool.allocatedBytes, pool.systemAllocations])
         }

@@ -29,7 +29,7 @@ struct NetworkTests {
     #expect(entries == expected)
   }
 
-  @Test("A fresh network: normal trunk, residual blocks that begin as their shortcut, PyTorch's defaults elsewhere")
+  @Test("A fresh network: normal backbone, residual blocks that begin as their shortcut, PyTorch's defaults elsewhere")
   func initialValues() {
     for parameter in GatedSCNN(.resnet50, seed: 5).store.parameters {
       let (name, values) = (parameter.name, parameter.value.values)
@@ -57,15 +57,15 @@ struct NetworkTests {
   @Test("A fresh network guesses: its losses are those of chance, its gradients are finite, each is told of once")
   func initialLoss() {
     let network = GatedSCNN(.resnet50, seed: 5)
-    network.store.makeGradients()
+    network.store.allocateGradients()
     let batch = FormulaValues.Batch(2, 41, 67)
     var completed: [Int] = []
-    let pass = Pass(.training, workers: workers) { completed.append($0.index) }
-    let output = network(image: batch.image, canny: batch.canny, in: pass)
+    let tape = Tape(.training, workers: workers) { completed.append($0.index) }
+    let output = network(image: batch.image, canny: batch.canny, in: tape)
     #expect(output.logits.shape == Shape(2, 41, 67, 19))
     #expect(output.edge.shape == Shape(2, 41, 67, 1))
-    let loss = JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: pass)
-    pass.backward()
+    let loss = JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: tape)
+    tape.backward()
     #expect(abs(loss.semantic - log(19)) < 0.5)
     // Boundaries and the rest weigh the same, 2 n₊ n₋ / n² in all; a coin toss costs ln 2 a pixel.
     let counted = zip(batch.target, batch.boundary).filter { $0.0 != 255 }
@@ -78,13 +78,13 @@ struct NetworkTests {
     #expect(network.store.gradients.values.allSatisfy { $0.isFinite })
   }
 
-  @Test("In evaluation a picture's result does not depend on the picture beside it")
-  func pictureAlone() {
+  @Test("In evaluation an image's result does not depend on the image beside it")
+  func imageAlone() {
     let network = GatedSCNN(.resnet50, seed: 0)
     FormulaValues.fill(network.store)
     let two = FormulaValues.Batch(2, 33, 47)
     func output(_ image: Tensor, _ canny: Tensor) -> (logits: [Float], edge: [Float]) {
-      let output = network(image: image, canny: canny, in: Pass(.evaluation, workers: workers))
+      let output = network(image: image, canny: canny, in: Tape(.evaluation, workers: workers))
       return (output.logits.value.dense, output.edge.value.dense)
     }
     let together = output(two.image, two.canny)

@@ -22,7 +22,7 @@ struct ParityTests {
     let network = GatedSCNN(backbone, seed: 0)
     FormulaValues.fill(network.store)
     let batch = FormulaValues.Batch(1, 75, 101)
-    let output = network(image: batch.image, canny: batch.canny, in: Pass(.evaluation, workers: Self.workers))
+    let output = network(image: batch.image, canny: batch.canny, in: Tape(.evaluation, workers: Self.workers))
     for (name, value) in [("seg", output.logits.value), ("edge", output.edge.value)] {
       let distance = relativeDistance(value.channelsFirst, try reference.values(name))
       #expect(distance <= (try spread.allowed(name)), "\(name) is \(distance) away")
@@ -35,18 +35,18 @@ struct ParityTests {
     let spread = try Spread(.resnet50, "train")
     let network = GatedSCNN(.resnet50, seed: 0)
     FormulaValues.fill(network.store)
-    network.store.makeGradients()
-    let optimiser = SGD(network.store)
+    network.store.allocateGradients()
+    let optimizer = SGD(network.store)
     let batch = FormulaValues.Batch(2, 96, 128)
     let expectedLosses = try reference.values("losses")
     var losses: [Double] = []
 
     for step in 0..<5 {
-      let pass = Pass(.training, workers: Self.workers)
-      let output = network(image: batch.image, canny: batch.canny, in: pass)
-      let loss = JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: pass)
+      let tape = Tape(.training, workers: Self.workers)
+      let output = network(image: batch.image, canny: batch.canny, in: tape)
+      let loss = JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: tape)
       losses += [loss.total, loss.semantic, loss.edge, loss.task]
-      pass.backward()
+      tape.backward()
       if step == 0 {
         for (name, value) in [("seg", output.logits.value), ("edge", output.edge.value)] {
           let distance = relativeDistance(value.channelsFirst, try reference.values(name))
@@ -59,7 +59,7 @@ struct ParityTests {
           #expect(distance <= (try spread.allowed(name)), "\(name) is \(distance) away")
         }
       }
-      optimiser.step(rate: 0.01, on: Self.workers)
+      optimizer.step(rate: 0.01, on: Self.workers)
     }
 
     for (got, expected) in zip(losses, expectedLosses).prefix(4) {
@@ -104,7 +104,7 @@ struct ParityTests {
   private func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
 
   /// 64 values spread evenly, in PyTorch's order.
-  private func sample(_ floats: Floats, _ form: Parameter.Form) -> [Double] {
+  private func sample(_ floats: FloatSlice, _ form: Parameter.Form) -> [Double] {
     let step = max(1, form.count / 64)
     return stride(from: 0, to: form.count, by: step).prefix(64).map {
       Double(floats[FormulaValues.place(of: $0, in: form)])
@@ -156,10 +156,10 @@ extension Tensor {
   /// The values in PyTorch's order, `[N, C, H, W]`.
   var channelsFirst: [Double] {
     var values: [Double] = []
-    for picture in 0..<shape.pictures {
+    for image in 0..<shape.images {
       for channel in 0..<shape.channels {
-        for pixel in 0..<shape.pixelsPerPicture {
-          values.append(Double(self.picture(picture)[pixel * shape.stride + channel]))
+        for pixel in 0..<shape.pixelsPerImage {
+          values.append(Double(self.image(image)[pixel * shape.stride + channel]))
         }
       }
     }

@@ -93,8 +93,8 @@ package final class RunningJob {
   func kill() {
     // mpirun takes its ranks with it when it is asked to end, not when it is killed.
     process.terminate()
-    let patience = Date(timeIntervalSinceNow: 5)
-    while process.isRunning, Date() < patience { usleep(2000) }
+    let waitPolicy = Date(timeIntervalSinceNow: 5)
+    while process.isRunning, Date() < waitPolicy { usleep(2000) }
     if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
     process.waitUntilExit()
   }

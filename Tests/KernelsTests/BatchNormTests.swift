@@ -15,7 +15,7 @@ struct BatchNormTests {
     var mean = [Double](), variance = [Double](), y = [Double](), dz = [Double](), masked = [Double]()
     var gamma = [Double](), beta = [Double]()
 
-    init(_ z: Tensor, gamma: Floats, beta: Floats, residual: Tensor?, rectify: Bool, dy: Tensor) {
+    init(_ z: Tensor, gamma: FloatSlice, beta: FloatSlice, residual: Tensor?, relu: Bool, dy: Tensor) {
       let (channels, count) = (z.shape.channels, z.shape.pixels)
       let (zs, rs, gs) = (z.dense, residual?.dense, dy.dense)
       y = [Double](repeating: 0, count: zs.count)
@@ -30,8 +30,8 @@ struct BatchNormTests {
         for i in indices {
           let x = (Double(zs[i]) - mean) * inverse
           let value = x * Double(gamma[c]) + Double(beta[c]) + Double(rs?[i] ?? 0)
-          y[i] = rectify ? max(0, value) : value
-          masked[i] = rectify && value <= 0 ? 0 : Double(gs[i])
+          y[i] = relu ? max(0, value) : value
+          masked[i] = relu && value <= 0 ? 0 : Double(gs[i])
           sumG += masked[i]
           sumGX += masked[i] * x
         }
@@ -48,7 +48,7 @@ struct BatchNormTests {
   }
 
   private struct Operands {
-    let z: Tensor, residual: Tensor?, dy: Tensor, gamma: Floats, beta: Floats
+    let z: Tensor, residual: Tensor?, dy: Tensor, gamma: FloatSlice, beta: FloatSlice
     let ending: Ending
 
     init(_ shape: Shape, _ ending: Ending) {
@@ -60,24 +60,24 @@ struct BatchNormTests {
       self.ending = ending
     }
 
-    private init(_ other: Operands, picture index: Int) {
-      z = picture(index, of: other.z)
-      residual = other.residual.map { picture(index, of: $0) }
-      dy = picture(index, of: other.dy)
+    private init(_ other: Operands, image index: Int) {
+      z = image(index, of: other.z)
+      residual = other.residual.map { image(index, of: $0) }
+      dy = image(index, of: other.dy)
       (gamma, beta, ending) = (other.gamma, other.beta, other.ending)
     }
 
-    func alone(_ index: Int) -> Operands { Operands(self, picture: index) }
+    func alone(_ index: Int) -> Operands { Operands(self, image: index) }
 
-    func normaliser(_ sums: [Double], count: Double) -> BatchNorm.Normaliser {
-      BatchNorm.Normaliser(sums: sums, count: count, gamma: gamma, beta: beta)
+    func normalizer(_ sums: [Double], count: Double) -> BatchNormKernel.Normalizer {
+      BatchNormKernel.Normalizer(sums: sums, count: count, gamma: gamma, beta: beta)
     }
 
-    func output(_ normaliser: BatchNorm.Normaliser, on workers: WorkerPool) -> Tensor {
-      BatchNorm.apply(normaliser, to: z, plus: residual, rectify: ending != .plain, on: workers)
+    func output(_ normalizer: BatchNormKernel.Normalizer, on workers: WorkerPool) -> Tensor {
+      BatchNormKernel.apply(normalizer, to: z, plus: residual, relu: ending != .plain, on: workers)
     }
 
-    func rectification(_ y: Tensor) -> BatchNorm.Rectification {
+    func rectification(_ y: Tensor) -> BatchNormKernel.Rectification {
       switch ending {
       case .plain: .none
       case .rectified: .recomputed
@@ -92,30 +92,30 @@ struct BatchNormTests {
     let workers = WorkerPool(threads: 2)
     let count = Double(shape.pixels)
     let expected = Reference(
-      data.z, gamma: data.gamma, beta: data.beta, residual: data.residual, rectify: ending != .plain, dy: data.dy)
+      data.z, gamma: data.gamma, beta: data.beta, residual: data.residual, relu: ending != .plain, dy: data.dy)
 
-    let normaliser = data.normaliser(BatchNorm.sums(data.z, on: workers), count: count)
-    expectClose(normaliser.batchMean.map { Float($0) }, expected.mean)
-    expectClose(normaliser.batchVariance.map { Float($0) }, expected.variance)
-    let y = data.output(normaliser, on: workers)
+    let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers), count: count)
+    expectClose(normalizer.batchMean.map { Float($0) }, expected.mean)
+    expectClose(normalizer.batchVariance.map { Float($0) }, expected.variance)
+    let y = data.output(normalizer, on: workers)
     // Of few values a channel the deviation may be small and 1 / deviation large, and rounding grows with it.
     let tolerance = shape.pixels < 20 ? 2e-5 : 4e-6
     expectClose(y, expected.y, within: tolerance)
 
     let rectification = data.rectification(y)
-    let gradients = BatchNorm.gradientSums(data.dy, data.z, normaliser, rectification, on: workers)
+    let gradients = BatchNormKernel.gradientSums(data.dy, data.z, normalizer, rectification, on: workers)
     expectClose(gradients.beta.values, expected.beta, within: tolerance)
     expectClose(gradients.gamma.values, expected.gamma, within: tolerance)
-    let dz = BatchNorm.inputGradient(
-      data.dy, data.z, normaliser, sums: gradients.sums, count: count, rectification, on: workers)
+    let dz = BatchNormKernel.inputGradient(
+      data.dy, data.z, normalizer, sums: gradients.sums, count: count, rectification, on: workers)
     expectClose(dz, expected.dz, within: tolerance)
 
     guard ending == .shortcut else { return }
-    let (masked, sums) = BatchNorm.maskedGradientSums(data.dy, output: y, data.z, normaliser, on: workers)
+    let (masked, sums) = BatchNormKernel.maskedGradientSums(data.dy, output: y, data.z, normalizer, on: workers)
     expectClose(masked, expected.masked)
     #expect(sums.sums == gradients.sums)
-    let again = BatchNorm.inputGradient(
-      masked, data.z, normaliser, sums: sums.sums, count: count, .none, on: workers)
+    let again = BatchNormKernel.inputGradient(
+      masked, data.z, normalizer, sums: sums.sums, count: count, .none, on: workers)
     #expect(again.dense == dz.dense)
   }
 
@@ -124,11 +124,11 @@ struct BatchNormTests {
     let data = Operands(Shape(2, 4, 5, 9), ending)
     let workers = WorkerPool(threads: 1)
     let count = Double(data.z.shape.pixels)
-    let normaliser = data.normaliser(BatchNorm.sums(data.z, on: workers), count: count)
-    let y = data.output(normaliser, on: workers)
-    let sums = BatchNorm.gradientSums(data.dy, data.z, normaliser, data.rectification(y), on: workers)
-    let dz = BatchNorm.inputGradient(
-      data.dy, data.z, normaliser, sums: sums.sums, count: count, data.rectification(y), on: workers)
+    let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers), count: count)
+    let y = data.output(normalizer, on: workers)
+    let sums = BatchNormKernel.gradientSums(data.dy, data.z, normalizer, data.rectification(y), on: workers)
+    let dz = BatchNormKernel.inputGradient(
+      data.dy, data.z, normalizer, sums: sums.sums, count: count, data.rectification(y), on: workers)
 
     /// Σ dy · y in double precision, for an altered value of z.
     func objective(_ index: Int, _ value: Float) -> Double {
@@ -136,7 +136,7 @@ struct BatchNormTests {
       values[index] = value
       let reference = Reference(
         Tensor(data.z.shape, dense: values), gamma: data.gamma, beta: data.beta, residual: data.residual,
-        rectify: ending != .plain, dy: data.dy)
+        relu: ending != .plain, dy: data.dy)
       return zip(reference.y, data.dy.dense).reduce(0) { $0 + $1.0 * Double($1.1) }
     }
     let values = data.z.dense
@@ -152,22 +152,22 @@ struct BatchNormTests {
     let workers = WorkerPool(threads: 2)
     let shape = Shape(2, 15, 7, channels)
     let data = Operands(shape, .shortcut)
-    let normaliser = data.normaliser(BatchNorm.sums(data.z, on: workers), count: Double(shape.pixels))
-    let y = data.output(normaliser, on: workers)
+    let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers), count: Double(shape.pixels))
+    let y = data.output(normalizer, on: workers)
     let copy = Tensor(shape, dense: data.z.dense)
-    let inPlace = BatchNorm.apply(normaliser, to: copy, plus: data.residual, rectify: true, inPlace: true, on: workers)
+    let inPlace = BatchNormKernel.apply(normalizer, to: copy, plus: data.residual, relu: true, inPlace: true, on: workers)
     #expect(inPlace.buffer === copy.buffer && inPlace.dense == y.dense)
 
-    let (masked, sums) = BatchNorm.maskedGradientSums(data.dy, output: y, data.z, normaliser, on: workers)
-    let dz = BatchNorm.inputGradient(
-      masked, data.z, normaliser, sums: sums.sums, count: Double(shape.pixels), .none, on: workers)
+    let (masked, sums) = BatchNormKernel.maskedGradientSums(data.dy, output: y, data.z, normalizer, on: workers)
+    let dz = BatchNormKernel.inputGradient(
+      masked, data.z, normalizer, sums: sums.sums, count: Double(shape.pixels), .none, on: workers)
     let dy = Tensor(shape, dense: data.dy.dense)
-    let (maskedThere, sumsThere) = BatchNorm.maskedGradientSums(
-      dy, output: y, data.z, normaliser, inPlace: true, on: workers)
+    let (maskedThere, sumsThere) = BatchNormKernel.maskedGradientSums(
+      dy, output: y, data.z, normalizer, inPlace: true, on: workers)
     #expect(maskedThere.buffer === dy.buffer && maskedThere.dense == masked.dense && sumsThere.sums == sums.sums)
-    #expect(BatchNorm.masked(data.dy, output: y, on: workers).dense == masked.dense)
-    let dzThere = BatchNorm.inputGradient(
-      dy, data.z, normaliser, sums: sums.sums, count: Double(shape.pixels), .none, inPlace: true, on: workers)
+    #expect(BatchNormKernel.masked(data.dy, output: y, on: workers).dense == masked.dense)
+    let dzThere = BatchNormKernel.inputGradient(
+      dy, data.z, normalizer, sums: sums.sums, count: Double(shape.pixels), .none, inPlace: true, on: workers)
     #expect(dzThere.buffer === dy.buffer && dzThere.dense == dz.dense)
   }
 
@@ -175,31 +175,31 @@ struct BatchNormTests {
   func farMeansDoNotCancel(channels: Int) {
     let shape = Shape(2, 50, 41, channels)
     let z = Tensor(shape, dense: randomTensor("z", shape).dense.map { 1000 + $0 })
-    let ones = Floats([Float](repeating: 1, count: channels))
-    let expected = Reference(z, gamma: ones, beta: ones, residual: nil, rectify: false, dy: z)
-    let sums = BatchNorm.sums(z, on: WorkerPool(threads: 2))
-    let normaliser = BatchNorm.Normaliser(sums: sums, count: Double(shape.pixels), gamma: ones, beta: ones)
+    let ones = FloatSlice([Float](repeating: 1, count: channels))
+    let expected = Reference(z, gamma: ones, beta: ones, residual: nil, relu: false, dy: z)
+    let sums = BatchNormKernel.sums(z, on: WorkerPool(threads: 2))
+    let normalizer = BatchNormKernel.Normalizer(sums: sums, count: Double(shape.pixels), gamma: ones, beta: ones)
     for c in 0..<channels {
-      #expect(abs(normaliser.batchVariance[c] / expected.variance[c] - 1) < 1e-6)
-      #expect(abs(normaliser.batchMean[c] / expected.mean[c] - 1) < 1e-9)
+      #expect(abs(normalizer.batchVariance[c] / expected.variance[c] - 1) < 1e-6)
+      #expect(abs(normalizer.batchMean[c] / expected.mean[c] - 1) < 1e-9)
     }
   }
 
-  @Test("Neither threads nor the other pictures change a bit", arguments: shapes, Ending.allCases)
+  @Test("Neither threads nor the other images change a bit", arguments: shapes, Ending.allCases)
   private func bitsAreReproducible(_ shape: Shape, _ ending: Ending) {
     let data = Operands(shape, ending)
     let count = Double(shape.pixels)
-    let statistics = BatchNorm.sums(data.z, on: WorkerPool(threads: 1))
+    let statistics = BatchNormKernel.sums(data.z, on: WorkerPool(threads: 1))
     func everything(_ data: Operands, threads: Int) -> (sums: [[Double]], floats: [[Float]]) {
       let workers = WorkerPool(threads: threads)
       // The statistics are those of the batch, whoever computes a part of it.
-      let normaliser = data.normaliser(statistics, count: count)
-      let y = data.output(normaliser, on: workers)
-      let gradients = BatchNorm.gradientSums(data.dy, data.z, normaliser, data.rectification(y), on: workers)
-      let dz = BatchNorm.inputGradient(
-        data.dy, data.z, normaliser, sums: statistics, count: count, data.rectification(y), on: workers)
+      let normalizer = data.normalizer(statistics, count: count)
+      let y = data.output(normalizer, on: workers)
+      let gradients = BatchNormKernel.gradientSums(data.dy, data.z, normalizer, data.rectification(y), on: workers)
+      let dz = BatchNormKernel.inputGradient(
+        data.dy, data.z, normalizer, sums: statistics, count: count, data.rectification(y), on: workers)
       return (
-        [BatchNorm.sums(data.z, on: workers), gradients.sums],
+        [BatchNormKernel.sums(data.z, on: workers), gradients.sums],
         [y.dense, dz.dense, gradients.gamma.values, gradients.beta.values]
       )
     }
@@ -209,32 +209,32 @@ struct BatchNormTests {
       #expect(again.sums == whole.sums)
       #expect(again.floats == whole.floats)
     }
-    let alone = (0..<shape.pictures).map { everything(data.alone($0), threads: 2) }
-    #expect(TreeSum.total(alone.map { $0.sums[0] }) == whole.sums[0])
-    #expect(TreeSum.total(alone.map { $0.sums[1] }) == whole.sums[1])
+    let alone = (0..<shape.images).map { everything(data.alone($0), threads: 2) }
+    #expect(PairwiseSum.total(alone.map { $0.sums[0] }) == whole.sums[0])
+    #expect(PairwiseSum.total(alone.map { $0.sums[1] }) == whole.sums[1])
     #expect(alone.flatMap { $0.floats[0] } == whole.floats[0])
     #expect(alone.flatMap { $0.floats[1] } == whole.floats[1])
     #expect(treeSum(alone.map { $0.floats[2] }) == whole.floats[2])
     #expect(treeSum(alone.map { $0.floats[3] }) == whole.floats[3])
   }
 
-  @Test("Running statistics normalise with their own mean and variance")
+  @Test("Running statistics normalize with their own mean and variance")
   func runningStatistics() {
-    let (mean, variance): (Floats, Floats) = (Floats([0.5, -2, 3]), Floats([4, 0.25, 1]))
-    let (gamma, beta) = (Floats([2, 1, -1]), Floats([0, 1, 0.5]))
-    let normaliser = BatchNorm.Normaliser(
+    let (mean, variance): (FloatSlice, FloatSlice) = (FloatSlice([0.5, -2, 3]), FloatSlice([4, 0.25, 1]))
+    let (gamma, beta) = (FloatSlice([2, 1, -1]), FloatSlice([0, 1, 0.5]))
+    let normalizer = BatchNormKernel.Normalizer(
       runningMean: mean, runningVariance: variance, gamma: gamma, beta: beta)
     let z = Tensor(Shape(1, 1, 2, 3), dense: [2.5, -1.5, 3, -1.5, -2, 4])
-    let y = BatchNorm.apply(normaliser, to: z, rectify: false, on: WorkerPool(threads: 1))
+    let y = BatchNormKernel.apply(normalizer, to: z, relu: false, on: WorkerPool(threads: 1))
     expectClose(y, [2, 2, 0.5, -2, 1, -0.5], within: 2e-5)
   }
 
   @Test("The running variance is over one value less, but of a single value that of the batch")
   func unbiasedVariance() {
-    let one = Floats([1])
-    let normaliser = BatchNorm.Normaliser(sums: [4, 10], count: 2, gamma: one, beta: one)
-    #expect(normaliser.batchMean == [2] && normaliser.batchVariance == [1])
-    #expect(normaliser.unbiasedVariance(count: 2) == [2])
-    #expect(normaliser.unbiasedVariance(count: 1) == [1])
+    let one = FloatSlice([1])
+    let normalizer = BatchNormKernel.Normalizer(sums: [4, 10], count: 2, gamma: one, beta: one)
+    #expect(normalizer.batchMean == [2] && normalizer.batchVariance == [1])
+    #expect(normalizer.unbiasedVariance(count: 2) == [2])
+    #expect(normalizer.unbiasedVariance(count: 1) == [1])
   }
 }

@@ -28,7 +28,7 @@ struct ConcatenationTests {
     #expect(split.map(\.dense) == parts.map(\.dense))
   }
 
-  @Test("Threads and neighbours change no bit", arguments: channels)
+  @Test("Threads and neighbors change no bit", arguments: channels)
   func reproducible(channels: [Int]) {
     expectReproducible(parts(channels)) { parts, workers in
       let joined = Concatenation.join(parts, on: workers)

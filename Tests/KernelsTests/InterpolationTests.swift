@@ -26,19 +26,19 @@ struct InterpolationTests {
     }
   }
 
-  /// Rows and columns of every picture and channel times these weights.
+  /// Rows and columns of every image and channel times these weights.
   private func product(_ x: Tensor, _ rows: [[Double]], _ columns: [[Double]]) -> [Double] {
     let shape = x.shape
     let dense = x.dense.map(Double.init)
     var y: [Double] = []
-    for picture in 0..<shape.pictures {
+    for image in 0..<shape.images {
       for row in rows {
         for column in columns {
           for channel in 0..<shape.channels {
             var sum = 0.0
             for (i, rowWeight) in row.enumerated() where rowWeight != 0 {
               for (j, columnWeight) in column.enumerated() where columnWeight != 0 {
-                let index = ((picture * shape.height + i) * shape.width + j) * shape.channels + channel
+                let index = ((image * shape.height + i) * shape.width + j) * shape.channels + channel
                 sum += rowWeight * columnWeight * dense[index]
               }
             }
@@ -70,7 +70,7 @@ struct InterpolationTests {
     }
   }
 
-  @Test("The same size keeps every bit, and so does the only pixel of a picture")
+  @Test("The same size keeps every bit, and so does the only pixel of an image")
   func exact() {
     let workers = WorkerPool(threads: 2)
     for corners in [Interpolation.Corners.aligned, .halfPixel] {
@@ -92,7 +92,7 @@ struct InterpolationTests {
     }
   }
 
-  @Test("Threads and neighbours change no bit", arguments: cases)
+  @Test("Threads and neighbors change no bit", arguments: cases)
   func reproducible(from: Size, to: Size, channels: Int) {
     let x = randomTensor("x", Shape(3, from.height, from.width, channels))
     expectReproducible([x, randomTensor("dy", x.shape.with(size: to))]) { inputs, workers in

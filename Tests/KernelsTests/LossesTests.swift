@@ -18,9 +18,9 @@ struct LossesTests {
       edge = Tensor(plane, dense: randomTensor("edge \(shape)", plane).dense.map { 0.5 + 0.499 * $0 })
       var random = RandomNumbers(named: "labels \(shape)")
       target = (0..<shape.pixels).map { _ in
-        random.below(5) == 0 ? Losses.ignored : UInt8(random.below(shape.channels))
+        random.uniform(below: 5) == 0 ? Losses.ignored : UInt8(random.uniform(below: shape.channels))
       }
-      boundary = (0..<shape.pixels).map { _ in random.below(4) == 0 ? 1 : 0 }
+      boundary = (0..<shape.pixels).map { _ in random.uniform(below: 4) == 0 ? 1 : 0 }
     }
 
     init(logits: Tensor, edge: Tensor, target: [UInt8], boundary: [UInt8]) {
@@ -30,15 +30,15 @@ struct LossesTests {
       self.boundary = boundary
     }
 
-    /// Pictures of the batch as a batch.
-    func pictures(_ range: Range<Int>) -> Batch {
+    /// Images of the batch as a batch.
+    func images(_ range: Range<Int>) -> Batch {
       func part(_ tensor: Tensor) -> Tensor {
-        let size = tensor.shape.pixelsPerPicture * tensor.shape.channels
+        let size = tensor.shape.pixelsPerImage * tensor.shape.channels
         var shape = tensor.shape
-        shape.pictures = range.count
+        shape.images = range.count
         return Tensor(shape, dense: Array(tensor.dense[range.lowerBound * size..<range.upperBound * size]))
       }
-      let pixels = logits.shape.pixelsPerPicture
+      let pixels = logits.shape.pixelsPerImage
       let labels = range.lowerBound * pixels..<range.upperBound * pixels
       return Batch(
         logits: part(logits), edge: part(edge), target: Array(target[labels]), boundary: Array(boundary[labels]))
@@ -208,11 +208,11 @@ struct LossesTests {
       let counts = whole.counts(workers)
       let expected = whole.joint(counts, workers)
       let share = 4 / ranks
-      let batches = (0..<ranks).map { whole.pictures($0 * share..<($0 + 1) * share) }
+      let batches = (0..<ranks).map { whole.images($0 * share..<($0 + 1) * share) }
       let together = batches.map { $0.counts(workers) }.reduce([0, 0, 0, 0]) { zip($0, $1).map(+) }
       #expect(together == counts)
       let parts = batches.map { $0.joint(counts, workers) }
-      #expect(TreeSum.total(parts.map(\.sums)) == expected.sums)
+      #expect(PairwiseSum.total(parts.map(\.sums)) == expected.sums)
       #expect(parts.flatMap { $0.logitsGradient.dense } == expected.logitsGradient.dense)
       #expect(parts.flatMap { $0.edgeGradient.dense } == expected.edgeGradient.dense)
     }

@@ -13,11 +13,11 @@ func randomFilter(_ name: String, kernel: Int, _ inputs: Int, _ outputs: Int) ->
   return Filter(kernel: kernel, inputs: inputs, outputs: outputs, randomFloats(name, count))
 }
 
-func randomFloats(_ name: String, _ count: Int) -> Floats { Floats(randomValues(name, count)) }
+func randomFloats(_ name: String, _ count: Int) -> FloatSlice { FloatSlice(randomValues(name, count)) }
 
 private func randomValues(_ name: String, _ count: Int) -> [Float] {
   var random = RandomNumbers(named: name)
-  return (0..<count).map { _ in Float(random.symmetric()) }
+  return (0..<count).map { _ in Float(random.uniformSymmetric()) }
 }
 
 /// A filter in the middle of a buffer of sevens: gradients lie between others, which must not be touched.
@@ -25,26 +25,26 @@ func filterAmidSentinels(like filter: Filter) -> Filter {
   let count = filter.floats.count
   let buffer = Buffer(count: count + 64)
   for i in 0..<buffer.count { buffer.start[i] = 7 }
-  let floats = Floats(buffer, offset: 32, count: count)
+  let floats = FloatSlice(buffer, offset: 32, count: count)
   return Filter(kernel: filter.kernel, inputs: filter.inputs, outputs: filter.outputs, floats)
 }
 
-func expectSentinels(around floats: Floats, sourceLocation: SourceLocation = #_sourceLocation) {
+func expectSentinels(around floats: FloatSlice, sourceLocation: SourceLocation = #_sourceLocation) {
   let untouched = (1...32).allSatisfy { floats.start[-$0] == 7 && floats.start[floats.count + $0 - 1] == 7 }
-  #expect(untouched, "a neighbour was written", sourceLocation: sourceLocation)
+  #expect(untouched, "a neighbor was written", sourceLocation: sourceLocation)
 }
 
-/// Picture `index` as a batch of its own.
-func picture(_ index: Int, of tensor: Tensor) -> Tensor {
-  let perPicture = tensor.shape.pixelsPerPicture * tensor.shape.channels
+/// Image `index` as a batch of its own.
+func image(_ index: Int, of tensor: Tensor) -> Tensor {
+  let perImage = tensor.shape.pixelsPerImage * tensor.shape.channels
   var shape = tensor.shape
-  shape.pictures = 1
-  return Tensor(shape, dense: Array(tensor.dense[(index * perPicture)..<((index + 1) * perPicture)]))
+  shape.images = 1
+  return Tensor(shape, dense: Array(tensor.dense[(index * perImage)..<((index + 1) * perImage)]))
 }
 
 func treeSum(_ rows: [[Float]]) -> [Float] {
-  var tree = TreeSum(count: rows[0].count)
-  for row in rows { tree.add(Floats(row)) }
+  var tree = PairwiseSum(count: rows[0].count)
+  for row in rows { tree.add(FloatSlice(row)) }
   return tree.total().values
 }
 

@@ -4,9 +4,9 @@ import Testing
 // What the tests of operations without parameters share.
 
 /// Runs an operation and checks what every kernel promises: the same bits for any number of threads, the same bits for a
-/// picture alone as in its batch, and zeros in the padding of memory that was full of NaN before.
+/// image alone as in its batch, and zeros in the padding of memory that was full of NaN before.
 ///
-/// - Parameter inputs: tensors with the same number of pictures.
+/// - Parameter inputs: tensors with the same number of images.
 func expectReproducible(
   _ inputs: [Tensor], sourceLocation: SourceLocation = #_sourceLocation,
   _ operation: ([Tensor], WorkerPool) -> [Tensor]
@@ -21,10 +21,10 @@ func expectReproducible(
     let same = zip(results, run(inputs, threads: threads)).allSatisfy { bits($0) == bits($1) }
     #expect(same, "\(threads) threads give other bits than 1", sourceLocation: sourceLocation)
   }
-  for index in 0..<inputs[0].shape.pictures {
-    let alone = run(inputs.map { picture(index, of: $0) }, threads: 2)
-    let same = zip(results, alone).allSatisfy { bits(picture(index, of: $0)) == bits($1) }
-    #expect(same, "picture \(index) of its batch has other bits than alone", sourceLocation: sourceLocation)
+  for index in 0..<inputs[0].shape.images {
+    let alone = run(inputs.map { image(index, of: $0) }, threads: 2)
+    let same = zip(results, alone).allSatisfy { bits(image(index, of: $0)) == bits($1) }
+    #expect(same, "image \(index) of its batch has other bits than alone", sourceLocation: sourceLocation)
   }
 }
 

@@ -30,7 +30,7 @@ struct PointwiseConvolutionTests {
     Case(shape: Shape(2, 45, 53, 16), outputs: 8, bias: true),
   ]
 
-  private static func operands(_ test: Case) -> (x: Tensor, weight: Filter, bias: Floats?, dz: Tensor) {
+  private static func operands(_ test: Case) -> (x: Tensor, weight: Filter, bias: FloatSlice?, dz: Tensor) {
     let x = randomTensor("x", test.shape)
     let weight = randomFilter("w", kernel: 1, test.shape.channels, test.outputs)
     let dz = randomTensor("dz", test.shape.with(channels: test.outputs))
@@ -71,19 +71,19 @@ struct PointwiseConvolutionTests {
     PointwiseConvolution.weightGradient(x, dz, into: gradient, on: workers)
     expectClose(gradient.floats.values, dw)
     expectSentinels(around: gradient.floats)
-    let biasGradient = Floats(count: outputs)
+    let biasGradient = FloatSlice(count: outputs)
     PointwiseConvolution.biasGradient(dz, into: biasGradient, on: workers)
     expectClose(biasGradient.values, db)
   }
 
-  @Test("Neither threads nor the other pictures change a bit", arguments: cases)
+  @Test("Neither threads nor the other images change a bit", arguments: cases)
   private func bitsAreReproducible(_ test: Case) {
     let (x, weight, bias, dz) = Self.operands(test)
     func everything(_ x: Tensor, _ dz: Tensor, threads: Int) -> [[Float]] {
       let workers = WorkerPool(threads: threads)
       let dw = Filter(like: weight)
       PointwiseConvolution.weightGradient(x, dz, into: dw, on: workers)
-      let db = Floats(count: test.outputs)
+      let db = FloatSlice(count: test.outputs)
       PointwiseConvolution.biasGradient(dz, into: db, on: workers)
       return [
         PointwiseConvolution.forward(x, weight, bias: bias, on: workers).dense,
@@ -94,14 +94,14 @@ struct PointwiseConvolutionTests {
     #expect(everything(x, dz, threads: 2) == whole)
     #expect(everything(x, dz, threads: 3) == whole)
 
-    let alone = (0..<test.shape.pictures).map { everything(picture($0, of: x), picture($0, of: dz), threads: 2) }
+    let alone = (0..<test.shape.images).map { everything(image($0, of: x), image($0, of: dz), threads: 2) }
     #expect(alone.flatMap { $0[0] } == whole[0])
     #expect(alone.flatMap { $0[1] } == whole[1])
     #expect(treeSum(alone.map { $0[2] }) == whole[2])
     #expect(treeSum(alone.map { $0[3] }) == whole[3])
   }
 
-  @Test("Gradients of large pictures, cut into segments and blocks, agree with the plain loop")
+  @Test("Gradients of large images, cut into segments and blocks, agree with the plain loop")
   func segmentsAreJoined() {
     let (x, dz) = (randomTensor("x", Shape(3, 67, 71, 24)), randomTensor("dz", Shape(3, 67, 71, 264)))
     let dw = Filter(like: randomFilter("w", kernel: 1, 24, 264))

@@ -11,7 +11,7 @@ struct PoolingTests {
 
   private func half(_ shape: Shape) -> Shape { shape.with(size: Size((shape.height + 1) / 2, (shape.width + 1) / 2)) }
 
-  /// Calls `body` for each output value with its index and the dense indices of its window's pixels, those of the picture
+  /// Calls `body` for each output value with its index and the dense indices of its window's pixels, those of the image
   /// alone, row by row.
   private func forEachWindow(
     _ input: Shape, _ output: Shape, step: Int, from: Int, through: Int, _ body: (Int, [Int]) -> Void
@@ -19,11 +19,11 @@ struct PoolingTests {
     for index in 0..<output.pixels * output.channels {
       let (pixel, channel) = index.quotientAndRemainder(dividingBy: output.channels)
       let (line, column) = pixel.quotientAndRemainder(dividingBy: output.width)
-      let (picture, row) = line.quotientAndRemainder(dividingBy: output.height)
+      let (image, row) = line.quotientAndRemainder(dividingBy: output.height)
       var window: [Int] = []
       for i in step * row + from...step * row + through where (0..<input.height).contains(i) {
         for j in step * column + from...step * column + through where (0..<input.width).contains(j) {
-          window.append(((picture * input.height + i) * input.width + j) * input.channels + channel)
+          window.append(((image * input.height + i) * input.width + j) * input.channels + channel)
         }
       }
       body(index, window)
@@ -46,27 +46,27 @@ struct PoolingTests {
       expected[index] = Double(values[winner])
       expectedGradient[winner] += Double(gradient[index])
     }
-    let (y, winners) = Pooling.max3x3(x, on: workers)
+    let (y, argmax) = Pooling.max3x3(x, on: workers)
     #expect(y.shape == dy.shape)
     expectClose(y, expected, within: 0)
     expectClose(
-      Pooling.maxGradient(dy, winners: winners, inputShape: shape, on: workers), expectedGradient, within: 3e-7)
+      Pooling.maxGradient(dy, argmax: argmax, inputShape: shape, on: workers), expectedGradient, within: 3e-7)
   }
 
   @Test("A maximum over −∞ and NaN is what PyTorch makes of it")
   func maximumOfExtremes() {
     let workers = WorkerPool(threads: 1)
     let infinite = Tensor(Shape(1, 2, 2, 2), dense: [Float](repeating: -.infinity, count: 8))
-    let (y, winners) = Pooling.max3x3(infinite, on: workers)
+    let (y, argmax) = Pooling.max3x3(infinite, on: workers)
     #expect(y.dense == [-.infinity, -.infinity])
     let dy = Tensor(y.shape, dense: [2, 3])
-    let dx = Pooling.maxGradient(dy, winners: winners, inputShape: infinite.shape, on: workers)
+    let dx = Pooling.maxGradient(dy, argmax: argmax, inputShape: infinite.shape, on: workers)
     #expect(dx.dense == [2, 3, 0, 0, 0, 0, 0, 0])
     let undefined = Tensor(Shape(1, 2, 2, 2), dense: [1, 1, .nan, 2, 3, .nan, 4, 5])
     #expect(Pooling.max3x3(undefined, on: workers).0.dense.allSatisfy { $0.isNaN })
   }
 
-  @Test("The mean of a half counts the picture's pixels alone", arguments: shapes)
+  @Test("The mean of a half counts the image's pixels alone", arguments: shapes)
   func averageHalf(shape: Shape) {
     let workers = WorkerPool(threads: 2)
     let x = randomTensor("x", shape)
@@ -104,13 +104,13 @@ struct PoolingTests {
     expectClose(Pooling.averageStayGradient(dy, on: workers), expectedGradient, within: 3e-7)
   }
 
-  @Test("The mean over the picture, and the gradient's way back to all its pixels", arguments: shapes)
+  @Test("The mean over the image, and the gradient's backward pass to all its pixels", arguments: shapes)
   func global(shape: Shape) {
     let workers = WorkerPool(threads: 2)
     let x = randomTensor("x", shape)
     let values = x.dense
-    let (pixels, channels) = (shape.pixelsPerPicture, shape.channels)
-    var expected = [Double](repeating: 0, count: shape.pictures * channels)
+    let (pixels, channels) = (shape.pixelsPerImage, shape.channels)
+    var expected = [Double](repeating: 0, count: shape.images * channels)
     for (index, value) in values.enumerated() {
       expected[index / (pixels * channels) * channels + index % channels] += Double(value) / Double(pixels)
     }
@@ -123,7 +123,7 @@ struct PoolingTests {
     expectClose(Pooling.globalGradient(dy, inputSize: shape.size, on: workers), expectedGradient, within: 3e-7)
   }
 
-  @Test("Threads and neighbours change no bit", arguments: shapes)
+  @Test("Threads and neighbors change no bit", arguments: shapes)
   func reproducible(shape: Shape) {
     let inputs = [
       randomTensor("x", shape), randomTensor("half", half(shape)), randomTensor("same", shape),
@@ -131,9 +131,9 @@ struct PoolingTests {
     ]
     expectReproducible(inputs) { inputs, workers in
       let x = inputs[0]
-      let (y, winners) = Pooling.max3x3(x, on: workers)
+      let (y, argmax) = Pooling.max3x3(x, on: workers)
       return [
-        y, Pooling.maxGradient(inputs[1], winners: winners, inputShape: x.shape, on: workers),
+        y, Pooling.maxGradient(inputs[1], argmax: argmax, inputShape: x.shape, on: workers),
         Pooling.averageHalf(x, on: workers),
         Pooling.averageHalfGradient(inputs[1], inputShape: x.shape, on: workers),
         Pooling.averageStay(x, on: workers), Pooling.averageStayGradient(inputs[2], on: workers),
@@ -148,9 +148,9 @@ struct PoolingTests {
     // F.max_pool2d(x, 3, 2, 1) of few different values.
     let shape = Shape(1, 5, 4, 2)
     let x = Tensor(shape, dense: (0..<40).map { Float($0 * 7919 % 5 - 2) / 2 })
-    let (y, winners) = Pooling.max3x3(x, on: workers)
+    let (y, argmax) = Pooling.max3x3(x, on: workers)
     #expect(y.dense == [0.5, 1, 1, 1, 1, 1, 1, 1, 1, 0.5, 1, 1])
-    let dx = Pooling.maxGradient(steps(y.shape, by: 31), winners: winners, inputShape: shape, on: workers)
+    let dx = Pooling.maxGradient(steps(y.shape, by: 31), argmax: argmax, inputShape: shape, on: workers)
     #expect(
       dx.dense == [
         0, -0.59375, -1.5625, 0, 0, 0, 0.375, 0, 0, 0, 0, 0.375, 0, 0, 0, 0, -0.84375, 0, 0, 0, 0, 0, 0, 0, 0, 0,

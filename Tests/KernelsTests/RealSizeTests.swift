@@ -24,8 +24,8 @@ struct RealSizeTests {
     var results: [(y: Float, dx: Float, dw: Float)] = []
     var expected: [(y: Double, dx: Double, dw: Double)] = []
     for _ in 0..<96 {
-      let (row, column) = (numbers.below(side), numbers.below(side))
-      let (c, k, tap) = (numbers.below(inputs), numbers.below(outputs), numbers.below(9))
+      let (row, column) = (numbers.uniform(below: side), numbers.uniform(below: side))
+      let (c, k, tap) = (numbers.uniform(below: inputs), numbers.uniform(below: outputs), numbers.uniform(below: 9))
       results.append((y[0, row, column, k], dx[0, row, column, c], dw[(tap * inputs + c) * outputs + k]))
       expected.append(
         (
@@ -55,7 +55,7 @@ struct RealSizeTests {
     var results: [(z: Float, dx: Float, dw: Float)] = []
     var expected: [(z: Double, dx: Double, dw: Double)] = []
     for _ in 0..<400 {
-      let (pixel, c, k) = (numbers.below(64 * 64), numbers.below(inputs), numbers.below(outputs))
+      let (pixel, c, k) = (numbers.uniform(below: 64 * 64), numbers.uniform(below: inputs), numbers.uniform(below: outputs))
       results.append((z.start[pixel * outputs + k], dx.start[pixel * inputs + c], dw.start[c * outputs + k]))
       let forward = (0..<inputs).reduce(Double(bias[k])) {
         $0 + Double(x.start[pixel * inputs + $1]) * Double(weight.start[$1 * outputs + k])

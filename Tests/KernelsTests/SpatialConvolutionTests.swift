@@ -36,7 +36,7 @@ struct SpatialConvolutionTests {
     check(operands, workers, within: 3e-5)
   }
 
-  @Test("A picture with more tiles than are held at once agrees with the definition where it is sampled")
+  @Test("An image with more tiles than are held at once agrees with the definition where it is sampled")
   func manyTiles() {
     let workers = WorkerPool(threads: 2)
     let operands = SpatialCase(Shape(1, 108, 104, 2056), outputs: 16, dilation: 1)
@@ -47,8 +47,8 @@ struct SpatialConvolutionTests {
     var results: [(y: Float, dx: Float, dw: Float)] = []
     var expected: [(y: Double, dx: Double, dw: Double)] = []
     for _ in 0..<200 {
-      let (row, column) = (numbers.below(108), numbers.below(104))
-      let (c, k, tap) = (numbers.below(2056), numbers.below(16), numbers.below(9))
+      let (row, column) = (numbers.uniform(below: 108), numbers.uniform(below: 104))
+      let (c, k, tap) = (numbers.uniform(below: 2056), numbers.uniform(below: 16), numbers.uniform(below: 9))
       results.append((y[0, row, column, k], dx[0, row, column, c], dw[(tap * 2056 + c) * 16 + k]))
       expected.append(
         (
@@ -104,16 +104,16 @@ struct SpatialDeterminismTests {
     }
   }
 
-  @Test("A picture in a batch gives the bits that it gives alone", arguments: cases)
-  func pictures(shape: Shape, outputs: Int, dilation: Int) {
+  @Test("An image in a batch gives the bits that it gives alone", arguments: cases)
+  func images(shape: Shape, outputs: Int, dilation: Int) {
     let workers = WorkerPool(threads: 2)
     let operands = SpatialCase(shape, outputs: outputs, dilation: dilation)
-    let alone = (0..<shape.pictures).map { SpatialCase(operands, picture: $0) }
+    let alone = (0..<shape.images).map { SpatialCase(operands, image: $0) }
     #expect(bits(operands.forward(workers)) == alone.flatMap { bits($0.forward(workers)) })
     #expect(bits(operands.inputGradient(workers)) == alone.flatMap { bits($0.inputGradient(workers)) })
 
-    var sum = TreeSum(count: operands.weight.floats.count)
-    for picture in alone { sum.add(Floats(picture.weightGradient(workers))) }
+    var sum = PairwiseSum(count: operands.weight.floats.count)
+    for image in alone { sum.add(FloatSlice(image.weightGradient(workers))) }
     #expect(operands.weightGradient(workers).map(\.bitPattern) == sum.total().values.map(\.bitPattern))
   }
 }

@@ -11,15 +11,15 @@ struct SpatialReference {
   /// Calls `body` with the offsets of x and y and the tap, for every pair of pixels that a tap connects.
   private func forEachPair(_ body: (_ x: Int, _ y: Int, _ tap: Int) -> Void) {
     let (height, width) = (shape.height, shape.width)
-    for picture in 0..<shape.pictures {
+    for image in 0..<shape.images {
       for row in 0..<height {
         for column in 0..<width {
           for tap in 0..<9 {
             let fromRow = row + (tap / 3 - 1) * dilation
             let fromColumn = column + (tap % 3 - 1) * dilation
             guard (0..<height).contains(fromRow), (0..<width).contains(fromColumn) else { continue }
-            let from = (picture * height + fromRow) * width + fromColumn
-            let to = (picture * height + row) * width + column
+            let from = (image * height + fromRow) * width + fromColumn
+            let to = (image * height + row) * width + column
             body(from * shape.channels, to * outputs, tap * shape.channels * outputs)
           }
         }
@@ -58,13 +58,13 @@ struct SpatialReference {
   }
 }
 
-// MARK: - Single values of the first picture, for pictures too large to compute whole
+// MARK: - Single values of the first image, for images too large to compute whole
 
 extension SpatialReference {
   func forward(_ row: Int, _ column: Int, _ k: Int, _ operands: SpatialCase) -> Double {
     var sum = 0.0
     for tap in 0..<9 {
-      guard let (i, j) = neighbour(row, column, tap) else { continue }
+      guard let (i, j) = neighbor(row, column, tap) else { continue }
       for c in 0..<shape.channels { sum += Double(operands.x[0, i, j, c]) * weight(operands, tap, c, k) }
     }
     return sum
@@ -74,7 +74,7 @@ extension SpatialReference {
     var sum = 0.0
     for tap in 0..<9 {
       // The pixel whose tap `tap` looks at this one.
-      guard let (i, j) = neighbour(row, column, 8 - tap) else { continue }
+      guard let (i, j) = neighbor(row, column, 8 - tap) else { continue }
       for k in 0..<outputs { sum += Double(operands.dy[0, i, j, k]) * weight(operands, tap, c, k) }
     }
     return sum
@@ -84,7 +84,7 @@ extension SpatialReference {
     var sum = 0.0
     for row in 0..<shape.height {
       for column in 0..<shape.width {
-        guard let (i, j) = neighbour(row, column, tap) else { continue }
+        guard let (i, j) = neighbor(row, column, tap) else { continue }
         sum += Double(operands.x[0, i, j, c]) * Double(operands.dy[0, row, column, k])
       }
     }
@@ -95,7 +95,7 @@ extension SpatialReference {
     Double(operands.weight.floats[(tap * shape.channels + c) * outputs + k])
   }
 
-  private func neighbour(_ row: Int, _ column: Int, _ tap: Int) -> (row: Int, column: Int)? {
+  private func neighbor(_ row: Int, _ column: Int, _ tap: Int) -> (row: Int, column: Int)? {
     let i = row + (tap / 3 - 1) * dilation
     let j = column + (tap % 3 - 1) * dilation
     return (0..<shape.height).contains(i) && (0..<shape.width).contains(j) ? (i, j) : nil
@@ -111,21 +111,21 @@ struct SpatialCase {
 
   init(_ shape: Shape, outputs: Int, dilation: Int) {
     var numbers = RandomNumbers(UInt64(shape.count), UInt64(outputs), UInt64(dilation))
-    func values(_ count: Int) -> [Float] { (0..<count).map { _ in Float(numbers.symmetric()) } }
+    func values(_ count: Int) -> [Float] { (0..<count).map { _ in Float(numbers.uniformSymmetric()) } }
     x = Tensor(shape, dense: values(shape.pixels * shape.channels))
     dy = Tensor(shape.with(channels: outputs), dense: values(shape.pixels * outputs))
     weight = Filter(
-      kernel: 3, inputs: shape.channels, outputs: outputs, Floats(values(9 * shape.channels * outputs)))
+      kernel: 3, inputs: shape.channels, outputs: outputs, FloatSlice(values(9 * shape.channels * outputs)))
     self.dilation = dilation
   }
 
-  /// The same convolution of one of the pictures.
-  init(_ whole: SpatialCase, picture: Int) {
+  /// The same convolution of one of the images.
+  init(_ whole: SpatialCase, image: Int) {
     func alone(_ tensor: Tensor) -> Tensor {
       var shape = tensor.shape
-      shape.pictures = 1
+      shape.images = 1
       let result = Tensor(shape)
-      result.start.update(from: tensor.picture(picture), count: shape.count)
+      result.start.update(from: tensor.image(image), count: shape.count)
       return result
     }
     x = alone(whole.x)

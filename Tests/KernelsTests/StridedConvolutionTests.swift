@@ -33,7 +33,7 @@ struct StridedConvolutionTests {
     var z = [Double](repeating: 0, count: gs.count)
     var dx = [Double](repeating: 0, count: xs.count)
     var dw = [Double](repeating: 0, count: ws.count)
-    for n in 0..<test.shape.pictures {
+    for n in 0..<test.shape.images {
       for oy in 0..<dz.shape.height {
         for ox in 0..<dz.shape.width {
           let to = ((n * dz.shape.height + oy) * dz.shape.width + ox) * outputs
@@ -62,7 +62,7 @@ struct StridedConvolutionTests {
     expectSentinels(around: gradient.floats)
   }
 
-  @Test("Neither threads nor the other pictures change a bit", arguments: cases)
+  @Test("Neither threads nor the other images change a bit", arguments: cases)
   private func bitsAreReproducible(_ test: Case) {
     let (x, weight, dz) = Self.operands(test)
     func everything(_ x: Tensor, _ dz: Tensor, threads: Int) -> [[Float]] {
@@ -79,7 +79,7 @@ struct StridedConvolutionTests {
     #expect(everything(x, dz, threads: 2) == whole)
     #expect(everything(x, dz, threads: 3) == whole)
 
-    let alone = (0..<test.shape.pictures).map { everything(picture($0, of: x), picture($0, of: dz), threads: 2) }
+    let alone = (0..<test.shape.images).map { everything(image($0, of: x), image($0, of: dz), threads: 2) }
     #expect(alone.flatMap { $0[0] } == whole[0])
     #expect(alone.flatMap { $0[1] } == whole[1])
     #expect(treeSum(alone.map { $0[2] }) == whole[2])

@@ -9,7 +9,7 @@ struct ParameterTests {
     let store = ParameterStore()
     let block = store.root / "layer1" / 0
     _ = Convolution(block / "conv1", from: 3, to: 8, kernel: 3, bias: true)
-    _ = BatchNormalisation(block / "bn1", channels: 8)
+    _ = BatchNorm(block / "bn1", channels: 8)
     #expect(
       store.entries.map(\.name)
         == ["conv1.weight", "conv1.bias", "bn1.weight", "bn1.bias"].map { "layer1.0." + $0 }
@@ -26,8 +26,8 @@ struct ParameterTests {
     for (index, count) in counts.enumerated() {
       _ = (store.root / index).vector("weight", count, initial: .constant(Float(index + 1)))
     }
-    store.seal(seed: 0)
-    store.makeGradients()
+    store.allocate(seed: 0)
+    store.allocateGradients()
     #expect(store.parameters.map(\.offset) == [0, 16, 32, 48])
     #expect(store.values.count == 96)
     var expected = [Float](repeating: 0, count: 96)
@@ -40,18 +40,18 @@ struct ParameterTests {
     #expect(store.gradients[32] == 7)
   }
 
-  private func values(_ name: String, seed: UInt64, among others: Int = 0, _ initial: InitialValues) -> [Float] {
+  private func values(_ name: String, seed: UInt64, among others: Int = 0, _ initial: Initializer) -> [Float] {
     let store = ParameterStore()
     for index in 0..<others { _ = (store.root / "other" / index).weight(kernel: 3, from: 4, to: 4) }
     let parameter = (store.root / name).vector("weight", 50_000, initial: initial)
-    store.seal(seed: seed)
+    store.allocate(seed: seed)
     return parameter.value.values
   }
 
   @Test(
     "Initial values depend on the seed and the name alone",
-    arguments: [InitialValues.uniform(bound: 0.5), .normal(deviation: 0.5)])
-  func origin(_ initial: InitialValues) {
+    arguments: [Initializer.uniform(bound: 0.5), .normal(deviation: 0.5)])
+  func origin(_ initial: Initializer) {
     let values = values("a", seed: 1, initial)
     #expect(self.values("a", seed: 1, among: 7, initial) == values)
     #expect(self.values("a", seed: 2, initial) != values)
@@ -69,8 +69,8 @@ struct ParameterTests {
     #expect(abs(deviation - 0.25 / 3.0.squareRoot()) < 0.015 * deviation)
 
     let normal = values("a", seed: 1, .normal(deviation: 0.1))
-    let (centre, width) = moments(normal)
-    #expect(abs(centre) < 0.0225 * width)
+    let (center, width) = moments(normal)
+    #expect(abs(center) < 0.0225 * width)
     #expect(abs(width - 0.1) < 0.016 * width)
     let within = Double(normal.filter { abs($0) < 0.1 }.count) / Double(normal.count)
     #expect(abs(within - 0.6827) < 0.0105, "a normal distribution has 68 % within a deviation")
@@ -86,7 +86,7 @@ struct ParameterTests {
   func convolution() {
     let store = ParameterStore()
     _ = Convolution(store.root, from: 16, to: 64, kernel: 3, bias: true)
-    store.seal(seed: 4)
+    store.allocate(seed: 4)
     for parameter in store.parameters {
       let largest = parameter.value.values.map(abs).max() ?? 0
       #expect(largest <= 1 / 12 && largest > 0.9 / 12, "\(parameter.name)")

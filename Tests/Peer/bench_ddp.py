@@ -29,7 +29,7 @@ def work(rank, options, port):
     model = peer.GatedSCNN().to(memory_format=layout)
     model.regular_stream.backbone.fc = torch.nn.Identity()  # unused: DistributedDataParallel would wait for its gradient
     run = torch.nn.parallel.DistributedDataParallel(model)
-    optimiser = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9, weight_decay=1e-4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9, weight_decay=1e-4)
     image, canny, target, boundary = noise(options.batch, options.size, options.size, layout)
     seconds = []
     for step in range(options.steps + 1):
@@ -37,9 +37,9 @@ def work(rank, options, port):
         begin = time.perf_counter()
         seg, edge = run(image, canny)
         loss, _ = peer.total_loss(seg, edge, target, boundary)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         if step:
             seconds.append(round(time.perf_counter() - begin, 3))
     if rank == 0:

@@ -1,8 +1,8 @@
-"""Times what `gscnn bench loader` times, as one would write it in Python: PNG files to normalised crops, on one thread.
+"""Times what `gscnn bench loader` times, as one would write it in Python: PNG files to normalized crops, on one thread.
 
     python bench_loader.py --data-path FOLDER [--batch 2 --crop 512 --steps 30] [--decoder opencv|pillow]
 
-FOLDER is prepared (`gscnn prepare`). OpenCV decodes unless told otherwise and resizes; of the picture only the part that
+FOLDER is prepared (`gscnn prepare`). OpenCV decodes unless told otherwise and resizes; of the image only the part that
 the crop shows is resized, which is more than most loaders do. Prints one line of JSON.
 """
 import argparse
@@ -19,40 +19,40 @@ MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
 
-def decode(path, grey, decoder):
+def decode(path, gray, decoder):
     if decoder == "pillow":
         return np.asarray(Image.open(path))
-    picture = cv2.imread(path, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
-    return picture if grey else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    image = cv2.imread(path, cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR)
+    return image if gray else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def cut(picture, factor, top, left, height, width, interpolation):
-    """Rows from `top` and columns from `left` of the resized picture, made of the pixels that they need."""
+def cut(image, factor, top, left, height, width, interpolation):
+    """Rows from `top` and columns from `left` of the resized image, made of the pixels that they need."""
     if factor == 1:
-        return picture[top : top + height, left : left + width]
+        return image[top : top + height, left : left + width]
     step = round(1 / factor) if factor < 1 else 1
     margin = 0 if factor < 1 else 1
     first = [max(int(place / factor) - margin, 0) for place in (top, left)]
     last = [int((place + count) / factor) + margin * step + (factor > 1) for place, count in ((top, height), (left, width))]
-    part = picture[first[0] : last[0], first[1] : last[1]]
+    part = image[first[0] : last[0], first[1] : last[1]]
     part = cv2.resize(part, None, fx=factor, fy=factor, interpolation=interpolation)
     top, left = top - int(first[0] * factor), left - int(first[1] * factor)
     return part[top : top + height, left : left + width]
 
 
 def load(paths, crop, random, decoder):
-    picture = decode(paths[0], False, decoder)
+    image = decode(paths[0], False, decoder)
     maps = [decode(path, True, decoder) for path in paths[1:]]
     factor = (0.5, 1, 2)[random.integers(3)]
-    resized = [round(side * factor) for side in picture.shape[:2]]
+    resized = [round(side * factor) for side in image.shape[:2]]
     top, left = (int(random.integers(max(side - crop, 0) + 1)) for side in resized)
     height, width = (min(crop, side) for side in resized)
-    picture = cut(picture, factor, top, left, height, width, cv2.INTER_LINEAR)
+    image = cut(image, factor, top, left, height, width, cv2.INTER_LINEAR)
     maps = [cut(each, factor, top, left, height, width, cv2.INTER_NEAREST) for each in maps]
     if random.integers(2):
-        picture, maps = picture[:, ::-1], [each[:, ::-1] for each in maps]
+        image, maps = image[:, ::-1], [each[:, ::-1] for each in maps]
     image = np.zeros((crop, crop, 3), np.float32)
-    image[:height, :width] = (picture.astype(np.float32) / 255 - MEAN) / DEVIATION
+    image[:height, :width] = (image.astype(np.float32) / 255 - MEAN) / DEVIATION
     target = np.full((crop, crop), 255, np.uint8)
     target[:height, :width] = maps[0]
     canny = np.zeros((crop, crop, 1), np.float32)
@@ -71,11 +71,11 @@ def main():
     parser.add_argument("--decoder", choices=["opencv", "pillow"], default="opencv")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    pictures = sorted(glob.glob(os.path.join(options.data_path, "leftImg8bit/train/*/*_leftImg8bit.png")))
-    if not pictures:
-        parser.error(f"{options.data_path}: holds no training pictures")
+    images = sorted(glob.glob(os.path.join(options.data_path, "leftImg8bit/train/*/*_leftImg8bit.png")))
+    if not images:
+        parser.error(f"{options.data_path}: holds no training images")
     samples = []
-    for path in pictures:
+    for path in images:
         truth = path.replace("leftImg8bit/train", "gtFine/train").replace("_leftImg8bit.png", "_gtFine_")
         samples.append([path] + [f"{truth}{name}.png" for name in ("labelTrainIds", "grad", "boundary")])
     random, seconds, busy = np.random.default_rng(1), [], 0.0
@@ -89,8 +89,8 @@ def main():
             busy += time.process_time() - busy_begin
     loaded = options.steps * options.batch
     print(json.dumps({
-        "bench": "loader", "decoder": options.decoder, "pictures": options.batch, "seconds": seconds,
-        "pictures_per_second": round(loaded / sum(seconds), 2), "cpu_seconds_per_picture": round(busy / loaded, 6),
+        "bench": "loader", "decoder": options.decoder, "images": options.batch, "seconds": seconds,
+        "images_per_second": round(loaded / sum(seconds), 2), "cpu_seconds_per_image": round(busy / loaded, 6),
         "opencv": cv2.__version__, "numpy": np.__version__}))
 
 

@@ -25,11 +25,11 @@ def repeated(count, body):
     return seconds
 
 
-def noise(pictures, height, width, layout):
-    image = torch.randn(pictures, 3, height, width).to(memory_format=layout)
-    canny = (torch.rand(pictures, 1, height, width) > 0.9).float()
-    target = torch.randint(0, 19, (pictures, height, width))
-    boundary = (torch.rand(pictures, height, width) > 0.9).float()
+def noise(images, height, width, layout):
+    image = torch.randn(images, 3, height, width).to(memory_format=layout)
+    canny = (torch.rand(images, 1, height, width) > 0.9).float()
+    target = torch.randint(0, 19, (images, height, width))
+    boundary = (torch.rand(images, height, width) > 0.9).float()
     return image, canny, target, boundary
 
 
@@ -53,15 +53,15 @@ def main():
     found = {"torch": torch.__version__, **vars(options), "step_s": [], "eval_s": []}
     if options.steps:
         image, canny, target, boundary = noise(options.batch, options.size, options.size, layout)
-        optimiser = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9, weight_decay=1e-4)
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9, weight_decay=1e-4)
         model.train()
 
         def step():
             seg, edge = run(image, canny)
             loss, _ = peer.total_loss(seg, edge, target, boundary)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
 
         found["step_s"] = repeated(options.steps, step)
     if options.eval_size:

@@ -17,7 +17,7 @@ PARTS = {
     "step": "training step, resnet50, all threads",
     "step-1-thread": "training step, resnet50, 1 thread",
     "step-resnet101": "training step, resnet101, all threads",
-    "evaluate": "prediction of a whole picture, resnet50, all threads",
+    "evaluate": "prediction of a whole image, resnet50, all threads",
     "loader": "PNG files to a crop of the network's input, 1 thread",
     "ranks": "weak scaling from 1 to 2 ranks of 1 thread each",
 }
@@ -149,19 +149,19 @@ def evaluate(options):
 
 
 def loader(options, data):
-    """Seconds of a processor for a picture, so that what else runs does not count."""
+    """Seconds of a processor for an image, so that what else runs does not count."""
     words = ["--data-path", data, "--steps", str(options.loader_steps)]
 
     def ours():
         found = run([GSCNN, "bench", "loader", "--threads", "1", "--crop-h", str(options.size), "--crop-w", str(options.size), *words])
-        return found["cpu_seconds_per_picture"], found["peak_mb"]
+        return found["cpu_seconds_per_image"], found["peak_mb"]
 
     def theirs(decoder):
         return lambda: (
-            run(python("bench_loader.py", "--decoder", decoder, "--crop", options.size, *words))["cpu_seconds_per_picture"],
+            run(python("bench_loader.py", "--decoder", decoder, "--crop", options.size, *words))["cpu_seconds_per_image"],
             None)
 
-    title = f"loader, a picture of {options.height}×{options.width} to {options.size}×{options.size}"
+    title = f"loader, an image of {options.height}×{options.width} to {options.size}×{options.size}"
     return Comparison(title, ours, {"OpenCV, NumPy": theirs("opencv"), "Pillow, OpenCV, NumPy": theirs("pillow")})
 
 
@@ -217,7 +217,7 @@ def versions():
 
 
 def streets(options, folder):
-    """Pictures of the size asked for, prepared."""
+    """Images of the size asked for, prepared."""
     data = os.path.join(folder, "streets")
     for words in (["synthesize", "--train", "4", "--val", "1", "--test", "1", "--height", str(options.height), "--width", str(options.width)], ["prepare"]):
         subprocess.run([GSCNN, words[0], "--data-path", data, *words[1:]], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -233,14 +233,14 @@ def main():
     parser.add_argument("--pairs", type=int, default=3, help="times that both sides run (default: 3)")
     parser.add_argument("--steps", type=int, default=1, help="repetitions of each run, after one that is not counted (default: 1)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of both sides (default: the cores)")
-    parser.add_argument("--batch", type=int, default=2, help="pictures of a step (default: 2)")
+    parser.add_argument("--batch", type=int, default=2, help="images of a step (default: 2)")
     parser.add_argument("--size", type=int, default=512, help="height and width of a training crop (default: 512)")
-    parser.add_argument("--height", type=int, default=1024, help="of a whole picture (default: 1024)")
-    parser.add_argument("--width", type=int, default=2048, help="of a whole picture (default: 2048)")
+    parser.add_argument("--height", type=int, default=1024, help="of a whole image (default: 1024)")
+    parser.add_argument("--width", type=int, default=2048, help="of a whole image (default: 2048)")
     parser.add_argument("--ranks-size", type=int, default=256, help="height and width in the part ranks (default: 256)")
     parser.add_argument("--loader-steps", type=int, default=30, help="batches that the loaders load (default: 30)")
     parser.add_argument("--compile", action="store_true", help="also PyTorch compiled by its inductor")
-    parser.add_argument("--data-path", help="pictures for the loaders, prepared (default: synthetic streets)")
+    parser.add_argument("--data-path", help="images for the loaders, prepared (default: synthetic streets)")
     options = parser.parse_args()
     for part in options.parts:
         if part not in PARTS:
@@ -273,7 +273,7 @@ def main():
             for side, reason in comparison.failures.items():
                 print(f"\n{comparison.name}: {side} does not run: {reason}")
     if scaling:
-        title = f"weak scaling, 2 pictures of {options.ranks_size}×{options.ranks_size} a rank"
+        title = f"weak scaling, 2 images of {options.ranks_size}×{options.ranks_size} a rank"
         print("\n" + table([title, "1 rank over 2 ranks, of each run", "median"], scaling))
 
 

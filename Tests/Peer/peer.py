@@ -96,12 +96,12 @@ class RegularStream(nn.Module):
         self.backbone = timm.create_model(kind + "d", pretrained=False, output_stride=8)
 
     def forward(self, x):
-        trunk = self.backbone
-        stem = trunk.act1(trunk.bn1(trunk.conv1(x)))
-        res1 = trunk.layer1(trunk.maxpool(stem))
-        res2 = trunk.layer2(res1)
-        res3 = trunk.layer3(res2)
-        return stem, res1, res2, res3, trunk.layer4(res3)
+        backbone = self.backbone
+        stem = backbone.act1(backbone.bn1(backbone.conv1(x)))
+        res1 = backbone.layer1(backbone.maxpool(stem))
+        res2 = backbone.layer2(res1)
+        res3 = backbone.layer3(res2)
+        return stem, res1, res2, res3, backbone.layer4(res3)
 
 
 class GatedSCNN(nn.Module):

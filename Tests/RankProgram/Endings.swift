@@ -7,13 +7,13 @@ extension RankProgram {
   }
 
   static func throwing(_ communicator: Communicator, rank: Int) throws {
-    communicator.restBarrier()
+    communicator.sleepingBarrier()
     if communicator.rank == rank { throw Mishap() }
     waitForever(communicator)
   }
 
   static func killed(_ communicator: Communicator, rank: Int) {
-    communicator.restBarrier()
+    communicator.sleepingBarrier()
     if communicator.rank == rank { raise(SIGKILL) }
     waitForever(communicator)
   }
@@ -21,7 +21,7 @@ extension RankProgram {
   /// Waits for numbers that will not come.
   private static func waitForever(_ communicator: Communicator) {
     var numbers = [1.0]
-    RankReduction(communicator).sum(&numbers)
+    MPICrossReplicaSum(communicator).sum(&numbers)
     communicator.report("went on")
   }
 
@@ -30,7 +30,7 @@ extension RankProgram {
     let parameters: [Float] = [1, 2, odd.contains(communicator.rank) ? 3 : 4]
     var digest = Digest()
     digest.add(parameters, count: parameters.count)
-    try Agreement(communicator).requireEqualReplicas(digest.value)
+    try Consensus(communicator).requireEqualReplicas(digest.value)
     communicator.report("equal")
   }
 
@@ -38,7 +38,7 @@ extension RankProgram {
   static func signalled(_ communicator: Communicator, rank: Int, signals: [String]) {
     let numbers = ["TERM": SIGTERM, "USR1": SIGUSR1, "INT": SIGINT]
     let signal = StopSignal()
-    let agreement = Agreement(communicator)
+    let agreement = Consensus(communicator)
     signal.listen()
     for step in 1...10 {
       if step == 3, communicator.rank == rank {
@@ -46,7 +46,7 @@ extension RankProgram {
       }
       guard let status = agreement.stopStatus(signal.received) else { continue }
       communicator.report("stopped after step \(step) with \(status)")
-      communicator.finish()
+      communicator.finalize()
       exit(status)
     }
     communicator.report("was not stopped")
@@ -54,10 +54,10 @@ extension RankProgram {
 
   /// Rank 0 works for a second, the others wait for it and tell what that cost them.
   static func rest(_ communicator: Communicator) {
-    communicator.restBarrier()
+    communicator.sleepingBarrier()
     let (wall, processor) = (seconds(CLOCK_MONOTONIC), seconds(CLOCK_PROCESS_CPUTIME_ID))
     if communicator.rank == 0 { sleep(1) }
-    communicator.restBarrier()
+    communicator.sleepingBarrier()
     communicator.report("\(seconds(CLOCK_MONOTONIC) - wall) \(seconds(CLOCK_PROCESS_CPUTIME_ID) - processor)")
   }
 

@@ -17,7 +17,7 @@ enum RankProgram {
   }
 
   private static func run(_ name: String, _ arguments: [String]) throws {
-    let communicator = try Communicator.start()
+    let communicator = try Communicator.initialize()
     let numbers = arguments.compactMap { Int($0) }
     switch name {
     case "facts": facts(communicator)
@@ -27,7 +27,7 @@ enum RankProgram {
     case "sum-doubles": sumDoubles(communicator, count: numbers[0])
     case "collectives": collectives(communicator)
     case "buckets": buckets(communicator, beside: arguments == ["beside"])
-    case "patience": patience(communicator)
+    case "patience": waitPolicy(communicator)
     case "clocks": clocks(communicator)
     case "store": store(communicator)
     case "rest": rest(communicator)
@@ -39,7 +39,7 @@ enum RankProgram {
     case "signal": signalled(communicator, rank: numbers[0], signals: Array(arguments.dropFirst()))
     default: communicator.abort("there is no case \(name)", status: 2)
     }
-    communicator.finish()
+    communicator.finalize()
   }
 
   private static func facts(_ communicator: Communicator) {

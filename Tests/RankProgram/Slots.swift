@@ -6,9 +6,9 @@ extension RankProgram {
   /// place `lost` and never comes back to it.
   static func slots(_ communicator: Communicator, count: Int, lost: Int) throws {
     let words = 5000
-    let slots = try SharedSlots(count: count, capacity: 8 * words, communicator: communicator)
+    let slots = try SharedMemorySlots(count: count, capacity: 8 * words, communicator: communicator)
     if communicator.rank == 0, lost >= 0 { _ = slots.claim(lost) }
-    communicator.restBarrier()
+    communicator.sleepingBarrier()
     var (filled, wrong) = (0, 0)
     for _ in 0..<3 {
       for slot in 0..<count {
@@ -23,10 +23,10 @@ extension RankProgram {
         }
       }
     }
-    communicator.restBarrier()
+    communicator.sleepingBarrier()
     let published = (0..<count).count { slots.contents(of: $0) != nil }
     var total = [filled]
-    communicator.sum(&total)
+    communicator.allReduceSum(&total)
     communicator.report("filled \(total[0]) published \(published) wrong \(wrong)")
     communicator.report("beyond \(slots.contents(of: count) == nil && slots.claim(count) == nil)")
     slots.close()

@@ -23,7 +23,7 @@ extension RankProgram {
 
   static func sumDoubles(_ communicator: Communicator, count: Int) {
     var sums = summand(of: communicator.rank, count: count).values.map { Double($0) / 3 }
-    let reduction = RankReduction(communicator)
+    let reduction = MPICrossReplicaSum(communicator)
     reduction.sum(&sums)
     var digest = Digest()
     for sum in sums { digest.add(sum.bitPattern) }
@@ -33,34 +33,34 @@ extension RankProgram {
   static func collectives(_ communicator: Communicator) {
     let rank = communicator.rank
     var sums = [rank + 1, Int.max / 4 - rank, 1 << 53 | 1]
-    communicator.sum(&sums)
+    communicator.allReduceSum(&sums)
     communicator.report("sums \(sums)")
-    communicator.report("largest \(communicator.largest(-rank)) smallest \(communicator.smallest(7 - rank))")
-    let agreement = Agreement(communicator)
+    communicator.report("largest \(communicator.allReduceMax(-rank)) smallest \(communicator.allReduceMin(7 - rank))")
+    let agreement = Consensus(communicator)
     communicator.report("any \(agreement.anyRank(rank == communicator.size - 1)) \(agreement.anyRank(false))")
 
     let root = communicator.size - 1
     communicator.report("bytes \(communicator.broadcast(rank == root ? [1, 2, 3] : [9], from: root))")
-    let floats = Floats(rank == 0 ? [0.5, -2] : [7, 7])
+    let floats = FloatSlice(rank == 0 ? [0.5, -2] : [7, 7])
     communicator.broadcast(floats.start, count: 2)
     communicator.report("floats \(floats.values)")
     var rested: [UInt8] = rank == 0 ? [4, 5] : [0, 0]
-    rested.withUnsafeMutableBytes { communicator.restBroadcast($0) }
+    rested.withUnsafeMutableBytes { communicator.sleepingBroadcast($0) }
     communicator.report("rested \(rested)")
     communicator.report("gathered \(communicator.gather([UInt8](repeating: UInt8(rank), count: rank)))")
-    communicator.report("words \(communicator.gatherEverywhere(UInt64(rank) << 60))")
-    communicator.report("texts \(communicator.gatherEverywhere(rank == 1 ? "" : "Zoë \(rank)"))")
+    communicator.report("words \(communicator.allGather(UInt64(rank) << 60))")
+    communicator.report("texts \(communicator.allGather(rank == 1 ? "" : "Zoë \(rank)"))")
   }
 
   /// Two steps, in which every rank completes its parameters in an order and at a pace of its own, while batch norm sums
   /// over the ranks as well.
   static func buckets(_ communicator: Communicator, beside: Bool) {
     let extents = [0..<5, 16..<1016, 1016..<1024, 1024..<3000]
-    let gradients = Floats(count: 3000)
+    let gradients = FloatSlice(count: 3000)
     let buckets = GradientBuckets(
       gradients, extents: extents, communicator: communicator,
       capacity: GradientBuckets.Capacity(least: 500, most: 1000), beside: beside)
-    let reduction = RankReduction(communicator)
+    let reduction = MPICrossReplicaSum(communicator)
     var sums = [Double](repeating: 1, count: 7)
     for _ in 0..<2 {
       let own = summand(of: communicator.rank, count: 3000)
@@ -79,11 +79,11 @@ extension RankProgram {
   }
 
   /// What the threads of this process cost while rank 0 sums beside its computing and the others are long done.
-  static func patience(_ communicator: Communicator) {
-    let gradients = Floats(count: 1 << 20)
+  static func waitPolicy(_ communicator: Communicator) {
+    let gradients = FloatSlice(count: 1 << 20)
     gradients.buffer.clear()
     let buckets = GradientBuckets(gradients, extents: [0..<gradients.count], communicator: communicator)
-    communicator.restBarrier()
+    communicator.sleepingBarrier()
     let (wall, processor) = (seconds(CLOCK_MONOTONIC), seconds(CLOCK_PROCESS_CPUTIME_ID))
     if communicator.rank == 0 { sleep(1) }
     buckets.completed(0)
@@ -97,8 +97,8 @@ extension RankProgram {
     let parameters = [
       store.root.vector("first", 3, initial: .constant(0)), store.root.vector("second", 1, initial: .constant(0)),
     ]
-    store.seal(seed: 1)
-    store.makeGradients()
+    store.allocate(seed: 1)
+    store.allocateGradients()
     for index in 0..<3 { parameters[0].gradient.start[index] = Float(communicator.rank + 1) }
     parameters[1].gradient.start[0] = 10 * Float(communicator.rank + 1)
     let buckets = GradientBuckets(store, communicator: communicator)
@@ -108,12 +108,12 @@ extension RankProgram {
   }
 
   /// Numbers of very different sizes, whose sum depends on the order.
-  private static func summand(of rank: Int, count: Int) -> Floats {
+  private static func summand(of rank: Int, count: Int) -> FloatSlice {
     var random = RandomNumbers(11, UInt64(rank))
-    return Floats((0..<count).map { _ in Float(random.symmetric()) * Float(1 << random.below(12)) })
+    return FloatSlice((0..<count).map { _ in Float(random.uniformSymmetric()) * Float(1 << random.uniform(below: 12)) })
   }
 
-  private static func digest(of floats: Floats) -> UInt64 {
+  private static func digest(of floats: FloatSlice) -> UInt64 {
     var digest = Digest()
     digest.add(floats.start, count: floats.count)
     return digest.value

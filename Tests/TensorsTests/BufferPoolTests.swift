@@ -19,15 +19,15 @@ struct BufferPoolTests {
     #expect(address(buffer(count)) != first)
   }
 
-  @Test("Neighbours that are given back, in any order, become one: memory goes to another shape", arguments: 0..<6)
-  func joinsNeighbours(order: Int) {
-    var neighbours: [Buffer?] = (0..<3).map { _ in buffer(1_000_000) }
+  @Test("InterpolationTaps that are given back, in any order, become one: memory goes to another shape", arguments: 0..<6)
+  func joinsNeighbors(order: Int) {
+    var neighbors: [Buffer?] = (0..<3).map { _ in buffer(1_000_000) }
     let wall = buffer(1_000_000)
     let (bytes, growths) = (pool.allocatedBytes, pool.systemAllocations)
     var indices = [0, 1, 2]
-    neighbours[indices.remove(at: order / 2)] = nil
-    neighbours[indices.remove(at: order % 2)] = nil
-    neighbours[indices[0]] = nil
+    neighbors[indices.remove(at: order / 2)] = nil
+    neighbors[indices.remove(at: order % 2)] = nil
+    neighbors[indices[0]] = nil
     let joined = buffer(3_000_000)
     #expect(address(joined) < address(wall))
     #expect(pool.allocatedBytes == bytes)
@@ -74,11 +74,11 @@ struct BufferPoolTests {
       [0, 1, buffer.count / 2, buffer.count + 14, buffer.count + 15].allSatisfy { buffer.start[$0] == mark }
     }
     for step in 0..<3000 {
-      if alive.count > 40 || alive.count > 4 && random.below(2) == 0 {
-        let (buffer, mark) = alive.remove(at: random.below(alive.count))
+      if alive.count > 40 || alive.count > 4 && random.uniform(below: 2) == 0 {
+        let (buffer, mark) = alive.remove(at: random.uniform(below: alive.count))
         #expect(isWhole(buffer, mark))
       } else {
-        let new = buffer(random.below(5) == 0 ? 100_000 + random.below(400_000) : 2 + random.below(70_000))
+        let new = buffer(random.uniform(below: 5) == 0 ? 100_000 + random.uniform(below: 400_000) : 2 + random.uniform(below: 70_000))
         for index in 0..<new.count + 16 { new.start[index] = Float(step) }
         alive.append((new, Float(step)))
       }

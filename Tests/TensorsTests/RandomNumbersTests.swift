@@ -18,7 +18,7 @@ struct RandomNumbersTests {
     #expect(random.next() == 0x0DF8_ED36_42DF_20FC)
     var symmetric = RandomNumbers(named: "regular_stream.backbone.conv1.0.weight")
     #expect(
-      (0..<3).map { _ in symmetric.symmetric() } == [0.9427160024642944, 0.0996403694152832, -0.8908408880233765])
+      (0..<3).map { _ in symmetric.uniformSymmetric() } == [0.9427160024642944, 0.0996403694152832, -0.8908408880233765])
   }
 
   @Test("Equal words give equal streams; any other word, number or order of words another")
@@ -39,11 +39,11 @@ struct RandomNumbersTests {
   func distributions() {
     var random = RandomNumbers(7)
     let count = 20_000
-    let units = (0..<count).map { _ in Double(random.unit()) }
+    let units = (0..<count).map { _ in Double(random.uniform()) }
     #expect(units.allSatisfy { (0..<1).contains($0) })
     #expect(abs(mean(units) - 0.5) < 0.01 && abs(variance(units) - 1.0 / 12) < 0.003)
 
-    let symmetric = (0..<count).map { _ in random.symmetric() }
+    let symmetric = (0..<count).map { _ in random.uniformSymmetric() }
     #expect(symmetric.allSatisfy { (-1..<1).contains($0) })
     #expect(abs(mean(symmetric)) < 0.02 && abs(variance(symmetric) - 1.0 / 3) < 0.01)
 
@@ -57,9 +57,9 @@ struct RandomNumbersTests {
   func integers() {
     var random = RandomNumbers(8)
     var counts = [Int](repeating: 0, count: 7)
-    for _ in 0..<70_000 { counts[random.below(7)] += 1 }
+    for _ in 0..<70_000 { counts[random.uniform(below: 7)] += 1 }
     #expect(counts.allSatisfy { abs($0 - 10_000) < 500 })
-    #expect((0..<100).allSatisfy { _ in random.below(1) == 0 })
+    #expect((0..<100).allSatisfy { _ in random.uniform(below: 1) == 0 })
   }
 
   private func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }

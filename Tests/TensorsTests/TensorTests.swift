@@ -23,14 +23,14 @@ struct TensorTests {
     let tensor = Tensor(shape, dense: values)
     #expect(tensor.dense == values)
     #expect(tensor[1, 2, 3, channels - 1] == Float(24 * channels))
-    #expect(tensor.picture(1)[0] == Float(12 * channels + 1))
+    #expect(tensor.image(1)[0] == Float(12 * channels + 1))
     let sum = (0..<shape.count).reduce(Float(0)) { $0 + tensor.start[$1] }
     #expect(sum == values.reduce(0, +))
   }
 
   @Test("A filter's taps lie one after the other")
   func taps() {
-    let filter = Filter(kernel: 3, inputs: 2, outputs: 5, Floats((0..<90).map { Float($0) }))
+    let filter = Filter(kernel: 3, inputs: 2, outputs: 5, FloatSlice((0..<90).map { Float($0) }))
     #expect(filter.tap(0, 0)[0] == 0 && filter.tap(1, 0)[9] == 39 && filter.tap(2, 2)[0] == 80)
   }
 
@@ -38,16 +38,16 @@ struct TensorTests {
   func runs() {
     let buffer = Buffer(count: 20)
     buffer.clear()
-    let run = Floats(buffer, offset: 5, count: 3)
+    let run = FloatSlice(buffer, offset: 5, count: 3)
     run[2] = 4
     #expect(buffer.start[7] == 4 && run.values == [0, 0, 4])
-    run.copy(Floats([1, 2, 3]))
+    run.copy(FloatSlice([1, 2, 3]))
     #expect(buffer.start[4] == 0 && buffer.start[5] == 1 && buffer.start[8] == 0)
   }
 
   @Test("Vectors are read and written at any float, and multiplied and added lane by lane")
   func vectors() {
-    let run = Floats((0..<20).map { Float($0) })
+    let run = FloatSlice((0..<20).map { Float($0) })
     #expect(run.start.vector(3) == [3, 4, 5, 6, 7, 8, 9, 10])
     run.start.store(multiplyAdd(2, run.start.vector(1), run.start.vector(2)), 5)
     #expect(run.values[4...13] == [4, 4, 7, 10, 13, 16, 19, 22, 25, 13])

@@ -9,7 +9,7 @@ struct WorkerPoolTests {
     let workers = WorkerPool(threads: threads)
     let runs = Buffer(count: tasks)
     runs.clear()
-    for _ in 0..<20 { workers.run(tasks) { task, _ in runs.start[task] += 1 } }
+    for _ in 0..<20 { workers.parallelFor(tasks) { task, _ in runs.start[task] += 1 } }
     #expect((0..<tasks).allSatisfy { runs.start[$0] == 20 })
   }
 
@@ -19,7 +19,7 @@ struct WorkerPoolTests {
     let overlaps = Atomic(0)
     let strangers = Atomic(0)
     let busy = Mutex([Bool](repeating: false, count: threads))
-    workers.run(2000) { task, worker in
+    workers.parallelFor(2000) { task, worker in
       guard (0..<threads).contains(worker) else {
         strangers.wrappingAdd(1, ordering: .relaxed)
         return
@@ -41,7 +41,7 @@ struct WorkerPoolTests {
     let workers = WorkerPool(threads: 3)
     let arrived = Atomic(0)
     // Each task waits for all three: with fewer threads at work this would never end.
-    workers.run(3) { _, _ in
+    workers.parallelFor(3) { _, _ in
       arrived.wrappingAdd(1, ordering: .acquiringAndReleasing)
       while arrived.load(ordering: .acquiring) < 3 {}
     }
@@ -57,7 +57,7 @@ struct WorkerPoolTests {
       // Each task reads what another one wrote in the round before.
       let before = (0..<64).map { values.start[$0] }
       #expect(before.allSatisfy { $0 == Float(round - 1) })
-      workers.run(64) { task, _ in values.start[task] = before[(task + 17) % 64] + 1 }
+      workers.parallelFor(64) { task, _ in values.start[task] = before[(task + 17) % 64] + 1 }
     }
   }
 
@@ -65,7 +65,7 @@ struct WorkerPoolTests {
   func poolsEnd() {
     let total = Atomic(0)
     for _ in 0..<50 {
-      WorkerPool(threads: 4).run(8) { task, _ in total.wrappingAdd(task, ordering: .relaxed) }
+      WorkerPool(threads: 4).parallelFor(8) { task, _ in total.wrappingAdd(task, ordering: .relaxed) }
     }
     #expect(total.load(ordering: .relaxed) == 50 * 28)
   }

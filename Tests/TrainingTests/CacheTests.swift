@@ -6,10 +6,10 @@ import Training
 extension Trainings {
   @Suite("The cache that ranks share")
   struct CacheTests {
-    /// Pictures that were decoded and that came from the cache, of each epoch.
+    /// Images that were decoded and that came from the cache, of each epoch.
     private func loaded(_ job: Job) -> [(decoded: Int, cached: Int)] {
       job.errors.compactMap { line in
-        guard line.contains("waiting for pictures"), let text = line.split(separator: "(").dropFirst().first else {
+        guard line.contains("waiting for images"), let text = line.split(separator: "(").dropFirst().first else {
           return nil
         }
         let numbers = text.split(separator: ",").map { Int($0.drop { $0 == " " }.prefix { $0.isNumber }) ?? 0 }
@@ -17,7 +17,7 @@ extension Trainings {
       }
     }
 
-    @Test("Two ranks decode each picture once, and the run is the same to the last bit")
+    @Test("Two ranks decode each image once, and the run is the same to the last bit")
     func decodedOnce() throws {
       let run = try TrainingRun("cache")
       defer { run.remove() }
@@ -27,7 +27,7 @@ extension Trainings {
       try run.expectSame(as: Trainings.straight.get())
       let epochs = loaded(job)
       try #require(epochs.count == 2, "\(job.errors)")
-      // 20 of 21 pictures an epoch: in the second one at most one is new.
+      // 20 of 21 images an epoch: in the second one at most one is new.
       #expect(epochs[0] == (20, 0))
       #expect(epochs[1].decoded <= 1 && epochs[1].decoded + epochs[1].cached == 20)
       let after = try FileManager.default.contentsOfDirectory(atPath: "/dev/shm")
@@ -38,7 +38,7 @@ extension Trainings {
     func someFit() throws {
       let run = try TrainingRun("small-cache")
       defer { run.remove() }
-      // Pictures of 72×48 take 13888 bytes: ten of them, and what is noted about them.
+      // Images of 72×48 take 13888 bytes: ten of them, and what is noted about them.
       let job = try run.train(ranks: 2, "--cache-gb", "0.000143", "--keep", "1")
       #expect(job.status == 0, "\(job.errors)")
       try run.expectSame(as: Trainings.straight.get())
@@ -49,10 +49,10 @@ extension Trainings {
     }
 
     @Test(
-      "A size that is none, that holds no picture or that no machine has is refused in one line",
+      "A size that is none, that holds no image or that no machine has is refused in one line",
       arguments: [
         ("0", 2, "give a number above 0"), ("nan", 2, "give a number above 0"),
-        ("0.000001", 2, "not one decoded picture fits; give 0.0001 or more"),
+        ("0.000001", 2, "not one decoded image fits; give 0.0001 or more"),
       ])
     func refused(size: String, status: Int32, message: String) throws {
       let run = try TrainingRun("refused-cache", on: Trainings.fewStreets.get())
@@ -67,7 +67,7 @@ extension Trainings {
     @Test("What a machine lacks is said with its name and the remedy")
     func shortage() {
       func shortage(_ available: Int?, _ shared: Int?) -> String? {
-        SharedPictures.shortage(
+        SharedImageCache.shortage(
           of: 5_000_000_000, host: "node1", available: available, toShare: shared.map { ("/dev/shm", $0) })
       }
       #expect(shortage(nil, nil) == nil)

@@ -8,9 +8,9 @@ import Training
 /// The arithmetic of predictions, by hand.
 @Suite("Plans")
 struct PlanTests {
-  /// A step of two pictures: 2 s, 4 s back, and 0.5 s of update; two buckets, complete after half and all of the way back.
+  /// A step of two images: 2 s, 4 s back, and 0.5 s of update; two buckets, complete after half and all of the backward pass.
   static let step = {
-    var step = StepMeasure(.resnet50, pictures: 2, size: Size(32, 32), workers: WorkerPool(threads: 1))
+    var step = StepMeasurement(.resnet50, images: 2, size: Size(32, 32), workers: WorkerPool(threads: 1))
     (step.forward, step.backward, step.update) = (2, 4, 0.5)
     (step.fixedMegabytes, step.stepMegabytes) = (1000, 500)
     step.buckets = [.init(bytes: 80_000_000, ready: 0.5), .init(bytes: 20_000_000, ready: 1)]
@@ -27,8 +27,8 @@ struct PlanTests {
     return cluster
   }
 
-  @Test("A rank by itself takes what was measured, by its pictures")
-  func alone() {
+  @Test("A rank by itself takes what was measured, by its images")
+  func singleRank() {
     let model = CostModel(step: Self.step)
     let two = model.predict(cluster(nodes: 1), batchSize: 2)
     #expect(two.stepSeconds == 6.5 && two.efficiency == 1 && two.gradientSeconds == 0 && two.memoryMegabytes == 1500)
@@ -48,16 +48,16 @@ struct PlanTests {
     #expect(abs(cluster(nodes: 8).seconds(smallSumOf: 100_000) - 3 * 2e-3) < 1e-12)
   }
 
-  @Test("What the way back does not hide of the gradients' sums is added to the step")
+  @Test("What the backward pass does not hide of the gradients' sums is added to the step")
   func overlap() {
     let model = CostModel(step: Self.step)
-    // The first bucket travels from 4 s to 4.8 s, hidden; the second from the end of the way back, for 0.2 s.
+    // The first bucket travels from 4 s to 4.8 s, hidden; the second from the end of the backward pass, for 0.2 s.
     let two = model.predict(cluster(nodes: 2, latency: 0), batchSize: 4)
     #expect(abs(two.gradientSeconds - 1) < 1e-9)
     #expect(abs(two.exposedSeconds - 0.2) < 1e-9, "\(two)")
     #expect(abs(two.stepSeconds - (6.5 + two.sumSeconds + 0.2)) < 1e-9)
     #expect(abs(two.computeSeconds - 6.5) < 1e-9)
-    // Half a picture's compute hides less than a slow link needs: the step is as long as the exchange.
+    // Half an image's compute hides less than a slow link needs: the step is as long as the exchange.
     var slow = cluster(nodes: 2, latency: 0)
     slow.linkBytesPerSecond = 1e6
     let bound = model.predict(slow, batchSize: 4)
@@ -103,7 +103,7 @@ struct PlanTests {
   func advice() throws {
     let model = CostModel(step: Self.step)
     let few = cluster(nodes: 16)
-    let text = PlanTable(model, [.init(few, model, batchSize: 4)], batchSize: 4).text
+    let text = PlanReport(model, [.init(few, model, batchSize: 4)], batchSize: 4).text
     #expect(text.contains("16 ranks: --batch-size 4 feeds 4 of them; raise it to 16"))
     #expect(text.contains("the exchange of gradients takes 1.89 s"))
     let raised = try #require(model.smallestBatch(few, efficiency: 0.9))
@@ -111,21 +111,21 @@ struct PlanTests {
     #expect(model.predict(few, batchSize: raised).efficiency >= 0.9)
     #expect(model.predict(few, batchSize: raised / 2).efficiency < 0.9)
     #expect(text.contains("with --validate-on all"))
-    let three = PlanTable(model, [.init(cluster(nodes: 3), model, batchSize: 4)], batchSize: 4).text
+    let three = PlanReport(model, [.init(cluster(nodes: 3), model, batchSize: 4)], batchSize: 4).text
     #expect(three.contains("give a multiple of 3") && three.contains("no power of two"))
-    let single = PlanTable(model, [.init(cluster(nodes: 1), model, batchSize: 4)], batchSize: 4).text
+    let single = PlanReport(model, [.init(cluster(nodes: 1), model, batchSize: 4)], batchSize: 4).text
     #expect(!single.contains("1 rank:"))
   }
 
   @Test(
-    "A step on this machine is taken apart: buckets of all gradients, in the order of the way back, and sums of batch norm"
+    "A step on this machine is taken apart: buckets of all gradients, in the order of the backward pass, and sums of batch norm"
   )
   func measure() {
-    let step = StepMeasure(.resnet50, pictures: 2, size: Size(32, 32), workers: WorkerPool(threads: 1))
+    let step = StepMeasurement(.resnet50, images: 2, size: Size(32, 32), workers: WorkerPool(threads: 1))
     #expect(step.gradientBytes >= 4 * GatedSCNN(.resnet50, seed: 1).store.parameterCount)
     #expect(step.buckets.map(\.ready) == step.buckets.map(\.ready).sorted())
     #expect(step.buckets.allSatisfy { $0.ready > 0 && $0.ready <= 1 })
-    // The losses make two sums, and nothing on the way back.
+    // The losses make two sums, and nothing on the backward pass.
     #expect(step.forwardSums.count == step.backwardSums.count + 2)
     #expect(step.forward > 0 && step.backward > 0 && step.update > 0 && step.fixedMegabytes > 450)
     let larger = step.scaled(to: Size(64, 64))

@@ -24,16 +24,16 @@ extension Trainings {
       }
     }
 
-    @Test("A trunk under timm's names is taken over, the rest begins from the seed, on every rank")
-    func trunk() throws {
-      let run = try TrainingRun("trunk", on: Trainings.fewStreets.get())
+    @Test("A backbone under timm's names is taken over, the rest begins from the seed, on every rank")
+    func backbone() throws {
+      let run = try TrainingRun("backbone", on: Trainings.fewStreets.get())
       let source = try RunFolder.new("timm") + ".safetensors"
       defer {
         run.remove()
         try? FileManager.default.removeItem(atPath: source)
       }
       let whole = try Safetensors(contentsOf: Trainings.straight.get().model)
-      let prefix = ModelFile.trunkPrefix
+      let prefix = ModelFile.backbonePrefix
       var tensors = [outgoing("fc.weight", [2, 3], [0, 1, 2, 3, 4, 5])]
       for entry in whole.entries where entry.name.hasPrefix(prefix) && entry.type == .float32 {
         tensors.append(outgoing(String(entry.name.dropFirst(prefix.count)), entry.shape, try whole.floats(entry.name)))

@@ -19,7 +19,7 @@ struct ProgressTests {
     progress.observe(
       .started(
         RunDescription(
-          options: options, layout: ["4 ranks on 1 machine"], parameters: 40_512_345, pictures: [.val: 3, .train: 40],
+          options: options, layout: ["4 ranks on 1 machine"], parameters: 40_512_345, images: [.val: 3, .train: 40],
           stepsPerEpoch: 10, position: Position(epoch: 0, step: 0), origin: nil)))
   }
 
@@ -27,14 +27,14 @@ struct ProgressTests {
     .stepped(
       StepReport(
         position: Position(epoch: epoch, step: step), stepsPerEpoch: 10, epochs: 2,
-        loss: JointLoss(semantic: 1, edge: 0.05, task: 0.5), learningRate: 0.01, picturesPerSecond: speed))
+        loss: JointLoss(semantic: 1, edge: 0.05, task: 0.5), learningRate: 0.01, imagesPerSecond: speed))
   }
 
   private func finished(seconds: Double, validated: Bool = true) -> TrainingEvent {
     .epochFinished(
       EpochReport(
         epoch: 1, train: Self.figures, validation: validated ? Self.figures : nil, learningRate: 0.01, seconds: seconds,
-        picturesPerSecond: 0.8), isBest: true)
+        imagesPerSecond: 0.8), isBest: true)
   }
 
   @Test("Where there is no terminal: plain lines, every --log-every steps and at the end of an epoch")
@@ -43,16 +43,16 @@ struct ProgressTests {
     let progress = Progress(isTerminal: false) { screen.pieces.append($0) }
     started(progress, logEvery: 4)
     for number in 1...10 { progress.observe(step(number)) }
-    progress.observe(.judged(.val, done: 1, of: 3))
+    progress.observe(.imageEvaluated(.val, done: 1, of: 3))
     progress.observe(finished(seconds: 75))
     progress.observe(.finished(bestMeanIoU: 0.4))
     #expect(
       screen.pieces == [
         "4 ranks on 1 machine\n",
-        "Gated-SCNN on resnet50, 40.5 M parameters; pictures: 40 train, 3 val; 10 steps an epoch\n",
-        "epoch 1/2 step 4/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 pictures/s\n",
-        "epoch 1/2 step 8/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 pictures/s\n",
-        "epoch 1/2 step 10/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 pictures/s\n",
+        "Gated-SCNN on resnet50, 40.5 M parameters; images: 40 train, 3 val; 10 steps an epoch\n",
+        "epoch 1/2 step 4/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 images/s\n",
+        "epoch 1/2 step 8/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 images/s\n",
+        "epoch 1/2 step 10/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 images/s\n",
         "epoch 1/2 in 1 min 15 s\n",
         "  train: loss 2.5000 PA 90.00 mPA 50.00 class mIoU 40.00 category mIoU 60.00\n",
         "  val:   loss 2.5000 PA 90.00 mPA 50.00 class mIoU 40.00 category mIoU 60.00  best so far\n",
@@ -67,15 +67,15 @@ struct ProgressTests {
     started(progress)
     screen.pieces = []
     progress.observe(step(5))
-    // 15 steps of 4 pictures at 0.8 pictures a second.
+    // 15 steps of 4 images at 0.8 images a second.
     #expect(
       screen.pieces == [
-        "\r\u{1B}[K1/2 ████████········ 5/10 loss 2.5000  0.80 pictures/s  1 min 15 s left"
+        "\r\u{1B}[K1/2 ████████········ 5/10 loss 2.5000  0.80 images/s  1 min 15 s left"
       ])
     progress.observe(step(10, speed: 1.3))
     #expect(
-      screen.pieces.last == "\r\u{1B}[K1/2 ████████████████ 10/10 loss 2.5000  0.90 pictures/s  44 s left")
-    progress.observe(.judged(.val, done: 2, of: 3))
+      screen.pieces.last == "\r\u{1B}[K1/2 ████████████████ 10/10 loss 2.5000  0.90 images/s  44 s left")
+    progress.observe(.imageEvaluated(.val, done: 2, of: 3))
     #expect(screen.pieces.last == "\r\u{1B}[K  val 2/3")
     progress.observe(finished(seconds: 7300, validated: false))
     #expect(screen.pieces.suffix(2).first == "\r\u{1B}[Kepoch 1/2 in 2 h 1 min\n")

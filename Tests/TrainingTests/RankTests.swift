@@ -73,29 +73,29 @@ extension Trainings {
       #expect(try run.losses.first != Trainings.oneStep.get().losses.first)
     }
 
-    @Test("A picture that one rank cannot read ends the job with that rank's message")
-    func unreadablePicture() throws {
+    @Test("An image that one rank cannot read ends the job with that rank's message")
+    func unreadableImage() throws {
       let data = try RunFolder.streets(train: 8, val: 1)
       let run = try TrainingRun("unreadable", on: data)
       defer {
         run.remove()
         try? FileManager.default.removeItem(atPath: data)
       }
-      // With --augment none the second step of rank 1 takes the last two pictures.
-      let picture = try FolderLayout(root: data).samples(of: .train)[7].picture
-      let file = URL(fileURLWithPath: picture)
-      let dates = try FileManager.default.attributesOfItem(atPath: picture)
+      // With --augment none the second step of rank 1 takes the last two images.
+      let image = try CityscapesDirectory(root: data).samples(of: .train)[7].image
+      let file = URL(fileURLWithPath: image)
+      let dates = try FileManager.default.attributesOfItem(atPath: image)
       let bytes = try Data(contentsOf: file)
       try bytes.prefix(bytes.count / 2).write(to: file)
       // Not newer than what was made from it: preparation sees nothing to do.
       try FileManager.default.setAttributes(
-        [.modificationDate: try #require(dates[.modificationDate] as? Date)], ofItemAtPath: picture)
+        [.modificationDate: try #require(dates[.modificationDate] as? Date)], ofItemAtPath: image)
 
       let job = try run.train(ranks: 2, "--augment", "none")
       #expect(job.status == 1)
       let line = try #require(job.errors.last)
       #expect(line.hasPrefix("gscnn: rank 1 on "))
-      #expect(line.contains(picture))
+      #expect(line.contains(image))
       #expect(run.losses.count == 1, "the step before it was made")
     }
   }

@@ -21,10 +21,10 @@ extension Trainings {
       #expect(try RunFolder.files(below: straight.folder) == before)
     }
 
-    @Test("A batch of one picture is refused in one line, whatever the ranks", arguments: [nil, 2])
+    @Test("A batch of one image is refused in one line, whatever the ranks", arguments: [nil, 2])
     func batchOfOne(ranks: Int?) throws {
       let run = try TrainingRun("one")
-      // Under two ranks with batch norm of their own, each has one of two pictures.
+      // Under two ranks with batch norm of their own, each has one of two images.
       let options = ranks == nil ? ["--batch-size", "1"] : ["--batch-size", "2", "--batch-norm", "local"]
       let job = try run.train(ranks: ranks, options)
       #expect(job.status == 2)

@@ -17,7 +17,7 @@ extension Trainings {
         let replica = try replica(threads: threads)
         let losses = (0..<2).map { _ in replica.step(batch, rate: 0.01).loss.total }
         let store = replica.model.store
-        return [store.values, store.running, replica.optimiser.velocities, Floats(losses.map(Float.init))]
+        return [store.values, store.running, replica.optimizer.velocities, FloatSlice(losses.map(Float.init))]
           .map { $0.values.map(\.bitPattern) }
       }
       let one = try trained(threads: 1)
@@ -25,7 +25,7 @@ extension Trainings {
       #expect(try trained(threads: 3) == one)
     }
 
-    @Test("Two pictures are learnt: the loss falls by a fifth within a few steps")
+    @Test("Two images are learned: the loss falls by a fifth within a few steps")
     func learns() throws {
       let batch = try batch(of: 2)
       let replica = try replica(threads: 2)
@@ -36,18 +36,18 @@ extension Trainings {
     }
 
     @Test(
-      "A bucket is complete when the way back has come as far as its last parameter: none waits long for an earlier one's"
+      "A bucket is complete when the backward pass has come as far as its last parameter: none waits long for an earlier one's"
     )
     func bucketsFollowTheWayBack() throws {
       let batch = try batch(of: 2)
       let model = GatedSCNN(.resnet50, seed: 1)
-      model.store.makeGradients()
+      model.store.allocateGradients()
       var order: [Int] = []
-      let pass = Pass(.training, workers: WorkerPool(threads: 2)) { order.append($0.index) }
+      let tape = Tape(.training, workers: WorkerPool(threads: 2)) { order.append($0.index) }
       _ = JointLoss(
-        of: model(image: batch.image, canny: batch.canny, in: pass), target: batch.target, boundary: batch.boundary,
-        in: pass)
-      pass.backward()
+        of: model(image: batch.image, canny: batch.canny, in: tape), target: batch.target, boundary: batch.boundary,
+        in: tape)
+      tape.backward()
 
       let parameters = model.store.parameters
       let buckets = GradientBuckets.cut(parameters.map { $0.offset..<$0.offset + $0.form.count }, .usual)
@@ -64,16 +64,16 @@ extension Trainings {
       #expect(try #require(bytes.last) < 1 << 20, "nothing hides the last sum")
     }
 
-    private func batch(of pictures: Int) throws -> Batch {
-      let samples = try FolderLayout(root: Trainings.streets.get()).samples(of: .train)
+    private func batch(of images: Int) throws -> Batch {
+      let samples = try CityscapesDirectory(root: Trainings.streets.get()).samples(of: .train)
       return Batch(
-        try (0..<pictures).map { (try Sample.read(samples[$0], index: $0), .none) }, crop: Size(32, 48))
+        try (0..<images).map { (try Sample.read(samples[$0], index: $0), .none) }, crop: Size(32, 48))
     }
 
     private func replica(threads: Int) throws -> Replica {
       Replica(
         GatedSCNN(.resnet50, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync,
-        communicator: try Communicator.start(), workers: WorkerPool(threads: threads))
+        communicator: try Communicator.initialize(), workers: WorkerPool(threads: threads))
     }
   }
 }

@@ -1,7 +1,7 @@
 import Cityscapes
 import Distributed
 import Foundation
-import Pictures
+import Images
 import Tensors
 import Testing
 import Training
@@ -16,9 +16,9 @@ extension Trainings {
       try #require(rows.count == 2)
       let best = try #require(rows.max { $0[8] < $1[8] })
 
-      let layout = FolderLayout(root: run.data)
+      let layout = CityscapesDirectory(root: run.data)
       let evaluator = Evaluator(
-        try Models.read(run.model), workers: WorkerPool(threads: 2), communicator: try Communicator.start())
+        try ModelLoader.read(run.model), workers: WorkerPool(threads: 2), communicator: try Communicator.initialize())
       let expected = try RunFolder.new("expected")
       defer { try? FileManager.default.removeItem(atPath: expected) }
       try FileManager.default.createDirectory(atPath: expected, withIntermediateDirectories: true)
@@ -27,10 +27,10 @@ extension Trainings {
       var drawn = try run.predictions("val")
       let validation = try evaluator.evaluate(try layout.samples(of: .val), of: .val) { sample, trainIds, size in
         let name = "\(sample.name)_color.png"
-        let indices = Picture(width: size.width, height: size.height, channels: 1, pixels: trainIds)
+        let indices = Image(width: size.width, height: size.height, channels: 1, pixels: trainIds)
         try PNG.write(indices: indices, palette: Label.palette, to: "\(expected)/\(name)")
-        let picture = drawn.removeValue(forKey: name)
-        #expect(try picture == contents(name), "\(name)")
+        let image = drawn.removeValue(forKey: name)
+        #expect(try image == contents(name), "\(name)")
       }
       #expect(drawn.isEmpty)
       let metrics = try #require(validation?.metrics)
@@ -46,10 +46,10 @@ extension Trainings {
       _ = try evaluator.evaluate(try layout.samples(of: .test), of: .test) { sample, trainIds, size in
         let name = "\(sample.name)_color.png"
         let removed = drawn.removeValue(forKey: name)
-        let picture = try #require(removed)
-        try picture.write(to: URL(fileURLWithPath: "\(expected)/\(name)"))
-        #expect(try PNG.header("\(expected)/\(name)").colour == .grey)
-        #expect(try PNG.read("\(expected)/\(name)", as: .grey).pixels == trainIds.map { Label.ids[Int($0)] }, "\(name)")
+        let image = try #require(removed)
+        try image.write(to: URL(fileURLWithPath: "\(expected)/\(name)"))
+        #expect(try PNG.header("\(expected)/\(name)").color == .gray)
+        #expect(try PNG.read("\(expected)/\(name)", as: .gray).pixels == trainIds.map { Label.ids[Int($0)] }, "\(name)")
       }
       #expect(drawn.isEmpty)
     }

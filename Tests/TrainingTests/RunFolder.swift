@@ -33,12 +33,12 @@ enum RunFolder {
     return "\(root)/\(name)-\(UUID().uuidString.prefix(8))"
   }
 
-  /// Made-up streets, prepared: 72×48 pixels, two test pictures.
+  /// Made-up streets, prepared: 72×48 pixels, two test images.
   static func streets(train: Int, val: Int) throws -> String {
     let path = try new("streets")
     try SyntheticStreets(train: train, val: val, test: 2, height: 48, width: 72, seed: 5).write(to: path)
-    let layout = FolderLayout(root: path)
-    _ = try Preparation(Split.allCases.flatMap { try layout.samples(of: $0) }).run()
+    let layout = CityscapesDirectory(root: path)
+    _ = try Preprocessing(Split.allCases.flatMap { try layout.samples(of: $0) }).run()
     return path
   }
 

@@ -58,7 +58,7 @@ extension Trainings {
 
         let compute = events("compute")
         let steps = run.losses.count
-        for name in ["forward", "backward", "losses", "wait for sums of gradients", "optimiser", "wait for pictures"] {
+        for name in ["forward", "backward", "losses", "wait for sums of gradients", "optimizer", "wait for images"] {
           #expect(compute.filter { $0.name == name }.count >= steps, "\(name)")
         }
         for name in [
@@ -77,7 +77,7 @@ extension Trainings {
         #expect(bytes / steps <= 4 * (store.parameterCount + 16 * store.parameters.count))
         let backward = try #require(compute.first { $0.name == "backward" })
         #expect(
-          buckets.contains { $0.begin > backward.begin && $0.end < backward.end }, "sums go on beside the way back")
+          buckets.contains { $0.begin > backward.begin && $0.end < backward.end }, "sums go on beside the backward pass")
 
         for row in rows { expectNesting(events(row), "\(row) of rank \(rank)") }
       }
@@ -119,7 +119,7 @@ extension Trainings {
       for index in 0..<5 {
         timeline.add(
           Timeline.Event(
-            name: "picture \"\(index)\"", track: .loading, begin: Double(index), end: Double(index) + 1.5, bytes: index)
+            name: "image \"\(index)\"", track: .loading, begin: Double(index), end: Double(index) + 1.5, bytes: index)
         )
       }
       #expect(timeline.kept.events.map(\.begin) == [2, 3, 4])
@@ -128,7 +128,7 @@ extension Trainings {
       let events = try JSONDecoder().decode([Event].self, from: Data("[".utf8 + text + "]".utf8))
       #expect(events.first?.args?.name == "rank 3 on näme, 2 earlier events left out")
       let loaded = events.filter { $0.ph == "X" }
-      #expect(loaded.map(\.name) == ["picture \"2\"", "picture \"4\"", "picture \"3\""])
+      #expect(loaded.map(\.name) == ["image \"2\"", "image \"4\"", "image \"3\""])
       #expect(loaded.map(\.tid) == [0, 0, 1])
       #expect(loaded.map(\.ts) == [2_250_000, 4_250_000, 3_250_000])
       #expect(loaded.map(\.dur) == [1_500_000, 1_500_000, 1_500_000])

@@ -5,7 +5,7 @@ import Testing
 /// The tests that train, one after another.
 @Suite("Training", .serialized)
 enum Trainings {
-  /// 21 pictures make five steps an epoch, and one is left over.
+  /// 21 images make five steps an epoch, and one is left over.
   static let streets = Result { try RunFolder.streets(train: 21, val: 3) }
   /// Two steps an epoch.
   static let fewStreets = Result { try RunFolder.streets(train: 8, val: 1) }
@@ -97,7 +97,7 @@ struct TrainingRun: Sendable {
       uniqueKeysWithValues: names.map { ($0, try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0)"))) })
   }
 
-  /// Expects of another run that it came to the same end: every figure, every picture and every weight, bit for bit.
+  /// Expects of another run that it came to the same end: every figure, every image and every weight, bit for bit.
   func expectSame(as other: TrainingRun, at location: SourceLocation = #_sourceLocation) throws {
     #expect(steps == other.steps, sourceLocation: location)
     #expect(statistics == other.statistics, sourceLocation: location)

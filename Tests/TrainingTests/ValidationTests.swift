@@ -7,9 +7,9 @@ extension Trainings {
   struct ValidationTests {
     @Test(
       "Every figure and every prediction is the same, to the last digit, whoever judges",
-      arguments: [(pictures: 5, ranks: 2), (2, 3)])
-    func validators(pictures: Int, ranks: Int) throws {
-      let data = try RunFolder.streets(train: 4, val: pictures)
+      arguments: [(images: 5, ranks: 2), (2, 3)])
+    func validators(images: Int, ranks: Int) throws {
+      let data = try RunFolder.streets(train: 4, val: images)
       defer { try? FileManager.default.removeItem(atPath: data) }
       let runs = try ["rank0", "all"].map { validators in
         let run = try TrainingRun("validators", on: data)
@@ -21,7 +21,7 @@ extension Trainings {
       #expect(runs[0].statistics.count == 2)
       #expect(runs[0].statistics == runs[1].statistics)
       let predictions = try runs.map { try $0.predictions("val") }
-      #expect(predictions[0].count == pictures)
+      #expect(predictions[0].count == images)
       #expect(predictions[0] == predictions[1])
     }
 
@@ -36,7 +36,7 @@ extension Trainings {
       #expect(try run.train("--epochs", "1", "--no-test").status == 0)
 
       var found: [[String: NSObject]] = []
-      var pictures: [[String: Data]] = []
+      var images: [[String: Data]] = []
       for ranks in [nil, 3] {
         let (json, folder) = (run.folder + "/figures.json", run.folder + "/predictions")
         let job = try Job.run(
@@ -48,17 +48,17 @@ extension Trainings {
         #expect(job.status == 0, "\(job.errors)")
         let object = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: json)))
         var figures = try #require(object as? [String: NSObject])
-        for speed in ["seconds", "pictures_per_second"] { figures[speed] = nil }
+        for speed in ["seconds", "images_per_second"] { figures[speed] = nil }
         found.append(figures)
         let names = try FileManager.default.contentsOfDirectory(atPath: folder)
-        pictures.append(
+        images.append(
           try Dictionary(
             uniqueKeysWithValues: names.map { ($0, try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0)"))) }))
         try FileManager.default.removeItem(atPath: folder)
       }
-      #expect(found[0]["loss"] != nil && pictures[0].count == 5)
+      #expect(found[0]["loss"] != nil && images[0].count == 5)
       #expect(found[0] == found[1])
-      #expect(pictures[0] == pictures[1])
+      #expect(images[0] == images[1])
     }
   }
 }

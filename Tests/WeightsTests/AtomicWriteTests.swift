@@ -18,7 +18,7 @@ struct AtomicWriteTests {
   @Test("A full disk leaves the old file and nothing beside it, and is named")
   func fullDisk() throws {
     #expect(throws: WeightsError(path, .refused("write it", errno: ENOSPC))) {
-      try ModelFile.write(smallNetwork(seed: 2), to: path, on: FaultyDisk.full(for: ".tmp"))
+      try ModelFile.write(smallNetwork(seed: 2), to: path, on: FaultyFileSystem.full(for: ".tmp"))
     }
     #expect(try folder.names() == ["model.safetensors"])
     #expect(try folder.bytes("model.safetensors") == old)
@@ -26,16 +26,16 @@ struct AtomicWriteTests {
 
   @Test("Whichever operation fails, the file is the old one or the new one, and nothing is left beside it")
   func failures() throws {
-    let counter = FaultyDisk.Counter()
+    let counter = FaultyFileSystem.Counter()
     let other = folder.place("other")
-    try ModelFile.write(smallNetwork(seed: 2), to: other, on: FaultyDisk.counting(counter))
+    try ModelFile.write(smallNetwork(seed: 2), to: other, on: FaultyFileSystem.counting(counter))
     let new = try folder.bytes("other")
     try FileManager.default.removeItem(atPath: other)
     #expect(counter.count == 5, "create, write, sync, rename, sync of the folder")
     for number in 1...counter.count {
       try folder.file("model.safetensors", old)
-      #expect(throws: FaultyDisk.Fault.self) {
-        try ModelFile.write(smallNetwork(seed: 2), to: path, on: FaultyDisk.failingOnce(at: number))
+      #expect(throws: FaultyFileSystem.Fault.self) {
+        try ModelFile.write(smallNetwork(seed: 2), to: path, on: FaultyFileSystem.failingOnce(at: number))
       }
       #expect(try folder.names() == ["model.safetensors"])
       #expect(try folder.bytes("model.safetensors") == (number == counter.count ? new : old), "operation \(number)")
@@ -44,8 +44,8 @@ struct AtomicWriteTests {
 
   @Test("What a killed program left is overwritten by the next")
   func leftovers() throws {
-    #expect(throws: FaultyDisk.Fault.self) {
-      try ModelFile.write(smallNetwork(seed: 2), to: path, on: FaultyDisk.dying(before: 4))
+    #expect(throws: FaultyFileSystem.Fault.self) {
+      try ModelFile.write(smallNetwork(seed: 2), to: path, on: FaultyFileSystem.dying(before: 4))
     }
     #expect(try folder.names() == [".model.safetensors.tmp", "model.safetensors"])
     #expect(try folder.bytes("model.safetensors") == old)

@@ -24,13 +24,13 @@ struct CheckpointDamageTests {
         bytes[position] ^= flip
         try bench.folder.file(place, bytes)
         var named: [String] = []
-        let checkpoint = Checkpoint.newestWhole(in: bench.path) { named.append("\($0)") }
+        let checkpoint = Checkpoint.latestValid(in: bench.path) { named.append("\($0)") }
         #expect(checkpoint?.step == 1, "byte \(position) of \(file)")
         #expect(named.count == 1 && named.first?.contains("step-00000002") == true, "byte \(position) of \(file)")
       }
     }
     try bench.folder.file(place, whole)
-    #expect(store.newestWhole()?.step == 2)
+    #expect(store.latestValid()?.step == 2)
   }
 
   @Test("A file that is cut short, grows or is gone is found", arguments: files)
@@ -42,10 +42,10 @@ struct CheckpointDamageTests {
     let whole = try bench.folder.bytes(place)
     for bytes in [[], Array(whole.dropLast()), whole + [0x20], whole + [0x0A]] {
       try bench.folder.file(place, bytes)
-      #expect(store.newestWhole()?.step == 1)
+      #expect(store.latestValid()?.step == 1)
     }
     try FileManager.default.removeItem(atPath: bench.folder.place(place))
-    #expect(store.newestWhole()?.step == 1)
+    #expect(store.latestValid()?.step == 1)
     #expect(throws: WeightsError.self) { try Checkpoint.find(at: bench.path + "/step-00000002") }
   }
 
@@ -56,9 +56,9 @@ struct CheckpointDamageTests {
     try bench.save(2, to: store)
     for file in Self.files {
       try bench.folder.file("checkpoints/step-00000002/" + file, [0])
-      #expect(store.newestWhole()?.step == 1)
+      #expect(store.latestValid()?.step == 1)
       try bench.save(2, to: store)
-      #expect(try bench.isIntact(store.newestWhole()))
+      #expect(try bench.isIntact(store.latestValid()))
     }
   }
 
@@ -67,7 +67,7 @@ struct CheckpointDamageTests {
     let store = try bench.store(keep: 2)
     for step in 1...2 { try bench.save(step, to: store) }
     try bench.folder.file("checkpoints/step-00000002/state.json", [0])
-    #expect(store.newestWhole()?.step == 1)
+    #expect(store.latestValid()?.step == 1)
     try bench.save(3, to: store)
     #expect(try bench.listing() == ["1", "2", "3"])
   }
@@ -77,8 +77,8 @@ struct CheckpointDamageTests {
     let other = try CheckpointBench()
     let store = try other.store(keep: keep)
     for step in before { try other.save(step, to: store) }
-    let counter = FaultyDisk.Counter()
-    let counted = try other.store(keep: keep, on: FaultyDisk.counting(counter))
+    let counter = FaultyFileSystem.Counter()
+    let counted = try other.store(keep: keep, on: FaultyFileSystem.counting(counter))
     try other.save(step, to: counted)
     return counter.count
   }
@@ -94,19 +94,19 @@ struct CheckpointDamageTests {
       let bench = try CheckpointBench()
       let whole = try bench.store(keep: keep)
       for step in [1, 2] { try bench.save(step, to: whole) }
-      let dying = try bench.store(keep: keep, on: FaultyDisk.dying(before: number))
-      #expect(throws: FaultyDisk.Fault.self) { try bench.save(step, content: 33, to: dying) }
+      let dying = try bench.store(keep: keep, on: FaultyFileSystem.dying(before: number))
+      #expect(throws: FaultyFileSystem.Fault.self) { try bench.save(step, content: 33, to: dying) }
 
       let next = try bench.store(keep: keep)
       var damaged: [any Error] = []
-      let checkpoint = try #require(next.newestWhole { damaged.append($0) }, "operation \(number)")
+      let checkpoint = try #require(next.latestValid { damaged.append($0) }, "operation \(number)")
       #expect(damaged.isEmpty, "operation \(number)")
       let isNew = try bench.isIntact(checkpoint, content: 33)
       #expect(try isNew || bench.isIntact(checkpoint, content: 2), "operation \(number)")
       outcomes.insert(isNew ? 33 : 2)
       #expect(try bench.folder.names(in: "checkpoints").allSatisfy { $0.hasPrefix("step-") }, "operation \(number)")
       try bench.save(4, to: next)
-      #expect(try bench.isIntact(next.newestWhole()))
+      #expect(try bench.isIntact(next.latestValid()))
     }
     #expect(outcomes == [2, 33])
   }
@@ -118,11 +118,11 @@ struct CheckpointDamageTests {
       let bench = try CheckpointBench()
       let whole = try bench.store(keep: 2)
       for step in [1, 2] { try bench.save(step, to: whole) }
-      let failing = try bench.store(keep: 2, on: FaultyDisk.failingOnce(at: number))
-      #expect(throws: FaultyDisk.Fault.self, "operation \(number)") { try bench.save(3, to: failing) }
-      #expect(try bench.isIntact(failing.newestWhole()), "operation \(number)")
+      let failing = try bench.store(keep: 2, on: FaultyFileSystem.failingOnce(at: number))
+      #expect(throws: FaultyFileSystem.Fault.self, "operation \(number)") { try bench.save(3, to: failing) }
+      #expect(try bench.isIntact(failing.latestValid()), "operation \(number)")
       try bench.save(4, to: failing)
-      #expect(try bench.isIntact(failing.newestWhole()))
+      #expect(try bench.isIntact(failing.latestValid()))
     }
   }
 
@@ -130,7 +130,7 @@ struct CheckpointDamageTests {
   func fullDisk(file: String) throws {
     let good = try bench.store(keep: 1)
     try bench.save(1, to: good)
-    let store = try bench.store(keep: 1, on: FaultyDisk.full(for: file))
+    let store = try bench.store(keep: 1, on: FaultyFileSystem.full(for: file))
     let network = smallNetwork(seed: 2)
     let velocities = smallVelocities(network, seed: 2)
     try store.save(network, velocities: velocities, step: 2, state: RunState(step: 2))
@@ -141,7 +141,7 @@ struct CheckpointDamageTests {
     #expect(throws: WeightsError.self) { try store.finish() }
     try store.finish()
     #expect(try bench.listing() == ["1"])
-    #expect(try bench.isIntact(store.newestWhole()))
+    #expect(try bench.isIntact(store.latestValid()))
   }
 
   @Test("A place where no folder can be made is refused at the start, by name")

@@ -32,7 +32,7 @@ struct CheckpointBench {
     path = folder.place("checkpoints")
   }
 
-  func store(keep: Int = 3, on disk: Disk = Disk()) throws -> CheckpointStore {
+  func store(keep: Int = 3, on disk: FileSystem = FileSystem()) throws -> CheckpointStore {
     try CheckpointStore(folder: path, keep: keep, on: disk)
   }
 
@@ -74,13 +74,13 @@ struct CheckpointTests {
   @Test("What is saved comes back to the bit: network, velocities, state")
   func roundTrip() throws {
     let store = try bench.store()
-    #expect(store.newestWhole() == nil)
+    #expect(store.latestValid() == nil)
     try bench.save(123, to: store)
     #expect(try bench.folder.names(in: "checkpoints") == ["step-00000123"])
     #expect(
       try bench.folder.names(in: "checkpoints/step-00000123")
         == ["checksums", "model.safetensors", "momentum.safetensors", "state.json"])
-    #expect(try bench.isIntact(store.newestWhole()))
+    #expect(try bench.isIntact(store.latestValid()))
     #expect(try bench.isIntact(Checkpoint(folder: bench.path + "/step-00000123")))
   }
 
@@ -116,7 +116,7 @@ struct CheckpointTests {
     network.running.buffer.clear()
     velocities.buffer.clear()
     try store.finish()
-    #expect(try bench.isIntact(store.newestWhole()))
+    #expect(try bench.isIntact(store.latestValid()))
   }
 
   @Test("The last K and the best are kept")
@@ -132,7 +132,7 @@ struct CheckpointTests {
     try bench.save(10, to: bench.store(keep: 1))
     #expect(
       try bench.listing() == ["9", "10"], "known as the best to a later run")
-    #expect(try bench.isIntact(store.newestWhole()))
+    #expect(try bench.isIntact(store.latestValid()))
   }
 
   @Test("The newest is the one written last, also when a run began again at an earlier step")
@@ -140,11 +140,11 @@ struct CheckpointTests {
     let store = try bench.store(keep: 3)
     for step in [100, 200, 300] { try bench.save(step, to: store) }
     try bench.save(50, to: store)
-    #expect(store.newestWhole()?.step == 50)
+    #expect(store.latestValid()?.step == 50)
     #expect(try bench.listing() == ["50", "200", "300"])
     // The same step again, with other contents, takes the place of the one before.
     try bench.save(200, content: 7, to: store)
-    #expect(try bench.isIntact(store.newestWhole(), content: 7))
+    #expect(try bench.isIntact(store.latestValid(), content: 7))
     #expect(try bench.listing() == ["50", "200", "300"])
   }
 
@@ -170,7 +170,7 @@ struct CheckpointTests {
     try bench.folder.file("checkpoints/step-00000004/thesis.tex", [1, 2])
     let store = try bench.store()
     try bench.save(4, to: store)
-    #expect(try bench.isIntact(store.newestWhole()))
+    #expect(try bench.isIntact(store.latestValid()))
     #expect(try bench.folder.bytes("checkpoints/unknown-step-00000004-1/thesis.tex") == [1, 2])
   }
 
@@ -178,7 +178,7 @@ struct CheckpointTests {
   func otherNetwork() throws {
     let store = try bench.store()
     try bench.save(4, to: store)
-    let checkpoint = try #require(store.newestWhole())
+    let checkpoint = try #require(store.latestValid())
     let network = smallNetwork(seed: 6, outputs: 9)
     let velocities = smallVelocities(network, seed: 6)
     #expect(throws: WeightsError.self) { try checkpoint.restore(network, velocities: velocities) }

@@ -31,13 +31,13 @@ struct ModelFileTests {
     let store = smallNetwork(seed: 3)
     try ModelFile.write(store, to: path)
     let file = try Safetensors(contentsOf: path)
-    let trunk = "regular_stream.backbone."
-    #expect(file[trunk + "conv1.weight"]?.shape == [3, 2, 3, 3])
+    let backbone = "regular_stream.backbone."
+    #expect(file[backbone + "conv1.weight"]?.shape == [3, 2, 3, 3])
     #expect(file["seg.weight"]?.shape == [5, 3, 1, 1])
-    #expect(file[trunk + "bn1.num_batches_tracked"]?.shape == [])
-    #expect(file[trunk + "bn1.num_batches_tracked"]?.type == .int64)
+    #expect(file[backbone + "bn1.num_batches_tracked"]?.shape == [])
+    #expect(file[backbone + "bn1.num_batches_tracked"]?.type == .int64)
     let filter = store.parameters[0].value
-    let theirs = try file.floats(trunk + "conv1.weight")
+    let theirs = try file.floats(backbone + "conv1.weight")
     // Output 2, input 1, row 0, column 2.
     #expect(theirs[((2 * 2 + 1) * 3 + 0) * 3 + 2] == filter[((0 * 3 + 2) * 2 + 1) * 3 + 2])
   }
@@ -97,9 +97,9 @@ struct ModelFileTests {
         + "regular_stream.backbone.bn1.bias and 3 more")
   }
 
-  @Test("A trunk under timm's own names fits where it fits, and the report tells the rest")
+  @Test("A backbone under timm's own names fits where it fits, and the report tells the rest")
   func trunkAlone() throws {
-    let prefix = ModelFile.trunkPrefix
+    let prefix = ModelFile.backbonePrefix
     let file = try altered(
       3,
       { tensor in

@@ -4,25 +4,25 @@ import Tensors
 /// Enough of a network for its file to have every kind of entry: two convolutions, a batch norm, a bias.
 func smallNetwork(seed: UInt64, outputs: Int = 5) -> ParameterStore {
   let store = ParameterStore()
-  let trunk = store.root / "regular_stream" / "backbone"
-  _ = (trunk / "conv1").weight(kernel: 3, from: 2, to: 3)
-  _ = (trunk / "bn1").vector("weight", 3, initial: .constant(1))
-  _ = (trunk / "bn1").vector("bias", 3, initial: .constant(0))
-  let mean = (trunk / "bn1").statistic("running_mean", 3, initial: 0)
-  _ = (trunk / "bn1").statistic("running_var", 3, initial: 1)
-  let counter = (trunk / "bn1").counter("num_batches_tracked")
+  let backbone = store.root / "regular_stream" / "backbone"
+  _ = (backbone / "conv1").weight(kernel: 3, from: 2, to: 3)
+  _ = (backbone / "bn1").vector("weight", 3, initial: .constant(1))
+  _ = (backbone / "bn1").vector("bias", 3, initial: .constant(0))
+  let mean = (backbone / "bn1").statistic("running_mean", 3, initial: 0)
+  _ = (backbone / "bn1").statistic("running_var", 3, initial: 1)
+  let counter = (backbone / "bn1").counter("num_batches_tracked")
   let head = store.root / "seg"
   _ = head.weight(kernel: 1, from: 3, to: outputs)
   _ = head.vector("bias", outputs, initial: .uniform(bound: 1))
-  store.seal(seed: seed)
+  store.allocate(seed: seed)
   for index in 0..<3 { mean.value[index] = Float(seed) + Float(index) / 3 }
   counter.value = Int64(seed) << 33
   return store
 }
 
 /// Velocities for a network, all different.
-func smallVelocities(_ store: ParameterStore, seed: UInt64) -> Floats {
-  let velocities = Floats([Float](repeating: 0, count: store.values.count))
+func smallVelocities(_ store: ParameterStore, seed: UInt64) -> FloatSlice {
+  let velocities = FloatSlice([Float](repeating: 0, count: store.values.count))
   var random = RandomNumbers(seed, 77)
   for parameter in store.parameters {
     for index in 0..<parameter.form.count { velocities[parameter.offset + index] = random.normal() }

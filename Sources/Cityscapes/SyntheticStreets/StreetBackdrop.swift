@@ -28,15 +28,15 @@ struct StreetBackdrop {
   init(_ view: StreetView, _ random: inout RandomNumbers) {
     self.view = view
     texture = Texture(key: UInt32(truncatingIfNeeded: random.next()))
-    roadEdge = 3.6 + 1.6 * random.unit()
-    walkEdge = roadEdge + 2 + 1.2 * random.unit()
-    front = walkEdge + 1 + 2.5 * random.unit()
-    let grey = 82 + 24 * random.unit()
-    roadPaint = Paint(grey, grey, grey + 5)
-    walkPaint = Paint(164, 148, 146) + 18 * random.unit()
-    skyPaint = Paint(112, 160, 216) + 24 * random.unit()
+    roadEdge = 3.6 + 1.6 * random.uniform()
+    walkEdge = roadEdge + 2 + 1.2 * random.uniform()
+    front = walkEdge + 1 + 2.5 * random.uniform()
+    let gray = 82 + 24 * random.uniform()
+    roadPaint = Paint(gray, gray, gray + 5)
+    walkPaint = Paint(164, 148, 146) + 18 * random.uniform()
+    skyPaint = Paint(112, 160, 216) + 24 * random.uniform()
     // A wall on one side and a fence on the other, near enough to be seen.
-    let walledSide = random.below(2)
+    let walledSide = random.uniform(below: 2)
     sides = (0..<2).map { side in Self.lots(special: side == walledSide ? .wall : .fence, &random) }
   }
 
@@ -49,26 +49,26 @@ struct StreetBackdrop {
     var z: Float = 0
     var specialStands = false
     while z < depth {
-      let length = 9 + 9 * random.unit()
-      var kind: Lot.Kind = random.below(10) < 7 ? .house : .trees
+      let length = 9 + 9 * random.uniform()
+      var kind: Lot.Kind = random.uniform(below: 10) < 7 ? .house : .trees
       if !specialStands, z > 8 {
         kind = special
         specialStands = true
       }
-      let tone = random.unit()
+      let tone = random.uniform()
       switch kind {
       case .house:
-        let paint = housePaints[random.below(housePaints.count)] * (0.88 + 0.2 * tone)
-        lots.append(Lot(kind: kind, begin: z, end: z + length, height: 5 + 8 * random.unit(), paint: paint))
+        let paint = housePaints[random.uniform(below: housePaints.count)] * (0.88 + 0.2 * tone)
+        lots.append(Lot(kind: kind, begin: z, end: z + length, height: 5 + 8 * random.uniform(), paint: paint))
       case .trees:
         lots.append(
-          Lot(kind: kind, begin: z, end: z + length, height: 4 + 3 * random.unit(), paint: Paint(62, 98, 44)))
+          Lot(kind: kind, begin: z, end: z + length, height: 4 + 3 * random.uniform(), paint: Paint(62, 98, 44)))
       case .wall:
         let paint = Paint(136, 134, 158) * (0.9 + 0.2 * tone)
-        lots.append(Lot(kind: kind, begin: z, end: z + length, height: 2.2 + 0.8 * random.unit(), paint: paint))
+        lots.append(Lot(kind: kind, begin: z, end: z + length, height: 2.2 + 0.8 * random.uniform(), paint: paint))
       case .fence:
         let paint = Paint(190, 142, 120) * (0.9 + 0.2 * tone)
-        lots.append(Lot(kind: kind, begin: z, end: z + length, height: 1.5 + 0.6 * random.unit(), paint: paint))
+        lots.append(Lot(kind: kind, begin: z, end: z + length, height: 1.5 + 0.6 * random.uniform(), paint: paint))
       }
       z += length
     }
@@ -84,9 +84,9 @@ struct StreetBackdrop {
     }
   }
 
-  /// The colour and the label of a point of the canvas.
+  /// The color and the label of a point of the canvas.
   private func seen(_ column: Float, _ row: Float) -> (Paint, UInt8) {
-    let aside = column - view.centre
+    let aside = column - view.center
     let below = row - view.horizon
     let distance = view.focal * front / max(abs(aside), 0.01)
     if distance < Self.depth,

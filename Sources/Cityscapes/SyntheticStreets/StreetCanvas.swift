@@ -1,9 +1,9 @@
-import Pictures
+import Images
 
-/// A colour while it is being mixed: red, green, blue, 0 … 255.
+/// A color while it is being mixed: red, green, blue, 0 … 255.
 typealias Paint = SIMD3<Float>
 
-/// A picture and its label ids, painted together so that they agree to the pixel. What is painted last lies on top.
+/// An image and its label ids, painted together so that they agree to the pixel. What is painted last lies on top.
 struct StreetCanvas {
   let width: Int
   let height: Int
@@ -23,10 +23,10 @@ struct StreetCanvas {
     ids[row * width + column] = id
   }
 
-  /// Paints the pixels whose centres lie in a shape inside `bounds`. A shape narrower than a pixel still shows.
+  /// Paints the pixels whose centers lie in a shape inside `bounds`. A shape narrower than a pixel still shows.
   /// - Parameters:
   ///   - id: the label; nil leaves it as it is, as for a shadow.
-  ///   - paint: the colour at a point, made from what is there; nil outside of the shape.
+  ///   - paint: the color at a point, made from what is there; nil outside of the shape.
   mutating func fill(_ bounds: Box, _ id: UInt8?, _ paint: (_ x: Float, _ y: Float, _ below: Paint) -> Paint?) {
     func pixels(_ low: Float, _ high: Float, _ count: Int) -> Range<Int> {
       guard high > 0, low < Float(count) else { return 0..<0 }
@@ -38,15 +38,15 @@ struct StreetCanvas {
     for row in pixels(bounds.top, bounds.bottom, height) {
       for column in columns {
         let place = row * width + column
-        guard let colour = paint(Float(column) + 0.5, Float(row) + 0.5, paints[place]) else { continue }
-        paints[place] = colour
+        guard let color = paint(Float(column) + 0.5, Float(row) + 0.5, paints[place]) else { continue }
+        paints[place] = color
         if let id { ids[place] = id }
       }
     }
   }
 
-  /// The picture, with the noise of a sensor on it, and its label ids.
-  func finished(noise: Texture) -> (picture: Picture, labelIds: Picture) {
+  /// The image, with the noise of a sensor on it, and its label ids.
+  func finished(noise: Texture) -> (image: Image, labelIds: Image) {
     var pixels = [UInt8]()
     pixels.reserveCapacity(3 * paints.count)
     for (place, paint) in paints.enumerated() {
@@ -56,8 +56,8 @@ struct StreetCanvas {
       }
     }
     return (
-      Picture(width: width, height: height, channels: 3, pixels: pixels),
-      Picture(width: width, height: height, channels: 1, pixels: ids)
+      Image(width: width, height: height, channels: 3, pixels: pixels),
+      Image(width: width, height: height, channels: 1, pixels: ids)
     )
   }
 }

@@ -1,14 +1,14 @@
 import Tensors
 
-/// Paints things that stand on the street, seen from behind or from the side, from simple shapes in metres.
+/// Paints things that stand on the street, seen from behind or from the side, from simple shapes in meters.
 struct StreetObject {
   private let stand: StreetView.Stand
   private let view: StreetView
   private var texture: Texture
 
   /// - Parameters:
-  ///   - x: metres to the right of the camera.
-  ///   - z: metres ahead of it.
+  ///   - x: meters to the right of the camera.
+  ///   - z: meters ahead of it.
   init(_ view: StreetView, x: Float, z: Float, texture: Texture) {
     self.view = view
     self.texture = texture
@@ -160,7 +160,7 @@ struct StreetObject {
     }
   }
 
-  // MARK: - Shapes, in metres from the point on the ground
+  // MARK: - Shapes, in meters from the point on the ground
 
   private func bounds(_ left: Float, _ bottom: Float, _ width: Float, _ height: Float) -> Box {
     Box(
@@ -190,7 +190,7 @@ struct StreetObject {
     }
   }
 
-  /// Symmetric, `wide` metres at each of two heights.
+  /// Symmetric, `wide` meters at each of two heights.
   private func trapezoid(
     from bottom: Float, wide lower: Float, to top: Float, wide upper: Float, _ paint: Paint, _ id: UInt8,
     on canvas: inout StreetCanvas

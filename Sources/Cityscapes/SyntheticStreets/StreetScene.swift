@@ -1,21 +1,21 @@
-import Pictures
+import Images
 import Tensors
 
 /// One made-up street: where everything stands is drawn from random numbers, then painted from far to near.
 enum StreetScene {
   /// - Parameters:
-  ///   - index: which picture of the split; also decides which of bus, truck and train comes along, so that any three
-  ///     pictures in a row show them all.
-  /// - Returns: the picture, RGB, and its label ids. The same arguments always give the same bytes.
+  ///   - index: which image of the split; also decides which of bus, truck and train comes along, so that any three
+  ///     images in a row show them all.
+  /// - Returns: the image, RGB, and its label ids. The same arguments always give the same bytes.
   static func painted(
     seed: UInt64, split: Split, index: Int, width: Int, height: Int
-  ) -> (picture: Picture, labelIds: Picture) {
+  ) -> (image: Image, labelIds: Image) {
     var random = RandomNumbers(
       seed, RandomNumbers.hash("synthetic street"), RandomNumbers.hash(split.rawValue), UInt64(index))
     var canvas = StreetCanvas(width: width, height: height)
     let view = StreetView(
-      focal: 1.7 * Float(height), centre: Float(width) * (0.46 + 0.08 * random.unit()),
-      horizon: Float(height) * (0.4 + 0.06 * random.unit()), haze: Paint(206, 216, 226))
+      focal: 1.7 * Float(height), center: Float(width) * (0.46 + 0.08 * random.uniform()),
+      horizon: Float(height) * (0.4 + 0.06 * random.uniform()), haze: Paint(206, 216, 226))
     let backdrop = StreetBackdrop(view, &random)
     backdrop.paint(on: &canvas)
     paintObjects(on: &canvas, view, backdrop, index: index, &random)
@@ -32,8 +32,8 @@ enum StreetScene {
     func add(_ x: Float, _ z: Float, _ paint: @escaping (StreetObject, inout StreetCanvas) -> Void) {
       objects.append((z, { paint(StreetObject(view, x: x, z: z, texture: texture), &$0) }))
     }
-    func between(_ low: Float, _ high: Float) -> Float { low + (high - low) * random.unit() }
-    func side() -> Float { random.below(2) == 0 ? -1 : 1 }
+    func between(_ low: Float, _ high: Float) -> Float { low + (high - low) * random.uniform() }
+    func side() -> Float { random.uniform(below: 2) == 0 ? -1 : 1 }
 
     let carPaints = [
       Paint(40, 62, 150), Paint(28, 40, 96), Paint(70, 96, 180), Paint(52, 60, 112), Paint(120, 136, 190),
@@ -50,14 +50,14 @@ enum StreetScene {
     case 1: add(-lane, large) { $0.truck(Paint(214, 120, 52), on: &$1) }
     default: add(-lane, large) { $0.train(Paint(40, 150, 120), on: &$1) }
     }
-    for place in 0..<2 + random.below(3) {
-      let paint = carPaints[random.below(carPaints.count)]
+    for place in 0..<2 + random.uniform(below: 3) {
+      let paint = carPaints[random.uniform(below: carPaints.count)]
       let x = place % 3 == 0 ? lane + between(-0.3, 0.3) : (place % 3 == 1 ? 1 : -1) * (backdrop.roadEdge - 1)
       add(x, between(9, 16) + 9 * Float(place)) { $0.car(paint, on: &$1) }
     }
     let first = side()
     for (place, side) in [first, -first].enumerated() {
-      let paint = Paint(228, 66, 30) + 20 * random.unit()
+      let paint = Paint(228, 66, 30) + 20 * random.uniform()
       let (x, z) = (side * between(0.9, lane), between(7, 12))
       if place == 0 {
         add(x, z) { $0.bicycle(rider: paint, on: &$1) }
@@ -65,27 +65,27 @@ enum StreetScene {
         add(x, z) { $0.motorcycle(rider: paint, on: &$1) }
       }
     }
-    for _ in 0..<3 + random.below(4) {
-      let (paint, tall) = (clothes[random.below(clothes.count)], between(0.9, 1.1))
+    for _ in 0..<3 + random.uniform(below: 4) {
+      let (paint, tall) = (clothes[random.uniform(below: clothes.count)], between(0.9, 1.1))
       add(side() * (walk + between(-0.7, 0.7)), between(8, 30)) { $0.person(paint, tall: tall, on: &$1) }
     }
 
     // Furniture along both kerbs.
     for side: Float in [-1, 1] {
-      let lit = random.below(3)
+      let lit = random.uniform(below: 3)
       add(side * kerb, between(10, 17)) { $0.trafficLight(lit: lit, on: &$1) }
-      let kind = random.below(3)
+      let kind = random.uniform(below: 3)
       add(side * kerb, between(9, 20)) { $0.trafficSign(kind: kind, on: &$1) }
       for place in 0..<3 {
         let height = between(5, 8)
         add(side * kerb, 12 + 14 * Float(place) + between(0, 6)) { $0.pole(height: height, on: &$1) }
       }
     }
-    for _ in 0..<1 + random.below(4) {
+    for _ in 0..<1 + random.uniform(below: 4) {
       let height = between(4, 6.5)
       add(side() * (backdrop.walkEdge + between(0, 0.6)), between(12, 45)) { $0.tree(height: height, on: &$1) }
     }
-    if random.below(2) == 0 { add(side() * (backdrop.walkEdge - 0.4), between(9, 18)) { $0.bin(on: &$1) } }
+    if random.uniform(below: 2) == 0 { add(side() * (backdrop.walkEdge - 0.4), between(9, 18)) { $0.bin(on: &$1) } }
 
     for object in objects.sorted(by: { $0.z > $1.z }) { object.paint(&canvas) }
   }

@@ -4,10 +4,10 @@
 struct StreetView {
   /// Metres from the ground to the camera.
   let eye: Float = 1.5
-  /// Pixels of a metre that is one metre away.
+  /// Pixels of a meter that is one meter away.
   let focal: Float
   /// The column that the street runs to, and the row of the horizon.
-  let centre: Float
+  let center: Float
   let horizon: Float
   /// What the air fades everything to.
   let haze: Paint
@@ -16,16 +16,16 @@ struct StreetView {
   struct Stand {
     let left: Float
     let ground: Float
-    /// Pixels of a metre.
+    /// Pixels of a meter.
     let scale: Float
     let distance: Float
   }
 
   func stand(x: Float, z: Float) -> Stand {
-    Stand(left: centre + focal * x / z, ground: horizon + focal * eye / z, scale: focal / z, distance: z)
+    Stand(left: center + focal * x / z, ground: horizon + focal * eye / z, scale: focal / z, distance: z)
   }
 
-  /// A colour seen through `distance` metres of air.
+  /// A color seen through `distance` meters of air.
   func hazed(_ paint: Paint, _ distance: Float) -> Paint {
     let share = distance / (distance + 160)
     return paint * (1 - share) + haze * share

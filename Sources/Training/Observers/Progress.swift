@@ -10,7 +10,7 @@ package final class Progress: TrainingObserver {
   private var options = TrainingOptions()
   private var stepsPerEpoch = 1
   private var barIsOpen = false
-  /// Smoothed pictures per second, for the time left.
+  /// Smoothed images per second, for the time left.
   private var pace: Double?
 
   /// - Parameters:
@@ -25,11 +25,11 @@ package final class Progress: TrainingObserver {
 
   package func observe(_ event: TrainingEvent) {
     switch event {
-    case .started(let run): introduce(run)
+    case .started(let run): announce(run)
     case .stepped(let report): isTerminal ? draw(report) : log(report)
-    case .judged(let split, let done, let total):
+    case .imageEvaluated(let split, let done, let total):
       if isTerminal { show("  \(split.rawValue) \(done)/\(total)") }
-    case .epochFinished(let report, let isBest): summarise(report, isBest: isBest)
+    case .epochFinished(let report, let isBest): summarize(report, isBest: isBest)
     case .tested(let evaluation): line("  test: \(Self.describe(evaluation))")
     case .stopped(_, let checkpoint): line("stopped; saved in \(checkpoint): go on with --resume auto")
     case .finished(let best):
@@ -37,14 +37,14 @@ package final class Progress: TrainingObserver {
     }
   }
 
-  private func introduce(_ run: RunDescription) {
+  private func announce(_ run: RunDescription) {
     options = run.options
     stepsPerEpoch = run.stepsPerEpoch
     for text in run.layout { line(text) }
-    let counts = Split.allCases.compactMap { split in run.pictures[split].map { "\($0) \(split.rawValue)" } }
+    let counts = Split.allCases.compactMap { split in run.images[split].map { "\($0) \(split.rawValue)" } }
     line(
       "Gated-SCNN on \(run.options.backbone.rawValue), \(run.parameters / 1_000_000).\(run.parameters / 100_000 % 10) M parameters; "
-        + "pictures: \(counts.joined(separator: ", ")); \(run.stepsPerEpoch) steps an epoch")
+        + "images: \(counts.joined(separator: ", ")); \(run.stepsPerEpoch) steps an epoch")
     if let origin = run.origin {
       let (epoch, step) = (run.position.epoch + 1, run.position.step)
       line("from \(origin): " + (epoch > run.options.epochs ? "every epoch is done" : "epoch \(epoch), step \(step)"))
@@ -63,24 +63,24 @@ package final class Progress: TrainingObserver {
     let width = 16
     let filled = width * report.position.step / max(1, report.stepsPerEpoch)
     let bar = String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
-    let pace = self.pace.map { 0.8 * $0 + 0.2 * report.picturesPerSecond } ?? report.picturesPerSecond
+    let pace = self.pace.map { 0.8 * $0 + 0.2 * report.imagesPerSecond } ?? report.imagesPerSecond
     self.pace = pace
     let stepsLeft =
       report.stepsPerEpoch - report.position.step + (report.epochs - report.position.epoch - 1) * report.stepsPerEpoch
     let left = Double(stepsLeft * options.batchSize) / max(pace, 1e-9)
     show(
       "\(report.position.epoch + 1)/\(report.epochs) \(bar) \(report.position.step)/\(report.stepsPerEpoch) "
-        + String(format: "loss %.4f  %.2f pictures/s  ", report.loss.total, pace) + Self.duration(left) + " left")
+        + String(format: "loss %.4f  %.2f images/s  ", report.loss.total, pace) + Self.duration(left) + " left")
   }
 
   private static func describe(_ report: StepReport) -> String {
     let loss = report.loss
     return String(
-      format: "loss %.4f (semantic %.4f edge %.4f task %.4f) lr %.6g %.2f pictures/s", loss.total, loss.semantic,
-      loss.edge, loss.task, report.learningRate, report.picturesPerSecond)
+      format: "loss %.4f (semantic %.4f edge %.4f task %.4f) lr %.6g %.2f images/s", loss.total, loss.semantic,
+      loss.edge, loss.task, report.learningRate, report.imagesPerSecond)
   }
 
-  private func summarise(_ report: EpochReport, isBest: Bool) {
+  private func summarize(_ report: EpochReport, isBest: Bool) {
     func text(_ figures: EpochReport.Figures) -> String {
       String(
         format: "loss %.4f PA %.2f mPA %.2f class mIoU %.2f category mIoU %.2f", figures.loss,
@@ -92,20 +92,20 @@ package final class Progress: TrainingObserver {
     if let validation = report.validation { line("  val:   \(text(validation))\(isBest ? "  best so far" : "")") }
   }
 
-  /// Pictures, and what of the epoch was spent on waiting for them.
-  private static func describe(_ loading: Loader.Figures?) -> String {
+  /// Images, and what of the epoch was spent on waiting for them.
+  private static func describe(_ loading: Loader.Statistics?) -> String {
     guard let loading else { return "" }
     let cached = loading.cached > 0 ? ", \(loading.cached) from the cache" : ""
-    return String(format: ", %.2f s of it waiting for pictures (%d decoded", loading.secondsWaited, loading.decoded)
+    return String(format: ", %.2f s of it waiting for images (%d decoded", loading.secondsWaited, loading.decoded)
       + "\(cached))"
   }
 
   private static func describe(_ evaluation: Evaluation) -> String {
     let metrics = evaluation.metrics
     return String(
-      format: "PA %.2f mPA %.2f class mIoU %.2f category mIoU %.2f, %.2f pictures/s", metrics.pixelAccuracy * 100,
+      format: "PA %.2f mPA %.2f class mIoU %.2f category mIoU %.2f, %.2f images/s", metrics.pixelAccuracy * 100,
       metrics.meanAccuracy * 100, metrics.meanClassIoU * 100, metrics.meanCategoryIoU * 100,
-      evaluation.picturesPerSecond)
+      evaluation.imagesPerSecond)
   }
 
   /// 75 → "1 min 15 s"; 7300 → "2 h 1 min".

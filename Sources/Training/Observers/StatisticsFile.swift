@@ -5,7 +5,7 @@ import Foundation
 package final class StatisticsFile: TrainingObserver {
   private static let header =
     "epoch,train_loss,val_loss,train_PA,val_PA,train_mPA,val_mPA,train_class_mIOU,val_class_mIOU,"
-    + "train_category_mIOU,val_category_mIOU,learning_rate,seconds,pictures_per_second"
+    + "train_category_mIOU,val_category_mIOU,learning_rate,seconds,images_per_second"
   private let path: String
   private var rows: [EpochReport]
 
@@ -42,7 +42,7 @@ package final class StatisticsFile: TrainingObserver {
     fields += pair(\.meanCategoryIoU, percent: true)
     fields.append(String(format: "%.9g", row.learningRate))
     fields.append(String(format: "%.2f", row.seconds))
-    fields.append(String(format: "%.4g", row.picturesPerSecond))
+    fields.append(String(format: "%.4g", row.imagesPerSecond))
     return fields.joined(separator: ",")
   }
 }

@@ -4,7 +4,7 @@ import Foundation
 /// `P_steps.csv`: a line a step, written as it happens.
 package final class StepsFile: TrainingObserver {
   private static let columns = [
-    "epoch", "step", "loss", "semantic", "edge", "task", "learning_rate", "pictures_per_second",
+    "epoch", "step", "loss", "semantic", "edge", "task", "learning_rate", "images_per_second",
   ]
   private let path: String
   private var file: FileHandle?
@@ -49,7 +49,7 @@ package final class StepsFile: TrainingObserver {
     let loss = report.loss
     let line = String(
       format: "%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.4g\n", report.position.epoch + 1, report.position.step, loss.total,
-      loss.semantic, loss.edge, loss.task, report.learningRate, report.picturesPerSecond)
+      loss.semantic, loss.edge, loss.task, report.learningRate, report.imagesPerSecond)
     do {
       try file?.write(contentsOf: Data(line.utf8))
     } catch {

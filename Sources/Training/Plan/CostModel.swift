@@ -2,42 +2,42 @@ import Foundation
 
 /// Predicts what a training takes on a cluster from one step on one rank.
 ///
-/// A step of b pictures on R ranks is
+/// A step of b images on R ranks is
 ///
 ///     forward + sums of batch norm and losses + backward + their sums + what of the gradients' sums is not hidden + update
 ///
-/// - forward and backward: those measured, times the pictures of the largest share, ⌈b/R⌉, over the pictures measured;
+/// - forward and backward: those measured, times the images of the largest share, ⌈b/R⌉, over the images measured;
 ///   times how much slower than the mean the slowest of the ranks is, for whom all wait (`Cluster.slowest`); for other
 ///   numbers of threads than measured, each doubling is 1.85 times as fast;
 /// - sums of batch norm and losses: each of them (as many and as large as the step measured made) in log₂ R rounds of a
 ///   latency; nothing hides them;
 /// - sums of gradients: a thread of its own makes them bucket by bucket, each from the time that it is complete (measured)
-///   and the one before is summed, beside the way back; only what is left at its end counts. What the messages take of
-///   the processor is taken from the way back: each byte that travels is copied twice and added;
+///   and the one before is summed, beside the backward pass; only what is left at its end counts. What the messages take of
+///   the processor is taken from the backward pass: each byte that travels is copied twice and added;
 /// - where gradients travel over a link, a small sum waits in each round for what is before it on the link, which is up to
-///   `queue` bytes of each rank of the node; that makes the way back longer, while gradients are on their way;
-/// - update: as measured, on any number of pictures.
+///   `queue` bytes of each rank of the node; that makes the backward pass longer, while gradients are on their way;
+/// - update: as measured, on any number of images.
 ///
-/// An epoch has ⌊pictures/b⌋ steps, a validation, at the speed of the forward pass by pixels, and two checkpoints of
+/// An epoch has ⌊images/b⌋ steps, a validation, at the speed of the forward pass by pixels, and two checkpoints of
 /// parameters and momentum.
 ///
-/// Memory of a rank: what it has before its first step, and what the step measured had on top, by pictures.
+/// Memory of a rank: what it has before its first step, and what the step measured had on top, by images.
 ///
 /// Left out: loading (hidden behind the step), preparing, the test split at a new best model, stalls of the network where
 /// switches are shared, and the slower memory of nodes whose other cores are busier than this machine's.
 package struct CostModel: Codable, Sendable {
-  package var step: StepMeasure
+  package var step: StepMeasurement
   package var run: Run
   /// Bytes that a rank hands to the network before it waits: four pieces of 256 KiB (`TreeAllReduce`).
   package static let queue = 4.0 * 256 * 1024
 
   /// What is trained.
   package struct Run: Codable, Sendable {
-    package var pictures = 2975
+    package var images = 2975
     package var epochs = 60
-    package var validationPictures = 500
+    package var validationImages = 500
     package var validationPixels = 1024 * 2048
-    package var validators = TrainingOptions.Validators.rank0
+    package var validators = TrainingOptions.ValidationRanks.rank0
     /// Bytes a second that a checkpoint is written with.
     package var diskBytesPerSecond = 500e6
 
@@ -49,7 +49,7 @@ package struct CostModel: Codable, Sendable {
     package var ranks: Int
     package var threads: Int
     package var batchSize: Int
-    /// Pictures of the largest share.
+    /// Images of the largest share.
     package var share: Int
     package var stepSeconds: Double
     /// Of which: the network on the slowest rank, and the update.
@@ -60,7 +60,7 @@ package struct CostModel: Codable, Sendable {
     package var exposedSeconds: Double
     /// What those sums take, hidden or not.
     package var gradientSeconds: Double
-    package var picturesPerSecond: Double
+    package var imagesPerSecond: Double
     /// Of the speed of the same ranks that wait for nobody, each with the largest share.
     package var efficiency: Double
     package var memoryMegabytes: Double
@@ -70,7 +70,7 @@ package struct CostModel: Codable, Sendable {
     package var trainingHours: Double
   }
 
-  package init(step: StepMeasure, run: Run = Run()) {
+  package init(step: StepMeasurement, run: Run = Run()) {
     self.step = step
     self.run = run
   }
@@ -78,9 +78,9 @@ package struct CostModel: Codable, Sendable {
   package func predict(_ cluster: Cluster, batchSize: Int) -> Prediction {
     let share = (batchSize + cluster.ranks - 1) / cluster.ranks
     let speed = pow(1.85, log2(Double(cluster.threads) / Double(step.threads)))
-    let pictures = Double(share) / Double(step.pictures)
-    let forward = step.forward * pictures / speed
-    let backward = step.backward * pictures / speed
+    let images = Double(share) / Double(step.images)
+    let forward = step.forward * images / speed
+    let backward = step.backward * images / speed
     let update = step.update / speed
 
     // The clock of the slowest rank, from the beginning of the step.
@@ -99,7 +99,7 @@ package struct CostModel: Codable, Sendable {
     let quick = step.backwardSums.reduce(0) { $0 + cluster.seconds(smallSumOf: $1) }
     let queued = Self.queue * Double(cluster.ranksPerNode) / cluster.linkBytesPerSecond
     let waits = Double(step.backwardSums.count) * rounds * queued
-    // The way back takes t = undelayed + waits · onLink / t as long as gradients do not travel all the time.
+    // The backward pass takes t = undelayed + waits · onLink / t as long as gradients do not travel all the time.
     let undelayed = alone + quick
     let back = min(undelayed + waits, (undelayed + (undelayed * undelayed + 4 * waits * onLink).squareRoot()) / 2)
     let backwardSums = back - alone
@@ -113,28 +113,28 @@ package struct CostModel: Codable, Sendable {
     let exposed = max(0, sent - end)
     let seconds = end + exposed + update
 
-    let steps = run.pictures / batchSize
-    let judged =
-      run.validators == .all ? (run.validationPictures + cluster.ranks - 1) / cluster.ranks : run.validationPictures
-    let pixels = Double(step.pictures * step.height * step.width)
-    let validation = Double(judged) * Double(run.validationPixels) / pixels * step.forward / speed
+    let steps = run.images / batchSize
+    let imageEvaluated =
+      run.validators == .all ? (run.validationImages + cluster.ranks - 1) / cluster.ranks : run.validationImages
+    let pixels = Double(step.images * step.height * step.width)
+    let validation = Double(imageEvaluated) * Double(run.validationPixels) / pixels * step.forward / speed
     let checkpoints = 2 * 2 * Double(step.gradientBytes) / run.diskBytesPerSecond
     let epoch = Double(steps) * seconds + validation + checkpoints
     return Prediction(
       nodes: cluster.nodes, ranks: cluster.ranks, threads: cluster.threads, batchSize: batchSize, share: share,
       stepSeconds: seconds, computeSeconds: (forward + backward) * cluster.slowest + processor + update,
       sumSeconds: forwardSums + backwardSums, exposedSeconds: exposed, gradientSeconds: gradients,
-      picturesPerSecond: Double(batchSize) / seconds,
+      imagesPerSecond: Double(batchSize) / seconds,
       efficiency: Double(batchSize) / Double(cluster.ranks * share) * (forward + backward + update) / seconds,
-      memoryMegabytes: step.fixedMegabytes + step.stepMegabytes * pictures, stepsPerEpoch: steps,
+      memoryMegabytes: step.fixedMegabytes + step.stepMegabytes * images, stepsPerEpoch: steps,
       validationSeconds: validation, epochSeconds: epoch, trainingHours: epoch * Double(run.epochs) / 3600)
   }
 
-  /// The smallest batch of equal shares, powers of two of pictures, that reaches an efficiency; nil where none does that
+  /// The smallest batch of equal shares, powers of two of images, that reaches an efficiency; nil where none does that
   /// leaves ten steps in an epoch.
   package func smallestBatch(_ cluster: Cluster, efficiency: Double) -> Int? {
     var batch = cluster.ranks
-    while batch * 10 <= run.pictures {
+    while batch * 10 <= run.images {
       if predict(cluster, batchSize: batch).efficiency >= efficiency { return batch }
       batch *= 2
     }

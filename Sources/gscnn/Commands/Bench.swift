@@ -8,26 +8,26 @@ import Training
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Times a piece of the program on made-up data and prints one line of JSON.",
-    subcommands: [Step.self, EvaluatePicture.self, LoadPictures.self, AllReduce.self])
+    subcommands: [Step.self, EvaluateImage.self, LoadImages.self, AllReduce.self])
 
   struct Step: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "A training step; alone or under mpirun.")
 
-    @Option(name: .eitherWay("backbone-type"), help: .value("name", "Depth of the trunk."))
+    @Option(name: .kebabOrSnake("backbone-type"), help: .value("name", "Depth of the backbone."))
     var backboneType = Backbone.resnet50
 
-    @Option(name: .eitherWay("batch-size"), help: .value("pictures", "Pictures of a step, over all ranks."))
+    @Option(name: .kebabOrSnake("batch-size"), help: .value("images", "Images of a step, over all ranks."))
     var batchSize = 2
 
-    @Option(name: .eitherWay("crop-h"), help: .value("pixels", "Height of the pictures."))
+    @Option(name: .kebabOrSnake("crop-h"), help: .value("pixels", "Height of the images."))
     var cropH = 512
 
-    @Option(name: .eitherWay("crop-w"), help: .value("pixels", "Width of the pictures."))
+    @Option(name: .kebabOrSnake("crop-w"), help: .value("pixels", "Width of the images."))
     var cropW = 512
 
     @OptionGroup var machine: Machine
 
-    @Flag(help: "Add tables of the parts of the step and of what it keeps for the way back.")
+    @Flag(help: "Add tables of the parts of the step and of what it keeps for the backward pass.")
     var profile = false
 
     @Option(
@@ -35,7 +35,7 @@ struct Bench: ParsableCommand {
     var timeline: String?
 
     func run() throws {
-      let communicator = try Communicator.start()
+      let communicator = try Communicator.initialize()
       var options = TrainingOptions()
       options.batchSize = batchSize
       options.cropHeight = cropH
@@ -55,30 +55,30 @@ struct Bench: ParsableCommand {
         if let profile { print(profile.table(for: result)) }
         if let table = profile?.memoryTable() { print(table) }
       }
-      communicator.finish()
+      communicator.finalize()
     }
   }
 
-  struct EvaluatePicture: ParsableCommand {
+  struct EvaluateImage: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "evaluate", abstract: "The prediction of one whole picture.")
+      commandName: "evaluate", abstract: "The prediction of one whole image.")
 
-    @Option(name: .eitherWay("backbone-type"), help: .value("name", "Depth of the trunk."))
+    @Option(name: .kebabOrSnake("backbone-type"), help: .value("name", "Depth of the backbone."))
     var backboneType = Backbone.resnet50
 
-    @OptionGroup var picture: PictureSize
+    @OptionGroup var image: ImageSize
     @OptionGroup var machine: Machine
 
     @Flag(help: "Add a table of the parts.")
     var profile = false
 
     func run() throws {
-      try picture.check()
+      try image.check()
       try machine.check()
-      try alone {
+      try onRankZero {
         let profile = profile ? Profile() : nil
         let result = Benchmarks.evaluate(
-          backboneType, size: picture.size, steps: machine.steps,
+          backboneType, size: image.size, steps: machine.steps,
           workers: WorkerPool(threads: try computeThreads(machine.threads, nil)), profile: profile)
         print(result.line)
         if let profile { print(profile.table(for: result)) }
@@ -86,25 +86,25 @@ struct Bench: ParsableCommand {
     }
   }
 
-  struct LoadPictures: ParsableCommand {
+  struct LoadImages: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "loader", abstract: "A batch from PNG files to the network's input.")
 
     @Option(
-      name: .eitherWay("data-path"),
-      help: .value("folder", "Pictures in Cityscapes' layout (default: synthetic streets in a temporary folder)."))
+      name: .kebabOrSnake("data-path"),
+      help: .value("folder", "Images in Cityscapes' layout (default: synthetic streets in a temporary folder)."))
     var dataPath: String?
 
-    @Option(name: .eitherWay("batch-size"), help: .value("pictures", "Pictures of a batch."))
+    @Option(name: .kebabOrSnake("batch-size"), help: .value("images", "Images of a batch."))
     var batchSize = 2
 
-    @Option(name: .eitherWay("crop-h"), help: .value("pixels", "Height of a crop."))
+    @Option(name: .kebabOrSnake("crop-h"), help: .value("pixels", "Height of a crop."))
     var cropH = 512
 
-    @Option(name: .eitherWay("crop-w"), help: .value("pixels", "Width of a crop."))
+    @Option(name: .kebabOrSnake("crop-w"), help: .value("pixels", "Width of a crop."))
     var cropW = 512
 
-    @OptionGroup var picture: PictureSize
+    @OptionGroup var image: ImageSize
 
     @Option(help: .value("number", "Threads that decode and augment."))
     var threads = 1
@@ -114,13 +114,13 @@ struct Bench: ParsableCommand {
 
     func run() throws {
       try check(["--crop-h": cropH, "--crop-w": cropW], 1...16384)
-      // Smaller pictures have no street on them.
-      try check(["--height": picture.height, "--width": picture.width], 32...16384)
+      // Smaller images have no street on them.
+      try check(["--height": image.height, "--width": image.width], 32...16384)
       try check(["--threads": threads], 1...1024)
       try check(["--batch-size": batchSize, "--steps": steps], 1...1_000_000)
-      try alone {
+      try onRankZero {
         let result = try Benchmarks.loader(
-          dataPath: dataPath, batchSize: batchSize, crop: Size(cropH, cropW), picture: picture.size, steps: steps,
+          dataPath: dataPath, batchSize: batchSize, crop: Size(cropH, cropW), image: image.size, steps: steps,
           threads: threads)
         print(result.line)
       }
@@ -141,10 +141,10 @@ struct Bench: ParsableCommand {
     func run() throws {
       try check(["--bytes": bytes], 4...1 << 34)
       try check(["--steps": steps], 1...1_000_000)
-      let communicator = try Communicator.start()
+      let communicator = try Communicator.initialize()
       let result = Benchmarks.allReduce(bytes: bytes, steps: steps, communicator: communicator)
       if communicator.rank == 0 { print(result.line) }
-      communicator.finish()
+      communicator.finalize()
     }
   }
 }
@@ -160,11 +160,11 @@ extension Bench {
     func check() throws { try gscnn.check(["--steps": steps], 1...1_000_000) }
   }
 
-  struct PictureSize: ParsableArguments {
-    @Option(help: .value("pixels", "Height of the pictures."))
+  struct ImageSize: ParsableArguments {
+    @Option(help: .value("pixels", "Height of the images."))
     var height = 1024
 
-    @Option(help: .value("pixels", "Width of the pictures."))
+    @Option(help: .value("pixels", "Width of the images."))
     var width = 2048
 
     var size: Size { Size(height, width) }

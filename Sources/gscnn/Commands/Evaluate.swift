@@ -7,16 +7,16 @@ import Training
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Prints a model's figures on a split, class by class; alone or under mpirun.",
-    discussion: "The ranks share out the pictures; the figures do not depend on their number.")
+    discussion: "The ranks share out the images; the figures do not depend on their number.")
 
   @Option(
-    name: .eitherWay("data-path"),
+    name: .kebabOrSnake("data-path"),
     help: .value("folder", "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout."))
   var dataPath = "data"
 
   @Option(
-    name: .eitherWay("model-weight"),
-    help: .value("file", "Model or checkpoint, a safetensors file; its trunk is recognised."))
+    name: .kebabOrSnake("model-weight"),
+    help: .value("file", "Model or checkpoint, a safetensors file; its backbone is recognized."))
   var modelWeight: String
 
   @Option(help: .value("name", "Part of the data set."))
@@ -38,19 +38,19 @@ struct Evaluate: ParsableCommand {
   var absentAsZero = false
 
   func run() throws {
-    let communicator = try Communicator.start()
+    let communicator = try Communicator.initialize()
     let workers = WorkerPool(threads: try computeThreads(threads, communicator))
-    let model = try communicator.alike { try Models.read(modelWeight) }
+    let model = try communicator.collectively { try ModelLoader.read(modelWeight) }
     try DataSet.prepare(dataPath, splits: [split], communicator: communicator, threads: workers.threads)
-    let samples = try FolderLayout(root: dataPath).samples(of: split)
-    if let export { try communicator.alike { try PredictionFolder.make(export) } }
+    let samples = try CityscapesDirectory(root: dataPath).samples(of: split)
+    if let export { try communicator.collectively { try PredictionWriter.make(export) } }
     let showsProgress = communicator.rank == 0 && StandardError.isTerminal
     let evaluation = try Evaluator(model, workers: workers, communicator: communicator).evaluate(
       samples, of: split,
       predicted: { sample, trainIds, size in
-        if let export { try PredictionFolder.writeLabelIds(trainIds, size, of: sample, to: export) }
+        if let export { try PredictionWriter.writeLabelIds(trainIds, size, of: sample, to: export) }
       },
-      judged: { done, total in
+      imageEvaluated: { done, total in
         if showsProgress { StandardError.write("\(StandardError.wipe)  \(split.rawValue) \(done)/\(total)") }
       })
     if showsProgress { StandardError.write(StandardError.wipe) }
@@ -59,6 +59,6 @@ struct Evaluate: ParsableCommand {
       print(report.table)
       if let json { try report.write(to: json) }
     }
-    communicator.finish()
+    communicator.finalize()
   }
 }

@@ -11,6 +11,6 @@ struct Info: ParsableCommand {
   var tensors = false
 
   func run() throws {
-    try alone { print(try FileDescription.text(of: file, listing: tensors)) }
+    try onRankZero { print(try CheckpointInspector.text(of: file, listing: tensors)) }
   }
 }

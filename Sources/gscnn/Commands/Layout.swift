@@ -6,7 +6,7 @@ struct Layout: ParsableCommand {
     abstract: "Tells how many ranks suit this machine, and why; launch/ranks asks it where -n is not given.",
     discussion: """
       A rank for each L3 cache of 4 cores or more, else for each NUMA node, else for the machine, as far as all get the \
-      same number of them and of pictures; a rank runs a thread on each of its cores.
+      same number of them and of images; a rank runs a thread on each of its cores.
       """)
 
   @Argument(
@@ -19,21 +19,21 @@ struct Layout: ParsableCommand {
     if command == ["--help"] || command == ["-h"] { throw CleanExit.helpRequest(self) }
     let topology = Topology()
     let quota = ControlGroup().quota
-    let ranks = topology.ranks(pictures: pictures, quota: quota)
+    let ranks = topology.ranks(images: images, quota: quota)
     let (kind, groups) = topology.groups
     let cores = topology.cores.count
     var reason = "\(cores == 1 ? "1 core" : "\(cores) cores")"
     if kind != .machine { reason += ", \(groups.count) \(kind.rawValue)s" }
     if let quota, quota < cores { reason += ", a quota of \(quota)" }
-    if let pictures, kind != .machine, ranks < groups.count, pictures > 1 { reason += ", \(pictures) pictures a step" }
+    if let images, kind != .machine, ranks < groups.count, images > 1 { reason += ", \(images) images a step" }
     print("\(ranks) \(ranks == 1 ? "rank" : "ranks") (\(reason))")
   }
 
-  /// Pictures that the ranks share out; nil where any number of ranks has work, 1 where only one has.
-  private var pictures: Int? {
+  /// Images that the ranks share out; nil where any number of ranks has work, 1 where only one has.
+  private var images: Int? {
     let words = command.isEmpty ? ["train"] : command
     // A call that is wrong is told of by the command itself.
-    return switch try? GSCNN.parseAsRoot(Call(words).words) {
+    return switch try? GSCNN.parseAsRoot(Arguments(words).words) {
     case let train as Train: train.batchSize
     case let step as Bench.Step: step.batchSize
     case is Prepare, is Evaluate, is Bench.AllReduce: nil

@@ -30,37 +30,37 @@ struct Plan: ParsableCommand {
   @Option(help: .value("microseconds", "Time of a small message from one rank to another over the link."))
   var latencyUs = 30.0
 
-  @Option(name: .eitherWay("backbone-type"), help: .value("name", "Depth of the trunk."))
+  @Option(name: .kebabOrSnake("backbone-type"), help: .value("name", "Depth of the backbone."))
   var backboneType = Backbone.resnet50
 
-  @Option(name: .eitherWay("crop-h"), help: .value("pixels", "Height of a training crop."))
+  @Option(name: .kebabOrSnake("crop-h"), help: .value("pixels", "Height of a training crop."))
   var cropH = 512
 
-  @Option(name: .eitherWay("crop-w"), help: .value("pixels", "Width of a training crop."))
+  @Option(name: .kebabOrSnake("crop-w"), help: .value("pixels", "Width of a training crop."))
   var cropW = 512
 
   @Option(
-    name: .eitherWay("batch-size"),
-    help: .value("pictures", "Pictures of a step, over all ranks; larger ones are shown too."))
+    name: .kebabOrSnake("batch-size"),
+    help: .value("images", "Images of a step, over all ranks; larger ones are shown too."))
   var batchSize = 4
 
-  @Option(help: .value("number", "Training pictures."))
-  var pictures = 2975
+  @Option(help: .value("number", "Training images."))
+  var images = 2975
 
-  @Option(help: .value("number", "Validation pictures of 1024×2048, judged after each epoch."))
-  var valPictures = 500
+  @Option(help: .value("number", "Validation images of 1024×2048, judged after each epoch."))
+  var valImages = 500
 
   @Option(help: .value("ranks", "Who validates: rank0 or all."))
-  var validateOn = TrainingOptions.Validators.rank0
+  var validateOn = TrainingOptions.ValidationRanks.rank0
 
-  @Option(help: .value("number", "Times that every training picture is seen."))
+  @Option(help: .value("number", "Times that every training image is seen."))
   var epochs = 60
 
   @Option(help: .value("percent", "Standard deviation of the ranks' speeds; everybody waits for the slowest."))
   var spread = 1.0
 
   @Option(
-    help: .value("seconds", "A step of 2 pictures on one rank, as gscnn bench step says (default: one is timed here)."))
+    help: .value("seconds", "A step of 2 images on one rank, as gscnn bench step says (default: one is timed here)."))
   var stepSeconds: Double?
 
   @Flag(help: "Print everything as JSON.")
@@ -74,7 +74,7 @@ struct Plan: ParsableCommand {
     try check(["--ranks-per-node": ranksPerNode, "--threads": threads ?? 1], 1...1024)
     try check(["--crop-h": cropH, "--crop-w": cropW], 1...16384)
     try check(
-      ["--batch-size": batchSize, "--pictures": pictures, "--val-pictures": valPictures, "--epochs": epochs],
+      ["--batch-size": batchSize, "--images": images, "--val-images": valImages, "--epochs": epochs],
       1...1_000_000)
     for (option, value, least) in [
       ("--link-gbit", linkGbit, 1e-3), ("--latency-us", latencyUs, 0), ("--spread", spread, 0),
@@ -82,34 +82,34 @@ struct Plan: ParsableCommand {
     ] where !(least...1e6).contains(value) {
       throw OptionError(option, value, "give a number from \(least) to 1000000")
     }
-    try alone { print(plan(numbers)) }
+    try onRankZero { print(plan(numbers)) }
   }
 
   private func plan(_ nodes: [Int]) -> String {
     let own = ProcessLayout.defaultThreads(nil)
     let workers = WorkerPool(threads: min(threads ?? own, own))
     let size = Size(cropH, cropW)
-    var step: StepMeasure
+    var step: StepMeasurement
     if let stepSeconds {
       let sample = Size(min(cropH, 256), min(cropW, 256))
-      step = StepMeasure(backboneType, pictures: 2, size: sample, workers: workers)
+      step = StepMeasurement(backboneType, images: 2, size: sample, workers: workers)
         .scaled(to: size)
       step.scale(to: stepSeconds, threads: threads ?? own)
     } else {
-      step = StepMeasure(backboneType, pictures: 2, size: size, workers: workers)
+      step = StepMeasurement(backboneType, images: 2, size: size, workers: workers)
     }
     var run = CostModel.Run()
-    (run.pictures, run.epochs, run.validationPictures, run.validators) = (pictures, epochs, valPictures, validateOn)
+    (run.images, run.epochs, run.validationImages, run.validators) = (images, epochs, valImages, validateOn)
     let model = CostModel(step: step, run: run)
-    let memory = StepMeasure.memorySecondsPerByte()
+    let memory = StepMeasurement.memorySecondsPerByte()
     let blocks = nodes.map { count in
-      PlanTable.Block(
+      PlanReport.Block(
         Cluster(
           nodes: count, ranksPerNode: ranksPerNode, threads: threads ?? own, linkBytesPerSecond: linkGbit * 125e6,
           linkLatency: latencyUs * 1e-6, memorySecondsPerByte: memory, spread: spread / 100),
         model, batchSize: batchSize)
     }
-    let table = PlanTable(model, blocks, batchSize: batchSize)
+    let table = PlanReport(model, blocks, batchSize: batchSize)
     return json ? table.json : table.text
   }
 }

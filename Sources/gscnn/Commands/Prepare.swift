@@ -10,7 +10,7 @@ struct Prepare: ParsableCommand {
       "What exists and is newer than its source is left alone. train prepares by itself what is not prepared yet.")
 
   @Option(
-    name: .eitherWay("data-path"),
+    name: .kebabOrSnake("data-path"),
     help: .value("folder", "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout."))
   var dataPath = "data"
 
@@ -18,14 +18,14 @@ struct Prepare: ParsableCommand {
   var threads: Int?
 
   func run() throws {
-    let communicator = try Communicator.start()
+    let communicator = try Communicator.initialize()
     let threads = try computeThreads(threads, communicator)
     let made = try DataSet.prepare(dataPath, communicator: communicator, threads: threads)
     if communicator.rank == 0 {
       print(
         "\(dataPath): "
-          + (made == 0 ? "everything is prepared" : "\(made) \(made == 1 ? "picture" : "pictures") prepared"))
+          + (made == 0 ? "everything is prepared" : "\(made) \(made == 1 ? "image" : "images") prepared"))
     }
-    communicator.finish()
+    communicator.finalize()
   }
 }

@@ -15,33 +15,33 @@ struct Train: ParsableCommand {
       """)
 
   @Option(
-    name: .eitherWay("data-path"),
+    name: .kebabOrSnake("data-path"),
     help: .value(
       "folder", "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout; prepared first where it is not yet."))
   var dataPath = "data"
 
   @Option(
-    name: .eitherWay("backbone-type"),
-    help: .value("name", "Depth of the trunk."))
+    name: .kebabOrSnake("backbone-type"),
+    help: .value("name", "Depth of the backbone."))
   var backboneType = Backbone.resnet50
 
-  @Option(name: .eitherWay("crop-h"), help: .value("pixels", "Height of a training crop."))
+  @Option(name: .kebabOrSnake("crop-h"), help: .value("pixels", "Height of a training crop."))
   var cropH = 512
 
-  @Option(name: .eitherWay("crop-w"), help: .value("pixels", "Width of a training crop."))
+  @Option(name: .kebabOrSnake("crop-w"), help: .value("pixels", "Width of a training crop."))
   var cropW = 512
 
   @Option(
-    name: .eitherWay("batch-size"),
+    name: .kebabOrSnake("batch-size"),
     help: .value(
-      "pictures", "Pictures of a step, shared out over the ranks: the training does not depend on their number."))
+      "images", "Images of a step, shared out over the ranks: the training does not depend on their number."))
   var batchSize = 4
 
-  @Option(help: .value("number", "Times that every training picture is seen."))
+  @Option(help: .value("number", "Times that every training image is seen."))
   var epochs = 60
 
   @Option(
-    name: .eitherWay("save-path"), help: .value("folder", "Folder for everything the run writes."))
+    name: .kebabOrSnake("save-path"), help: .value("folder", "Folder for everything the run writes."))
   var savePath = "results"
 
   @Option(
@@ -72,7 +72,7 @@ struct Train: ParsableCommand {
 
   @Option(
     help: .value("ranks", "Who validates: rank0 while the others rest, or all; the figures are the same."))
-  var validateOn = TrainingOptions.Validators.rank0
+  var validateOn = TrainingOptions.ValidationRanks.rank0
 
   @Option(help: .value("epochs", "Epochs from one validation to the next."))
   var validateEvery = 1
@@ -98,20 +98,20 @@ struct Train: ParsableCommand {
 
   @Option(
     help: .value(
-      "file", "Start from the tensors of a safetensors file: the whole network, or a trunk alone under timm's names."))
+      "file", "Start from the tensors of a safetensors file: the whole network, or a backbone alone under timm's names."))
   var pretrained: String?
 
   @Option(
     help: .value(
       "kind",
-      "seed: random scale, crop and flip; none: pictures in the order of their names, at their own size, for comparing."
+      "seed: random scale, crop and flip; none: images in the order of their names, at their own size, for comparing."
     ))
   var augment = AugmentationMode.seed
 
   @Option(
     help: .value(
       "size",
-      "10^9 bytes on each machine in which decoded training pictures stay, shared by its ranks; 4 bytes a pixel (default: none)."
+      "10^9 bytes on each machine in which decoded training images stay, shared by its ranks; 4 bytes a pixel (default: none)."
     ))
   var cacheGb: Double?
 
@@ -134,13 +134,13 @@ struct Train: ParsableCommand {
   }
 
   func run() throws {
-    let communicator = try Communicator.start()
+    let communicator = try Communicator.initialize()
     let options = options
     guard loss == .seed else { throw OptionError("--loss", loss.rawValue, "not there yet; leave it out") }
     try options.validate(ranks: communicator.size)
     let threads = try computeThreads(threads, communicator)
     let status = try Trainer(options, communicator: communicator, threads: threads).run()
-    communicator.finish()
+    communicator.finalize()
     if status != 0 { throw ExitCode(status) }
   }
 

@@ -1,0 +1,113 @@
+import Foundation
+
+/// A part of the data set.
+package enum Split: String, CaseIterable, Codable, Sendable {
+  case train, val, test
+}
+
+/// The files of one image. Preprocessing makes the last three; `color` may be missing.
+package struct SamplePaths: Hashable, Sendable {
+  package let split: Split
+  package let city: String
+  /// What the names of all files begin with: `CITY_SSSSSS_FFFFFF`.
+  package let name: String
+  /// The image, 8-bit RGB.
+  package let image: String
+  /// Label ids 0 … 33, 8-bit gray.
+  package let labelIds: String
+  /// The same as train ids: 0 ..< 19, 255 where ignored.
+  package let labelTrainIds: String
+  /// 1 along the boundaries of classes.
+  package let boundary: String
+  /// Canny edges of the image, 0 or 255.
+  package let grad: String
+  /// Ground truth in the colors of the label table, if there.
+  package let color: String
+
+  /// - Parameter root: the folder that holds `leftImg8bit` and `gtFine`.
+  package init(root: String, split: Split, city: String, name: String) {
+    self.split = split
+    self.city = city
+    self.name = name
+    image = "\(root)/leftImg8bit/\(split.rawValue)/\(city)/\(name)\(CityscapesDirectory.imageEnding)"
+    let truth = "\(root)/gtFine/\(split.rawValue)/\(city)/\(name)_gtFine_"
+    labelIds = truth + "labelIds.png"
+    labelTrainIds = truth + "labelTrainIds.png"
+    boundary = truth + "boundary.png"
+    grad = truth + "grad.png"
+    color = truth + "color.png"
+  }
+}
+
+/// Where the files of a data set lie: Cityscapes' own folders.
+///
+///     ROOT/leftImg8bit/{train,val,test}/CITY/CITY_SSSSSS_FFFFFF_leftImg8bit.png
+///     ROOT/gtFine/{train,val,test}/CITY/CITY_SSSSSS_FFFFFF_gtFine_….png
+package struct CityscapesDirectory: Sendable {
+  static let imageEnding = "_leftImg8bit.png"
+
+  package let root: String
+
+  package init(root: String) {
+    self.root = root.count > 1 && root.hasSuffix("/") ? String(root.dropLast()) : root
+  }
+
+  /// The images of a split, in the order of their names (city, then file). The place in this list is the index that
+  /// names a sample wherever random numbers are drawn for it.
+  /// - Throws: `CityscapesDirectoryError` where there are none; the message says how to get some.
+  package func samples(of split: Split) throws -> [SamplePaths] {
+    let folder = "\(root)/leftImg8bit/\(split.rawValue)"
+    let cities = try entries(of: folder).filter { Self.isFolder("\(folder)/\($0)") }
+    let samples = try cities.flatMap { city in
+      try entries(of: "\(folder)/\(city)").filter { $0.hasSuffix(Self.imageEnding) }.map {
+        SamplePaths(root: root, split: split, city: city, name: String($0.dropLast(Self.imageEnding.count)))
+      }
+    }
+    guard samples.isEmpty else { return samples }
+    let hasOthers = Split.allCases.contains { other in
+      other != split && !((try? entries(of: "\(root)/leftImg8bit/\(other.rawValue)")) ?? []).isEmpty
+    }
+    throw hasOthers ? CityscapesDirectoryError.emptySplit(root: root, split) : CityscapesDirectoryError.noImages(root: root)
+  }
+
+  /// Names in a folder, sorted, without hidden ones; none where there is no such folder.
+  private func entries(of folder: String) throws -> [String] {
+    guard FileManager.default.fileExists(atPath: folder) else { return [] }
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: folder).filter { !$0.hasPrefix(".") }.sorted()
+    } catch {
+      throw CityscapesDirectoryError.unreadable(folder: folder)
+    }
+  }
+
+  private static func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+  }
+}
+
+/// Why a folder cannot serve as a data set.
+package enum CityscapesDirectoryError: Error, Equatable, CustomStringConvertible {
+  case noImages(root: String)
+  case emptySplit(root: String, Split)
+  case unreadable(folder: String)
+
+  package var description: String {
+    switch self {
+    case .noImages(let root):
+      "\(root): holds no images (looked for \(root)/leftImg8bit/SPLIT/CITY/*\(CityscapesDirectory.imageEnding)); "
+        + Self.remedy(root)
+    case .emptySplit(let root, let split):
+      "\(root)/leftImg8bit/\(split.rawValue): holds no images, other splits do; "
+        + (split == .test ? "train without it by --no-test, or " : "") + Self.remedy(root)
+    case .unreadable(let folder):
+      "\(folder): cannot be listed; check its permissions"
+    }
+  }
+
+  private static func remedy(_ root: String) -> String {
+    "get Cityscapes after registering at www.cityscapes-dataset.com (csDownload -d \(root) "
+      + "leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip, then unzip both there), "
+      + "or make images up: gscnn synthesize --data-path \(root)"
+  }
+}

@@ -1,0 +1,73 @@
+import COpenMPI
+
+/// The messages of a sum over the ranks, and how the thread that sums waits for them.
+struct PointToPoint: Sendable {
+  let communicator: Communicator
+  let waitPolicy: WaitPolicy
+
+  init(_ communicator: Communicator, _ waitPolicy: WaitPolicy) {
+    self.communicator = communicator
+    self.waitPolicy = waitPolicy
+  }
+
+  func beginSend(_ sent: UnsafeRawPointer, _ count: Int, to other: Int, _ type: MPI_Datatype?) -> MPI_Request? {
+    var request: MPI_Request?
+    check(MPI_Isend(sent, Int32(count), type, Int32(other), Tag.treeSum, communicator.handle, &request))
+    return request
+  }
+
+  func beginReceive(
+    _ received: UnsafeMutableRawPointer, _ count: Int, from other: Int, _ type: MPI_Datatype?
+  ) -> MPI_Request? {
+    var request: MPI_Request?
+    check(MPI_Irecv(received, Int32(count), type, Int32(other), Tag.treeSum, communicator.handle, &request))
+    return request
+  }
+
+  func wait(for request: inout MPI_Request?) { communicator.wait(for: &request, waitPolicy, "sum over the ranks") }
+
+  func exchange(
+    _ sent: UnsafeRawPointer, _ sentCount: Int, _ received: UnsafeMutableRawPointer, _ receivedCount: Int,
+    with other: Int, _ type: MPI_Datatype?
+  ) {
+    var incoming = beginReceive(received, receivedCount, from: other, type)
+    var outgoing = beginSend(sent, sentCount, to: other, type)
+    wait(for: &incoming)
+    wait(for: &outgoing)
+  }
+
+  func send(_ sent: UnsafeRawPointer, _ count: Int, to other: Int, _ type: MPI_Datatype?) {
+    var request = beginSend(sent, count, to: other, type)
+    wait(for: &request)
+  }
+
+  func receive(_ received: UnsafeMutableRawPointer, _ count: Int, from other: Int, _ type: MPI_Datatype?) {
+    var request = beginReceive(received, count, from: other, type)
+    wait(for: &request)
+  }
+
+  /// Sends something to each of the other ranks and receives something from each.
+  ///
+  /// - Parameters:
+  ///   - sent: where it begins and how many floats it is, for a rank.
+  ///   - received: where it goes, for a rank.
+  func exchangeWithAll(
+    sent: (Int) -> (UnsafeMutablePointer<Float>, Int), received: (Int) -> (UnsafeMutablePointer<Float>, Int)
+  ) {
+    // Every rank begins with its neighbor, so that nobody is spoken to by all at once.
+    let distances = 1..<communicator.size
+    var requests = distances.map { distance in
+      let other = (communicator.rank - distance + communicator.size) % communicator.size
+      let (start, count) = received(other)
+      return beginReceive(start, count, from: other, mpiFloat())
+    }
+    requests += distances.map { distance in
+      let other = (communicator.rank + distance) % communicator.size
+      let (start, count) = sent(other)
+      return beginSend(start, count, to: other, mpiFloat())
+    }
+    for index in requests.indices { wait(for: &requests[index]) }
+  }
+
+  private func check(_ code: Int32) { communicator.check(code, "sum over the ranks") }
+}

@@ -1,0 +1,35 @@
+/// Colors for the values of a map.
+package enum Palette {
+  package typealias Color = (red: UInt8, green: UInt8, blue: UInt8)
+
+  /// The image that shows each value of a map as a color.
+  ///
+  /// - Parameters:
+  ///   - indices: an image of one channel.
+  ///   - table: the color of value 0, of value 1, and so on; at most 256.
+  ///   - other: the color of values beyond the table.
+  /// - Returns: an RGB image of the same size.
+  package static func colored(
+    _ indices: Image, by table: [Color], other: Color = (red: 0, green: 0, blue: 0)
+  ) -> Image {
+    precondition(indices.channels == 1, "a map of values has one channel")
+    precondition(table.count <= 256, "a table has at most 256 colors")
+    var triples = [UInt8]()
+    for value in 0..<256 {
+      let color = value < table.count ? table[value] : other
+      triples += [color.red, color.green, color.blue]
+    }
+    return triples.withUnsafeBufferPointer { triples in
+      indices.withPixels { source in
+        Image(width: indices.width, height: indices.height, channels: 3) { target in
+          for pixel in 0..<indices.width * indices.height {
+            let entry = 3 * Int(source[pixel])
+            target[3 * pixel] = triples[entry]
+            target[3 * pixel + 1] = triples[entry + 1]
+            target[3 * pixel + 2] = triples[entry + 2]
+          }
+        }
+      }
+    }
+  }
+}

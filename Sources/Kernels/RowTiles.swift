@@ -1,0 +1,25 @@
+import Glibc
+import Tensors
+
+/// Bands of images: runs of whole rows.
+package enum RowTiles {
+  /// Writes some rows of every image of `target`.
+  ///
+  /// - Parameters:
+  ///   - rows: of `target`.
+  ///   - fromRow: the row of `source` that the first of them is taken from.
+  ///   - source: as many images, as wide and with as many channels as `target`.
+  package static func copy(
+    rows: Range<Int>, of target: Tensor, fromRow: Int, of source: Tensor, on workers: WorkerPool
+  ) {
+    precondition(source.shape.with(size: target.shape.size) == target.shape && source.shape.width == target.shape.width)
+    precondition(rows.upperBound <= target.shape.height && fromRow + rows.count <= source.shape.height)
+    let floats = target.shape.width * target.shape.stride
+    workers.parallelFor(target.shape.images * rows.count) { task, _ in
+      let (image, row) = task.quotientAndRemainder(dividingBy: rows.count)
+      memcpy(
+        target.image(image) + (rows.lowerBound + row) * floats, source.image(image) + (fromRow + row) * floats,
+        floats * MemoryLayout<Float>.stride)
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import Cityscapes
+import Foundation
+
+/// Where a run puts what it makes.
+package struct RunPaths: Sendable {
+  package let folder: String
+  private let prefix: String
+
+  package init(_ options: TrainingOptions) {
+    folder = options.savePath
+    prefix = options.savePath + "/" + options.prefix
+  }
+
+  /// The best model.
+  package var model: String { prefix + "_model.safetensors" }
+  package var statistics: String { prefix + "_statistics.csv" }
+  package var steps: String { prefix + "_steps.csv" }
+  package var checkpoints: String { prefix + "/checkpoints" }
+
+  /// Predictions of the best model: palette images of trainIds for `val`, gray images of labelIds for `test`.
+  package func predictions(_ split: String) -> String { prefix + "/" + split }
+
+  /// Makes the folders and finds out whether they can be written, before hours of work depend on it.
+  package func prepare() throws {
+    for path in [folder, checkpoints] {
+      do {
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      } catch {
+        throw TrainingError(
+          "--save-path \(path): the folder cannot be made (\(error.reason)); give one that can be written"
+        )
+      }
+    }
+    for path in [folder, checkpoints] where access(path, W_OK | X_OK) != 0 {
+      throw TrainingError("--save-path \(path): the folder cannot be written; change its permissions or give another")
+    }
+    let probe = checkpoints + "/.probe-\(getpid())"
+    defer { unlink(probe) }
+    do {
+      try Data("probe".utf8).write(to: URL(fileURLWithPath: probe))
+    } catch {
+      throw TrainingError(
+        "--save-path \(folder): nothing can be written there (\(error.reason)); make room or give another folder"
+      )
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import Cityscapes
+import Foundation
+import Images
+import Synchronization
+import Tensors
+import Testing
+
+/// A cache in this process.
+private final class PlainCache: ImageCache, @unchecked Sendable {
+  // Unchecked for the memory: who claimed a place writes, who saw it published reads.
+
+  private enum State { case empty, claimed, published }
+
+  let capacity: Int
+  private let count: Int
+  private let memory: UnsafeMutableRawPointer
+  private let states: Mutex<[State]>
+
+  init(places: Int, pixels: Int) {
+    count = places
+    capacity = (CachedSample.bytes(pixels: pixels) + 63) / 64 * 64
+    memory = .allocate(byteCount: max(places, 1) * capacity, alignment: 64)
+    states = Mutex([State](repeating: .empty, count: places))
+  }
+
+  deinit { memory.deallocate() }
+
+  func contents(of index: Int) -> UnsafeRawPointer? {
+    let isThere = index < count && states.withLock { $0[index] == .published }
+    return isThere ? UnsafeRawPointer(memory + index * capacity) : nil
+  }
+
+  func claim(_ index: Int) -> UnsafeMutableRawPointer? {
+    guard index < count else { return nil }
+    return states.withLock { states in
+      guard states[index] == .empty else { return nil }
+      states[index] = .claimed
+      return memory + index * capacity
+    }
+  }
+
+  func publish(_ index: Int) { states.withLock { $0[index] = .published } }
+  func release(_ index: Int) { states.withLock { $0[index] = .empty } }
+
+  var published: Int { states.withLock { $0.count { $0 == .published } } }
+}
+
+@Suite("The cache of images", .timeLimit(.minutes(1))) struct ImageCacheTests {
+  private let wanted = [[3, 1], [0, 5], [4, 2], [1, 3], [0, 0]]
+
+  private func load(
+    _ samples: [SamplePaths], _ cache: PlainCache?, epoch: Int, threads: Int = 1
+  ) throws -> (batches: [Batch], figures: Loader.Statistics) {
+    let loader = Loader(
+      samples: samples, batches: wanted, transform: .augmented(seed: 9, epoch: epoch, crop: Size(24, 40)),
+      threads: threads, cache: cache)
+    var batches: [Batch] = []
+    while let batch = try loader.next() { batches.append(batch) }
+    return (batches, loader.statistics)
+  }
+
+  @Test("changes no bit of any batch, whether all images have a place, some, or none", arguments: [0, 2, 6], [1, 3])
+  func sameBatches(places: Int, threads: Int) throws {
+    let scratch = try ScratchFolder()
+    let samples = try scratch.preparedStreets()
+    let cache = PlainCache(places: places, pixels: 64 * 32)
+    for epoch in 0..<3 {
+      let (plain, _) = try load(samples, nil, epoch: epoch)
+      let (cached, _) = try load(samples, cache, epoch: epoch, threads: threads)
+      #expect(cached.count == wanted.count)
+      for (left, right) in zip(plain, cached) {
+        #expect(left.image.dense == right.image.dense)
+        #expect(left.canny.dense == right.canny.dense)
+        #expect(left.target == right.target)
+        #expect(left.boundary == right.boundary)
+        #expect(left.indices == right.indices)
+      }
+    }
+    #expect(cache.published == places)
+  }
+
+  @Test("Each image that has a place is decoded once, the others each time")
+  func decodedOnce() throws {
+    let scratch = try ScratchFolder()
+    let samples = try scratch.preparedStreets()
+    let cache = PlainCache(places: 4, pixels: 64 * 32)
+    let first = try load(samples, cache, epoch: 0).figures
+    // 4 and 5 have no place; 0, 1 and 3 come again.
+    #expect((first.decoded, first.cached) == (6, 4))
+    let second = try load(samples, cache, epoch: 1).figures
+    #expect((second.decoded, second.cached) == (2, 8))
+  }
+
+  @Test("A place that somebody claimed and never came back to holds nobody up")
+  func lostClaim() throws {
+    let scratch = try ScratchFolder()
+    let samples = try scratch.preparedStreets()
+    let cache = PlainCache(places: 6, pixels: 64 * 32)
+    #expect(cache.claim(3) != nil)
+    #expect(try load(samples, cache, epoch: 0).batches.count == wanted.count)
+    #expect(cache.published == 5)
+  }
+
+  @Test("An image that cannot be read, or is larger than a place, leaves its place empty")
+  func notKept() throws {
+    let scratch = try ScratchFolder()
+    let samples = try scratch.preparedStreets()
+    let small = PlainCache(places: 6, pixels: 64 * 32 - 20)
+    #expect(try load(samples, small, epoch: 0).figures.decoded == 10)
+    #expect(small.published == 0)
+
+    let cache = PlainCache(places: 6, pixels: 64 * 32)
+    try truncate(samples[1].boundary)
+    #expect(throws: ImageError.self) { try load(samples, cache, epoch: 0) }
+    #expect(cache.contents(of: 1) == nil && cache.claim(1) != nil)
+  }
+}

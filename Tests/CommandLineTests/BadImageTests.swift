@@ -1,0 +1,152 @@
+import Foundation
+import Testing
+
+extension CommandLine {
+  @Suite("Images that do not serve")
+  struct BadImageTests {
+    let work: Workplace
+
+    init() throws {
+      work = try Workplace()
+      try work.makeStreets()
+    }
+
+    @Test("A folder without images: where they are to be had", arguments: ["prepare", "train"])
+    func noData(command: String) throws {
+      try work.expectRefusal(
+        [command, "--data-path", "nowhere"], status: 1, saying: "nowhere: holds no images", "csDownload",
+        "gscnn synthesize --data-path nowhere")
+      #expect(!work.exists("nowhere"))
+      #expect(!work.exists("results"))
+    }
+
+    @Test("A file in the place of the data set's folder")
+    func fileForFolder() throws {
+      try work.write(Data("data".utf8), to: "file")
+      try work.expectRefusal(["prepare", "--data-path", "file"], status: 1, saying: "file: holds no images")
+      try work.expectRefusal(
+        ["synthesize", "--data-path", "file"], status: 1, saying: "file/", "(Not a directory)", "check")
+    }
+
+    @Test("An empty split", arguments: [("train", "get Cityscapes"), ("val", "get Cityscapes"), ("test", "--no-test")])
+    func emptySplit(split: String, remedy: String) throws {
+      try work.remove("data/leftImg8bit/\(split)")
+      try work.expectRefusal(
+        Workplace.training, status: 1, saying: "data/leftImg8bit/\(split): holds no images", remedy)
+      #expect(!work.exists("results"))
+    }
+
+    @Test("An image without its label")
+    func noLabel() throws {
+      try work.remove(Workplace.labelIds())
+      try work.expectRefusal(
+        Workplace.training, status: 1, saying: Workplace.labelIds(), "does not exist",
+        "restore the label or remove the image")
+    }
+
+    @Test("A label of another size")
+    func otherSize() throws {
+      try work.makeStreets("other", width: 64)
+      try work.copy(Workplace.labelIds(in: "other"), to: Workplace.labelIds())
+      try work.expectRefusal(
+        Workplace.training, status: 1, saying: Workplace.labelIds(), "64×32, but its image is 48×32", "restore")
+    }
+
+    @Test("A truncated file", arguments: [Workplace.image("val"), Workplace.labelIds("val")])
+    func truncated(file: String) throws {
+      try work.truncate(file)
+      try work.expectRefusal(Workplace.training, status: 1, saying: file, "is truncated", "restore the file")
+    }
+
+    @Test("An image cut short after it was prepared is noticed when it is read")
+    func truncatedLater() throws {
+      #expect(try work.gscnn("prepare").status == 0)
+      for index in 0..<4 {
+        let file = Workplace.image("train", index)
+        let made = try FileManager.default.attributesOfItem(atPath: work.place(file))
+        try work.truncate(file)
+        try FileManager.default.setAttributes(
+          [.modificationDate: made[.modificationDate] as Any], ofItemAtPath: work.place(file))
+      }
+      let job = try work.gscnn(Workplace.training)
+      #expect(job.status == 1)
+      #expect(job.errors.last?.hasPrefix("gscnn: data/leftImg8bit/train/") == true)
+      #expect(job.errors.last?.hasSuffix("is truncated; restore the file") == true)
+    }
+
+    @Test("A file that is no PNG")
+    func noPNG() throws {
+      try work.write(Data("not an image".utf8), to: Workplace.image())
+      try work.expectRefusal(
+        ["prepare"], status: 1, saying: Workplace.image(), "is not a PNG file", "restore the file")
+    }
+
+    @Test(
+      "A PNG of another kind",
+      arguments: [
+        ("gray16.png", Workplace.labelIds(), "is 16-bit gray, but 8-bit gray is needed here"),
+        ("palette.png", Workplace.labelIds(), "is 8-bit with a palette, but 8-bit gray is needed here"),
+        ("rgb16.png", Workplace.image(), "is 16-bit RGB, but 8-bit RGB is needed here"),
+        ("palette.png", Workplace.image(), "is 8-bit with a palette, but 8-bit RGB is needed here"),
+      ])
+    func otherKind(fixture: String, file: String, problem: String) throws {
+      try work.copy(Workplace.fixture(fixture), to: file)
+      try work.expectRefusal(["prepare"], status: 1, saying: file, problem, "convert it to 8-bit")
+    }
+
+    @Test("A label with ids beyond 33")
+    func strangeIds() throws {
+      #expect(try work.gscnn("prepare").status == 0)
+      // Train ids: 255 where a pixel has no class.
+      try work.copy("data/gtFine/train/synthetica/synthetica_000000_000019_gtFine_labelTrainIds.png", to: "ids.png")
+      try work.copy("ids.png", to: Workplace.labelIds())
+      try work.expectRefusal(
+        ["prepare"], status: 1, saying: Workplace.labelIds(), "holds 255, but label ids end at 33", "restore the file")
+    }
+
+    @Test("Several bad files are told together, a line each", arguments: [nil, 2])
+    func together(ranks: Int?) throws {
+      try work.truncate(Workplace.image("train", 0))
+      try work.remove(Workplace.labelIds("train", 3))
+      let job = try work.gscnn("prepare", ranks: ranks)
+      #expect(job.status == 1)
+      #expect(job.output == [])
+      try #require(job.errors.count == 3, "\(job.errors)")
+      #expect(job.errors[0].hasPrefix("gscnn: \(Workplace.labelIds("train", 3)): does not exist"))
+      #expect(job.errors[1].hasPrefix("gscnn: \(Workplace.image("train", 0)): is truncated"))
+      #expect(job.errors[2] == "gscnn: 2 images could not be prepared; restore or remove what is named above")
+      // The sound ones are prepared all the same.
+      #expect(work.exists("data/gtFine/train/synthetica/synthetica_000001_000019_gtFine_boundary.png"))
+    }
+
+    @Test("Made-up images are not mixed with others")
+    func noMixing() throws {
+      try work.expectRefusal(
+        ["synthesize", "--train", "2", "--val", "2", "--test", "1"], status: 1,
+        saying: Workplace.image("train", 2), "choose an empty folder")
+    }
+
+    @Test("Fewer images than a batch")
+    func fewerThanBatch() throws {
+      try work.expectRefusal(
+        ["train", "--batch-size", "5"], status: 1, saying: "--batch-size 5: ", "only 4 images", "lower it")
+      #expect(!work.exists("results"))
+    }
+
+    @Test("Fewer images than ranks, and one image a rank in local batch norm")
+    func fewerThanRanks() throws {
+      try work.expectRefusal(
+        ["train", "--batch-size", "2"], ranks: 3, status: 2, saying: "--batch-size 2: ", "3 ranks", "fewer ranks")
+      try work.expectRefusal(
+        ["train", "--batch-size", "2", "--batch-norm", "local"], ranks: 2, status: 2, saying: "--batch-norm local: ",
+        "no variance", "--batch-size 4")
+    }
+
+    @Test("An image to view that is not there")
+    func noImage() throws {
+      try work.expectRefusal(
+        ["view", "--model-weight", "none.safetensors", "--input-pic", "val/nowhere.png"], status: 1,
+        saying: "--input-pic val/nowhere.png: ", "give SPLIT/CITY/NAME_leftImg8bit.png or the path of an RGB PNG")
+    }
+  }
+}

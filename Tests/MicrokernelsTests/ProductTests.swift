@@ -1,0 +1,185 @@
+import Kernels
+import Microkernels
+import Tensors
+import Testing
+
+/// Every instruction set that this processor has: `swift test` on a new machine tests what will run there.
+@Suite("Matrix products of each instruction set")
+struct ProductTests {
+  /// Sizes with whole tiles and tails of each kind, narrow last panels, several blocks of depth, and rows 256 floats apart.
+  private static let sizes: [(rows: Int, columns: Int, depth: Int, stride: Int)] = [
+    (1, 8, 1, 8), (6, 16, 8, 8), (5, 24, 9, 16), (7, 19, 33, 40), (13, 33, 33, 40), (200, 40, 64, 64),
+    (193, 48, 256, 256), (389, 136, 300, 304), (31, 64, 512, 512), (50, 17, 700, 768), (11, 9, 2048, 2048),
+  ]
+
+  @Test("A product is the sum that defines it, added to C or not", arguments: InstructionSet.supported, sizes)
+  func product(_ set: InstructionSet, _ size: (rows: Int, columns: Int, depth: Int, stride: Int)) {
+    let (m, n, k, lda) = size
+    let columns = (n + 7) & ~7
+    let cStride = columns + 8
+    let a = Matrix("a", m, k, stride: lda)
+    let b = Matrix("b", k, n, stride: n)
+    let panels = packed(set.microkernels, b)
+    let scratch = Buffer(count: set.microkernels.productScratch)
+    for accumulate in [false, true] {
+      let c = Matrix("c", m, n, stride: cStride)
+      let before = Matrix("c", m, n, stride: cStride)
+      set.microkernels.multiply(
+        rows: m, columns: 0..<columns, a.start, aStride: lda, PackedMatrix(panels.start, depth: k, columns: columns),
+        into: c.start, cStride: cStride, accumulate: accumulate, finish: nil, scratch: scratch.start)
+      var worst = 0.0
+      for i in 0..<m {
+        for j in 0..<cStride {
+          var expected = j >= columns || accumulate ? Double(before.start[i * cStride + j]) : 0
+          // The columns of the padding are to be zero, the 8 floats behind them untouched.
+          if j < n { for t in 0..<k { expected += Double(a.start[i * lda + t]) * Double(b.start[t * n + j]) } }
+          worst = max(worst, abs(Double(c.start[i * cStride + j]) - expected))
+        }
+      }
+      #expect(worst < 1e-7 * Double(k) + 1e-6)
+    }
+  }
+
+  @Test(
+    "A run of columns gives its part of the product, finished with bias, residual and ReLU",
+    arguments: InstructionSet.supported)
+  func runOfColumns(_ set: InstructionSet) {
+    let (rows, columns, depth) = (20, 88, 30)
+    let a = Matrix("a", rows, depth, stride: 32)
+    let b = Matrix("b", depth, columns, stride: columns)
+    let (bias, residual) = (Matrix("bias", 1, columns, stride: columns), Matrix("r", rows, columns, stride: columns))
+    let panels = packed(set.microkernels, b)
+    let scratch = Buffer(count: set.microkernels.productScratch)
+    let (whole, parts) = (Buffer(count: rows * columns), Buffer(count: rows * columns))
+    func multiply(_ run: Range<Int>, into c: Buffer, _ finish: Finish?) {
+      set.microkernels.multiply(
+        rows: rows, columns: run, a.start, aStride: 32, PackedMatrix(panels.start, depth: depth, columns: columns),
+        into: c.start + run.lowerBound, cStride: columns, accumulate: false, finish: finish, scratch: scratch.start)
+    }
+    multiply(0..<columns, into: whole, nil)
+    for run in [32..<64, 64..<88, 0..<32] {
+      multiply(
+        run, into: parts,
+        Finish(bias: bias.start + run.lowerBound, residual: residual.start + run.lowerBound, relu: true))
+    }
+    for i in 0..<rows * columns {
+      let expected = max(0, whole.start[i] + bias.start[i % columns] + residual.start[i])
+      // OpenBLAS rounds runs of columns in its own ways.
+      #expect(abs(parts.start[i] - expected) <= (set == .plain ? 1e-5 : 0))
+    }
+  }
+
+  @Test(
+    "A transposed source packs to the same panels", arguments: InstructionSet.supported,
+    [(9, 33), (64, 48), (5, 8), (100, 19)])
+  func packsTransposed(_ set: InstructionSet, size: (Int, Int)) {
+    let (depth, columns) = size
+    let b = Matrix("b", depth, columns, stride: columns)
+    let transposed = Matrix("b", columns, depth, stride: depth)
+    for i in 0..<depth { for j in 0..<columns { transposed.start[j * depth + i] = b.start[i * columns + j] } }
+    let straight = packed(set.microkernels, b)
+    let turned = packed(set.microkernels, transposed, depth: depth, columns: columns, rowStride: 1, columnStride: depth)
+    for i in 0..<straight.count { #expect(straight.start[i] == turned.start[i]) }
+  }
+
+  @Test(
+    "A row's result has the same bits wherever the row stands",
+    arguments: InstructionSet.supported.filter { $0 != .plain }, [64, 300, 512])
+  func rowsDoNotKnowTheirPlace(_ set: InstructionSet, depth: Int) {
+    let (rows, columns) = (200, 40)
+    let a = Matrix("a", rows, depth, stride: depth)
+    let panels = packed(set.microkernels, Matrix("b", depth, columns, stride: columns))
+    let scratch = Buffer(count: set.microkernels.productScratch)
+    func product(of first: Int, _ count: Int) -> [Float] {
+      let c = Buffer(count: count * columns)
+      set.microkernels.multiply(
+        rows: count, columns: 0..<columns, a.start + first * depth, aStride: depth,
+        PackedMatrix(panels.start, depth: depth, columns: columns), into: c.start, cStride: columns, accumulate: false,
+        finish: nil, scratch: scratch.start)
+      return Array(UnsafeBufferPointer(start: c.start, count: count * columns))
+    }
+    let whole = product(of: 0, rows)
+    for first in [0, 1, 100, 191, 192, 199] {
+      #expect(product(of: first, 1) == Array(whole[(first * columns)..<((first + 1) * columns)]))
+    }
+  }
+
+  @Test(
+    "A transposed product is the sum that defines it, added to C", arguments: InstructionSet.supported,
+    [(1, 8, 8), (100, 40, 24), (256, 64, 48), (700, 136, 72), (383, 8, 264), (640, 264, 16)])
+  func transposed(_ set: InstructionSet, size: (rows: Int, left: Int, right: Int)) {
+    let (rows, left, right) = size
+    let microkernels = set.microkernels
+    let (a, other) = (Matrix("a", rows, left, stride: left), Matrix("other", rows, left, stride: left))
+    let b = Matrix("b", rows, right, stride: right)
+    let (leftWidth, rightWidth) = (microkernels.leftWidth, microkernels.rightWidth(columns: right))
+    let cStride = (right + rightWidth - 1) / rightWidth * rightWidth
+    let cRows = (left + leftWidth - 1) / leftWidth * leftWidth
+    let c = Matrix("c", cRows, cStride, stride: cStride)
+    let before = Matrix("c", cRows, cStride, stride: cStride)
+
+    let capacity = rows + 3
+    let packedLeft = Buffer(count: capacity * cRows)
+    let packedRight = Buffer(count: capacity * cStride)
+    microkernels.packRows(
+      rows: rows, columns: left, from: a.start, plus: -1, times: other.start, rowStride: left, width: leftWidth,
+      capacity: capacity, into: packedLeft.start)
+    microkernels.packRows(
+      rows: rows, columns: right, from: b.start, plus: 0, times: nil, rowStride: right, width: rightWidth,
+      capacity: capacity, into: packedRight.start)
+    microkernels.multiplyTransposed(
+      rows: rows, leftColumns: left, rightColumns: right, left: packedLeft.start, right: packedRight.start,
+      capacity: capacity, into: c.start, cStride: cStride)
+
+    var worst = 0.0
+    for i in 0..<left {
+      for j in 0..<cStride {
+        var expected = Double(before.start[i * cStride + j])
+        if j < right {
+          for row in 0..<rows {
+            expected +=
+              Double(a.start[row * left + i] - other.start[row * left + i]) * Double(b.start[row * right + j])
+          }
+        }
+        worst = max(worst, abs(Double(c.start[i * cStride + j]) - expected))
+      }
+    }
+    #expect(worst < 2e-7 * Double(rows) + 2e-6)
+  }
+
+  private func packed(
+    _ microkernels: any MicrokernelSet.Type, _ b: Matrix, depth: Int? = nil, columns: Int? = nil, rowStride: Int? = nil,
+    columnStride: Int = 1
+  ) -> Buffer {
+    let (depth, columns) = (depth ?? b.rows, columns ?? b.columns)
+    let buffer = Buffer(count: microkernels.packedCount(depth: depth, columns: columns))
+    buffer.clear()
+    let width = microkernels.panelWidth(columns: columns)
+    for panel in 0..<(columns + width - 1) / width {
+      microkernels.pack(
+        panel: panel, depth: depth, columns: columns, from: b.start, rowStride: rowStride ?? b.stride,
+        columnStride: columnStride, into: buffer.start)
+    }
+    return buffer
+  }
+}
+
+/// Rows of random values in [−1, 1), `stride` floats apart, the floats between them zero.
+struct Matrix {
+  let rows: Int
+  let columns: Int
+  let stride: Int
+  private let buffer: Buffer
+
+  var start: UnsafeMutablePointer<Float> { buffer.start }
+
+  init(_ name: String, _ rows: Int, _ columns: Int, stride: Int) {
+    (self.rows, self.columns, self.stride) = (rows, columns, stride)
+    buffer = Buffer(count: rows * stride)
+    buffer.clear()
+    var random = RandomNumbers(named: name)
+    for i in 0..<rows {
+      for j in 0..<columns { buffer.start[i * stride + j] = Float(random.uniformSymmetric()) }
+    }
+  }
+}
