@@ -113,7 +113,7 @@ package final class GradientBuckets {
 
   /// The gradients of all parameters of a network, which must have been made. Every rank takes part.
   package convenience init(_ store: ParameterStore, communicator: Communicator, timeline: Timeline? = nil) {
-    let extents = store.parameters.map { $0.offset..<$0.offset + $0.form.count }
+    let extents = store.parameters.map { $0.offset..<$0.offset + $0.layout.count }
     self.init(
       store.gradients, extents: extents, names: store.parameters.map(\.name), communicator: communicator,
       timeline: timeline)

@@ -1,21 +1,22 @@
 import Layers
 import Tensors
 
-/// Gated-SCNN (Takikawa, Acuna, Jampani, Fidler: Gated Shape CNNs for Semantic Segmentation, ICCV 2019): a backbone that
-/// knows classes, a stream that knows boundaries, and gates between them.
+/// Gated-SCNN (Takikawa, Acuna, Jampani, Fidler: Gated-SCNN: Gated Shape CNNs for Semantic Segmentation, ICCV 2019):
+/// a regular stream (the backbone) and a shape stream, joined by gates, ASPP fusion and a segmentation head.
 package struct GatedSCNN {
-  /// What the network says about a batch.
+  /// The output for a batch.
   package struct Output {
-    /// `[N, H, W, 19]`
+    /// Class scores, `[N, H, W, 19]`.
     package let logits: Activation
-    /// Probability of a boundary, `[N, H, W, 1]`
+    /// Boundary probability, `[N, H, W, 1]`.
     package let edge: Activation
   }
 
+  /// The train ids of Cityscapes.
   package static let classes = 19
 
   package let backboneType: Backbone
-  /// Parameters and running statistics under PyTorch's names.
+  /// Parameters and buffers, with PyTorch's names.
   package let store: ParameterStore
 
   private let backbone: ResNet
@@ -24,7 +25,7 @@ package struct GatedSCNN {
   private let head: [ConvBNReLU]
   private let classifier: Convolution
 
-  /// - Parameter seed: chooses the initial weights.
+  /// - Parameter seed: of the initial weights.
   package init(_ backboneType: Backbone, seed: UInt64) {
     self.backboneType = backboneType
     let store = ParameterStore()
@@ -44,17 +45,16 @@ package struct GatedSCNN {
 
   /// - Parameters:
   ///   - image: RGB, normalized, `[N, H, W, 3]`.
-  ///   - canny: edges of the 8-bit image, 0 or 1, `[N, H, W, 1]`.
+  ///   - canny: Canny edges of the 8-bit image, 0 or 1, `[N, H, W, 1]`.
   package func callAsFunction(image: Tensor, canny: Tensor, in tape: Tape) -> Output {
     let canny = Activation(canny)
-    let (fused, edge) = fused(image: Activation(image), canny: canny, in: tape)
-    let scores = classifier(head.reduce(fused) { $1($0, in: tape) }, in: tape)
-    return Output(logits: tape.resized(scores, to: canny.size, corners: .halfPixel), edge: edge)
+    let (fused, edge) = fusedFeatures(image: Activation(image), canny: canny, in: tape)
+    let scores = classifier(head.reduce(fused) { x, layer in layer(x, in: tape) }, in: tape)
+    return Output(logits: tape.interpolate(scores, to: canny.size, alignCorners: false), edge: edge)
   }
 
-  /// What backbone and shape stream see together. That nothing else of them is in anybody's hands afterwards makes room for
-  /// the head.
-  private func fused(
+  /// Backbone, shape stream and fusion. A separate function, so that their activations are released before the head runs.
+  private func fusedFeatures(
     image: Activation, canny: Activation, in tape: Tape
   ) -> (features: Activation, edge: Activation) {
     let features = backbone(image, in: tape)

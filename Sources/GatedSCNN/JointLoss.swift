@@ -2,15 +2,15 @@ import Kernels
 import Layers
 import Tensors
 
-/// The losses of a batch (§3.3): semantic cross entropy, balanced cross entropy of the edges, and the cross entropy where
-/// the network sees an edge.
+/// The joint multi-task loss of a batch (§3.3): semantic cross entropy, balanced binary cross entropy (BCE) of the edge
+/// probability, and dual-task cross entropy, over the pixels where the network predicts an edge.
 package struct JointLoss: Sendable, Equatable {
   package let semantic: Double
   package let edge: Double
   package let task: Double
 
-  /// What is minimized: semantic + 20 · edge + task.
-  package var total: Double { semantic + Losses.edgeWeight * edge + task }
+  /// The minimized loss: semantic + 20 · edge + task.
+  package var total: Double { semantic + Self.options.edgeWeight * edge + task }
 
   package init(semantic: Double, edge: Double, task: Double) {
     self.semantic = semantic
@@ -18,36 +18,63 @@ package struct JointLoss: Sendable, Equatable {
     self.task = task
   }
 
-  /// The losses of the global batch, the same on every rank. In training the gradients are left with `output`'s traces,
-  /// from where `tape.backward()` goes back.
-  ///
-  /// Pixels are counted over all ranks before they divide: however the batch is shared out, the gradients of the ranks
-  /// add up to that of the whole.
+  /// The constants of the paper.
+  package static let options = Losses.Options(ignoreIndex: 255, edgeThreshold: 0.8, edgeWeight: 20)
+
+  /// The loss of the global batch, the same on every rank. Runs two all-reduces.
   ///
   /// - Parameters:
-  ///   - target: trainIds, 255 = ignored, `N · H · W`.
+  ///   - output: of the network for this rank's images.
+  ///   - target: train ids, 255 = ignored, `N · H · W`.
   ///   - boundary: 1 on boundaries, else 0, `N · H · W`.
-  ///   - reduction: the ranks that hold the global batch, whatever batch norm sums over.
-  package init(
-    of output: GatedSCNN.Output, target: [UInt8], boundary: [UInt8], over reduction: any CrossReplicaSum = SingleReplica(),
-    in tape: Tape
-  ) {
-    var counts = Losses.counts(edge: output.edge.value, target: target, boundary: boundary, on: tape.workers)
-    reduction.sum(&counts)
-    var sums: [Double]
-    if tape.mode == .training {
-      let result = Losses.jointLoss(
-        logits: output.logits.value, edge: output.edge.value, target: target, boundary: boundary, counts: counts,
-        on: tape.workers)
-      output.logits.trace?.add(result.logitsGradient, on: tape.workers)
-      output.edge.trace?.add(result.edgeGradient, on: tape.workers)
-      sums = result.sums
-    } else {
-      sums = Losses.value(
-        logits: output.logits.value, edge: output.edge.value, target: target, boundary: boundary, counts: counts,
-        on: tape.workers)
-    }
-    reduction.sum(&sums)
-    self.init(semantic: sums[0], edge: sums[1], task: sums[2])
+  ///   - ranks: sums over the ranks that hold the global batch.
+  package static func evaluate(
+    _ output: GatedSCNN.Output, target: [UInt8], boundary: [UInt8], over ranks: any CrossReplicaSum = SingleReplica(),
+    on workers: WorkerPool
+  ) -> JointLoss {
+    let (logits, edge) = (output.logits.value, output.edge.value)
+    let counts = ranks.sum(
+      Losses.counts(edge: edge, target: target, boundary: boundary, options, on: workers))
+    let terms = Losses.terms(
+      logits: logits, edge: edge, target: target, boundary: boundary, counts: counts, options, on: workers)
+    return JointLoss(ranks.sum(terms))
+  }
+
+  /// The loss of the global batch, as `evaluate` returns it. Also adds the gradients of its total to the gradients of
+  /// `output`, from which `Tape.backward()` continues.
+  ///
+  /// The pixel counts that divide the losses are those of the global batch. The ranks' gradients therefore add up to the
+  /// gradient of the global batch, however the batch is split.
+  package static func evaluateAndAddGradients(
+    _ output: GatedSCNN.Output, target: [UInt8], boundary: [UInt8], over ranks: any CrossReplicaSum = SingleReplica(),
+    on workers: WorkerPool
+  ) -> JointLoss {
+    let (logits, edge) = (output.logits.value, output.edge.value)
+    let counts = ranks.sum(
+      Losses.counts(edge: edge, target: target, boundary: boundary, options, on: workers))
+    let (terms, gradients) = Losses.termsAndGradients(
+      logits: logits, edge: edge, target: target, boundary: boundary, counts: counts, options, on: workers)
+    output.logits.gradient?.add(gradients.logits, on: workers)
+    output.edge.gradient?.add(gradients.edge, on: workers)
+    return JointLoss(ranks.sum(terms))
+  }
+
+  private init(_ terms: Losses.Terms) { self.init(semantic: terms.semantic, edge: terms.edge, task: terms.task) }
+}
+
+extension CrossReplicaSum {
+  /// Pixel counts of the global batch.
+  fileprivate func sum(_ counts: Losses.PixelCounts) -> Losses.PixelCounts {
+    var values = [counts.valid, counts.onBoundary, counts.offBoundary, counts.predictedEdge]
+    sum(&values)
+    return Losses.PixelCounts(
+      valid: values[0], onBoundary: values[1], offBoundary: values[2], predictedEdge: values[3])
+  }
+
+  /// Losses of the global batch.
+  fileprivate func sum(_ terms: Losses.Terms) -> Losses.Terms {
+    var values = [terms.semantic, terms.edge, terms.task]
+    sum(&values)
+    return Losses.Terms(semantic: values[0], edge: values[1], task: values[2])
   }
 }

@@ -99,7 +99,7 @@ enum ChannelSums {
   /// hold an image each arrive at.
   static func joined(_ images: [[Double]], into target: FloatSlice) {
     var tree = PairwiseSum(count: target.count)
-    for sums in images { tree.add(FloatSlice(sums.map { Float($0) })) }
+    for sums in images { tree.add(consuming: FloatSlice(sums.map { Float($0) })) }
     let total = tree.total()
     for channel in 0..<target.count { target[channel] = total[channel] }
   }

@@ -1,104 +1,148 @@
 import Tensors
 
-/// The three losses of the network (§3.3) and their gradients, in one pass over the pixels.
+/// Softmax cross entropy, class-balanced binary cross entropy (BCE) of edges, cross entropy on predicted edges, and their
+/// gradients, in one pass over the pixels.
 ///
-/// With n the pixels whose label is known, n₊ of them on boundaries and n₋ elsewhere, s of them where the network sees an
-/// edge, p the probability of an edge and y whether there is one:
+/// With n valid pixels (label not ignored), n₊ of them on boundaries and n₋ not, s of them with a predicted edge
+/// (p > threshold), p the predicted edge probability and y the boundary label:
 ///
 ///     semantic = Σ −ln softmax(logits)[label] / n
 ///     edge     = Σ w · −(y · ln p + (1 − y) · ln(1 − p)) / n,   w = n₋ / n on boundaries, n₊ / n elsewhere
-///     task     = Σ −ln softmax(logits)[label], only where p > 0.8, / s
+///     task     = Σ −ln softmax(logits)[label], only where p > threshold, / s
+///     total    = semantic + edgeWeight · edge + task
 ///
-/// The counts are those of the global batch. What a rank returns is divided by them already: sums and gradients of all
-/// ranks add up to those of the whole.
+/// The counts are those of the global batch. Each rank's results are already divided by them: losses and gradients of all
+/// ranks add up to those of the global batch.
 package enum Losses {
-  /// The label of pixels that are left out of everything.
-  package static let ignored: UInt8 = 255
-  /// From this probability on the network sees an edge.
-  package static let edgeThreshold: Float = 0.8
-  /// What the edge loss counts in the total: semantic + 20 · edge + task.
-  package static let edgeWeight = 20.0
+  /// The constants of the losses.
+  package struct Options: Sendable {
+    /// The label of pixels that do not count (PyTorch's `ignore_index`).
+    package let ignoreIndex: UInt8
+    /// Above this probability an edge counts as predicted.
+    package let edgeThreshold: Float
+    /// Weight of the edge loss in the total.
+    package let edgeWeight: Double
 
-  /// The losses of a rank's images and their gradients.
-  package struct Joint {
-    /// Semantic, edge and task: this rank's summands of the losses of the global batch.
-    package let sums: [Double]
-    /// Gradient of semantic + 20 · edge + task with respect to the logits, `[N, H, W, C]`.
-    package let logitsGradient: Tensor
-    /// The same with respect to the edge's probability, `[N, H, W, 1]`.
-    package let edgeGradient: Tensor
+    package init(ignoreIndex: UInt8, edgeThreshold: Float, edgeWeight: Double) {
+      self.ignoreIndex = ignoreIndex
+      self.edgeThreshold = edgeThreshold
+      self.edgeWeight = edgeWeight
+    }
   }
 
-  // MARK: - What is asked for
+  /// Numbers of pixels, which divide the losses.
+  package struct PixelCounts: Sendable, Equatable {
+    /// n: pixels whose label is not ignored. The other counts are of these pixels.
+    package let valid: Double
+    /// n₊
+    package let onBoundary: Double
+    /// n₋
+    package let offBoundary: Double
+    /// s: pixels whose edge probability is above the threshold.
+    package let predictedEdge: Double
 
-  /// Counts pixels: those whose label is known, of these those on boundaries, those elsewhere, and those where the network
-  /// sees an edge. To be summed over ranks before they go into `jointLoss` or `value`.
+    package init(valid: Double, onBoundary: Double, offBoundary: Double, predictedEdge: Double) {
+      self.valid = valid
+      self.onBoundary = onBoundary
+      self.offBoundary = offBoundary
+      self.predictedEdge = predictedEdge
+    }
+  }
+
+  /// The three losses. Those of the ranks add up to those of the global batch.
+  package struct Terms: Sendable, Equatable {
+    package let semantic: Double
+    package let edge: Double
+    package let task: Double
+
+    package init(semantic: Double, edge: Double, task: Double) {
+      self.semantic = semantic
+      self.edge = edge
+      self.task = task
+    }
+  }
+
+  /// The gradients of the total.
+  package struct Gradients {
+    /// With respect to the logits, `[N, H, W, C]`.
+    package let logits: Tensor
+    /// With respect to the edge probabilities, `[N, H, W, 1]`.
+    package let edge: Tensor
+  }
+
+  // MARK: - Entry points
+
+  /// Counts pixels. The counts must be summed over the ranks before they are passed to `terms` or `termsAndGradients`.
   ///
   /// - Parameters:
   ///   - edge: probabilities, `[N, H, W, 1]`.
-  ///   - target: labels, 255 = ignored, `N · H · W`.
+  ///   - target: labels, `N · H · W`.
   ///   - boundary: 1 on boundaries, else 0, `N · H · W`.
   package static func counts(
-    edge: Tensor, target: [UInt8], boundary: [UInt8], on workers: WorkerPool
-  ) -> [Double] {
+    edge: Tensor, target: [UInt8], boundary: [UInt8], _ options: Options, on workers: WorkerPool
+  ) -> PixelCounts {
     let shape = edge.shape
     precondition(shape.channels == 1 && target.count == shape.pixels && boundary.count == shape.pixels)
     let rows = shape.images * shape.height
+    let (ignoreIndex, threshold) = (options.ignoreIndex, options.edgeThreshold)
     var perRow = [SIMD4<Int>](repeating: .zero, count: rows)
     perRow.withUnsafeMutableBufferPointer { perRow in
       target.withUnsafeBufferPointer { target in
         boundary.withUnsafeBufferPointer { boundary in
           workers.parallelFor(rows) { row, _ in
-            var known = 0
+            var valid = 0
             var onBoundary = 0
-            var strong = 0
-            for pixel in row * shape.width..<(row + 1) * shape.width where target[pixel] != ignored {
-              known += 1
+            var predictedEdge = 0
+            for pixel in row * shape.width..<(row + 1) * shape.width where target[pixel] != ignoreIndex {
+              valid += 1
               if boundary[pixel] != 0 { onBoundary += 1 }
-              if edge.start[pixel] > edgeThreshold { strong += 1 }
+              if edge.start[pixel] > threshold { predictedEdge += 1 }
             }
-            perRow[row] = SIMD4(known, onBoundary, known - onBoundary, strong)
+            perRow[row] = SIMD4(valid, onBoundary, valid - onBoundary, predictedEdge)
           }
         }
       }
     }
     let sum = perRow.reduce(.zero, &+)
-    return (0..<4).map { Double(sum[$0]) }
+    return PixelCounts(
+      valid: Double(sum[0]), onBoundary: Double(sum[1]), offBoundary: Double(sum[2]), predictedEdge: Double(sum[3]))
   }
 
-  /// The losses and their gradients.
+  /// The losses of a rank's images and the gradients of their total.
   ///
   /// - Parameters:
   ///   - logits: `[N, H, W, C]`, C at least 2.
   ///   - edge: probabilities, `[N, H, W, 1]`.
-  ///   - target: labels below C, 255 = ignored, `N · H · W`.
+  ///   - target: labels below C, or `ignoreIndex`, `N · H · W`.
   ///   - boundary: 1 on boundaries, else 0, `N · H · W`.
-  ///   - counts: those of the global batch.
-  package static func jointLoss(
-    logits: Tensor, edge: Tensor, target: [UInt8], boundary: [UInt8], counts: [Double], on workers: WorkerPool
-  ) -> Joint {
-    let gradients = (logits: Tensor(logits.shape), edge: Tensor(edge.shape))
-    let sums = overRows(logits, edge, target, boundary, counts, gradients, on: workers)
-    return Joint(sums: sums, logitsGradient: gradients.logits, edgeGradient: gradients.edge)
+  ///   - counts: of the global batch.
+  package static func termsAndGradients(
+    logits: Tensor, edge: Tensor, target: [UInt8], boundary: [UInt8], counts: PixelCounts, _ options: Options,
+    on workers: WorkerPool
+  ) -> (terms: Terms, gradients: Gradients) {
+    let gradients = Gradients(logits: Tensor(logits.shape), edge: Tensor(edge.shape))
+    return (overRows(logits, edge, target, boundary, Scale(counts, options), gradients, on: workers), gradients)
   }
 
-  /// The losses alone: semantic, edge and task, bit for bit those of `jointLoss`.
-  package static func value(
-    logits: Tensor, edge: Tensor, target: [UInt8], boundary: [UInt8], counts: [Double], on workers: WorkerPool
-  ) -> [Double] {
-    overRows(logits, edge, target, boundary, counts, nil, on: workers)
+  /// The losses of a rank's images; the same bits as those of `termsAndGradients`, with the same parameters.
+  package static func terms(
+    logits: Tensor, edge: Tensor, target: [UInt8], boundary: [UInt8], counts: PixelCounts, _ options: Options,
+    on workers: WorkerPool
+  ) -> Terms {
+    overRows(logits, edge, target, boundary, Scale(counts, options), nil, on: workers)
   }
 
   // MARK: - Over the batch
 
   private static func overRows(
-    _ logits: Tensor, _ edge: Tensor, _ target: [UInt8], _ boundary: [UInt8], _ counts: [Double],
-    _ gradients: (logits: Tensor, edge: Tensor)?, on workers: WorkerPool
-  ) -> [Double] {
+    _ logits: Tensor, _ edge: Tensor, _ target: [UInt8], _ boundary: [UInt8], _ scale: Scale,
+    _ gradients: Gradients?, on workers: WorkerPool
+  ) -> Terms {
     let shape = logits.shape
-    precondition(shape.channels > 1 && shape.channels <= Int(ignored) && edge.shape == shape.with(channels: 1))
-    precondition(target.count == shape.pixels && boundary.count == shape.pixels && counts.count == 4)
-    let scale = Scale(counts)
+    precondition(
+      shape.channels > 1 && shape.channels <= Int(scale.options.ignoreIndex)
+        && edge.shape == shape.with(channels: 1))
+    precondition(target.count == shape.pixels && boundary.count == shape.pixels)
     let rows = shape.images * shape.height
     let width = shape.width
     let scratch = Buffer(count: workers.threads * 2 * (width + 16))
@@ -122,58 +166,63 @@ package enum Losses {
         }
       }
     }
-    // Divided before they are joined, so that the ranks' summands continue the same tree.
-    return PairwiseSum.total(
+    // Scaled before the pairwise sum over the images, so that the ranks' sums continue the same tree.
+    let sum = PairwiseSum.total(
       (0..<shape.images).map { image in
         var sums = RowSums()
         for row in image * shape.height..<(image + 1) * shape.height { sums.add(rowSums[row]) }
-        return scale.losses(sums)
+        let terms = scale.terms(sums)
+        return [terms.semantic, terms.edge, terms.task]
       })
+    return Terms(semantic: sum[0], edge: sum[1], task: sum[2])
   }
 
-  /// Sums over some pixels, before anything divides them.
+  /// Unscaled sums over some pixels.
   private struct RowSums {
     var semantic = 0.0
     var task = 0.0
     var onBoundary = 0.0
-    var elsewhere = 0.0
+    var offBoundary = 0.0
 
     mutating func add(_ other: RowSums) {
       semantic += other.semantic
       task += other.task
       onBoundary += other.onBoundary
-      elsewhere += other.elsewhere
+      offBoundary += other.offBoundary
     }
   }
 
-  /// What each pixel's part in the losses is divided by.
+  /// The factor of each pixel in the losses.
   private struct Scale {
+    let options: Options
     let semantic: Double
     let task: Double
-    /// Weights of the edge loss, over n.
+    /// w / n of the edge loss.
     let onBoundary: Double
-    let elsewhere: Double
+    let offBoundary: Double
 
-    init(_ counts: [Double]) {
-      let known = max(counts[0], 1)
-      semantic = 1 / known
-      task = 1 / max(counts[3], 1)
-      onBoundary = counts[2] / known / known
-      elsewhere = counts[1] / known / known
+    init(_ counts: PixelCounts, _ options: Options) {
+      self.options = options
+      let valid = max(counts.valid, 1)
+      semantic = 1 / valid
+      task = 1 / max(counts.predictedEdge, 1)
+      onBoundary = counts.offBoundary / valid / valid
+      offBoundary = counts.onBoundary / valid / valid
     }
 
-    func losses(_ sums: RowSums) -> [Double] {
-      [
-        sums.semantic * semantic, sums.onBoundary * onBoundary + sums.elsewhere * elsewhere,
-        sums.task * task,
-      ]
+    func terms(_ sums: RowSums) -> Terms {
+      Terms(
+        semantic: sums.semantic * semantic, edge: sums.onBoundary * onBoundary + sums.offBoundary * offBoundary,
+        task: sums.task * task)
     }
   }
 
   // MARK: - Over a row
 
   /// Adds the cross entropies of a row. With z the logits, the gradient is k · (softmax(z) − one-hot(label)), where k is
-  /// 1 / n, and 1 / s more where the network sees an edge.
+  /// 1 / n, plus 1 / s at predicted edges.
+  ///
+  /// - Parameter space: workspace of 2 · (width + 16) floats.
   @inline(__always)
   private static func crossEntropy(
     _ logits: UnsafeMutablePointer<Float>, _ shape: Shape, _ edge: UnsafeMutablePointer<Float>,
@@ -182,20 +231,21 @@ package enum Losses {
   ) {
     let stride = shape.stride
     let classes = shape.channels
+    let (ignoreIndex, threshold) = (scale.options.ignoreIndex, scale.options.edgeThreshold)
     let last = (classes - 1) / 8 * 8
     let padding = VectorMath.lanes(from: classes - last)
     let totals = space
     let logarithms = space + shape.width + 16
     let weights = (Float(scale.semantic), Float(scale.semantic + scale.task))
 
-    // Of each pixel e^(z − max z), which the gradient keeps, their sum, and max z − z[label].
+    // Of each pixel: e^(z − max z), stored in the gradient; their sum; max z − z[label].
     for column in 0..<shape.width {
       let label = target[column]
-      if label == ignored {
+      if label == ignoreIndex {
         totals[column] = 1
         continue
       }
-      precondition(Int(label) < classes, "a label is not below the number of classes")
+      precondition(Int(label) < classes, "a label is not less than the number of classes")
       let pixel = logits + column * stride
       let tail = pixel.vector(last).replacing(with: -.infinity, where: padding)
       var largest = tail
@@ -205,14 +255,14 @@ package enum Losses {
         channel += 8
       }
       let maximum = Vector(repeating: VectorMath.largest(largest))
-      let kept = gradient.map { $0 + column * stride }
+      let output = gradient.map { $0 + column * stride }
       let tailExponential = VectorMath.exp(tail - maximum).replacing(with: 0, where: padding)
-      kept?.store(tailExponential, last)
+      output?.store(tailExponential, last)
       var total = tailExponential
       channel = 0
       while channel < last {
         let exponential = VectorMath.exp(pixel.vector(channel) - maximum)
-        kept?.store(exponential, channel)
+        output?.store(exponential, channel)
         total += exponential
         channel += 8
       }
@@ -228,25 +278,26 @@ package enum Losses {
 
     for column in 0..<shape.width {
       let label = target[column]
-      let kept = gradient.map { $0 + column * stride }
-      if label == ignored {
-        if let kept { times(0, kept, stride, clearing: true) }
+      let output = gradient.map { $0 + column * stride }
+      if label == ignoreIndex {
+        if let output { scalePixel(0, output, stride, clearing: true) }
         continue
       }
-      let strong = edge[column] > edgeThreshold
+      let predictedEdge = edge[column] > threshold
       let entropy = Double(logarithms[column])
       sums.semantic += entropy
-      if strong { sums.task += entropy }
-      if let kept {
-        let weight = strong ? weights.1 : weights.0
-        times(weight / totals[column], kept, stride, clearing: false)
-        kept[Int(label)] -= weight
+      if predictedEdge { sums.task += entropy }
+      if let output {
+        let weight = predictedEdge ? weights.1 : weights.0
+        scalePixel(weight / totals[column], output, stride, clearing: false)
+        output[Int(label)] -= weight
       }
     }
   }
 
+  /// Multiplies a pixel by `factor`, or sets it to zero.
   @inline(__always)
-  private static func times(
+  private static func scalePixel(
     _ factor: Float, _ pixel: UnsafeMutablePointer<Float>, _ stride: Int, clearing: Bool
   ) {
     var channel = 0
@@ -256,40 +307,42 @@ package enum Losses {
     }
   }
 
-  /// Adds the binary cross entropies of a row. The gradient is 20 · w / n · (p − y) / max(p · (1 − p), 10⁻¹²): logarithms
-  /// are held above −100 and the divisor off 0 as in PyTorch, whose gradient does not see the former.
+  /// Adds the binary cross entropies of a row. The gradient is edgeWeight · w / n · (p − y) / max(p · (1 − p), 10⁻¹²). As
+  /// in PyTorch, logarithms are clamped to at least −100 and the divisor to at least 10⁻¹²; the gradient ignores the
+  /// former.
   @inline(__always)
   private static func balancedBCE(
     _ edge: UnsafeMutablePointer<Float>, _ width: Int, _ target: UnsafePointer<UInt8>,
     _ boundary: UnsafePointer<UInt8>, _ scale: Scale, _ space: UnsafeMutablePointer<Float>,
     gradient: UnsafeMutablePointer<Float>?, _ sums: inout RowSums
   ) {
-    let ofEdge = space
-    let ofNone = space + width + 16
+    let logP = space
+    let logComplement = space + width + 16
     var column = 0
     while column < width {
       let p = edge.vector(column)
       let logarithm = VectorMath.log(p)
-      ofEdge.store(logarithm.replacing(with: -100, where: logarithm .< -100), column)
+      logP.store(logarithm.replacing(with: -100, where: logarithm .< -100), column)
       let complement = VectorMath.logOfComplement(p)
-      ofNone.store(complement.replacing(with: -100, where: complement .< -100), column)
+      logComplement.store(complement.replacing(with: -100, where: complement .< -100), column)
       column += 8
     }
-    let onBoundary = Float(edgeWeight * scale.onBoundary)
-    let elsewhere = Float(edgeWeight * scale.elsewhere)
+    let onBoundary = Float(scale.options.edgeWeight * scale.onBoundary)
+    let offBoundary = Float(scale.options.edgeWeight * scale.offBoundary)
+    let ignoreIndex = scale.options.ignoreIndex
     for column in 0..<width {
-      if target[column] == ignored {
+      if target[column] == ignoreIndex {
         gradient?[column] = 0
         continue
       }
       let p = edge[column]
       let divisor = max(p * (1 - p), 1e-12)
       if boundary[column] != 0 {
-        sums.onBoundary -= Double(ofEdge[column])
+        sums.onBoundary -= Double(logP[column])
         gradient?[column] = onBoundary * ((p - 1) / divisor)
       } else {
-        sums.elsewhere -= Double(ofNone[column])
-        gradient?[column] = elsewhere * (p / divisor)
+        sums.offBoundary -= Double(logComplement[column])
+        gradient?[column] = offBoundary * (p / divisor)
       }
     }
   }

@@ -45,7 +45,7 @@ package enum SpatialConvolution {
       for (index, tiles) in kinds.enumerated() {
         WinogradWeightGradient.add(x, dy, image: image, tiles, to: summand, adding: index > 0, on: workers)
       }
-      sum.add(summand.floats)
+      sum.add(consuming: summand.floats)
     }
     let total = sum.total()
     if total.start != dw.start { dw.start.update(from: total.start, count: total.count) }

@@ -1,46 +1,46 @@
 import Kernels
 import Tensors
 
-/// A value on its way through the network.
+/// A tensor in the forward pass, together with what the backward pass needs of it.
 ///
-/// Forward code holds activations; the backward pass holds traces. When the last forward user of an activation is gone its
-/// value goes back to the pool, unless a backward step said that it will need it.
+/// Only forward code holds activations. When the last one that refers to a tensor goes, its memory is freed, unless an
+/// operation has saved the tensor for the backward pass.
 package struct Activation {
   package let value: Tensor
-  /// Where the gradient of this value is gathered; `nil` where none is asked for (evaluation, the image itself).
-  package let trace: GradientAccumulator?
-  /// What a backward step that needs the value holds.
-  let kept: SavedTensor
+  /// Accumulates the gradient of the loss with respect to `value`; nil where none is needed (evaluation, network input).
+  package let gradient: GradientAccumulator?
+  /// What an operation captures to read `value` in the backward pass.
+  let saved: SavedTensor
 
   package var shape: Shape { value.shape }
   package var size: Size { value.shape.size }
 
-  /// An input: nobody asks for its gradient.
-  package init(_ value: Tensor) { self.init(value, trace: nil, kept: SavedTensor(value)) }
+  /// A network input, which needs no gradient.
+  package init(_ value: Tensor) { self.init(value, gradient: nil, saved: SavedTensor(value)) }
 
-  init(_ value: Tensor, trace: GradientAccumulator?, kept: SavedTensor) {
+  init(_ value: Tensor, gradient: GradientAccumulator?, saved: SavedTensor) {
     self.value = value
-    self.trace = trace
-    self.kept = kept
+    self.gradient = gradient
+    self.saved = saved
   }
 }
 
-/// Where the gradient of an activation is gathered.
+/// Sums the gradient contributions of all operations that use an activation.
 package final class GradientAccumulator {
-  private var gradient: Tensor?
+  private var sum: Tensor?
 
-  /// Adds a part of the gradient. The tensor becomes the trace's own and may be overwritten.
-  package func add(_ part: Tensor, on workers: WorkerPool) {
-    if let gradient {
-      Accumulation.addInPlace(gradient, part, on: workers)
+  /// Adds a contribution. The accumulator takes ownership of the tensor and may overwrite it.
+  package func add(_ contribution: Tensor, on workers: WorkerPool) {
+    if let sum {
+      Accumulation.addInPlace(sum, contribution, on: workers)
     } else {
-      gradient = part
+      sum = contribution
     }
   }
 
-  /// The gradient, all parts of it; the trace forgets it.
+  /// Removes and returns the accumulated gradient; nil if nothing was added.
   func take() -> Tensor? {
-    defer { gradient = nil }
-    return gradient
+    defer { sum = nil }
+    return sum
   }
 }

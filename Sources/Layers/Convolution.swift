@@ -1,7 +1,7 @@
 import Kernels
 import Tensors
 
-/// A convolution whose output is as large as its input or, with stride 2, half as large, rounded up.
+/// A convolution with "same" padding: the output has the size of the input or, with stride 2, half of it, rounded up.
 package struct Convolution {
   let weight: Parameter
   let bias: Parameter?
@@ -10,8 +10,9 @@ package struct Convolution {
   private let kernel: Int
 
   /// - Parameters:
-  ///   - kernel: 1, or 3 with a padding as wide as the dilation.
-  ///   - stride: 2 only with a kernel of 3 and no dilation.
+  ///   - kernel: 1, or 3 with a padding equal to the dilation.
+  ///   - stride: 1, or 2 with a kernel of 3 and a dilation of 1.
+  ///   - initial: of the weight; PyTorch's default, unless given.
   package init(
     _ scope: Scope, from inputs: Int, to outputs: Int, kernel: Int = 1, stride: Int = 1, dilation: Int = 1,
     bias: Bool = false, initial: Initializer? = nil
@@ -21,57 +22,55 @@ package struct Convolution {
     self.stride = stride
     self.dilation = dilation
     weight = scope.weight(kernel: kernel, from: inputs, to: outputs, initial: initial)
-    self.bias =
-      bias
-      ? scope.vector("bias", outputs, initial: .uniform(bound: 1 / Float(kernel * kernel * inputs).squareRoot()))
-      : nil
+    self.bias = bias ? scope.vector("bias", outputs, initial: .uniform(fanIn: kernel * kernel * inputs)) : nil
   }
 
   /// `[N, H, W, inputs]` → `[N, ⌈H/stride⌉, ⌈W/stride⌉, outputs]`
   ///
-  /// - Parameter recompute: whether the backward pass has the output made again from the input, instead of keeping it.
+  /// - Parameter recompute: whether the backward pass recomputes the output from the input instead of storing it.
   package func callAsFunction(_ x: Activation, recompute: Bool = false, in tape: Tape) -> Activation {
-    var input: SavedTensor? = x.kept
+    var input: SavedTensor? = x.saved
     let inputSize = x.size
     let workers = tape.workers
     let profile = tape.profile
-    let work = Double(x.shape.pixels / (stride * stride)) * Double(weight.form.count)
-    let value = profile.measure(part, macs: work) { forward(x.value, on: workers) }
-    let kept =
+    let macs = Double(x.shape.pixels / (stride * stride)) * Double(weight.layout.count)
+    let value = profile.measure(part, macs: macs) { forward(x.value, on: workers) }
+    let saved =
       !recompute
       ? nil
-      : SavedTensor { [input = x.kept] in
+      : SavedTensor { [input = x.saved] in
         let x = input.value
         return profile.measure(part) { forward(x, on: workers) }
       }
-    return tape.output(part, value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? []), kept: kept) {
-      [trace = x.trace] gradient in
+    return tape.record(part, value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? []), saved: saved) {
+      [dx = x.gradient] gradient in
       if let x = input?.value {
-        profile.measure(part, macs: work) {
+        profile.measure(part, macs: macs) {
           weightGradient(x, gradient, on: workers)
           if let bias { PointwiseConvolution.biasGradient(gradient, into: bias.gradient, on: workers) }
         }
       }
-      // The gradient of the input takes its place.
+      // Release the input before the allocation of its gradient.
       input = nil
-      guard let trace else { return }
-      trace.add(
-        profile.measure(part, macs: work) { inputGradient(gradient, size: inputSize, on: workers) },
+      guard let dx else { return }
+      dx.add(
+        profile.measure(part, macs: macs) { inputGradient(gradient, size: inputSize, on: workers) },
         on: workers)
     }
   }
 
-  /// Whether `folded` serves: planes of one channel are products of another kind.
-  var foldable: Bool { weight.filter.inputs > 1 && weight.filter.outputs > 1 && bias == nil }
+  /// Whether `folded(with:)` is available. It is not for a bias, nor for a single channel, which has kernels of its own
+  /// (`SingleChannelConvolution`).
+  var canFoldBatchNorm: Bool { weight.filter.inputs > 1 && weight.filter.outputs > 1 && bias == nil }
 
-  /// In evaluation: the convolution with a batch norm folded into its weights, and what follows, in one go.
+  /// Evaluation with batch norm folded into weights and bias; bias, residual sum and ReLU are the epilogue of the GEMM.
   func folded(
-    _ norm: BatchNormKernel.Normalizer, _ x: Activation, plus residual: Activation?, relu: Bool, in tape: Tape
+    with norm: BatchNormKernel.Normalizer, _ x: Activation, plus residual: Activation?, relu: Bool, in tape: Tape
   ) -> Activation {
     let workers = tape.workers
-    let work = Double(x.shape.pixels / (stride * stride)) * Double(weight.form.count)
+    let macs = Double(x.shape.pixels / (stride * stride)) * Double(weight.layout.count)
     return Activation(
-      tape.profile.measure(part, macs: work) {
+      tape.profile.measure(part, macs: macs) {
         let filter = norm.folded(into: weight.filter, on: workers)
         let ending = Ending(bias: norm.bias, residual: residual?.value, relu: relu)
         return switch (kernel, stride) {

@@ -1,18 +1,14 @@
-/// Adds numbers up over the global batch, of which each rank holds a share.
+/// Sums values over all replicas (ranks), each of which holds a share of the global batch.
 ///
-/// Batch norm and the losses know nothing of ranks but this.
+/// This is all that synchronized batch norm and the losses know about ranks.
 package protocol CrossReplicaSum {
-  /// Ranks that hold a share.
-  var ranks: Int { get }
-
-  /// Replaces each value by its sum over the ranks; every rank gets the same bits. All ranks call it in the same order
-  /// with the same number of values.
+  /// All-reduce: replaces each value by its sum over the ranks. Every rank gets the same bits. All ranks call it in the
+  /// same order with the same number of values.
   func sum(_ values: inout [Double])
 }
 
-/// The whole batch is here.
+/// A single replica, which holds the whole batch: sums stay as they are.
 package struct SingleReplica: CrossReplicaSum {
   package init() {}
-  package var ranks: Int { 1 }
   package func sum(_ values: inout [Double]) {}
 }

@@ -1,10 +1,12 @@
 import Tensors
 
-/// Everything a network keeps between steps, in PyTorch's order and under PyTorch's names.
+/// The state of a network (PyTorch's `state_dict`): parameters and buffers, with PyTorch's names in PyTorch's order.
 ///
-/// Layers register what they need through a `Scope`. When the network stands, `allocate()` gives all parameters one run of memory and all
-/// running statistics another, so that an optimizer, a checkpoint, a digest or an all-reduce goes over one array.
+/// Layers register parameters through a `Scope`. Once the network is built, `allocate(seed:)` gives all parameters one
+/// flat array and all running statistics another. The optimizer, checkpoints, hashes and the all-reduce then each go over
+/// one array.
 package final class ParameterStore {
+  /// An entry of the state.
   package enum Entry {
     case parameter(Parameter)
     case statistic(RunningStatistic)
@@ -19,26 +21,27 @@ package final class ParameterStore {
     }
   }
 
-  /// In the order of registration, which is PyTorch's order.
+  /// In order of registration, which is PyTorch's order.
   package private(set) var entries: [Entry] = []
-  /// The learned ones among them.
+  /// The trainable entries.
   package private(set) var parameters: [Parameter] = []
+  /// The running means and variances.
   package private(set) var statistics: [RunningStatistic] = []
 
-  /// All parameters, each from its `offset`; the gaps between them are zero.
+  /// The flat array of all parameters, each at its `offset`; the gaps between them are zero.
   package private(set) var values = FloatSlice(count: 0)
-  /// All gradients, at the same offsets; empty until `allocateGradients()`.
+  /// The flat array of all gradients, at the same offsets; empty until `allocateGradients()`.
   package private(set) var gradients = FloatSlice(count: 0)
-  /// All running statistics.
+  /// The flat array of all running statistics.
   package private(set) var running = FloatSlice(count: 0)
 
-  /// The scope from which all names begin.
+  /// The scope of the whole network, with an empty prefix.
   package var root: Scope { Scope(store: self, path: []) }
 
   package init() {}
 
-  /// Learnt numbers.
-  package var parameterCount: Int { parameters.reduce(0) { $0 + $1.form.count } }
+  /// Number of trainable floats.
+  package var parameterCount: Int { parameters.reduce(0) { $0 + $1.layout.count } }
 
   func register(_ parameter: Parameter) {
     parameter.index = parameters.count
@@ -53,14 +56,14 @@ package final class ParameterStore {
 
   func register(_ counter: BatchCounter) { entries.append(.counter(counter)) }
 
-  /// Gives every entry its memory and its initial value. Called once, when all layers are made.
+  /// Allocates and initializes every entry. Called once, after all layers are registered.
   ///
-  /// - Parameter seed: chooses the random initial values; those of a parameter depend on the seed and its name alone.
+  /// - Parameter seed: of the random initial values; a parameter's values depend only on the seed and its name.
   package func allocate(seed: UInt64) {
-    values = Self.arena(parameters.map(\.form.count)) { index, offset in parameters[index].offset = offset }
-    running = Self.arena(statistics.map(\.count)) { index, offset in statistics[index].offset = offset }
+    values = Self.flatArray(parameters.map(\.layout.count)) { index, offset in parameters[index].offset = offset }
+    running = Self.flatArray(statistics.map(\.count)) { index, offset in statistics[index].offset = offset }
     for parameter in parameters {
-      parameter.value = FloatSlice(values.buffer, offset: parameter.offset, count: parameter.form.count)
+      parameter.value = FloatSlice(values.buffer, offset: parameter.offset, count: parameter.layout.count)
       parameter.initial.fill(parameter, seed: seed)
     }
     for statistic in statistics {
@@ -69,20 +72,20 @@ package final class ParameterStore {
     }
   }
 
-  /// Makes room for gradients, which evaluation does without.
+  /// Allocates the gradients; needed for training only.
   package func allocateGradients() {
     guard gradients.count == 0 else { return }
-    gradients = Self.arena(parameters.map(\.form.count)) { _, _ in }
+    gradients = Self.flatArray(parameters.map(\.layout.count)) { _, _ in }
     for parameter in parameters {
-      parameter.gradient = FloatSlice(gradients.buffer, offset: parameter.offset, count: parameter.form.count)
+      parameter.gradient = FloatSlice(gradients.buffer, offset: parameter.offset, count: parameter.layout.count)
     }
   }
 
-  /// One run of memory for runs of these lengths, each beginning on a cache line.
-  private static func arena(_ counts: [Int], place: (_ index: Int, _ offset: Int) -> Void) -> FloatSlice {
+  /// Allocates a flat array of zeros for arrays of these lengths, each aligned to a cache line.
+  private static func flatArray(_ counts: [Int], assign: (_ index: Int, _ offset: Int) -> Void) -> FloatSlice {
     var end = 0
     for (index, count) in counts.enumerated() {
-      place(index, end)
+      assign(index, end)
       end += (count + 15) & ~15
     }
     let floats = FloatSlice(count: end)

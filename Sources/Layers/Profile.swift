@@ -34,7 +34,7 @@ package final class Profile {
   package func measure<Result>(_ part: Part, macs count: Double = 0, _ body: () throws -> Result) rethrows
     -> Result
   {
-    BufferPool.shared.restartPeak()
+    BufferPool.shared.resetPeak()
     let begin = Self.now
     defer {
       seconds[part, default: 0] += Self.now - begin

@@ -1,38 +1,41 @@
 import Tensors
 
-/// An activation's value as the backward pass will see it: kept since the forward pass, or made again from what is kept anyway.
+/// A tensor saved for the backward pass: stored, or recomputed on demand (activation recomputation, also known as
+/// activation checkpointing).
 ///
-/// A step that needs the value holds this from the forward pass on and lets go of it as soon as it has done with the value;
-/// so does whatever makes another value from it. What nobody holds is not kept. A value that is made again is made for
-/// the first who asks, stays until the last has let go, and then lets go itself of what it was made from.
+/// An operation captures the `SavedTensor` of each value that its backward closure reads, and releases it after use; so
+/// does the recomputation of another tensor. A value that no operation captures is freed in the forward pass. A
+/// recomputed value is computed on first use, shared by all users and freed with the last of them. Once it is computed,
+/// it releases the tensors that it was computed from.
 package final class SavedTensor {
   private enum State {
-    case here(Tensor)
+    case stored(Tensor)
     case recompute(() -> Tensor)
   }
 
   private var state: State
 
-  /// The value itself is kept.
-  package init(_ value: Tensor) { state = .here(value) }
+  /// Stores `value`.
+  package init(_ value: Tensor) { state = .stored(value) }
 
-  /// The value is made again.
+  /// Recomputes the value on first use. The closure must return the same bits as the forward pass did.
   package init(recompute: @escaping () -> Tensor) { state = .recompute(recompute) }
 
+  /// The tensor, recomputed if it is not stored.
   package var value: Tensor {
     switch state {
-    case .here(let value): return value
+    case .stored(let value): return value
     case .recompute(let recompute):
       let value = recompute()
-      state = .here(value)
+      state = .stored(value)
       return value
     }
   }
 
-  /// The memory that this takes now.
+  /// Bytes stored at the moment; 0 before a recomputation.
   package var bytes: Int {
     switch state {
-    case .here(let value): value.shape.count * MemoryLayout<Float>.stride
+    case .stored(let value): value.shape.count * MemoryLayout<Float>.stride
     case .recompute: 0
     }
   }

@@ -1,6 +1,6 @@
-/// A place in the tree of names, in which a layer makes its parameters.
+/// A prefix of parameter names (a module path), under which a layer registers its parameters.
 ///
-/// `Scope / "layer1" / 0 / "conv2"` leads to names that begin with `layer1.0.conv2.`
+/// `Scope / "layer1" / 0 / "conv2"` registers names that begin with `layer1.0.conv2.`
 package struct Scope {
   package let store: ParameterStore
   let path: [String]
@@ -13,29 +13,32 @@ package struct Scope {
 
   private func name(_ last: String) -> String { (path + [last]).joined(separator: ".") }
 
-  /// The `weight` of a convolution.
+  /// Registers the `weight` of a convolution.
+  ///
+  /// - Parameter initial: PyTorch's default, unless given.
   package func weight(kernel: Int, from inputs: Int, to outputs: Int, initial: Initializer? = nil) -> Parameter {
     let parameter = Parameter(
-      name: name("weight"), form: .filter(kernel: kernel, inputs: inputs, outputs: outputs),
-      initial: initial ?? .uniform(bound: 1 / Float(kernel * kernel * inputs).squareRoot()))
+      name: name("weight"), layout: .filter(kernel: kernel, inputs: inputs, outputs: outputs),
+      initial: initial ?? .uniform(fanIn: kernel * kernel * inputs))
     store.register(parameter)
     return parameter
   }
 
-  /// A vector of `count` learned numbers.
+  /// Registers a trainable vector of `count` numbers.
   package func vector(_ last: String, _ count: Int, initial: Initializer) -> Parameter {
-    let parameter = Parameter(name: name(last), form: .vector(count), initial: initial)
+    let parameter = Parameter(name: name(last), layout: .vector(count), initial: initial)
     store.register(parameter)
     return parameter
   }
 
-  /// A vector of `count` numbers that follow the batches.
+  /// Registers a running statistic of `count` channels.
   package func statistic(_ last: String, _ count: Int, initial: Float) -> RunningStatistic {
     let statistic = RunningStatistic(name: name(last), count: count, initial: initial)
     store.register(statistic)
     return statistic
   }
 
+  /// Registers a batch counter, which begins at 0.
   package func counter(_ last: String) -> BatchCounter {
     let counter = BatchCounter(name: name(last))
     store.register(counter)

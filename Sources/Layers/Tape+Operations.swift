@@ -1,130 +1,128 @@
 import Kernels
 import Tensors
 
-/// The operations without parameters. Where one of them is cheap beside the memory of its output, the backward pass has the
-/// output made again.
+/// Operations without parameters, named as in PyTorch. Where an output is cheap to compute compared with its memory, the
+/// backward pass recomputes it (activation recomputation).
 extension Tape {
-  /// Bilinear interpolation to another size.
+  /// Bilinear interpolation to another size (`torch.nn.functional.interpolate`), `[N, H, W, C]` → `[N, H′, W′, C]`.
   ///
-  /// - Parameter rows: those of the output that are asked for, in evaluation alone; all, unless something else is said.
-  package func resized(
-    _ x: Activation, to size: Size, corners: Interpolation.Corners, rows: Range<Int>? = nil
+  /// - Parameters:
+  ///   - alignCorners: whether the corner pixels of input and output coincide (PyTorch's `align_corners`).
+  ///   - rows: of the output, in evaluation only; all, unless given.
+  package func interpolate(
+    _ x: Activation, to size: Size, alignCorners: Bool, rows: Range<Int>? = nil
   ) -> Activation {
     let rows = rows ?? 0..<size.height
     precondition(mode == .evaluation || rows.count == size.height)
-    if x.size == size { return cut(rows, of: x) }
+    if x.size == size { return slice(x, rows: rows) }
     let inputSize = x.size
-    return operation(.resampling, from: [x]) { [workers] x in
+    let corners: Interpolation.Corners = alignCorners ? .aligned : .halfPixel
+    return recomputed(.resampling, from: [x]) { [workers] x in
       Interpolation.resize(x[0], to: size, corners: corners, rows: rows, on: workers)
-    } back: { [workers, trace = x.trace] gradient in
-      trace?.add(Interpolation.gradient(gradient, inputSize: inputSize, corners: corners, on: workers), on: workers)
+    } backward: { [workers, dx = x.gradient] gradient in
+      dx?.add(Interpolation.gradient(gradient, inputSize: inputSize, corners: corners, on: workers), on: workers)
     }
   }
 
-  /// Maximum over 3×3 pixels, every second pixel.
-  package func maxPooled(_ x: Activation) -> Activation {
+  /// Max pooling 3×3 with stride 2 and padding 1, `[N, H, W, C]` → `[N, ⌈H/2⌉, ⌈W/2⌉, C]`.
+  package func maxPool3x3(_ x: Activation) -> Activation {
     let (value, argmax) = profile.measure(.resampling) { Pooling.max3x3(x.value, on: workers) }
     let shape = x.shape
-    return output(.resampling, value, from: [x]) { [workers, profile, trace = x.trace] gradient in
+    return record(.resampling, value, from: [x]) { [workers, profile, dx = x.gradient] gradient in
       let gradient = profile.measure(.resampling) {
         Pooling.maxGradient(gradient, argmax: argmax, inputShape: shape, on: workers)
       }
-      trace?.add(gradient, on: workers)
+      dx?.add(gradient, on: workers)
     }
   }
 
-  /// Mean over 2×2 pixels, every second pixel, only pixels of the image counted.
-  package func averagedToHalf(_ x: Activation) -> Activation {
+  /// Average pooling 2×2.
+  ///
+  /// - Parameter stride: 2: `[N, H, W, C]` → `[N, ⌈H/2⌉, ⌈W/2⌉, C]`; the mean is over the pixels inside the image
+  ///   (`ceil_mode`, without `count_include_pad`). 1: the size stays; each pixel is averaged with those to the right and
+  ///   below, which are zero outside the image.
+  package func averagePool(_ x: Activation, stride: Int) -> Activation {
+    precondition(stride == 1 || stride == 2)
     let shape = x.shape
-    return operation(.resampling, from: [x]) { [workers] x in
-      Pooling.averageHalf(x[0], on: workers)
-    } back: { [workers, trace = x.trace] gradient in
-      trace?.add(Pooling.averageHalfGradient(gradient, inputShape: shape, on: workers), on: workers)
+    return recomputed(.resampling, from: [x]) { [workers] x in
+      stride == 2 ? Pooling.averageHalf(x[0], on: workers) : Pooling.averageStay(x[0], on: workers)
+    } backward: { [workers, dx = x.gradient] gradient in
+      dx?.add(
+        stride == 2
+          ? Pooling.averageHalfGradient(gradient, inputShape: shape, on: workers)
+          : Pooling.averageStayGradient(gradient, on: workers), on: workers)
     }
   }
 
-  /// Mean over a pixel and its neighbors to the right and below, zeros beyond the image.
-  package func averagedInPlace(_ x: Activation) -> Activation {
-    operation(.resampling, from: [x]) { [workers] x in
-      Pooling.averageStay(x[0], on: workers)
-    } back: { [workers, trace = x.trace] gradient in
-      trace?.add(Pooling.averageStayGradient(gradient, on: workers), on: workers)
-    }
-  }
-
-  /// Mean over the image, `[N, 1, 1, C]`.
-  package func averaged(_ x: Activation) -> Activation {
+  /// Global average pooling, `[N, H, W, C]` → `[N, 1, 1, C]`.
+  package func globalAveragePool(_ x: Activation) -> Activation {
     let size = x.size
     let value = profile.measure(.resampling) { Pooling.global(x.value, on: workers) }
-    return output(.resampling, value, from: [x]) { [workers, profile, trace = x.trace] gradient in
+    return record(.resampling, value, from: [x]) { [workers, profile, dx = x.gradient] gradient in
       let gradient = profile.measure(.resampling) { Pooling.globalGradient(gradient, inputSize: size, on: workers) }
-      trace?.add(gradient, on: workers)
+      dx?.add(gradient, on: workers)
     }
   }
 
-  package func rectified(_ x: Activation) -> Activation {
+  package func relu(_ x: Activation) -> Activation {
     let value = profile.measure(.elementwise) { ReLU.forward(x.value, on: workers) }
-    let kept = SavedTensor { [workers, profile, x = x.kept] in
+    let saved = SavedTensor { [workers, profile, x = x.saved] in
       let x = x.value
       return profile.measure(.elementwise) { ReLU.forward(x, on: workers) }
     }
-    return output(.elementwise, value, from: [x], kept: kept) {
-      [workers, profile, trace = x.trace] gradient in
-      let output = kept.value
-      trace?.add(
-        profile.measure(.elementwise) { ReLU.gradient(gradient, output: output, on: workers) },
-        on: workers)
+    return record(.elementwise, value, from: [x], saved: saved) { [workers, profile, dx = x.gradient] gradient in
+      let output = saved.value
+      dx?.add(profile.measure(.elementwise) { ReLU.gradient(gradient, output: output, on: workers) }, on: workers)
     }
   }
 
   package func sigmoid(_ x: Activation) -> Activation {
     let value = profile.measure(.elementwise) { Sigmoid.forward(x.value, on: workers) }
-    return output(.elementwise, value, from: [x]) { [workers, profile, trace = x.trace] gradient in
-      trace?.add(
-        profile.measure(.elementwise) { Sigmoid.gradient(gradient, output: value, on: workers) }, on: workers)
+    return record(.elementwise, value, from: [x]) { [workers, profile, dx = x.gradient] gradient in
+      dx?.add(profile.measure(.elementwise) { Sigmoid.gradient(gradient, output: value, on: workers) }, on: workers)
     }
   }
 
-  /// The channels of all, one after the other.
-  package func concatenated(_ parts: Activation...) -> Activation { concatenated(parts) }
+  /// Concatenates along the channels.
+  package func concatenate(_ parts: Activation...) -> Activation { concatenate(parts) }
 
-  /// The channels of all, one after the other.
-  package func concatenated(_ parts: [Activation]) -> Activation {
+  /// Concatenates along the channels.
+  package func concatenate(_ parts: [Activation]) -> Activation {
     let channels = parts.map(\.shape.channels)
-    return operation(.elementwise, from: parts) { [workers] parts in
+    return recomputed(.elementwise, from: parts) { [workers] parts in
       Concatenation.join(parts, on: workers)
-    } back: { [workers, traces = parts.map(\.trace)] gradient in
-      for (trace, part) in zip(traces, Concatenation.split(gradient, into: channels, on: workers)) {
-        trace?.add(part, on: workers)
+    } backward: { [workers, gradients = parts.map(\.gradient)] gradient in
+      for (dx, part) in zip(gradients, Concatenation.split(gradient, into: channels, on: workers)) {
+        dx?.add(part, on: workers)
       }
     }
   }
 
-  /// feature · (1 + attention), the attention of one channel.
-  package func gated(_ feature: Activation, by attention: Activation) -> Activation {
-    let inputs = (feature: feature.kept, attention: attention.kept)
-    return operation(.elementwise, from: [feature, attention]) { [workers] inputs in
+  /// Gates `feature`, `[N, H, W, C]`, by `attention`, `[N, H, W, 1]`: feature · (1 + attention).
+  package func gate(_ feature: Activation, by attention: Activation) -> Activation {
+    let inputs = (feature: feature.saved, attention: attention.saved)
+    return recomputed(.elementwise, from: [feature, attention]) { [workers] inputs in
       Gating.forward(inputs[0], inputs[1], on: workers)
-    } back: { [workers, featureTrace = feature.trace, attentionTrace = attention.trace] gradient in
-      let (ofFeature, ofAttention) = Gating.gradient(
+    } backward: { [workers, dFeature = feature.gradient, dAttention = attention.gradient] gradient in
+      let (featureGradient, attentionGradient) = Gating.gradient(
         gradient, inputs.feature.value, inputs.attention.value, on: workers)
-      featureTrace?.add(ofFeature, on: workers)
-      attentionTrace?.add(ofAttention, on: workers)
+      dFeature?.add(featureGradient, on: workers)
+      dAttention?.add(attentionGradient, on: workers)
     }
   }
 
-  /// An operation without parameters whose output is made again on the backward pass, where somebody needs it there.
-  private func operation(
+  /// Records an operation without parameters whose output the backward pass recomputes if an operation needs it there.
+  private func recomputed(
     _ part: Profile.Part, from inputs: [Activation], _ forward: @escaping (_ inputs: [Tensor]) -> Tensor,
-    back: @escaping (_ gradient: Tensor) -> Void
+    backward: @escaping (_ gradient: Tensor) -> Void
   ) -> Activation {
     let value = profile.measure(part) { forward(inputs.map(\.value)) }
-    let kept = SavedTensor { [profile, inputs = inputs.map(\.kept)] in
+    let saved = SavedTensor { [profile, inputs = inputs.map(\.saved)] in
       let values = inputs.map(\.value)
       return profile.measure(part) { forward(values) }
     }
-    return output(part, value, from: inputs, kept: kept) { [profile] gradient in
-      profile.measure(part) { back(gradient) }
+    return record(part, value, from: inputs, saved: saved) { [profile] gradient in
+      profile.measure(part) { backward(gradient) }
     }
   }
 }

@@ -1,47 +1,45 @@
 import Kernels
 import Tensors
 
-/// Evaluation at full resolution, band by band, so that tensors of many channels never exist for a whole image.
+/// Evaluation at full resolution in tiles of rows, so that tensors with many channels never exist for a whole image.
 extension Tape {
-  /// Rows of its halo that a band is computed with. Two 3×3 convolutions look two rows far, but to the bit the
-  /// result of Winograd's algorithm depends on all rows that its tile reads: a tile's four rows and one more on either side,
-  /// twice.
+  /// Extra rows that a tile is computed with on either side. The receptive field of two 3×3 convolutions is two rows, but
+  /// identical bits need all rows that a Winograd tile reads: its four rows and one more on either side, twice.
   private static let halo = 8
 
-  /// The output of `body` for all rows, in evaluation made band by band.
+  /// The output of `body` for all rows, in evaluation computed tile by tile.
   ///
   /// - Parameters:
-  ///   - shape: of the widest tensor that `body` would make of all rows, from which the height of a band follows.
-  ///   - body: makes the rows it is told of; it may look two 3×3 convolutions far and its results depend on rows further away no more
-  ///     than those.
+  ///   - shape: of the largest tensor that `body` would create for all rows; it determines the rows of a tile.
+  ///   - body: computes the given rows of the output. It may read at most two 3×3 convolutions beyond them.
   /// - Returns: the same bits as `body(0..<shape.height)`.
   package func inRowTiles(of shape: Shape, _ body: (_ rows: Range<Int>) -> Activation) -> Activation {
-    // Whole tiles: a band begins where a tile of the whole image does.
-    let grain = Self.halo
-    let rows = max(grain, tileFloats / (shape.images * shape.width * shape.stride) / grain * grain)
-    guard mode == .evaluation, shape.height > rows + grain else { return body(0..<shape.height) }
+    // A multiple of the halo, so that Winograd tiles begin at the same rows as in the whole image.
+    let halo = Self.halo
+    let rows = max(halo, tileFloats / (shape.images * shape.width * shape.stride) / halo * halo)
+    guard mode == .evaluation, shape.height > rows + halo else { return body(0..<shape.height) }
     var whole: Tensor?
     for first in stride(from: 0, to: shape.height, by: rows) {
       let inner = first..<min(shape.height, first + rows)
-      let outer = max(0, first - grain)..<min(shape.height, inner.upperBound + grain)
-      let band = body(outer).value
-      let target = whole ?? Tensor(band.shape.with(size: shape.size))
+      let outer = max(0, first - halo)..<min(shape.height, inner.upperBound + halo)
+      let tile = body(outer).value
+      let target = whole ?? Tensor(tile.shape.with(size: shape.size))
       whole = target
       profile.measure(.elementwise) {
-        RowTiles.copy(rows: inner, of: target, fromRow: inner.lowerBound - outer.lowerBound, of: band, on: workers)
+        RowTiles.copy(rows: inner, of: target, fromRow: inner.lowerBound - outer.lowerBound, of: tile, on: workers)
       }
     }
     return whole.map { Activation($0) } ?? body(0..<shape.height)
   }
 
-  /// Some rows; the activation itself, where these are all. Gradients do not come back through fewer.
-  package func cut(_ rows: Range<Int>, of x: Activation) -> Activation {
+  /// A copy of some rows; `x` itself where these are all. Fewer than all rows have no gradient: evaluation only.
+  package func slice(_ x: Activation, rows: Range<Int>) -> Activation {
     if rows == 0..<x.shape.height { return x }
     precondition(mode == .evaluation)
-    let band = Tensor(x.shape.with(size: Size(rows.count, x.shape.width)))
+    let slice = Tensor(x.shape.with(size: Size(rows.count, x.shape.width)))
     profile.measure(.elementwise) {
-      RowTiles.copy(rows: 0..<rows.count, of: band, fromRow: rows.lowerBound, of: x.value, on: workers)
+      RowTiles.copy(rows: 0..<rows.count, of: slice, fromRow: rows.lowerBound, of: x.value, on: workers)
     }
-    return Activation(band)
+    return Activation(slice)
   }
 }

@@ -1,40 +1,45 @@
 import Tensors
 
-/// One way of a batch through the network and, in training, back.
+/// The tape of one forward pass (reverse-mode automatic differentiation).
 ///
-/// An operation computes its value and records how to turn the gradient of its output into those of its inputs and
-/// parameters. `backward()` runs the records last to first and drops each when it has run, and with it whatever it kept.
+/// In training, an operation computes its value and records a closure that turns the gradient of its output into those of
+/// its inputs and parameters. `backward()` runs the closures last to first and releases each, with the tensors that it
+/// saved, after it has run.
 package final class Tape {
   package enum Mode: Sendable {
-    /// Batch norm over the batch; every operation can be gone back.
+    /// Batch norm uses batch statistics; operations are recorded.
     case training
-    /// Batch norm from running statistics; nothing is kept.
+    /// Batch norm uses running statistics; nothing is recorded or saved.
     case evaluation
   }
 
   package let mode: Mode
   package let workers: WorkerPool
-  /// Sums over the global batch, for batch norm.
-  package let reduction: any CrossReplicaSum
-  /// Takes the time and the memory of every operation, where somebody wants to know.
+  /// Sums over the global batch, for synchronized batch norm.
+  package let crossReplicaSum: any CrossReplicaSum
+  /// Collects time and memory of every operation, if set.
   package let profile: Profile?
-  /// Notes when every operation ran, where somebody wants to see.
+  /// Collects begin and end of every operation, if set.
   package let timeline: Timeline?
-  /// When the operation before ended.
+  /// When the previous operation ended.
   private var lastEnd = 0.0
-  /// FloatSlice that a tensor has about, where evaluation goes in bands (`Tape+RowTiles.swift`).
+  /// Size of the largest tensor of a row tile, in floats (`Tape+RowTiles.swift`).
   let tileFloats: Int
-  private var steps: [() -> Void] = []
+  private var operations: [() -> Void] = []
   private let onGradientReady: (Parameter) -> Void
 
-  /// - Parameter onGradientReady: told during `backward()` of each parameter whose gradient is final.
+  /// - Parameters:
+  ///   - tileFloats: size of the largest tensor of a row tile in evaluation, in floats.
+  ///   - onGradientReady: called during `backward()` with each parameter as soon as its gradient is final, like the
+  ///     gradient hooks of PyTorch's `DistributedDataParallel`.
   package init(
-    _ mode: Mode, workers: WorkerPool, reduction: any CrossReplicaSum = SingleReplica(), profile: Profile? = nil,
-    timeline: Timeline? = nil, tileFloats: Int = 16 << 20, onGradientReady: @escaping (Parameter) -> Void = { _ in }
+    _ mode: Mode, workers: WorkerPool, crossReplicaSum: any CrossReplicaSum = SingleReplica(),
+    profile: Profile? = nil, timeline: Timeline? = nil, tileFloats: Int = 16 << 20,
+    onGradientReady: @escaping (Parameter) -> Void = { _ in }
   ) {
     self.mode = mode
     self.workers = workers
-    self.reduction = reduction
+    self.crossReplicaSum = crossReplicaSum
     self.profile = profile
     self.timeline = timeline
     if timeline != nil { lastEnd = Profile.now }
@@ -43,47 +48,52 @@ package final class Tape {
     if mode == .training { profile?.willBeginForward() }
   }
 
-  /// An operation's output.
+  /// Records an operation and returns its output.
+  ///
+  /// Nothing is recorded in evaluation, nor for an operation without parameters of which no input needs a gradient.
   ///
   /// - Parameters:
-  ///   - inputs: the activations it was made from; where none of them wants a gradient and `parameters` is empty, nothing is recorded.
-  ///   - parameters: those whose gradients the step fills.
-  ///   - kept: how the backward pass will see the value; as it is, unless something else is said.
-  ///   - back: fills the parameters' gradients and adds to the inputs' traces, given the gradient of the output, which it owns.
-  func output(
+  ///   - part: of the profile that the operation belongs to.
+  ///   - value: the output.
+  ///   - inputs: the activations that the output was computed from.
+  ///   - parameters: those whose gradients `backward` computes.
+  ///   - saved: how later operations read the output in the backward pass; stored, unless given.
+  ///   - backward: computes the parameters' gradients and adds to those of the inputs. It owns the gradient of the output
+  ///     and may overwrite it.
+  func record(
     _ part: Profile.Part, _ value: Tensor, from inputs: [Activation], parameters: [Parameter] = [],
-    kept: SavedTensor? = nil, back: @escaping (_ gradient: Tensor) -> Void
+    saved: SavedTensor? = nil, backward: @escaping (_ gradient: Tensor) -> Void
   ) -> Activation {
-    guard mode == .training, !parameters.isEmpty || inputs.contains(where: { $0.trace != nil }) else {
+    guard mode == .training, !parameters.isEmpty || inputs.contains(where: { $0.gradient != nil }) else {
       return Activation(value)
     }
     let name = timeline == nil ? "" : parameters.first?.layer ?? part.rawValue
-    noteForward(name)
-    let trace = GradientAccumulator()
-    let kept = kept ?? SavedTensor(value)
-    profile?.made(kept, by: part, name: parameters.first?.name)
-    steps.append { [onGradientReady, timeline] in
-      // Without a gradient the output had no part in the loss.
-      guard let gradient = trace.take() else {
-        preconditionFailure("an output without a gradient: \(parameters.map(\.name))")
+    addForwardEvent(name)
+    let accumulator = GradientAccumulator()
+    let saved = saved ?? SavedTensor(value)
+    profile?.made(saved, by: part, name: parameters.first?.name)
+    operations.append { [onGradientReady, timeline] in
+      guard let gradient = accumulator.take() else {
+        preconditionFailure("an output has no gradient because the loss does not use it: \(parameters.map(\.name))")
       }
-      timeline.measure(name) { back(gradient) }
+      timeline.measure(name) { backward(gradient) }
       for parameter in parameters { onGradientReady(parameter) }
     }
-    return Activation(value, trace: trace, kept: kept)
+    return Activation(value, gradient: accumulator, saved: saved)
   }
 
-  /// An operation has just run: it took the time since the one before.
-  private func noteForward(_ name: String) {
+  /// Adds an operation that has just ended to the timeline; it began when the previous one ended.
+  private func addForwardEvent(_ name: String) {
     guard let timeline else { return }
     let now = Profile.now
     timeline.add(Timeline.Event(name: name, track: .compute, begin: lastEnd, end: now))
     lastEnd = now
   }
 
-  /// Runs the backward pass, last operation first. The gradients of the network's outputs must have been added to their traces.
+  /// Runs the backward pass, last operation first. The gradients of the network's outputs must have been added to their
+  /// accumulators.
   package func backward() {
     profile?.willBeginBackward()
-    while let step = steps.popLast() { step() }
+    while let operation = operations.popLast() { operation() }
   }
 }

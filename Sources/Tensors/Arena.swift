@@ -1,15 +1,15 @@
 import Glibc
 
-/// A range of addresses from which memory is handed out by best fit and in which neighbors that are given back become
-/// one again, so that memory goes from tensors of one shape to those of another.
+/// A best-fit allocator over a reserved address range. Adjacent free blocks are coalesced, so that tensors of one shape
+/// can reuse the memory of another shape.
 ///
-/// The range is reserved at once and costs nothing until it is touched. It is backed by huge pages where the system has them:
-/// arithmetic on tensors spends up to a tenth of its time on address translation without.
+/// Reserving the range costs no memory until it is touched. The range asks for transparent huge pages: without them,
+/// tensor arithmetic spends up to a tenth of its time on address translation (TLB misses).
 struct Arena: ~Copyable {
-  /// A part of the address space. What lies from `top` on was never handed out.
+  /// A memory mapping. Addresses from `top` on have never been allocated.
   private struct Region {
     let mapping: UnsafeMutableRawPointer
-    let mapped: Int
+    let mappedBytes: Int
     let end: UInt
     var top: UInt
   }
@@ -18,48 +18,48 @@ struct Arena: ~Copyable {
   private struct Span {
     var start: UInt
     var end: UInt
-    /// Bytes of it that the system has given already.
+    /// Bytes of the span that are backed by physical memory.
     var resident: Int
     var bytes: Int { Int(end - start) }
   }
 
-  private let grain: Int
+  private let alignment: Int
   private let reservation: Int
   private var regions: [Region] = []
-  /// Sorted by address; no two of them are neighbors.
+  /// Sorted by address; no two spans are adjacent.
   private var spans: [Span] = []
 
-  /// Bytes that the system has given and that were not given back to it.
+  /// Bytes of physical memory obtained from the system and not returned.
   private(set) var residentBytes = 0
-  /// How often more of them were needed.
-  private(set) var growths = 0
+  /// Number of allocations that needed more physical memory.
+  private(set) var growthCount = 0
 
   /// - Parameters:
-  ///   - grain: requests are rounded up to a multiple of it, and addresses are multiples of it; a power of two.
-  ///   - reservation: bytes of addresses to reserve.
-  init(grain: Int, reservation: Int) {
-    self.grain = grain
+  ///   - alignment: of sizes and addresses, in bytes; a power of two.
+  ///   - reservation: bytes of address space to reserve.
+  init(alignment: Int, reservation: Int) {
+    self.alignment = alignment
     self.reservation = reservation
   }
 
-  deinit { for region in regions { munmap(region.mapping, region.mapped) } }
+  deinit { for region in regions { munmap(region.mapping, region.mappedBytes) } }
 
-  /// Bytes of this machine's memory.
+  /// Bytes of physical memory of this machine.
   static var physicalMemory: Int { sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) }
 
-  /// The smallest free span that is large enough, or else fresh memory; nil if the system has none.
-  mutating func take(_ wanted: Int) -> BufferPool.Block? {
-    let bytes = (wanted + grain - 1) & ~(grain - 1)
+  /// Allocates from the smallest free span that is large enough, or from new memory; nil if the system has none.
+  mutating func allocate(_ requested: Int) -> BufferPool.Block? {
+    let bytes = (requested + alignment - 1) & ~(alignment - 1)
     var best: Int?
     for index in spans.indices where spans[index].bytes >= bytes {
       if let other = best, spans[other].bytes <= spans[index].bytes { continue }
       best = index
     }
-    guard let index = best ?? grown(by: bytes) else { return nil }
+    guard let index = best ?? grow(by: bytes) else { return nil }
     let start = spans[index].start
-    // Memory that the system has given already is counted as used first.
+    // The resident part of the span counts as used first.
     let fresh = max(0, bytes - spans[index].resident)
-    if fresh > 0 { growths += 1 }
+    if fresh > 0 { growthCount += 1 }
     residentBytes += fresh
     spans[index].resident -= bytes - fresh
     spans[index].start += UInt(bytes)
@@ -67,16 +67,16 @@ struct Arena: ~Copyable {
     return UnsafeMutableRawPointer(bitPattern: start).map { BufferPool.Block(address: $0, bytes: bytes) }
   }
 
-  mutating func giveBack(_ block: BufferPool.Block) {
+  mutating func free(_ block: BufferPool.Block) {
     let start = UInt(bitPattern: block.address)
     insert(Span(start: start, end: start + UInt(block.bytes), resident: block.bytes))
   }
 
-  /// Gives the memory of all free spans back to the system.
+  /// Returns the physical memory of all free spans to the system.
   mutating func trim() {
     let page = UInt(sysconf(Int32(_SC_PAGESIZE)))
     for index in spans.indices {
-      // A page that a neighbor has a part of stays.
+      // Pages shared with an allocated block stay.
       let (first, end) = ((spans[index].start + page - 1) & ~(page - 1), spans[index].end & ~(page - 1))
       if first < end, let address = UnsafeMutableRawPointer(bitPattern: first) {
         madvise(address, Int(end - first), MADV_DONTNEED)
@@ -93,14 +93,16 @@ struct Arena: ~Copyable {
 
   // MARK: - Growing
 
-  /// Raises a region's top, or reserves another region, until a free span has `bytes`; its index.
-  private mutating func grown(by bytes: Int) -> Int? {
+  /// Raises the top of a region, or reserves another region, until a free span has `bytes`.
+  ///
+  /// - Returns: the index of that span; nil if the system has no memory.
+  private mutating func grow(by bytes: Int) -> Int? {
     for index in regions.indices {
       let top = regions[index].top
       let free = spans.last(where: { $0.end == top })?.bytes ?? 0
       if Int(regions[index].end - top) >= bytes - free { return raise(index, by: bytes - free) }
     }
-    guard let region = Self.reserved(atLeast: bytes, atBest: reservation) else { return nil }
+    guard let region = Self.reserve(atLeast: bytes, preferred: reservation) else { return nil }
     regions.append(region)
     return raise(regions.count - 1, by: bytes)
   }
@@ -111,18 +113,18 @@ struct Arena: ~Copyable {
     return insert(Span(start: top, end: top + UInt(bytes), resident: 0))
   }
 
-  /// Where there is a limit on addresses (`ulimit -v`), or memory is promised to nobody twice, regions are no larger
-  /// than is needed soon.
-  private static func reserved(atLeast bytes: Int, atBest: Int) -> Region? {
+  /// Maps a region of `preferred` bytes, or of fewer where address space is limited (`ulimit -v`) or memory overcommit
+  /// is off.
+  private static func reserve(atLeast bytes: Int, preferred: Int) -> Region? {
     let hugePage = 2 << 20
-    var size = max(bytes, atBest)
+    var size = max(bytes, preferred)
     while true {
       let mapped = size + hugePage
       let mapping = mmap(nil, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
       if let mapping, mapping != MAP_FAILED {
         madvise(mapping, mapped, MADV_HUGEPAGE)
         let start = (UInt(bitPattern: mapping) + UInt(hugePage - 1)) & ~UInt(hugePage - 1)
-        return Region(mapping: mapping, mapped: mapped, end: start + UInt(size), top: start)
+        return Region(mapping: mapping, mappedBytes: mapped, end: start + UInt(size), top: start)
       }
       guard size > bytes else { return nil }
       size = max(bytes, min(size / 2, 512 << 20))
@@ -131,8 +133,10 @@ struct Arena: ~Copyable {
 
   // MARK: - Free spans
 
-  /// Adds a span to the free ones, joined with its neighbors; its index. Regions are never neighbors: the end of each lies
-  /// short of its mapping's.
+  /// Adds a free span and coalesces it with adjacent ones. Spans of different regions are never adjacent: a region ends
+  /// before its mapping does.
+  ///
+  /// - Returns: the index of the span.
   @discardableResult
   private mutating func insert(_ span: Span) -> Int {
     var (low, high) = (0, spans.count)

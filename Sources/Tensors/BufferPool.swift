@@ -1,104 +1,106 @@
 import Glibc
 import Synchronization
 
-/// Memory for floats that goes back to its pool when its last user lets go of it.
+/// An array of floats, freed to its pool when the last reference goes.
 ///
-/// A training step asks for the same sizes in the same order again and again: from the second step on every request is
-/// met from the pool, without a system call and without the page faults of fresh memory.
+/// Every training step requests the same sizes in the same order. From the third step on, the pool serves all requests
+/// without system calls and without page faults.
 package final class Buffer: @unchecked Sendable {
-  // Sendable by agreement: kernels split a buffer into parts that only one worker writes.
+  // Unchecked: kernels split a buffer into parts, each written by one worker.
 
   /// The first float, aligned to a cache line of 64 bytes.
   package let start: UnsafeMutablePointer<Float>
-  /// FloatSlice that may be used.
+  /// Number of floats, without the padding of 16.
   package let count: Int
   private let block: BufferPool.Block
   private let pool: BufferPool
 
-  /// Memory with arbitrary contents; 16 floats more than `count` may be read and written, so that a kernel's last
-  /// vector may overhang.
+  /// Allocates uninitialized memory. The 16 floats after `count` may be read and written too: a kernel's last vector may
+  /// extend past the end.
   package init(count: Int, from pool: BufferPool = .shared) {
     precondition(count >= 0)
     self.count = count
     self.pool = pool
-    block = pool.take(bytes: (count + 16) * MemoryLayout<Float>.stride)
+    block = pool.allocate(bytes: (count + 16) * MemoryLayout<Float>.stride)
     start = block.address.assumingMemoryBound(to: Float.self)
   }
 
-  deinit { pool.giveBack(block) }
+  deinit { pool.free(block) }
 
-  /// Sets every float to zero.
+  /// Sets every float to zero, the padding included.
   package func clear() { memset(start, 0, (count + 16) * MemoryLayout<Float>.stride) }
 }
 
-/// The memory of a process's buffers: two arenas, so that small buffers, some of which live long, do not lie scattered
-/// among the large ones.
+/// A caching allocator for buffers. It has two arenas, so that long-lived small buffers do not fragment the memory of
+/// large ones.
 ///
-/// Requests in the same order get the same addresses: which memory is used depends on nothing but the requests.
+/// Deterministic: the same sequence of requests gets the same addresses.
 package final class BufferPool: Sendable {
-  /// A run of bytes that is in use.
+  /// An allocated block of memory.
   struct Block: @unchecked Sendable {
-    // Sendable as the buffer is that owns it.
+    // Unchecked for the same reason as `Buffer`, which owns it.
     let address: UnsafeMutableRawPointer
     let bytes: Int
   }
 
-  /// The pool of this process.
+  /// The pool of the process.
   package static let shared = BufferPool()
 
   private struct State: ~Copyable {
-    var small = Arena(grain: 64, reservation: 1 << 30)
-    var large = Arena(grain: 4096, reservation: Arena.physicalMemory)
+    var small = Arena(alignment: 64, reservation: 1 << 30)
+    var large = Arena(alignment: 4096, reservation: Arena.physicalMemory)
     var liveBytes = 0
     var peakBytes = 0
   }
 
-  /// Bytes of the largest small request.
-  private static let largestSmall = 1 << 18
+  /// Requests of at most this many bytes are served by the arena of small buffers.
+  private static let smallLimit = 1 << 18
 
   private let state = Mutex(State())
 
   package init() {}
 
-  /// Bytes that were taken from the system so far and not given back.
-  package var allocatedBytes: Int { state.withLock { $0.small.residentBytes + $0.large.residentBytes } }
+  /// Bytes of physical memory obtained from the system and not returned (PyTorch's `memory_reserved`).
+  package var residentBytes: Int { state.withLock { $0.small.residentBytes + $0.large.residentBytes } }
 
-  /// How often fresh memory was taken from the system: stands still once a training loop runs evenly.
-  package var systemAllocations: Int { state.withLock { $0.small.growths + $0.large.growths } }
+  /// Number of requests that needed more physical memory; constant once a training loop is in its steady state.
+  package var growthCount: Int { state.withLock { $0.small.growthCount + $0.large.growthCount } }
 
-  /// Bytes that buffers have now.
+  /// Bytes of all live buffers (PyTorch's `memory_allocated`).
   package var liveBytes: Int { state.withLock { $0.liveBytes } }
 
-  /// The most bytes that buffers had at once since `restartPeak()`.
+  /// The maximum of `liveBytes` since `resetPeak()` (PyTorch's `max_memory_allocated`).
   package var peakBytes: Int { state.withLock { $0.peakBytes } }
 
-  /// From now on `peakBytes` is of what follows.
-  package func restartPeak() { state.withLock { $0.peakBytes = $0.liveBytes } }
+  /// Resets `peakBytes` to `liveBytes`.
+  package func resetPeak() { state.withLock { $0.peakBytes = $0.liveBytes } }
 
-  func take(bytes: Int) -> Block {
+  func allocate(bytes: Int) -> Block {
     let block = state.withLock { state -> Block? in
-      let block = bytes <= Self.largestSmall ? state.small.take(bytes) : state.large.take(bytes)
+      let block = bytes <= Self.smallLimit ? state.small.allocate(bytes) : state.large.allocate(bytes)
       state.liveBytes += block?.bytes ?? 0
       state.peakBytes = max(state.peakBytes, state.liveBytes)
       return block
     }
     guard let block else {
-      outOfResources(
+      exitOutOfResources(
         "out of memory: \(bytes >> 20) MiB more are not to be had beside \(liveBytes >> 20) MiB in use; "
           + "lower --batch-size or the crop, or raise the limit (ulimit -v)")
     }
     return block
   }
 
-  func giveBack(_ block: Block) {
+  func free(_ block: Block) {
     state.withLock { state in
       state.liveBytes -= block.bytes
-      // Rounded up or not: `largestSmall` is a multiple of both grains.
-      if block.bytes <= Self.largestSmall { state.small.giveBack(block) } else { state.large.giveBack(block) }
+      // `block.bytes` is rounded up. `smallLimit` is a multiple of both alignments, so that the comparison agrees with
+      // that of `allocate(bytes:)`.
+      if block.bytes <= Self.smallLimit { state.small.free(block) } else { state.large.free(block) }
     }
   }
 
-  /// Gives all memory that nobody uses back to the system, as between training and a validation of other sizes.
+  /// Returns all unused memory to the system (PyTorch's `empty_cache`), as between training and a validation with other
+  /// image sizes.
   package func trim() {
     state.withLock { state in
       state.small.trim()
@@ -107,9 +109,8 @@ package final class BufferPool: Sendable {
   }
 }
 
-/// Ends the program with one line on standard error. Memory and threads run out in the middle of arithmetic, where
-/// there is nothing to go back to.
-func outOfResources(_ message: String) -> Never {
+/// Exits with one line on standard error. Running out of memory or threads inside a kernel is not recoverable.
+func exitOutOfResources(_ message: String) -> Never {
   let line = "gscnn: \(message)\n"
   _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
   exit(1)

@@ -1,35 +1,38 @@
-/// Sums runs of floats image by image in the order of a balanced binary tree.
+/// Pairwise summation: sums arrays of floats, one an image, in the order of a balanced binary tree.
 ///
-/// The rounding of a sum depends on the order of its additions. Joined as a balanced tree over the images of the
-/// global batch, with each rank holding a contiguous share, the sum over a rank's own images is a subtree of the
-/// whole: where every share is the same power of two, 1, 2, 4 and 8 ranks add the same numbers in the same order.
+/// The rounding of a sum depends on the order of its additions. The tree spans the images of the global batch, of which
+/// each rank holds a contiguous share. The sum over a rank's images is then a subtree: if all shares are the same power
+/// of two, runs on 1, 2, 4 and 8 ranks add the same numbers in the same order and get the same bits.
 package struct PairwiseSum {
   private let count: Int
-  /// Sums of 2^level neighboring images that still wait for their neighbors, largest first.
-  private var waiting: [(level: Int, sum: FloatSlice)] = []
+  /// Sums of 2^level consecutive images that have no sibling yet, largest level first.
+  private var pending: [(level: Int, sum: FloatSlice)] = []
 
   /// - Parameter count: floats in each summand.
   package init(count: Int) { self.count = count }
 
-  /// Adds the next image's summand.
-  package mutating func add(_ summand: FloatSlice) {
+  /// Adds the summand of the next image.
+  ///
+  /// - Parameter summand: taken over: later additions accumulate into its memory, without a copy. The caller must not
+  ///   use it again before `total()`.
+  package mutating func add(consuming summand: FloatSlice) {
     precondition(summand.count == count)
     var level = 0
     var sum = summand
-    while let last = waiting.last, last.level == level {
+    while let last = pending.last, last.level == level {
       Self.add(sum, to: last.sum)
       sum = last.sum
       level += 1
-      waiting.removeLast()
+      pending.removeLast()
     }
-    waiting.append((level, sum))
+    pending.append((level, sum))
   }
 
-  /// The sum of everything added; at least one summand must have been.
+  /// The sum of all summands, in the memory of the first one. At least one must have been added.
   package mutating func total() -> FloatSlice {
-    precondition(!waiting.isEmpty)
-    var sum = waiting.removeLast().sum
-    while let last = waiting.popLast() {
+    precondition(!pending.isEmpty)
+    var sum = pending.removeLast().sum
+    while let last = pending.popLast() {
       Self.add(sum, to: last.sum)
       sum = last.sum
     }
@@ -40,23 +43,23 @@ package struct PairwiseSum {
     for index in 0..<sum.count { sum.start[index] += summand.start[index] }
   }
 
-  /// The same for double-precision sums, one row an image.
+  /// The sum of double-precision arrays in the same order, one row an image.
   package static func total(_ rows: [[Double]]) -> [Double] {
     precondition(!rows.isEmpty)
-    var waiting: [(level: Int, sum: [Double])] = []
+    var pending: [(level: Int, sum: [Double])] = []
     func added(_ left: [Double], _ right: [Double]) -> [Double] { zip(left, right).map { $0 + $1 } }
     for row in rows {
       var level = 0
       var sum = row
-      while let last = waiting.last, last.level == level {
+      while let last = pending.last, last.level == level {
         sum = added(last.sum, sum)
         level += 1
-        waiting.removeLast()
+        pending.removeLast()
       }
-      waiting.append((level, sum))
+      pending.append((level, sum))
     }
-    var sum = waiting.removeLast().sum
-    while let last = waiting.popLast() { sum = added(last.sum, sum) }
+    var sum = pending.removeLast().sum
+    while let last = pending.popLast() { sum = added(last.sum, sum) }
     return sum
   }
 }

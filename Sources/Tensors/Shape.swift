@@ -1,4 +1,4 @@
-/// The size of a batch of feature maps, `[N, H, W, C]`.
+/// The shape of a batch of feature maps, `[N, H, W, C]`.
 package struct Shape: Hashable, Sendable, CustomStringConvertible {
   package var images: Int
   package var height: Int
@@ -12,18 +12,18 @@ package struct Shape: Hashable, Sendable, CustomStringConvertible {
     self.channels = channels
   }
 
-  /// Pixels of one image, `H · W`.
+  /// Pixels of an image, `H · W`.
   package var pixelsPerImage: Int { height * width }
 
-  /// Pixels of the batch, `N · H · W`: the rows of the matrix that a 1×1 convolution multiplies.
+  /// Pixels of the batch, `N · H · W`: the rows of the matrix in a 1×1 convolution.
   package var pixels: Int { images * height * width }
 
-  /// FloatSlice from one pixel to the next: a single channel stands alone, more are rounded up to whole vectors of 8.
+  /// Floats from one pixel to the next: 1 for a single channel, otherwise `channels` rounded up to whole vectors of 8.
   ///
-  /// The floats between `channels` and `stride` are zero in every tensor; each kernel that writes a tensor keeps them so.
+  /// The padding from `channels` to `stride` is zero in every tensor; kernels write it too.
   package var stride: Int { channels == 1 ? 1 : (channels + 7) & ~7 }
 
-  /// FloatSlice in memory, padding included.
+  /// Floats in memory, padding included.
   package var count: Int { pixels * stride }
 
   package var size: Size { Size(height, width) }
@@ -35,7 +35,7 @@ package struct Shape: Hashable, Sendable, CustomStringConvertible {
   package var description: String { "[\(images), \(height), \(width), \(channels)]" }
 }
 
-/// Height and width in pixels.
+/// Height and width of an image in pixels.
 package struct Size: Hashable, Sendable, CustomStringConvertible {
   package var height: Int
   package var width: Int

@@ -1,14 +1,15 @@
 import Glibc
 
-/// A batch of feature maps in single precision, `[N, H, W, C]` with the channels of a pixel side by side.
+/// A batch of feature maps in single precision, `[N, H, W, C]` with contiguous channels.
 ///
-/// A tensor is a handle: copies share the memory, which goes back to the pool with the last of them. A kernel writes
-/// a tensor once, when it makes it; after that everybody only reads it.
+/// A tensor is a handle: copies share one buffer, which is freed with the last of them. Whoever creates a tensor fills
+/// it; from then on its users only read it. One exception: the last user may overwrite the tensor in place. Kernels that
+/// do so say it (`inPlace`, `addInPlace`, "overwrites"); the caller must make sure that nobody reads the old value.
 package struct Tensor: Sendable {
   package let shape: Shape
   package let buffer: Buffer
 
-  /// A tensor with arbitrary contents: whoever makes it fills it, the padding of `Shape.stride` included.
+  /// An uninitialized tensor; the creator fills it, including the padding of `Shape.stride`.
   package init(_ shape: Shape) {
     self.shape = shape
     buffer = Buffer(count: shape.count)
@@ -21,7 +22,7 @@ package struct Tensor: Sendable {
     return tensor
   }
 
-  /// The first channel of the first pixel.
+  /// The first channel of the first pixel of the first image.
   package var start: UnsafeMutablePointer<Float> { buffer.start }
 
   /// The first float of image `index`.
@@ -31,7 +32,7 @@ package struct Tensor: Sendable {
 }
 
 extension Tensor {
-  /// A tensor from dense values in the order `[N, H, W, C]`.
+  /// A tensor from dense values, `[N, H, W, C]` without padding.
   package init(_ shape: Shape, dense values: [Float]) {
     precondition(values.count == shape.pixels * shape.channels)
     self = .zeros(shape)
@@ -42,7 +43,7 @@ extension Tensor {
     }
   }
 
-  /// The values in the order `[N, H, W, C]` without padding.
+  /// The dense values, `[N, H, W, C]` without padding.
   package var dense: [Float] {
     var values = [Float]()
     values.reserveCapacity(shape.pixels * shape.channels)
@@ -52,19 +53,21 @@ extension Tensor {
     return values
   }
 
-  /// One value, for tests and messages.
+  /// One value; for tests.
   package subscript(image: Int, row: Int, column: Int, channel: Int) -> Float {
     start[((image * shape.height + row) * shape.width + column) * shape.stride + channel]
   }
 }
 
-/// A dense run of floats inside a buffer: a bias, the scale of a batch norm, its running statistics.
+/// A contiguous slice of a buffer: a bias, the scale of a batch norm, its running statistics.
+///
+/// Copies share the buffer, as with `Tensor`.
 package struct FloatSlice: Sendable {
   package let buffer: Buffer
   package let offset: Int
   package let count: Int
 
-  /// - Parameter offset: where the run begins in `buffer`, in floats.
+  /// - Parameter offset: index of the first float in `buffer`.
   package init(_ buffer: Buffer, offset: Int = 0, count: Int) {
     precondition(offset >= 0 && offset + count <= buffer.count)
     self.buffer = buffer
@@ -72,10 +75,10 @@ package struct FloatSlice: Sendable {
     self.count = count
   }
 
-  /// A run of its own, with arbitrary contents.
+  /// A slice over a new, uninitialized buffer.
   package init(count: Int) { self.init(Buffer(count: count), count: count) }
 
-  /// A run of its own with these contents.
+  /// A slice over a new buffer with these values.
   package init(_ values: [Float]) {
     self.init(count: values.count)
     for (index, value) in values.enumerated() { start[index] = value }
@@ -85,8 +88,8 @@ package struct FloatSlice: Sendable {
 
   package var values: [Float] { Array(UnsafeBufferPointer(start: start, count: count)) }
 
-  /// Takes over the values of another run of the same length.
-  package func copy(_ other: FloatSlice) {
+  /// Copies the values of another slice of the same length into this one.
+  package func copy(from other: FloatSlice) {
     precondition(other.count == count)
     start.update(from: other.start, count: count)
   }
@@ -97,8 +100,8 @@ package struct FloatSlice: Sendable {
   }
 }
 
-/// The weights of a convolution, dense, in the order `[kernel, kernel, inputs, outputs]` (PyTorch's is
-/// `[outputs, inputs, kernel, kernel]`; `Weights` translates).
+/// The weights of a convolution, dense, `[kernel, kernel, inputs, outputs]` (HWIO). PyTorch's order is OIHW,
+/// `[outputs, inputs, kernel, kernel]`; `Weights` converts.
 package struct Filter: Sendable {
   package let kernel: Int
   package let inputs: Int
@@ -113,7 +116,7 @@ package struct Filter: Sendable {
     self.floats = floats
   }
 
-  /// A filter of its own, with arbitrary contents: a gradient to be filled.
+  /// A filter of the same shape over a new, uninitialized buffer.
   package init(like other: Filter) {
     self.init(
       kernel: other.kernel, inputs: other.inputs, outputs: other.outputs, FloatSlice(count: other.floats.count))
@@ -121,7 +124,7 @@ package struct Filter: Sendable {
 
   package var start: UnsafeMutablePointer<Float> { floats.start }
 
-  /// The `[inputs, outputs]` matrix of one tap.
+  /// The `[inputs, outputs]` matrix of one tap of the kernel.
   package func tap(_ row: Int, _ column: Int) -> UnsafeMutablePointer<Float> {
     start + (row * kernel + column) * inputs * outputs
   }

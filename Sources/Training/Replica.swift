@@ -53,14 +53,15 @@ package final class Replica {
   private func forward(_ batch: Batch) -> (tape: Tape, loss: JointLoss, predictions: [UInt8]) {
     let (tape, output) = timeline.measure("forward") {
       let tape = Tape(
-        .training, workers: workers, reduction: batchNormReduction, profile: profile, timeline: timeline
+        .training, workers: workers, crossReplicaSum: batchNormReduction, profile: profile, timeline: timeline
       ) { [unowned self] parameter in measured(.communication) { buckets.completed(parameter.index) } }
       return (tape, model(image: batch.image, canny: batch.canny, in: tape))
     }
     let (loss, predictions) = timeline.measure("losses") {
       measured(.losses) {
         (
-          JointLoss(of: output, target: batch.target, boundary: batch.boundary, over: ranks, in: tape),
+          JointLoss.evaluateAndAddGradients(
+            output, target: batch.target, boundary: batch.boundary, over: ranks, on: workers),
           Prediction.argmax(output.logits.value, on: workers)
         )
       }
@@ -84,7 +85,7 @@ extension GatedSCNN {
     let output = self(image: batch.image, canny: batch.canny, in: tape)
     let predictions = Prediction.argmax(output.logits.value, on: workers)
     let seconds = Profile.now - begin
-    let loss = withLoss ? JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: tape) : nil
+    let loss = withLoss ? JointLoss.evaluate(output, target: batch.target, boundary: batch.boundary, on: workers) : nil
     return (predictions, seconds, loss)
   }
 }

@@ -73,7 +73,7 @@ extension ModelFile {
     private var moves: [(entry: Safetensors.Entry, target: Target)] = []
 
     private enum Target {
-      case floats(UnsafeMutablePointer<Float>, Parameter.Form)
+      case floats(UnsafeMutablePointer<Float>, Parameter.Layout)
       case counter(BatchCounter)
 
       /// PyTorch's shape.
@@ -90,7 +90,7 @@ extension ModelFile {
       match(
         store.entries.map { entry in
           switch entry {
-          case .parameter(let parameter): (parameter.name, .floats(parameter.value.start, parameter.form))
+          case .parameter(let parameter): (parameter.name, .floats(parameter.value.start, parameter.layout))
           case .statistic(let statistic): (statistic.name, .floats(statistic.value.start, .vector(statistic.count)))
           case .counter(let counter): (counter.name, .counter(counter))
           }
@@ -99,7 +99,7 @@ extension ModelFile {
 
     init(_ file: Safetensors, parametersOf store: ParameterStore, into momentum: FloatSlice) {
       self.file = file
-      match(store.parameters.map { ($0.name, .floats(momentum.start + $0.offset, $0.form)) })
+      match(store.parameters.map { ($0.name, .floats(momentum.start + $0.offset, $0.layout)) })
     }
 
     private mutating func match(_ wanted: [(name: String, target: Target)]) {

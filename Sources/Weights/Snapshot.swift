@@ -7,7 +7,7 @@ import Tensors
 /// to when the snapshot is written.
 package struct Snapshot: Sendable {
   private enum Content {
-    case parameter(Parameter.Form, offset: Int)
+    case parameter(Parameter.Layout, offset: Int)
     case statistic(offset: Int, count: Int)
     case counter(Int64)
   }
@@ -35,7 +35,7 @@ package struct Snapshot: Sendable {
     precondition(momentum == nil || momentum?.count == values.count)
     contents = entries.map { entry in
       switch entry {
-      case .parameter(let parameter): (parameter.name, .parameter(parameter.form, offset: parameter.offset))
+      case .parameter(let parameter): (parameter.name, .parameter(parameter.layout, offset: parameter.offset))
       case .statistic(let statistic):
         (statistic.name, .statistic(offset: statistic.offset, count: statistic.count))
       case .counter(let counter): (counter.name, .counter(counter.value))
@@ -76,7 +76,7 @@ package struct Snapshot: Sendable {
   }
 
   private static func tensor(
-    _ name: String, _ form: Parameter.Form, _ source: UnsafeMutablePointer<Float>
+    _ name: String, _ form: Parameter.Layout, _ source: UnsafeMutablePointer<Float>
   ) -> SafetensorsWriter.Outgoing {
     SafetensorsWriter.Outgoing(name, .float32, form.shape) { bytes in
       guard let target = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }

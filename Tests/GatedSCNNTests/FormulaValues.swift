@@ -8,7 +8,7 @@ enum FormulaValues {
   /// `count` numbers in [−1, 1) that belong to a name.
   static func uniform(_ name: String, _ count: Int) -> [Double] {
     var random = RandomNumbers(named: name)
-    return (0..<count).map { _ in random.uniformSymmetric() }
+    return (0..<count).map { _ in random.uniform(in: -1..<1) }
   }
 
   /// Fills every parameter and running statistic of a network.
@@ -16,9 +16,9 @@ enum FormulaValues {
     for entry in store.entries {
       switch entry {
       case .parameter(let parameter):
-        let values = weights(parameter.name, shape: parameter.form.shape)
+        let values = weights(parameter.name, shape: parameter.layout.shape)
         for (index, value) in values.enumerated() {
-          parameter.value[place(of: index, in: parameter.form)] = Float(value)
+          parameter.value[place(of: index, in: parameter.layout)] = Float(value)
         }
       case .statistic(let statistic):
         for (index, value) in weights(statistic.name, shape: [statistic.count]).enumerated() {
@@ -30,7 +30,7 @@ enum FormulaValues {
   }
 
   /// Where PyTorch's value number `index` stands in our arrangement.
-  static func place(of index: Int, in form: Parameter.Form) -> Int {
+  static func place(of index: Int, in form: Parameter.Layout) -> Int {
     guard case .filter(let kernel, let inputs, let outputs) = form else { return index }
     let taps = kernel * kernel
     let (output, input, tap) = (index / taps / inputs, index / taps % inputs, index % taps)

@@ -21,7 +21,7 @@ struct NetworkTests {
     let expected = try JSONDecoder().decode([Entry].self, from: Data(contentsOf: url))
     let entries = GatedSCNN(backbone, seed: 0).store.entries.map { entry in
       switch entry {
-      case .parameter(let parameter): Entry(name: parameter.name, shape: parameter.form.shape, trainable: true)
+      case .parameter(let parameter): Entry(name: parameter.name, shape: parameter.layout.shape, trainable: true)
       case .statistic(let statistic): Entry(name: statistic.name, shape: [statistic.count], trainable: false)
       case .counter(let counter): Entry(name: counter.name, shape: [], trainable: false)
       }
@@ -33,7 +33,7 @@ struct NetworkTests {
   func initialValues() {
     for parameter in GatedSCNN(.resnet50, seed: 5).store.parameters {
       let (name, values) = (parameter.name, parameter.value.values)
-      switch parameter.form {
+      switch parameter.layout {
       case .filter(let kernel, let inputs, let outputs) where name.hasPrefix("regular_stream."):
         let expected = (2 / Double(kernel * kernel * outputs)).squareRoot()
         let deviation = (values.reduce(0) { $0 + Double($1) * Double($1) } / Double(values.count)).squareRoot()

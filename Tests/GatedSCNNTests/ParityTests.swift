@@ -69,7 +69,7 @@ struct ParityTests {
     #expect(distance <= (try spread.allowed("losses")), "losses are \(distance) away: \(losses) and \(expectedLosses)")
     for parameter in network.store.parameters {
       let name = "after/" + parameter.name
-      let distance = relativeDistance(sample(parameter.value, parameter.form), try reference.values(name))
+      let distance = relativeDistance(sample(parameter.value, parameter.layout), try reference.values(name))
       #expect(distance <= (try spread.allowed(name)), "\(name) is \(distance) away")
     }
   }
@@ -88,7 +88,7 @@ struct ParityTests {
         size = try reference.values("grad_norm/" + name.replacingOccurrences(of: ".bias", with: ".weight"))[0]
         #expect(gradient <= Self.vanishing * size, "\(name): \(gradient) should vanish beside \(size)")
       }
-      let sampled = sample(parameter.gradient, parameter.form)
+      let sampled = sample(parameter.gradient, parameter.layout)
       if let allowed = try spread.allowedUnlessZero("grad_sample/" + name) {
         let distance = relativeDistance(sampled, try reference.values("grad_sample/" + name))
         #expect(distance <= allowed, "gradient of \(name) is \(distance) away")
@@ -104,7 +104,7 @@ struct ParityTests {
   private func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
 
   /// 64 values spread evenly, in PyTorch's order.
-  private func sample(_ floats: FloatSlice, _ form: Parameter.Form) -> [Double] {
+  private func sample(_ floats: FloatSlice, _ form: Parameter.Layout) -> [Double] {
     let step = max(1, form.count / 64)
     return stride(from: 0, to: form.count, by: step).prefix(64).map {
       Double(floats[FormulaValues.place(of: $0, in: form)])

@@ -113,7 +113,7 @@ struct SpatialDeterminismTests {
     #expect(bits(operands.inputGradient(workers)) == alone.flatMap { bits($0.inputGradient(workers)) })
 
     var sum = PairwiseSum(count: operands.weight.floats.count)
-    for image in alone { sum.add(FloatSlice(image.weightGradient(workers))) }
+    for image in alone { sum.add(consuming: FloatSlice(image.weightGradient(workers))) }
     #expect(operands.weightGradient(workers).map(\.bitPattern) == sum.total().values.map(\.bitPattern))
   }
 }

@@ -111,7 +111,7 @@ struct SpatialCase {
 
   init(_ shape: Shape, outputs: Int, dilation: Int) {
     var numbers = RandomNumbers(UInt64(shape.count), UInt64(outputs), UInt64(dilation))
-    func values(_ count: Int) -> [Float] { (0..<count).map { _ in Float(numbers.uniformSymmetric()) } }
+    func values(_ count: Int) -> [Float] { (0..<count).map { _ in Float(numbers.uniform(in: -1..<1)) } }
     x = Tensor(shape, dense: values(shape.pixels * shape.channels))
     dy = Tensor(shape.with(channels: outputs), dense: values(shape.pixels * outputs))
     weight = Filter(

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Parameters")
 struct ParameterTests {
-  @Test("Names are the path of scopes, and entries stand in the order in which layers asked for them")
+  @Test("Names are paths of scopes, and entries are in order of registration")
   func names() {
     let store = ParameterStore()
     let block = store.root / "layer1" / 0
@@ -14,13 +14,13 @@ struct ParameterTests {
       store.entries.map(\.name)
         == ["conv1.weight", "conv1.bias", "bn1.weight", "bn1.bias"].map { "layer1.0." + $0 }
         + ["running_mean", "running_var", "num_batches_tracked"].map { "layer1.0.bn1." + $0 })
-    #expect(store.parameters.map(\.form.shape) == [[8, 3, 3, 3], [8], [8], [8]])
+    #expect(store.parameters.map(\.layout.shape) == [[8, 3, 3, 3], [8], [8], [8]])
     #expect(store.parameters.map(\.index) == [0, 1, 2, 3])
     #expect(store.parameterCount == 8 * 27 + 24)
   }
 
-  @Test("Parameters lie in one run of memory, each on a cache line, with zeros between")
-  func arena() {
+  @Test("Parameters are in one flat array, each aligned to a cache line, with zeros between")
+  func flatArray() {
     let store = ParameterStore()
     let counts = [5, 16, 1, 40]
     for (index, count) in counts.enumerated() {
@@ -32,7 +32,7 @@ struct ParameterTests {
     #expect(store.values.count == 96)
     var expected = [Float](repeating: 0, count: 96)
     for (index, count) in counts.enumerated() {
-      for place in 0..<count { expected[16 * index + place] = Float(index + 1) }
+      for position in 0..<count { expected[16 * index + position] = Float(index + 1) }
     }
     #expect(store.values.values == expected)
     #expect(store.gradients.values == [Float](repeating: 0, count: 96))
@@ -49,26 +49,26 @@ struct ParameterTests {
   }
 
   @Test(
-    "Initial values depend on the seed and the name alone",
-    arguments: [Initializer.uniform(bound: 0.5), .normal(deviation: 0.5)])
-  func origin(_ initial: Initializer) {
+    "Initial values depend only on the seed and the name",
+    arguments: [Initializer.uniform(bound: 0.5), .normal(standardDeviation: 0.5)])
+  func reproducibleInitialValues(_ initial: Initializer) {
     let values = values("a", seed: 1, initial)
     #expect(self.values("a", seed: 1, among: 7, initial) == values)
     #expect(self.values("a", seed: 2, initial) != values)
     #expect(self.values("b", seed: 1, initial) != values)
   }
 
-  @Test("Uniform values fill their bounds, normal ones have their deviation")
-  func spread() {
+  @Test("Uniform values fill their range, normal values have their standard deviation")
+  func distributions() {
     let uniform = values("a", seed: 1, .uniform(bound: 0.25))
     #expect(uniform.allSatisfy { $0 >= -0.25 && $0 < 0.25 })
     #expect((uniform.min() ?? 0) < -0.249 && (uniform.max() ?? 0) > 0.249)
-    // Of 50000 values the mean strays by 0.0045 deviations, the deviation by 0.3 %; five times that is allowed.
+    // The standard error of the mean of 50000 values is 0.0045 σ, that of σ 0.3 %; five times that is allowed.
     let (mean, deviation) = moments(uniform)
     #expect(abs(mean) < 0.0225 * deviation)
     #expect(abs(deviation - 0.25 / 3.0.squareRoot()) < 0.015 * deviation)
 
-    let normal = values("a", seed: 1, .normal(deviation: 0.1))
+    let normal = values("a", seed: 1, .normal(standardDeviation: 0.1))
     let (center, width) = moments(normal)
     #expect(abs(center) < 0.0225 * width)
     #expect(abs(width - 0.1) < 0.016 * width)
@@ -82,7 +82,7 @@ struct ParameterTests {
     return (mean, (squares / Double(values.count)).squareRoot())
   }
 
-  @Test("A convolution begins as PyTorch's: uniform within 1/√fan_in, its bias too")
+  @Test("A convolution is initialized as in PyTorch: weight and bias uniform within 1/√fan_in")
   func convolution() {
     let store = ParameterStore()
     _ = Convolution(store.root, from: 16, to: 64, kernel: 3, bias: true)

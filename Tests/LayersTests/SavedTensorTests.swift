@@ -2,16 +2,16 @@ import Layers
 import Tensors
 import Testing
 
-@Suite("Values kept for the backward pass")
-struct KeptTests {
+@Suite("Saved tensors")
+struct SavedTensorTests {
   private let shape = Shape(1, 2, 3, 8)
 
-  @Test("A value that is made again is made for the first who asks, and goes with the last who holds it")
-  func madeOnce() {
-    var made = 0
+  @Test("A recomputed value is computed once, on first use, and freed with its last user")
+  func recomputedOnce() {
+    var computations = 0
     weak var buffer: Buffer?
     var first: SavedTensor? = SavedTensor { [shape] in
-      made += 1
+      computations += 1
       return .zeros(shape)
     }
     var second = first
@@ -20,20 +20,20 @@ struct KeptTests {
     #expect(first?.bytes == shape.count * 4)
     first = nil
     #expect(second?.value.buffer === buffer && buffer != nil)
-    #expect(made == 1)
+    #expect(computations == 1)
     second = nil
     #expect(buffer == nil)
   }
 
-  @Test("What a value was made from is let go once it is made")
+  @Test("After recomputation the source tensors are released")
   func chain() {
     weak var source: Buffer?
     func product() -> SavedTensor {
-      let kept = SavedTensor(Tensor.zeros(shape))
-      source = kept.value.buffer
-      let between = SavedTensor { kept.value }
+      let stored = SavedTensor(Tensor.zeros(shape))
+      source = stored.value.buffer
+      let intermediate = SavedTensor { stored.value }
       return SavedTensor { [shape] in
-        _ = between.value
+        _ = intermediate.value
         return .zeros(shape)
       }
     }

@@ -179,7 +179,7 @@ struct Matrix {
     buffer.clear()
     var random = RandomNumbers(named: name)
     for i in 0..<rows {
-      for j in 0..<columns { buffer.start[i * stride + j] = Float(random.uniformSymmetric()) }
+      for j in 0..<columns { buffer.start[i * stride + j] = Float(random.uniform(in: -1..<1)) }
     }
   }
 }

@@ -2,15 +2,15 @@ import Glibc
 import Tensors
 import Testing
 
-/// Each test has a pool of its own: other tests use the shared one meanwhile.
-@Suite("Buffers")
+/// Each test has its own pool, because other tests use the shared one at the same time.
+@Suite("Buffer pool")
 struct BufferPoolTests {
   private let pool = BufferPool()
 
   private func buffer(_ count: Int) -> Buffer { Buffer(count: count, from: pool) }
   private func address(_ buffer: Buffer) -> UInt { UInt(bitPattern: buffer.start) }
 
-  @Test("Memory goes back to the pool and comes out again", arguments: [100, 9_000_001])
+  @Test("Freed memory is reused", arguments: [100, 9_000_001])
   func reusesMemory(count: Int) {
     let first = address(buffer(count))
     #expect(address(buffer(count)) == first)
@@ -19,22 +19,22 @@ struct BufferPoolTests {
     #expect(address(buffer(count)) != first)
   }
 
-  @Test("InterpolationTaps that are given back, in any order, become one: memory goes to another shape", arguments: 0..<6)
-  func joinsNeighbors(order: Int) {
+  @Test("Adjacent free blocks are coalesced, in whatever order they are freed", arguments: 0..<6)
+  func coalesces(order: Int) {
     var neighbors: [Buffer?] = (0..<3).map { _ in buffer(1_000_000) }
     let wall = buffer(1_000_000)
-    let (bytes, growths) = (pool.allocatedBytes, pool.systemAllocations)
+    let (bytes, growths) = (pool.residentBytes, pool.growthCount)
     var indices = [0, 1, 2]
     neighbors[indices.remove(at: order / 2)] = nil
     neighbors[indices.remove(at: order % 2)] = nil
     neighbors[indices[0]] = nil
-    let joined = buffer(3_000_000)
-    #expect(address(joined) < address(wall))
-    #expect(pool.allocatedBytes == bytes)
-    #expect(pool.systemAllocations == growths)
+    let coalesced = buffer(3_000_000)
+    #expect(address(coalesced) < address(wall))
+    #expect(pool.residentBytes == bytes)
+    #expect(pool.growthCount == growths)
   }
 
-  @Test("A request takes the smallest gap that is large enough")
+  @Test("Best fit: a request gets the smallest gap that is large enough")
   func bestFit() {
     let sizes = [900_000, 300_000, 500_000, 700_000]
     var gaps: [Buffer?] = []
@@ -43,56 +43,57 @@ struct BufferPoolTests {
       gaps.append(buffer(size))
       walls.append(buffer(100_000))
     }
-    let places = gaps.map { $0.map(address) }
+    let addresses = gaps.map { $0.map(address) }
     gaps = []
-    #expect(address(buffer(400_000)) == places[2])
-    #expect(address(buffer(600_000)) == places[3])
-    #expect(address(buffer(800_000)) == places[0])
-    #expect(address(buffer(300_000)) == places[1])
+    #expect(address(buffer(400_000)) == addresses[2])
+    #expect(address(buffer(600_000)) == addresses[3])
+    #expect(address(buffer(800_000)) == addresses[0])
+    #expect(address(buffer(300_000)) == addresses[1])
     #expect(walls.count == 4)
   }
 
-  @Test("Small buffers do not lie between large ones")
-  func smallOnesApart() {
+  @Test("Small and large buffers have separate arenas")
+  func separateArenas() {
     let first = buffer(1_000_000)
     let small = buffer(1000)
     let second = buffer(1_000_000)
     #expect(!(address(first)...address(second)).contains(address(small)))
   }
 
-  @Test("Addresses are aligned for vectors and cache lines", arguments: [0, 1, 1000, 100_003, 5_000_011])
+  @Test("Addresses are aligned to cache lines", arguments: [0, 1, 1000, 100_003, 5_000_011])
   func aligns(count: Int) {
     #expect(address(buffer(count)) % 64 == 0)
   }
 
-  @Test("However buffers come and go, those that live at once share no memory, spare floats included")
+  @Test("Live buffers never overlap, padding included")
   func doNotOverlap() {
     var random = RandomNumbers(named: "buffers")
     var alive: [(buffer: Buffer, mark: Float)] = []
-    func isWhole(_ buffer: Buffer, _ mark: Float) -> Bool {
-      // The ends and some floats between: an overlap of two runs covers an end of one of them.
+    func isIntact(_ buffer: Buffer, _ mark: Float) -> Bool {
+      // Both ends and some floats between: if two buffers overlap, the overlap covers an end of one of them.
       [0, 1, buffer.count / 2, buffer.count + 14, buffer.count + 15].allSatisfy { buffer.start[$0] == mark }
     }
     for step in 0..<3000 {
       if alive.count > 40 || alive.count > 4 && random.uniform(below: 2) == 0 {
         let (buffer, mark) = alive.remove(at: random.uniform(below: alive.count))
-        #expect(isWhole(buffer, mark))
+        #expect(isIntact(buffer, mark))
       } else {
-        let new = buffer(random.uniform(below: 5) == 0 ? 100_000 + random.uniform(below: 400_000) : 2 + random.uniform(below: 70_000))
+        let isLarge = random.uniform(below: 5) == 0
+        let new = buffer(isLarge ? 100_000 + random.uniform(below: 400_000) : 2 + random.uniform(below: 70_000))
         for index in 0..<new.count + 16 { new.start[index] = Float(step) }
         alive.append((new, Float(step)))
       }
       if step % 500 == 250 { pool.trim() }
     }
-    for (buffer, mark) in alive { #expect(isWhole(buffer, mark)) }
-    #expect(pool.allocatedBytes >= pool.liveBytes && pool.liveBytes > 0)
+    for (buffer, mark) in alive { #expect(isIntact(buffer, mark)) }
+    #expect(pool.residentBytes >= pool.liveBytes && pool.liveBytes > 0)
     alive = []
     #expect(pool.liveBytes == 0)
     pool.trim()
-    #expect(pool.allocatedBytes == 0)
+    #expect(pool.residentBytes == 0)
   }
 
-  @Test("Clearing reaches the spare floats")
+  @Test("clear() also clears the padding")
   func clears() {
     let buffer = buffer(1000)
     for index in 0..<1016 { buffer.start[index] = 1 }
@@ -100,17 +101,17 @@ struct BufferPoolTests {
     #expect((0..<1016).allSatisfy { buffer.start[$0] == 0 })
   }
 
-  @Test("The same requests take the same growth, and repeated ones none")
+  @Test("The same requests grow two pools equally; repeating them does not grow a pool")
   func grows() {
     func requests(of pool: BufferPool) -> [Int] {
       (0..<4).map { _ in
         var kept: [Buffer] = []
         for index in 1...40 {
-          let passing = Buffer(count: 50_000 * (index % 7 + 1), from: pool)
+          let temporary = Buffer(count: 50_000 * (index % 7 + 1), from: pool)
           kept.append(Buffer(count: 30_000 * (index % 5 + 1), from: pool))
-          passing.start[0] = 1
+          temporary.start[0] = 1
         }
-        return pool.allocatedBytes
+        return pool.residentBytes
       }
     }
     let bytes = requests(of: pool)
@@ -118,53 +119,53 @@ struct BufferPoolTests {
     #expect(requests(of: BufferPool()) == bytes)
   }
 
-  @Test("Trimming gives back what nobody uses, and only that")
+  @Test("trim() returns unused memory to the system and leaves live buffers intact")
   func trims() {
     let below = buffer(1_000_000)
     var gap: Buffer? = buffer(1_000_000)
     let above = buffer(1_000_000)
     (below.start[999_999], above.start[0]) = (5, 6)
-    let bytes = pool.allocatedBytes
+    let bytes = pool.residentBytes
     let freed = gap.map { ($0.count + 16) * 4 } ?? 0
     gap = nil
     _ = buffer(40_000_003)
-    #expect(pool.allocatedBytes >= bytes + 160_000_000)
+    #expect(pool.residentBytes >= bytes + 160_000_000)
     pool.trim()
-    #expect(pool.allocatedBytes <= bytes - freed && pool.allocatedBytes >= pool.liveBytes)
+    #expect(pool.residentBytes <= bytes - freed && pool.residentBytes >= pool.liveBytes)
     #expect(below.start[999_999] == 5 && above.start[0] == 6)
-    // The gap is taken from the system again.
-    let growths = pool.systemAllocations
+    // The gap needs physical memory again.
+    let growths = pool.growthCount
     gap = buffer(1_000_000)
-    #expect(pool.allocatedBytes == bytes && pool.systemAllocations == growths + 1)
+    #expect(pool.residentBytes == bytes && pool.growthCount == growths + 1)
   }
 
-  @Test("The peak is the most that was in use at once since it was asked to begin again")
+  @Test("peakBytes is the maximum of live bytes since resetPeak()")
   func peak() {
     let held = buffer(1_000_000)
     _ = buffer(3_000_000)
     #expect(pool.peakBytes >= 16_000_000)
     #expect(pool.liveBytes >= 4_000_000 && pool.liveBytes < 5_000_000)
-    pool.restartPeak()
+    pool.resetPeak()
     _ = buffer(1_000_000)
     #expect(pool.peakBytes >= 8_000_000 && pool.peakBytes < 9_000_000)
     #expect(held.count == 1_000_000)
   }
 
   #if compiler(>=6.2)
-    @Test("Under a limit on addresses the pool takes what it needs, bit by bit")
+    @Test("Under a limit on address space (ulimit -v) the pool reserves smaller regions")
     func limitedAddresses() async {
       await #expect(processExitsWith: .success) {
-        limitAddresses(toFurther: 3 << 30)
+        limitAddressSpace(toAdditional: 3 << 30)
         let pool = BufferPool()
         let buffers = (0..<16).map { _ in Buffer(count: 32 << 20, from: pool) }
         #expect(Set(buffers.map(\.start)).count == 16)
       }
     }
 
-    @Test("When memory is out, one line says how much was asked for and what to do")
+    @Test("Out of memory: one line says how much was requested and what to do")
     func outOfMemory() async throws {
       let result = await #expect(processExitsWith: .exitCode(1), observing: [\.standardErrorContent]) {
-        limitAddresses(toFurther: 1 << 30)
+        limitAddressSpace(toAdditional: 1 << 30)
         let pool = BufferPool()
         let held = Buffer(count: 1 << 20, from: pool)
         let buffer = Buffer(count: 1 << 29, from: pool)
@@ -179,8 +180,8 @@ struct BufferPoolTests {
   #endif
 }
 
-/// Lets this process map so many bytes more and no further.
-private func limitAddresses(toFurther bytes: UInt) {
+/// Limits this process to `bytes` more of address space.
+private func limitAddressSpace(toAdditional bytes: UInt) {
   var pages: UInt = 0
   if let file = fopen("/proc/self/statm", "r") {
     var line = [CChar](repeating: 0, count: 200)

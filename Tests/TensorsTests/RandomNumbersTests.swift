@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Random numbers")
 struct RandomNumbersTests {
-  @Test("Names hash to the published values of FNV-1a")
+  @Test("Names hash to the published FNV-1a values")
   func hashesNames() {
     #expect(RandomNumbers.hash("") == 0xCBF2_9CE4_8422_2325)
     #expect(RandomNumbers.hash("a") == 0xAF63_DC4C_8601_EC8C)
@@ -18,10 +18,10 @@ struct RandomNumbersTests {
     #expect(random.next() == 0x0DF8_ED36_42DF_20FC)
     var symmetric = RandomNumbers(named: "regular_stream.backbone.conv1.0.weight")
     #expect(
-      (0..<3).map { _ in symmetric.uniformSymmetric() } == [0.9427160024642944, 0.0996403694152832, -0.8908408880233765])
+      (0..<3).map { _ in symmetric.uniform(in: -1..<1) } == [0.9427160024642944, 0.0996403694152832, -0.8908408880233765])
   }
 
-  @Test("Equal words give equal streams; any other word, number or order of words another")
+  @Test("A stream depends on the words, their number and their order")
   func wordsDetermineStream() {
     func first(_ random: RandomNumbers) -> UInt64 {
       var random = random
@@ -35,7 +35,7 @@ struct RandomNumbersTests {
     #expect(Set(streams.map(first)).count == streams.count)
   }
 
-  @Test("Numbers lie in their ranges and have the moments of their distributions")
+  @Test("Numbers are in range and have the moments of their distributions")
   func distributions() {
     var random = RandomNumbers(7)
     let count = 20_000
@@ -43,7 +43,7 @@ struct RandomNumbersTests {
     #expect(units.allSatisfy { (0..<1).contains($0) })
     #expect(abs(mean(units) - 0.5) < 0.01 && abs(variance(units) - 1.0 / 12) < 0.003)
 
-    let symmetric = (0..<count).map { _ in random.uniformSymmetric() }
+    let symmetric = (0..<count).map { _ in random.uniform(in: -1..<1) }
     #expect(symmetric.allSatisfy { (-1..<1).contains($0) })
     #expect(abs(mean(symmetric)) < 0.02 && abs(variance(symmetric) - 1.0 / 3) < 0.01)
 
@@ -53,7 +53,7 @@ struct RandomNumbersTests {
     #expect(abs(Double(beyondTwo) / Double(count) - 0.0455) < 0.006)
   }
 
-  @Test("Integers below a bound come up equally often")
+  @Test("uniform(below:) is uniform")
   func integers() {
     var random = RandomNumbers(8)
     var counts = [Int](repeating: 0, count: 7)

@@ -4,19 +4,19 @@ import Testing
 @Suite("Tensors")
 struct TensorTests {
   @Test(
-    "Channels are padded to whole vectors, but a single one stands alone",
+    "Channels are padded to whole vectors, except a single channel",
     arguments: [(1, 1), (2, 8), (8, 8), (9, 16), (33, 40), (2048, 2048)])
   func strides(channels: Int, stride: Int) {
     #expect(Shape(2, 3, 4, channels).stride == stride)
     #expect(Shape(2, 3, 4, channels).count == 24 * stride)
   }
 
-  @Test("Dense values go in and come out, with zeros between the pixels", arguments: [1, 3, 8, 17])
+  @Test("Dense values round-trip, and the padding is zero", arguments: [1, 3, 8, 17])
   func denseValues(channels: Int) {
     let shape = Shape(2, 3, 4, channels)
     let values = (0..<24 * channels).map { Float($0 + 1) }
     do {
-      // Leaves memory full of sevens, which the tensor is likely to get.
+      // Leaves freed memory full of sevens, which the tensor is likely to reuse.
       let sevens = Tensor(shape)
       for i in 0..<shape.count { sevens.start[i] = 7 }
     }
@@ -28,28 +28,28 @@ struct TensorTests {
     #expect(sum == values.reduce(0, +))
   }
 
-  @Test("A filter's taps lie one after the other")
+  @Test("The taps of a filter are contiguous")
   func taps() {
     let filter = Filter(kernel: 3, inputs: 2, outputs: 5, FloatSlice((0..<90).map { Float($0) }))
     #expect(filter.tap(0, 0)[0] == 0 && filter.tap(1, 0)[9] == 39 && filter.tap(2, 2)[0] == 80)
   }
 
-  @Test("Runs of floats share their buffer")
-  func runs() {
+  @Test("Slices share their buffer")
+  func slices() {
     let buffer = Buffer(count: 20)
     buffer.clear()
-    let run = FloatSlice(buffer, offset: 5, count: 3)
-    run[2] = 4
-    #expect(buffer.start[7] == 4 && run.values == [0, 0, 4])
-    run.copy(FloatSlice([1, 2, 3]))
+    let slice = FloatSlice(buffer, offset: 5, count: 3)
+    slice[2] = 4
+    #expect(buffer.start[7] == 4 && slice.values == [0, 0, 4])
+    slice.copy(from: FloatSlice([1, 2, 3]))
     #expect(buffer.start[4] == 0 && buffer.start[5] == 1 && buffer.start[8] == 0)
   }
 
-  @Test("Vectors are read and written at any float, and multiplied and added lane by lane")
+  @Test("Vectors load and store at any float")
   func vectors() {
-    let run = FloatSlice((0..<20).map { Float($0) })
-    #expect(run.start.vector(3) == [3, 4, 5, 6, 7, 8, 9, 10])
-    run.start.store(multiplyAdd(2, run.start.vector(1), run.start.vector(2)), 5)
-    #expect(run.values[4...13] == [4, 4, 7, 10, 13, 16, 19, 22, 25, 13])
+    let slice = FloatSlice((0..<20).map { Float($0) })
+    #expect(slice.start.vector(3) == [3, 4, 5, 6, 7, 8, 9, 10])
+    slice.start.store(multiplyAdd(2, slice.start.vector(1), slice.start.vector(2)), 5)
+    #expect(slice.values[4...13] == [4, 4, 7, 10, 13, 16, 19, 22, 25, 13])
   }
 }

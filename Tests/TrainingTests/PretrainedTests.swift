@@ -50,7 +50,7 @@ extension Trainings {
         #expect(try taken.floats(parameter.name) == whole.floats(parameter.name), "\(parameter.name)")
       }
       // A vector is the same here and in PyTorch's layout.
-      for parameter in fresh.parameters where !parameter.name.hasPrefix(prefix) && parameter.form.shape.count == 1 {
+      for parameter in fresh.parameters where !parameter.name.hasPrefix(prefix) && parameter.layout.shape.count == 1 {
         #expect(try taken.floats(parameter.name) == parameter.value.values, "\(parameter.name)")
       }
       #expect(try taken.floats("seg.0.weight") != whole.floats("seg.0.weight"))

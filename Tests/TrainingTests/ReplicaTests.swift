@@ -44,13 +44,13 @@ extension Trainings {
       model.store.allocateGradients()
       var order: [Int] = []
       let tape = Tape(.training, workers: WorkerPool(threads: 2)) { order.append($0.index) }
-      _ = JointLoss(
-        of: model(image: batch.image, canny: batch.canny, in: tape), target: batch.target, boundary: batch.boundary,
-        in: tape)
+      _ = JointLoss.evaluateAndAddGradients(
+        model(image: batch.image, canny: batch.canny, in: tape), target: batch.target, boundary: batch.boundary,
+        on: tape.workers)
       tape.backward()
 
       let parameters = model.store.parameters
-      let buckets = GradientBuckets.cut(parameters.map { $0.offset..<$0.offset + $0.form.count }, .usual)
+      let buckets = GradientBuckets.cut(parameters.map { $0.offset..<$0.offset + $0.layout.count }, .usual)
       var place = [Int](repeating: parameters.count, count: parameters.count)
       for (index, parameter) in order.enumerated() { place[parameter] = index + 1 }
       var before = 0

@@ -25,7 +25,7 @@ func smallVelocities(_ store: ParameterStore, seed: UInt64) -> FloatSlice {
   let velocities = FloatSlice([Float](repeating: 0, count: store.values.count))
   var random = RandomNumbers(seed, 77)
   for parameter in store.parameters {
-    for index in 0..<parameter.form.count { velocities[parameter.offset + index] = random.normal() }
+    for index in 0..<parameter.layout.count { velocities[parameter.offset + index] = random.normal() }
   }
   return velocities
 }

@@ -75,9 +75,10 @@ package struct StepMeasurement: Codable, Sendable {
       complete = [:]
       sums.bytes = []
       marks.start = Profile.now
-      let tape = Tape(.training, workers: workers, reduction: sums) { complete[$0.index] = Profile.now }
+      let tape = Tape(.training, workers: workers, crossReplicaSum: sums) { complete[$0.index] = Profile.now }
       let output = model(image: batch.image, canny: batch.canny, in: tape)
-      _ = JointLoss(of: output, target: batch.target, boundary: batch.boundary, over: sums, in: tape)
+      _ = JointLoss.evaluateAndAddGradients(
+        output, target: batch.target, boundary: batch.boundary, over: sums, on: workers)
       marks.forward = Profile.now
       forwardSums = sums.bytes.count
       tape.backward()
@@ -104,7 +105,6 @@ package struct StepMeasurement: Codable, Sendable {
   /// Counts the sums that ranks would make, and leaves them to nobody.
   private final class SumRecorder: CrossReplicaSum {
     var bytes: [Int] = []
-    let ranks = 1
     func sum(_ values: inout [Double]) { bytes.append(values.count * MemoryLayout<Double>.stride) }
   }
 
