@@ -8,8 +8,9 @@ import Tensors
 ///     α = σ(BN(1×1(ReLU(1×1(BN(s ‖ r))))))     (1)
 ///     ŝ = 1×1(s · α + s)                       (2)
 ///
-/// Recomputed in the backward pass, since at full resolution a 1×1 convolution of a few dozen channels is cheap compared
-/// with the memory of its output: everything but s and the single-channel tensors that lead to α.
+/// The backward pass recomputes everything but s and the single-channel tensors that lead to α (activation
+/// recomputation): at full resolution a 1×1 convolution of a few dozen channels is cheap compared with the memory of its
+/// output.
 struct GatedConvolution {
   private let attention: Attention
   private let convolution: Convolution

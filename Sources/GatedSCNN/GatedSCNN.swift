@@ -53,7 +53,8 @@ package struct GatedSCNN {
     return Output(logits: tape.interpolate(scores, to: canny.size, alignCorners: false), edge: edge)
   }
 
-  /// Backbone, shape stream and fusion. A separate function, so that their activations are released before the head runs.
+  /// Backbone, shape stream and fusion. A separate function, so that their activations are released before the head
+  /// runs.
   private func fusedFeatures(
     image: Activation, canny: Activation, in tape: Tape
   ) -> (features: Activation, edge: Activation) {

@@ -43,8 +43,8 @@ package struct JointLoss: Sendable, Equatable {
   /// The loss of the global batch, as `evaluate` returns it. Also adds the gradients of its total to the gradients of
   /// `output`, from which `Tape.backward()` continues.
   ///
-  /// The pixel counts that divide the losses are those of the global batch. The ranks' gradients therefore add up to the
-  /// gradient of the global batch, however the batch is split.
+  /// The pixel counts that divide the losses are those of the global batch. The ranks' gradients therefore add up to
+  /// the gradient of the global batch, however the batch is split.
   package static func evaluateAndAddGradients(
     _ output: GatedSCNN.Output, target: [UInt8], boundary: [UInt8], over ranks: any CrossReplicaSum = SingleReplica(),
     on workers: WorkerPool

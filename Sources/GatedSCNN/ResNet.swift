@@ -57,7 +57,8 @@ package struct ResNet {
         defer { channels = 256 << stage }
         return Bottleneck(
           scope / "layer\(stage + 1)" / index, from: channels, width: 64 << stage,
-          stride: stage == 1 && index == 0 ? 2 : 1, dilation: index == 0 ? dilations[stage].first : dilations[stage].rest,
+          stride: stage == 1 && index == 0 ? 2 : 1,
+          dilation: index == 0 ? dilations[stage].first : dilations[stage].rest,
           shortcut: index == 0 ? shortcuts[stage] : .identity)
       }
     }

@@ -73,7 +73,9 @@ package struct ShapeStream {
   }
 
   /// A function that computes the given rows of the interpolated stem. It holds the stem and not all features.
-  private static func rows(of stem: Activation, interpolatedTo size: Size, in tape: Tape) -> (Range<Int>) -> Activation {
+  private static func rows(
+    of stem: Activation, interpolatedTo size: Size, in tape: Tape
+  ) -> (Range<Int>) -> Activation {
     { rows in tape.interpolate(stem, to: size, alignCorners: true, rows: rows) }
   }
 }

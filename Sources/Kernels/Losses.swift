@@ -1,7 +1,7 @@
 import Tensors
 
-/// Softmax cross entropy, class-balanced binary cross entropy (BCE) of edges, cross entropy on predicted edges, and their
-/// gradients, in one pass over the pixels.
+/// Softmax cross entropy, class-balanced binary cross entropy (BCE) of edges, cross entropy on predicted edges, and
+/// their gradients, in one pass over the pixels.
 ///
 /// With n valid pixels (label not ignored), n₊ of them on boundaries and n₋ not, s of them with a predicted edge
 /// (p > threshold), p the predicted edge probability and y the boundary label:
@@ -11,8 +11,8 @@ import Tensors
 ///     task     = Σ −ln softmax(logits)[label], only where p > threshold, / s
 ///     total    = semantic + edgeWeight · edge + task
 ///
-/// The counts are those of the global batch. Each rank's results are already divided by them: losses and gradients of all
-/// ranks add up to those of the global batch.
+/// The counts are those of the global batch. Each rank's results are already divided by them: losses and gradients of
+/// all ranks add up to those of the global batch.
 package enum Losses {
   /// The constants of the losses.
   package struct Options: Sendable {
@@ -219,8 +219,8 @@ package enum Losses {
 
   // MARK: - Over a row
 
-  /// Adds the cross entropies of a row. With z the logits, the gradient is k · (softmax(z) − one-hot(label)), where k is
-  /// 1 / n, plus 1 / s at predicted edges.
+  /// Adds the cross entropies of a row. With z the logits, the gradient is k · (softmax(z) − one-hot(label)), where k
+  /// is 1 / n, plus 1 / s at predicted edges.
   ///
   /// - Parameter space: workspace of 2 · (width + 16) floats.
   @inline(__always)
@@ -307,8 +307,8 @@ package enum Losses {
     }
   }
 
-  /// Adds the binary cross entropies of a row. The gradient is edgeWeight · w / n · (p − y) / max(p · (1 − p), 10⁻¹²). As
-  /// in PyTorch, logarithms are clamped to at least −100 and the divisor to at least 10⁻¹²; the gradient ignores the
+  /// Adds the binary cross entropies of a row. The gradient is edgeWeight · w / n · (p − y) / max(p · (1 − p), 10⁻¹²).
+  /// As in PyTorch, logarithms are clamped to at least −100 and the divisor to at least 10⁻¹²; the gradient ignores the
   /// former.
   @inline(__always)
   private static func balancedBCE(

@@ -7,7 +7,8 @@ import Tensors
 /// operation has saved the tensor for the backward pass.
 package struct Activation {
   package let value: Tensor
-  /// Accumulates the gradient of the loss with respect to `value`; nil where none is needed (evaluation, network input).
+  /// Accumulates the gradient of the loss with respect to `value`; nil where none is needed (evaluation, network
+  /// input).
   package let gradient: GradientAccumulator?
   /// What an operation captures to read `value` in the backward pass.
   let saved: SavedTensor

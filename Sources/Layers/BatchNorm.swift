@@ -3,9 +3,9 @@ import Tensors
 
 /// Batch norm, fused with an optional residual sum and ReLU: `relu(γ·(z − μ)/√(σ² + ε) + β + residual)`.
 ///
-/// In training, μ and σ² are those of the global batch (synchronized batch norm), unless `Tape.crossReplicaSum` is local.
-/// Of the three operations only `z` and the batch statistics are saved: the backward pass recomputes the output from them
-/// and the residual, without communication.
+/// In training, μ and σ² are those of the global batch (synchronized batch norm), unless `Tape.crossReplicaSum` is
+/// local. Of the three operations only `z` and the batch statistics are saved: the backward pass recomputes the output
+/// from them and the residual, without communication.
 package struct BatchNorm {
   let gamma: Parameter
   let beta: Parameter

@@ -3,8 +3,8 @@ import Tensors
 /// The state of a network (PyTorch's `state_dict`): parameters and buffers, with PyTorch's names in PyTorch's order.
 ///
 /// Layers register parameters through a `Scope`. Once the network is built, `allocate(seed:)` gives all parameters one
-/// flat array and all running statistics another. The optimizer, checkpoints, hashes and the all-reduce then each go over
-/// one array.
+/// flat array and all running statistics another. The optimizer, checkpoints, hashes and the all-reduce then each go
+/// over one array.
 package final class ParameterStore {
   /// An entry of the state.
   package enum Entry {

@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// Operations without parameters, named as in PyTorch. Where an output is cheap to compute compared with its memory, the
-/// backward pass recomputes it (activation recomputation).
+/// Operations without parameters, named as in PyTorch. Where an output is cheap to compute compared with its memory,
+/// the backward pass recomputes it (activation recomputation).
 extension Tape {
   /// Bilinear interpolation to another size (`torch.nn.functional.interpolate`), `[N, H, W, C]` → `[N, H′, W′, C]`.
   ///
@@ -39,8 +39,8 @@ extension Tape {
   /// Average pooling 2×2.
   ///
   /// - Parameter stride: 2: `[N, H, W, C]` → `[N, ⌈H/2⌉, ⌈W/2⌉, C]`; the mean is over the pixels inside the image
-  ///   (`ceil_mode`, without `count_include_pad`). 1: the size stays; each pixel is averaged with those to the right and
-  ///   below, which are zero outside the image.
+  ///   (`ceil_mode`, without `count_include_pad`). 1: the size stays; each pixel is averaged with those to the right
+  ///   and below, which are zero outside the image.
   package func averagePool(_ x: Activation, stride: Int) -> Activation {
     precondition(stride == 1 || stride == 2)
     let shape = x.shape

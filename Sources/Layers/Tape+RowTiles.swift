@@ -3,8 +3,8 @@ import Tensors
 
 /// Evaluation at full resolution in tiles of rows, so that tensors with many channels never exist for a whole image.
 extension Tape {
-  /// Extra rows that a tile is computed with on either side. The receptive field of two 3×3 convolutions is two rows, but
-  /// identical bits need all rows that a Winograd tile reads: its four rows and one more on either side, twice.
+  /// Extra rows that a tile is computed with on either side. The receptive field of two 3×3 convolutions is two rows,
+  /// but identical bits need all rows that a Winograd tile reads: its four rows and one more on either side, twice.
   private static let halo = 8
 
   /// The output of `body` for all rows, in evaluation computed tile by tile.

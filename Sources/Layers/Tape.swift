@@ -2,9 +2,9 @@ import Tensors
 
 /// The tape of one forward pass (reverse-mode automatic differentiation).
 ///
-/// In training, an operation computes its value and records a closure that turns the gradient of its output into those of
-/// its inputs and parameters. `backward()` runs the closures last to first and releases each, with the tensors that it
-/// saved, after it has run.
+/// In training, an operation computes its value and records a closure that turns the gradient of its output into those
+/// of its inputs and parameters. `backward()` runs the closures last to first and releases each, with the tensors that
+/// it saved, after it has run.
 package final class Tape {
   package enum Mode: Sendable {
     /// Batch norm uses batch statistics; operations are recorded.
@@ -58,8 +58,8 @@ package final class Tape {
   ///   - inputs: the activations that the output was computed from.
   ///   - parameters: those whose gradients `backward` computes.
   ///   - saved: how later operations read the output in the backward pass; stored, unless given.
-  ///   - backward: computes the parameters' gradients and adds to those of the inputs. It owns the gradient of the output
-  ///     and may overwrite it.
+  ///   - backward: computes the parameters' gradients and adds to those of the inputs. It owns the gradient of the
+  ///     output and may overwrite it.
   func record(
     _ part: Profile.Part, _ value: Tensor, from inputs: [Activation], parameters: [Parameter] = [],
     saved: SavedTensor? = nil, backward: @escaping (_ gradient: Tensor) -> Void

@@ -15,8 +15,8 @@ package final class Buffer: @unchecked Sendable {
   private let block: BufferPool.Block
   private let pool: BufferPool
 
-  /// Allocates uninitialized memory. The 16 floats after `count` may be read and written too: a kernel's last vector may
-  /// extend past the end.
+  /// Allocates uninitialized memory. The 16 floats after `count` may be read and written too: a kernel's last vector
+  /// may extend past the end.
   package init(count: Int, from pool: BufferPool = .shared) {
     precondition(count >= 0)
     self.count = count

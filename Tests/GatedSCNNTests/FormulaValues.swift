@@ -3,9 +3,10 @@ import GatedSCNN
 import Layers
 import Tensors
 
-/// Weights and inputs that any language can make: the same as those behind the reference values.
+/// Weights and inputs by formula, easy to reproduce in any language: those that the reference values were computed
+/// from.
 enum FormulaValues {
-  /// `count` numbers in [−1, 1) that belong to a name.
+  /// `count` numbers in [−1, 1) from the random stream of a name.
   static func uniform(_ name: String, _ count: Int) -> [Double] {
     var random = RandomNumbers(named: name)
     return (0..<count).map { _ in random.uniform(in: -1..<1) }
@@ -18,7 +19,7 @@ enum FormulaValues {
       case .parameter(let parameter):
         let values = weights(parameter.name, shape: parameter.layout.shape)
         for (index, value) in values.enumerated() {
-          parameter.value[place(of: index, in: parameter.layout)] = Float(value)
+          parameter.value[offset(of: index, in: parameter.layout)] = Float(value)
         }
       case .statistic(let statistic):
         for (index, value) in weights(statistic.name, shape: [statistic.count]).enumerated() {
@@ -29,9 +30,9 @@ enum FormulaValues {
     }
   }
 
-  /// Where PyTorch's value number `index` stands in our arrangement.
-  static func place(of index: Int, in form: Parameter.Layout) -> Int {
-    guard case .filter(let kernel, let inputs, let outputs) = form else { return index }
+  /// The offset of PyTorch's value number `index` in the memory layout of a parameter.
+  static func offset(of index: Int, in layout: Parameter.Layout) -> Int {
+    guard case .filter(let kernel, let inputs, let outputs) = layout else { return index }
     let taps = kernel * kernel
     let (output, input, tap) = (index / taps / inputs, index / taps % inputs, index % taps)
     return (tap * inputs + input) * outputs + output
@@ -50,7 +51,7 @@ enum FormulaValues {
     return u.map { (damped ? 0.2 : 1) * (1 + 0.25 * $0) }
   }
 
-  /// A batch in the arrangement of the network.
+  /// A batch in the memory layout of the network.
   struct Batch {
     let image: Tensor
     let canny: Tensor

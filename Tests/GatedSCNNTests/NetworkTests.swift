@@ -15,7 +15,7 @@ struct NetworkTests {
     let trainable: Bool
   }
 
-  @Test("Parameters and statistics have PyTorch's names, shapes and order", arguments: Backbone.allCases)
+  @Test("Parameters and buffers have PyTorch's names, shapes and order", arguments: Backbone.allCases)
   func names(_ backbone: Backbone) throws {
     let url = fixtures.appendingPathComponent("\(backbone.rawValue)-parameters.json")
     let expected = try JSONDecoder().decode([Entry].self, from: Data(contentsOf: url))
@@ -29,7 +29,7 @@ struct NetworkTests {
     #expect(entries == expected)
   }
 
-  @Test("A fresh network: normal backbone, residual blocks that begin as their shortcut, PyTorch's defaults elsewhere")
+  @Test("Initial values: Kaiming normal backbone, residual blocks that start as identity, PyTorch's defaults elsewhere")
   func initialValues() {
     for parameter in GatedSCNN(.resnet50, seed: 5).store.parameters {
       let (name, values) = (parameter.name, parameter.value.values)
@@ -37,8 +37,8 @@ struct NetworkTests {
       case .filter(let kernel, let inputs, let outputs) where name.hasPrefix("regular_stream."):
         let expected = (2 / Double(kernel * kernel * outputs)).squareRoot()
         let deviation = (values.reduce(0) { $0 + Double($1) * Double($1) } / Double(values.count)).squareRoot()
-        let strays = 5 / (2 * Double(values.count)).squareRoot()
-        #expect(abs(deviation / expected - 1) < strays, "\(name) of \(inputs) inputs")
+        let tolerance = 5 / (2 * Double(values.count)).squareRoot()
+        #expect(abs(deviation / expected - 1) < tolerance, "\(name), \(inputs) inputs")
       case .filter(let kernel, let inputs, _):
         let bound = 1 / Float(kernel * kernel * inputs).squareRoot()
         #expect(values.allSatisfy { abs($0) <= bound } && values.contains { $0 != 0 }, "\(name)")
@@ -54,32 +54,33 @@ struct NetworkTests {
     }
   }
 
-  @Test("A fresh network guesses: its losses are those of chance, its gradients are finite, each is told of once")
+  @Test("An initial network: losses are those of chance, gradients are finite, onGradientReady is called once each")
   func initialLoss() {
     let network = GatedSCNN(.resnet50, seed: 5)
     network.store.allocateGradients()
     let batch = FormulaValues.Batch(2, 41, 67)
-    var completed: [Int] = []
-    let tape = Tape(.training, workers: workers) { completed.append($0.index) }
+    var ready: [Int] = []
+    let tape = Tape(.training, workers: workers) { ready.append($0.index) }
     let output = network(image: batch.image, canny: batch.canny, in: tape)
     #expect(output.logits.shape == Shape(2, 41, 67, 19))
     #expect(output.edge.shape == Shape(2, 41, 67, 1))
-    let loss = JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: tape)
+    let loss = JointLoss.evaluateAndAddGradients(
+      output, target: batch.target, boundary: batch.boundary, on: workers)
     tape.backward()
     #expect(abs(loss.semantic - log(19)) < 0.5)
-    // Boundaries and the rest weigh the same, 2 n₊ n₋ / n² in all; a coin toss costs ln 2 a pixel.
-    let counted = zip(batch.target, batch.boundary).filter { $0.0 != 255 }
-    let share = Double(counted.filter { $0.1 == 1 }.count) / Double(counted.count)
+    // Both classes have the same weight, together 2 n₊ n₋ / n²; a coin toss costs ln 2 a pixel.
+    let valid = zip(batch.target, batch.boundary).filter { $0.0 != 255 }
+    let share = Double(valid.filter { $0.1 == 1 }.count) / Double(valid.count)
     let chance = 2 * share * (1 - share) * log(2)
-    #expect(loss.edge > 0.8 * chance && loss.edge < 2 * chance, "\(loss.edge), by chance \(chance)")
+    #expect(loss.edge > 0.8 * chance && loss.edge < 2 * chance, "\(loss.edge), chance \(chance)")
     #expect(loss.task >= 0 && loss.task < 2 * log(19))
     #expect(loss.total == loss.semantic + 20 * loss.edge + loss.task)
-    #expect(completed.sorted() == Array(network.store.parameters.indices))
+    #expect(ready.sorted() == Array(network.store.parameters.indices))
     #expect(network.store.gradients.values.allSatisfy { $0.isFinite })
   }
 
-  @Test("In evaluation an image's result does not depend on the image beside it")
-  func imageAlone() {
+  @Test("In evaluation the result of an image does not depend on the rest of the batch")
+  func batchIndependence() {
     let network = GatedSCNN(.resnet50, seed: 0)
     FormulaValues.fill(network.store)
     let two = FormulaValues.Batch(2, 33, 47)
@@ -87,14 +88,14 @@ struct NetworkTests {
       let output = network(image: image, canny: canny, in: Tape(.evaluation, workers: workers))
       return (output.logits.value.dense, output.edge.value.dense)
     }
-    let together = output(two.image, two.canny)
+    let batched = output(two.image, two.canny)
     let pixels = 33 * 47
     for index in 0..<2 {
       let image = Array(two.image.dense[index * 3 * pixels..<(index + 1) * 3 * pixels])
       let canny = Array(two.canny.dense[index * pixels..<(index + 1) * pixels])
-      let alone = output(Tensor(Shape(1, 33, 47, 3), dense: image), Tensor(Shape(1, 33, 47, 1), dense: canny))
-      #expect(alone.logits == Array(together.logits[index * 19 * pixels..<(index + 1) * 19 * pixels]))
-      #expect(alone.edge == Array(together.edge[index * pixels..<(index + 1) * pixels]))
+      let single = output(Tensor(Shape(1, 33, 47, 3), dense: image), Tensor(Shape(1, 33, 47, 1), dense: canny))
+      #expect(single.logits == Array(batched.logits[index * 19 * pixels..<(index + 1) * 19 * pixels]))
+      #expect(single.edge == Array(batched.edge[index * pixels..<(index + 1) * pixels]))
     }
   }
 }

@@ -6,16 +6,16 @@ import Testing
 import Training
 import Weights
 
-/// The network agrees with PyTorch's, computed in double precision on the same weights and inputs.
+/// The network agrees with PyTorch's, which was computed in double precision with the same weights and inputs.
 ///
-/// Allowed is three times the distance that rounding alone makes (the larger of PyTorch's own single-precision run and of
-/// noise as Winograd leaves it), plus 1e-4. Gradients of a deep ReLU network move by per cent when a few units flip, so that the
-/// bound is wide there; the kernels' own tests are tight.
+/// The tolerance is three times the distance due to rounding (the larger of PyTorch's own single-precision run and
+/// noise of the size of Winograd's), plus 1e-4. Gradients of a deep ReLU network change by percents when a few units
+/// flip, so their bounds are wide. The kernels' own tests are tight.
 @Suite(.serialized)
 struct ParityTests {
   static let workers = WorkerPool(threads: 2)
 
-  @Test("In evaluation the network gives PyTorch's scores and edges", arguments: Backbone.allCases)
+  @Test("Evaluation: logits and edges agree with PyTorch's", arguments: Backbone.allCases)
   func evaluation(_ backbone: Backbone) throws {
     let reference = try Reference("\(backbone.rawValue)-eval")
     let spread = try Spread(backbone, "eval")
@@ -25,11 +25,11 @@ struct ParityTests {
     let output = network(image: batch.image, canny: batch.canny, in: Tape(.evaluation, workers: Self.workers))
     for (name, value) in [("seg", output.logits.value), ("edge", output.edge.value)] {
       let distance = relativeDistance(value.channelsFirst, try reference.values(name))
-      #expect(distance <= (try spread.allowed(name)), "\(name) is \(distance) away")
+      #expect(distance <= (try spread.allowed(name)), "\(name): relative distance \(distance)")
     }
   }
 
-  @Test("Five steps of training follow PyTorch's: outputs, losses, every gradient, running statistics, weights")
+  @Test("Five training steps: outputs, losses, all gradients, running statistics and weights agree with PyTorch's")
   func training() throws {
     let reference = try Reference("resnet50-train")
     let spread = try Spread(.resnet50, "train")
@@ -44,19 +44,20 @@ struct ParityTests {
     for step in 0..<5 {
       let tape = Tape(.training, workers: Self.workers)
       let output = network(image: batch.image, canny: batch.canny, in: tape)
-      let loss = JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: tape)
+      let loss = JointLoss.evaluateAndAddGradients(
+        output, target: batch.target, boundary: batch.boundary, on: Self.workers)
       losses += [loss.total, loss.semantic, loss.edge, loss.task]
       tape.backward()
       if step == 0 {
         for (name, value) in [("seg", output.logits.value), ("edge", output.edge.value)] {
           let distance = relativeDistance(value.channelsFirst, try reference.values(name))
-          #expect(distance <= (try spread.allowed(name)), "\(name) is \(distance) away")
+          #expect(distance <= (try spread.allowed(name)), "\(name): relative distance \(distance)")
         }
         try compareGradients(network.store, reference, spread)
         for statistic in network.store.statistics {
           let name = "buffer/" + statistic.name
           let distance = relativeDistance(statistic.value.values.map(Double.init), try reference.values(name))
-          #expect(distance <= (try spread.allowed(name)), "\(name) is \(distance) away")
+          #expect(distance <= (try spread.allowed(name)), "\(name): relative distance \(distance)")
         }
       }
       optimizer.step(rate: 0.01, on: Self.workers)
@@ -66,11 +67,13 @@ struct ParityTests {
       #expect(abs(got - expected) <= 1e-4 * abs(expected), "first losses: \(got) is not \(expected)")
     }
     let distance = relativeDistance(losses, expectedLosses)
-    #expect(distance <= (try spread.allowed("losses")), "losses are \(distance) away: \(losses) and \(expectedLosses)")
+    #expect(
+      distance <= (try spread.allowed("losses")),
+      "losses: relative distance \(distance): \(losses), not \(expectedLosses)")
     for parameter in network.store.parameters {
       let name = "after/" + parameter.name
       let distance = relativeDistance(sample(parameter.value, parameter.layout), try reference.values(name))
-      #expect(distance <= (try spread.allowed(name)), "\(name) is \(distance) away")
+      #expect(distance <= (try spread.allowed(name)), "\(name): relative distance \(distance)")
     }
   }
 
@@ -84,30 +87,31 @@ struct ParityTests {
         #expect(
           abs(gradient - expected) <= allowed * expected, "gradient norm of \(name): \(gradient), not \(expected)")
       } else {
-        // A bias before a batch norm: nothing beside the weights of its convolution.
+        // The gradient of a bias before a batch norm is zero: compare it with that of the convolution's weight.
         size = try reference.values("grad_norm/" + name.replacingOccurrences(of: ".bias", with: ".weight"))[0]
-        #expect(gradient <= Self.vanishing * size, "\(name): \(gradient) should vanish beside \(size)")
+        #expect(gradient <= Self.vanishing * size, "\(name): \(gradient) should be near 0 compared with \(size)")
       }
       let sampled = sample(parameter.gradient, parameter.layout)
       if let allowed = try spread.allowedUnlessZero("grad_sample/" + name) {
         let distance = relativeDistance(sampled, try reference.values("grad_sample/" + name))
-        #expect(distance <= allowed, "gradient of \(name) is \(distance) away")
+        #expect(distance <= allowed, "gradient of \(name): relative distance \(distance)")
       } else {
-        #expect(norm(sampled) <= Self.vanishing * size, "\(name): \(norm(sampled)) should vanish beside \(size)")
+        #expect(
+          norm(sampled) <= Self.vanishing * size, "\(name): \(norm(sampled)) should be near 0 compared with \(size)")
       }
     }
   }
 
-  /// What single precision leaves of a sum that is zero, beside the gradient next to it.
+  /// The residue of a zero sum in single precision, relative to the gradient of the weight.
   private static let vanishing = 1e-4
 
   private func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
 
-  /// 64 values spread evenly, in PyTorch's order.
-  private func sample(_ floats: FloatSlice, _ form: Parameter.Layout) -> [Double] {
-    let step = max(1, form.count / 64)
-    return stride(from: 0, to: form.count, by: step).prefix(64).map {
-      Double(floats[FormulaValues.place(of: $0, in: form)])
+  /// 64 evenly spaced values, in PyTorch's order.
+  private func sample(_ floats: FloatSlice, _ layout: Parameter.Layout) -> [Double] {
+    let step = max(1, layout.count / 64)
+    return stride(from: 0, to: layout.count, by: step).prefix(64).map {
+      Double(floats[FormulaValues.offset(of: $0, in: layout)])
     }
   }
 }
@@ -121,7 +125,7 @@ func relativeDistance(_ a: [Double], _ b: [Double]) -> Double {
 
 let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
 
-/// What PyTorch computed.
+/// Results of PyTorch.
 struct Reference {
   private let file: Safetensors
 
@@ -132,7 +136,7 @@ struct Reference {
   func values(_ name: String) throws -> [Double] { try file.floats(name).map(Double.init) }
 }
 
-/// How far rounding alone moves each of PyTorch's values.
+/// How much rounding changes each of PyTorch's values.
 struct Spread {
   private let values: [String: Double?]
 
@@ -141,14 +145,14 @@ struct Spread {
     values = try JSONDecoder().decode([String: [String: Double?]].self, from: Data(contentsOf: url))[part] ?? [:]
   }
 
-  /// `nil` where the value is zero in exact arithmetic.
+  /// The relative tolerance; nil where the value is zero in exact arithmetic.
   func allowedUnlessZero(_ name: String) throws -> Double? {
-    let spread = try #require(values[name], "there is no spread of \(name)")
+    let spread = try #require(values[name], "no spread of \(name)")
     return spread.map { 3 * $0 + 1e-4 }
   }
 
   func allowed(_ name: String) throws -> Double {
-    try #require(try allowedUnlessZero(name), "\(name) is zero: compare it absolutely")
+    try #require(try allowedUnlessZero(name), "\(name) is zero in exact arithmetic: it has no relative tolerance")
   }
 }
 

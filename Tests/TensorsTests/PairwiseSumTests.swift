@@ -31,7 +31,8 @@ struct PairwiseSumTests {
     #expect(PairwiseSum.total(doubles) == Self.recursiveSum(doubles[...]))
   }
 
-  @Test("Sums over shares of a power of two, added pairwise, have the same bits as the whole sum", arguments: [1, 2, 4, 8])
+  @Test(
+    "Sums over shares of a power of two, added pairwise, have the same bits as the whole sum", arguments: [1, 2, 4, 8])
   func shares(share: Int) {
     let rows = Self.rows(16)
     let shares = stride(from: 0, to: 16, by: share).map { Self.sum(rows[$0..<($0 + share)]) }

@@ -18,7 +18,9 @@ struct RandomNumbersTests {
     #expect(random.next() == 0x0DF8_ED36_42DF_20FC)
     var symmetric = RandomNumbers(named: "regular_stream.backbone.conv1.0.weight")
     #expect(
-      (0..<3).map { _ in symmetric.uniform(in: -1..<1) } == [0.9427160024642944, 0.0996403694152832, -0.8908408880233765])
+      (0..<3).map { _ in symmetric.uniform(in: -1..<1) } == [
+        0.9427160024642944, 0.0996403694152832, -0.8908408880233765,
+      ])
   }
 
   @Test("A stream depends on the words, their number and their order")
