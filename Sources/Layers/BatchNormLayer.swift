@@ -1,4 +1,5 @@
 import Kernels
+import System
 import Tensors
 
 /// Batch norm with the sum and the ReLU that follow it: `relu(γ·(z − μ)/√(σ² + ε) + β + residual)`.

@@ -1,4 +1,5 @@
 import Kernels
+import System
 import Tensors
 
 /// A convolution whose output is as large as its input or, with stride 2, half as large, rounded up.

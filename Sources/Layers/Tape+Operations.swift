@@ -1,4 +1,5 @@
 import Kernels
+import System
 import Tensors
 
 /// The operations without parameters. Where one of them is cheap beside the memory of its output, the backward pass has the

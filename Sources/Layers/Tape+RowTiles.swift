@@ -1,4 +1,5 @@
 import Kernels
+import System
 import Tensors
 
 /// Evaluation at full resolution, band by band, so that tensors of many channels never exist for a whole image.

@@ -1,3 +1,4 @@
+import System
 import Tensors
 
 /// One way of a batch through the network and, in training, back.
@@ -18,6 +19,7 @@ package final class Tape {
   package let reduction: any CrossReplicaSum
   /// Takes the time and the memory of every operation, where somebody wants to know.
   package let profile: Profile?
+  private var activationMemory: ActivationMemoryRecorder?
   /// Notes when every operation ran, where somebody wants to see.
   package let timeline: Timeline?
   /// When the operation before ended.
@@ -37,10 +39,10 @@ package final class Tape {
     self.reduction = reduction
     self.profile = profile
     self.timeline = timeline
-    if timeline != nil { lastEnd = Profile.now }
+    if timeline != nil { lastEnd = Clock.now }
     self.tileFloats = tileFloats
     self.onGradientReady = onGradientReady
-    if mode == .training { profile?.willBeginForward() }
+    activationMemory = mode == .training ? profile.map(ActivationMemoryRecorder.init) : nil
   }
 
   /// An operation's output.
@@ -61,7 +63,7 @@ package final class Tape {
     noteForward(name)
     let trace = GradientAccumulator()
     let kept = kept ?? SavedTensor(value)
-    profile?.made(kept, by: part, name: parameters.first?.name)
+    activationMemory?.watch(kept, part: part, name: parameters.first?.name)
     steps.append { [onGradientReady, timeline] in
       // Without a gradient the output had no part in the loss.
       guard let gradient = trace.take() else {
@@ -76,14 +78,14 @@ package final class Tape {
   /// An operation has just run: it took the time since the one before.
   private func noteForward(_ name: String) {
     guard let timeline else { return }
-    let now = Profile.now
+    let now = Clock.now
     timeline.add(Timeline.Event(name: name, track: .compute, begin: lastEnd, end: now))
     lastEnd = now
   }
 
   /// Runs the backward pass, last operation first. The gradients of the network's outputs must have been added to their traces.
   package func backward() {
-    profile?.willBeginBackward()
+    activationMemory?.willBeginBackward()
     while let step = steps.popLast() { step() }
   }
 }
