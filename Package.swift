@@ -31,36 +31,42 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
+    // MARK: - The operating system
+    .target(name: "System"),
+
     // MARK: - Numbers
-    .target(name: "Tensors"),
+    .target(name: "Tensors", dependencies: ["System"]),
     .target(name: "Microkernels"),
     .target(name: "MicrokernelsPlain", dependencies: ["COpenBLAS", "Microkernels"], swiftSettings: [.define("OPENBLAS")]),
-    .target(name: "Kernels", dependencies: ["Tensors"] + microkernels),
+    .target(name: "Kernels", dependencies: ["System", "Tensors"] + microkernels),
 
     // MARK: - The network
-    .target(name: "Layers", dependencies: ["Tensors", "Kernels"]),
+    .target(name: "Layers", dependencies: ["System", "Tensors", "Kernels"]),
     .target(name: "GatedSCNN", dependencies: ["Tensors", "Kernels", "Layers"]),
 
     // MARK: - The data
     .target(name: "Images", dependencies: ["CPNG"]),
-    .target(name: "Cityscapes", dependencies: ["Tensors", "Images"]),
+    .target(name: "Cityscapes", dependencies: ["System", "Tensors", "Images"]),
 
     // MARK: - Ranks and files
-    .target(name: "Distributed", dependencies: ["CLinux", "COpenMPI", "Tensors", "Layers"]),
-    .target(name: "Weights", dependencies: ["Tensors", "Layers"]),
+    .target(name: "Machine", dependencies: ["CLinux", "System"]),
+    .target(name: "Distributed", dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine"]),
+    .target(name: "Weights", dependencies: ["System", "Tensors", "Layers"]),
 
     // MARK: - The trainer
     .target(
       name: "Training",
       dependencies: [
-        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Distributed", "Weights",
+        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Machine", "Distributed",
+        "Weights",
       ]),
     .executableTarget(
       name: "gscnn",
-      dependencies: ["Kernels", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: ["Kernels", "Machine", "System", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
     // MARK: - Tests, a bundle a target
     .target(name: "Jobs", path: "Tests/Jobs"),
+    .testTarget(name: "SystemTests", dependencies: ["Jobs", "System"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "MicrokernelsTests", dependencies: ["Kernels", "Microkernels", "Tensors"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
@@ -69,9 +75,13 @@ let package = Package(
     .testTarget(name: "ImagesTests", dependencies: ["Images"], exclude: ["Fixtures"]),
     .testTarget(name: "CityscapesTests", dependencies: ["Cityscapes"], exclude: ["Fixtures"]),
     .executableTarget(
-      name: "RankProgram", dependencies: ["COpenMPI", "Distributed", "Layers", "Tensors"], path: "Tests/RankProgram"),
-    .testTarget(name: "DistributedTests", dependencies: ["Distributed", "Jobs", "RankProgram", "Tensors"]),
-    .testTarget(name: "WeightsTests", dependencies: ["Weights"], exclude: ["Fixtures", "pytorch_reads.py"]),
+      name: "RankProgram", dependencies: ["COpenMPI", "Distributed", "Layers", "Machine", "System", "Tensors"],
+      path: "Tests/RankProgram"),
+    .testTarget(name: "MachineTests", dependencies: ["Jobs", "Machine"]),
+    .testTarget(
+      name: "DistributedTests", dependencies: ["Distributed", "Jobs", "Machine", "RankProgram", "System", "Tensors"]),
+    .testTarget(
+      name: "WeightsTests", dependencies: ["Layers", "System", "Tensors", "Weights"], exclude: ["Fixtures", "pytorch_reads.py"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [

@@ -1,4 +1,4 @@
-// What Swift cannot import from <mpi.h>: Open MPI's handles and special addresses are macros that cast.
+// <mpi.h>, and what Swift cannot import of it: Open MPI's handles and special addresses are macros with casts.
 #ifndef COPENMPI_H
 #define COPENMPI_H
 
@@ -20,14 +20,12 @@ static inline MPI_Op mpiSum(void) { return MPI_SUM; }
 static inline MPI_Op mpiMax(void) { return MPI_MAX; }
 static inline MPI_Op mpiMin(void) { return MPI_MIN; }
 
-/// What MPI_Abort does in Open MPI after it has printed its notice; absent from other MPI libraries.
+/// Open MPI's MPI_Abort without the notice; not part of the MPI API, hence weak: absent from other MPI libraries.
 extern int ompi_mpi_abort(MPI_Comm communicator, int status) __attribute__((weak));
 
-/// Ends every process of the job with `status`.
-///
-/// MPI_Abort has `mpirun` print seven lines of its own under the message of the rank that failed, which buries the one
-/// line that matters; they are left out where the library allows it, with or without `mpirun --quiet`.
-static inline void mpiEndJob(int status) {
+/// Ends every rank of the job with `status`. Without the seven lines that MPI_Abort prints, which would bury the message
+/// of the rank that failed, where the library can.
+static inline void mpiAbort(int status) {
   if (ompi_mpi_abort) ompi_mpi_abort(MPI_COMM_WORLD, status);
   MPI_Abort(MPI_COMM_WORLD, status);
 }

@@ -1,4 +1,5 @@
 import Foundation
+import System
 import Tensors
 
 /// Decodes and augments ahead of the training loop, on threads of its own.
@@ -32,8 +33,8 @@ package final class Loader: Sendable {
   ///   - threads: how many decode at once; at least 1.
   ///   - ahead: how many batches may be ready or in work before they are asked for; at least 1.
   ///   - cache: where decoded images stay; must outlive the loader's threads, which end with `stop()`.
-  ///   - loaded: told, on a thread of the loader, of each sample, and when it was begun and done, in seconds since the
-  ///     machine started.
+  ///   - loaded: told, on a thread of the loader, of each sample, and when it was begun and done, in seconds of
+  ///     `Clock.now`.
   package init(
     samples: [SamplePaths], batches: [[Int]], transform: Transform, threads: Int = 1, prefetch: Int = 2,
     cache: (any ImageCache)? = nil,
@@ -48,22 +49,11 @@ package final class Loader: Sendable {
     self.queue = queue
     // The threads hold the queue, not the loader, so that letting go of the loader ends them.
     for _ in 0..<threads {
-      Thread.detachNewThread {
-        Self.nameThisThread("gscnn loader")
-        queue.serve()
-      }
+      SystemThread.start("gscnn loader") { queue.serve() }
     }
   }
 
   deinit { stop() }
-
-  /// Gives the thread the name that `top -H` and gdb show. `Thread.name` does so only now and then: it needs the handle
-  /// that the thread's maker notes after the thread has begun.
-  private static func nameThisThread(_ name: String) {
-    guard let file = fopen("/proc/thread-self/comm", "w") else { return }
-    fputs(name, file)
-    fclose(file)
-  }
 
   /// The next batch; waits for it where need be.
   /// - Returns: nil after the last one, or after `stop()`.
@@ -142,8 +132,8 @@ private final class LoaderQueue: @unchecked Sendable {
   func next() throws -> Batch? {
     condition.lock()
     defer { condition.unlock() }
-    let asked = ContinuousClock.now
-    defer { soFar.secondsWaited += (ContinuousClock.now - asked) / .seconds(1) }
+    let asked = Clock.now
+    defer { soFar.secondsWaited += Clock.now - asked }
     while true {
       if stopping || delivered == batches.count { return nil }
       if let work = inWork[delivered], work.samplesToDo == 0, let builder = work.builder {
@@ -175,9 +165,9 @@ private final class LoaderQueue: @unchecked Sendable {
     while let job = awaitedJob() {
       var builder = inWork[job.batch]?.builder
       condition.unlock()
-      let begin = ProcessInfo.processInfo.systemUptime
+      let begin = Clock.now
       let outcome = Result { try load(job, with: reader, into: &builder) }
-      loaded?(samples[batches[job.batch][job.place]], begin, ProcessInfo.processInfo.systemUptime)
+      loaded?(samples[batches[job.batch][job.place]], begin, Clock.now)
       condition.lock()
       switch outcome {
       case .success(let source):

@@ -1,53 +1,55 @@
 import COpenMPI
+import Foundation
+import System
 
-/// Calls in which every rank takes part.
+/// Collective operations, named after MPI's: every rank takes part in each.
 extension Communicator {
-  /// Replaces each number by its sum over the ranks, which must not overflow.
-  package func allReduceSum(_ values: inout [Int]) { reduce(&values, mpiSum()) }
+  /// Replaces each number by its sum over the ranks. Sums must not overflow.
+  package func allReduceSum(_ values: inout [Int]) { allReduce(&values, mpiSum()) }
 
-  /// The largest of the ranks' numbers.
+  /// The largest of the ranks' values.
   package func allReduceMax(_ value: Int) -> Int {
     var values = [value]
-    reduce(&values, mpiMax())
+    allReduce(&values, mpiMax())
     return values[0]
   }
 
-  /// The smallest of the ranks' numbers.
+  /// The smallest of the ranks' values.
   package func allReduceMin(_ value: Int) -> Int {
     var values = [value]
-    reduce(&values, mpiMin())
+    allReduce(&values, mpiMin())
     return values[0]
   }
 
-  /// Integer operations have no rounding, so that MPI may take any order.
-  private func reduce(_ values: inout [Int], _ operation: MPI_Op?) {
+  /// Integer operations do not round, so MPI may choose the order.
+  private func allReduce(_ values: inout [Int], _ operation: MPI_Op?) {
     guard size > 1, !values.isEmpty else { return }
     let count = Int32(values.count)
-    check(MPI_Allreduce(mpiInPlace(), &values, count, mpiInt64(), operation, handle), "reduce integers")
+    check(MPI_Allreduce(mpiInPlace(), &values, count, mpiInt64(), operation, handle), "all-reduce integers")
   }
 
-  /// Replaces each float by its sum over the ranks, the order of which is MPI's choice: what `TreeAllReduce` is measured
-  /// against.
+  /// MPI_Allreduce: replaces each float by its sum over the ranks, in an order that MPI chooses. The benchmark compares
+  /// `TreeAllReduce` with it.
   package func mpiAllReduceSum(_ floats: UnsafeMutablePointer<Float>, count: Int) {
     guard size > 1 else { return }
     for start in stride(from: 0, to: count, by: 1 << 30) {
       let count = Int32(min(1 << 30, count - start))
-      check(MPI_Allreduce(mpiInPlace(), floats + start, count, mpiFloat(), mpiSum(), handle), "sum over the ranks")
+      check(MPI_Allreduce(mpiInPlace(), floats + start, count, mpiFloat(), mpiSum(), handle), "all-reduce")
     }
   }
 
-  /// Returns when all ranks have come here, at once: a rank that waits asks again and again.
+  /// Returns when all ranks have called it. Ranks poll at full load while they wait, and return at once.
   package func barrier() {
     guard size > 1 else { return }
     check(MPI_Barrier(handle), "wait for the other ranks")
   }
 
-  /// Copies the floats of one rank over those of the others; `count` is the same on all ranks.
+  /// Copies the floats of `root` to the other ranks; `count` is the same on all ranks.
   package func broadcast(_ floats: UnsafeMutablePointer<Float>, count: Int, from root: Int = 0) {
     broadcast(UnsafeMutableRawBufferPointer(start: floats, count: count * MemoryLayout<Float>.stride), from: root)
   }
 
-  /// Copies the bytes of one rank over those of the others; the count is the same on all ranks.
+  /// Copies the bytes of `root` to the other ranks; the count is the same on all ranks.
   package func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int = 0) {
     guard size > 1 else { return }
     for piece in Self.pieces(of: bytes.count) {
@@ -56,7 +58,7 @@ extension Communicator {
     }
   }
 
-  /// The bytes of one rank, on all ranks; what the others pass is ignored.
+  /// The bytes of `root`, on all ranks; those that the others pass are ignored.
   package func broadcast(_ bytes: [UInt8], from root: Int = 0) -> [UInt8] {
     guard size > 1 else { return bytes }
     var count = Int64(bytes.count)
@@ -66,8 +68,9 @@ extension Communicator {
     return result
   }
 
-  /// Brings the bytes of every rank to rank 0.
-  /// - Returns: on rank 0 those of each rank, in the order of the ranks; elsewhere nothing.
+  /// Sends the bytes of every rank to rank 0; their number may differ.
+  ///
+  /// - Returns: on rank 0 those of each rank, in the order of the ranks; elsewhere an empty array.
   package func gather(_ bytes: [UInt8]) -> [[UInt8]] {
     guard size > 1 else { return [bytes] }
     var count = Int64(bytes.count)
@@ -98,7 +101,7 @@ extension Communicator {
     return all
   }
 
-  /// The number of each rank, on all ranks, in the order of the ranks.
+  /// The value of each rank, on all ranks, in the order of the ranks.
   package func allGather(_ value: UInt64) -> [UInt64] {
     guard size > 1 else { return [value] }
     var value = value
@@ -109,20 +112,30 @@ extension Communicator {
 
   /// The text of each rank, on all ranks, in the order of the ranks.
   package func allGather(_ text: String) -> [String] {
-    // Joined by a byte that UTF-8 does not use.
+    // Joined by a byte that does not occur in UTF-8.
     let joined = broadcast(Array(gather(Array(text.utf8)).joined(separator: [0xFF])))
     return joined.split(separator: 0xFF, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// MPI counts in 32 bits; larger messages go in pieces.
+  /// The value of each rank, on all ranks, in the order of the ranks. Sent as JSON.
+  package func allGather<Value: Codable>(_ value: Value) -> [Value] {
+    do {
+      let texts = try allGather(String(decoding: JSON.encode(value), as: UTF8.self))
+      return try texts.map { try JSON.decode(Value.self, from: Data($0.utf8)) }
+    } catch {
+      Self.fail(error)
+    }
+  }
+
+  /// MPI's counts have 32 bits: larger messages are sent in pieces.
   private static func pieces(of count: Int) -> [Range<Int>] {
     stride(from: 0, to: count, by: 1 << 30).map { $0..<min($0 + 1 << 30, count) }
   }
 }
 
-/// Keeps messages between two ranks apart by what they are for.
+/// Message tags, one for each purpose.
 enum Tag {
   static let gather: Int32 = 1
-  static let treeSum: Int32 = 2
+  static let allReduce: Int32 = 2
   static let clock: Int32 = 3
 }

@@ -1,35 +1,35 @@
 import COpenMPI
 import Glibc
 
-/// The ranks of this job: who they are, and the calls in which all of them take part.
+/// The MPI communicator of this job: its ranks, and the collective operations on them.
 ///
-/// Collective calls come from one thread at a time and in the same order on every rank; a second thread needs a
-/// `duplicate`. An error inside MPI leaves nothing to go back to: it is reported with rank and host, and ends the whole job.
+/// Collective operations are called by one thread at a time and in the same order on every rank; a second thread needs a
+/// `duplicate`. MPI cannot recover from an error: it is reported with rank and host, and ends the whole job.
 package final class Communicator: @unchecked Sendable {
-  // Unchecked for the handle alone, an address that never changes.
+  // Unchecked for `handle` alone, a pointer that never changes.
 
-  /// The number of this process, from 0.
+  /// The rank of this process, from 0.
   package let rank: Int
-  /// Processes in the job.
+  /// Number of ranks in the job.
   package let size: Int
-  /// The number of this process among those on its machine, from 0.
+  /// The rank of this process among those on its machine, from 0.
   package let localRank: Int
-  /// Processes of the job on this machine.
+  /// Number of ranks on this machine.
   package let localSize: Int
-  /// The name of this machine.
+  /// Host name of this machine.
   package let host: String
 
-  /// Whether several threads may call MPI at the same time.
+  /// Whether several threads may call MPI at the same time (MPI_THREAD_MULTIPLE).
   package let allowsThreads: Bool
 
-  /// MPI's handle; nil in a process that runs alone, without MPI.
+  /// MPI's handle; nil in a single process without MPI.
   let handle: MPI_Comm?
 
-  /// Joins the processes that the launcher started.
+  /// MPI_Init, and the communicator of all ranks. A process that no launcher started is a job of its own and does not
+  /// initialize MPI.
   ///
-  /// A process started by hand is a job of its own and starts at once, without MPI.
-  /// - Throws: `StartError` where the launcher tells of several processes and MPI finds only this one: each of them would
-  ///   take itself for rank 0 and write over the others' files.
+  /// - Throws: `StartError` where the launcher started several processes and MPI finds only this one: each of them would
+  ///   be rank 0 and overwrite the others' files.
   package static func initialize() throws -> Communicator { try initialize { getenv($0).map { String(cString: $0) } } }
 
   static func initialize(_ variable: (String) -> String?) throws -> Communicator {
@@ -44,7 +44,7 @@ package final class Communicator: @unchecked Sendable {
     throw StartError.alone(launcher, found: 1)
   }
 
-  /// This process by itself, whoever started it and others.
+  /// This process alone, whether or not there are others.
   package static var single: Communicator { Communicator() }
 
   private init() {
@@ -57,13 +57,13 @@ package final class Communicator: @unchecked Sendable {
   private init(_ handle: MPI_Comm?) {
     self.handle = handle
     host = Self.hostName
-    (rank, size) = Self.place(in: handle)
+    (rank, size) = Self.rankAndSize(of: handle)
     var neighbors: MPI_Comm?
-    Self.check(MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), mpiNoInfo(), &neighbors), "start")
-    (localRank, localSize) = Self.place(in: neighbors)
-    Self.check(MPI_Comm_free(&neighbors), "start")
+    Self.check(MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), mpiNoInfo(), &neighbors), "initialize")
+    (localRank, localSize) = Self.rankAndSize(of: neighbors)
+    Self.check(MPI_Comm_free(&neighbors), "initialize")
     var level: Int32 = 0
-    Self.check(MPI_Query_thread(&level), "start")
+    Self.check(MPI_Query_thread(&level), "initialize")
     allowsThreads = level >= Int32(MPI_THREAD_MULTIPLE)
   }
 
@@ -74,22 +74,22 @@ package final class Communicator: @unchecked Sendable {
     allowsThreads = other.allowsThreads
   }
 
-  /// The same ranks once more: what is said here and there does not mix. Every rank takes part.
+  /// MPI_Comm_dup: the same ranks, with messages of their own. Every rank takes part.
   package func duplicate() -> Communicator {
     guard size > 1 else { return self }
     var copy: MPI_Comm?
-    check(MPI_Comm_dup(handle, &copy), "start")
+    check(MPI_Comm_dup(handle, &copy), "initialize")
     return Communicator(copy, like: self)
   }
 
-  /// Takes leave of the other ranks: waits until all of them have come here. Nothing of MPI may be called after it.
+  /// A barrier, then MPI_Finalize. MPI must not be called afterwards.
   ///
-  /// A rank that exits with a status other than 0 makes `mpirun` kill the others; whoever exits so after `finish` kills
-  /// nobody that still has work to do.
+  /// A rank that exits with a status other than 0 makes `mpirun` kill the others; after the barrier none of them has work
+  /// left.
   package func finalize() {
     guard handle != nil else { return }
     sleepingBarrier()
-    check(MPI_Finalize(), "finish")
+    check(MPI_Finalize(), "finalize")
   }
 
   private static func initializeMPI() throws {
@@ -97,16 +97,16 @@ package final class Communicator: @unchecked Sendable {
     MPI_Initialized(&running)
     guard running == 0 else { return }
     var provided: Int32 = 0
-    check(MPI_Init_thread(nil, nil, Int32(MPI_THREAD_MULTIPLE), &provided), "start")
-    check(MPI_Comm_set_errhandler(mpiWorld(), mpiErrorsReturn()), "start")
+    check(MPI_Init_thread(nil, nil, Int32(MPI_THREAD_MULTIPLE), &provided), "initialize")
+    check(MPI_Comm_set_errhandler(mpiWorld(), mpiErrorsReturn()), "initialize")
     guard provided >= Int32(MPI_THREAD_SERIALIZED) else { throw StartError.withoutThreads }
   }
 
-  private static func place(in handle: MPI_Comm?) -> (rank: Int, size: Int) {
+  private static func rankAndSize(of handle: MPI_Comm?) -> (rank: Int, size: Int) {
     var rank: Int32 = 0
     var size: Int32 = 0
-    check(MPI_Comm_rank(handle, &rank), "start")
-    check(MPI_Comm_size(handle, &size), "start")
+    check(MPI_Comm_rank(handle, &rank), "initialize")
+    check(MPI_Comm_size(handle, &size), "initialize")
     return (Int(rank), Int(size))
   }
 
@@ -117,7 +117,7 @@ package final class Communicator: @unchecked Sendable {
   }
 }
 
-/// Why the processes of a job did not find together.
+/// Why the processes of a job could not be connected.
 package enum StartError: Error, CustomStringConvertible {
   case alone(launcher: String, processes: Int, found: Int)
   case withoutThreads
@@ -129,10 +129,10 @@ package enum StartError: Error, CustomStringConvertible {
   package var description: String {
     switch self {
     case .alone("srun", let processes, let found):
-      "srun started \(processes) processes but MPI finds \(found) of them, so that each would train by itself; use "
+      "srun started \(processes) processes but MPI finds \(found) of them; each would train its own model; use "
         + "srun --mpi=pmix, or mpirun; for a single process, srun --ntasks=1"
     case .alone(let launcher, let processes, let found):
-      "\(launcher) started \(processes) processes but MPI finds \(found) of them, so that each would train by itself; "
+      "\(launcher) started \(processes) processes but MPI finds \(found) of them; each would train its own model; "
         + "start the program with the mpirun of the Open MPI that it was built with"
     case .withoutThreads:
       "this MPI library does not allow calls from more than one thread; use an Open MPI with MPI_THREAD_MULTIPLE"

@@ -1,45 +1,42 @@
-/// What all ranks must hold alike. Every rank takes part in each of these calls.
+/// Decisions and checks on which all ranks must agree. Every rank takes part in each of these calls.
 package struct Consensus: Sendable {
   private let communicator: Communicator
 
   package init(_ communicator: Communicator) { self.communicator = communicator }
 
-  /// Whether any rank says yes: the same answer on all ranks.
-  package func anyRank(_ flag: Bool) -> Bool { communicator.allReduceMax(flag ? 1 : 0) == 1 }
-
-  /// The exit status that a signal to any one rank asks for, the same on all ranks; nil where there was none.
+  /// The exit status that a signal to any rank asks for, the same on all ranks; nil where there was none.
   ///
-  /// Asked at the end of every step, so that all ranks stop after the same one. Ctrl-C on one rank outweighs a
-  /// scheduler's signal to another.
+  /// Called at the end of every step, so that all ranks stop after the same one. Ctrl-C on one rank takes precedence over
+  /// a scheduler's signal to another.
   ///
-  /// - Parameter received: what this rank's `StopSignal` received.
+  /// - Parameter received: this rank's `StopSignal.received`.
   package func stopStatus(_ received: Int32?) -> Int32? {
     let status = communicator.allReduceMax(Int(received ?? 0))
     return status == 0 ? nil : Int32(status)
   }
 
-  /// Compares the digests of the ranks' replicas, made by `Digest`.
+  /// Compares the hashes (XXH64) of the ranks' replicas.
   ///
   /// - Throws: `ReplicasDiffer`, the same on all ranks.
-  package func requireEqualReplicas(_ digest: UInt64) throws {
-    let digests = communicator.allGather(digest)
-    let odd = Self.divergentRanks(digests)
-    guard !odd.isEmpty else { return }
+  package func requireEqualReplicas(_ hash: UInt64) throws {
+    let hashes = communicator.allGather(hash)
+    let divergent = Self.divergentRanks(hashes)
+    guard !divergent.isEmpty else { return }
     let hosts = communicator.allGather(communicator.host)
-    throw ReplicasDiffer(ranks: odd.map { ($0, hosts[$0]) }, outOf: communicator.size)
+    throw ReplicasDiffer(ranks: divergent.map { ($0, hosts[$0]) }, outOf: communicator.size)
   }
 
-  /// The ranks whose digest differs from the one that most hold; from that of rank 0 where no digest is more frequent.
-  package static func divergentRanks(_ digests: [UInt64]) -> [Int] {
+  /// The ranks whose hash differs from the majority's, or from rank 0's where there is no majority.
+  package static func divergentRanks(_ hashes: [UInt64]) -> [Int] {
     var votes: [UInt64: Int] = [:]
-    for digest in digests { votes[digest, default: 0] += 1 }
+    for hash in hashes { votes[hash, default: 0] += 1 }
     guard votes.count > 1, let most = votes.values.max() else { return [] }
-    let common = digests.first { votes[$0] == most }
-    return digests.indices.filter { digests[$0] != common }
+    let common = hashes.first { votes[$0] == most }
+    return hashes.indices.filter { hashes[$0] != common }
   }
 }
 
-/// The parameters of some ranks are no longer those of the others: a machine computes or remembers wrongly.
+/// The replicas of some ranks differ from those of the others: a processor or memory error.
 package struct ReplicasDiffer: CollectiveError, CustomStringConvertible {
   package let ranks: [(rank: Int, host: String)]
   /// Ranks in the job.

@@ -1,27 +1,28 @@
 import Layers
 import Synchronization
+import System
 import Tensors
 
-/// Sums the gradients over the ranks, a bucket of parameters at a time, beside the backward pass that makes them.
+/// Bucketed all-reduce of the gradients, overlapped with the backward pass.
 ///
-/// The gradients of all parameters lie one after another in one arena. The backward pass through the network completes them
-/// from the last to the first, so that buckets are cut from the end. A bucket is handed to a thread that sums it when all
-/// of its parameters and those of the buckets before it are complete: the order of the sums is that of the buckets, on
-/// every rank, whatever the order in which parameters come in and the time that anything takes.
+/// The gradients of all parameters lie one after another in one flat array. The backward pass completes them from the
+/// last parameter to the first, so buckets are cut from the end. A bucket is enqueued on the communication thread when
+/// all of its parameters and those of the buckets before it are ready: every rank reduces the buckets in the same order,
+/// whatever the order in which gradients become ready.
 package final class GradientBuckets {
   /// A run of neighboring parameters.
   package struct Bucket: Equatable {
     /// Indices of the parameters.
     package let parameters: Range<Int>
-    /// Their places in the arena, in floats.
+    /// Their range in the flat array, in floats.
     package let floats: Range<Int>
   }
 
-  /// How much a bucket holds, in floats.
+  /// Bucket sizes, in floats.
   package struct Capacity: Sendable {
-    /// The first is to be on its way early, and after the last nothing is left to hide it: both hold this much.
+    /// Size of the first and last bucket: small, since the first should start early and the last cannot be overlapped.
     package let least: Int
-    /// Those between: large enough that the time of a message is that of its bytes.
+    /// Size of the others: large enough that a message is limited by bandwidth, not by latency.
     package let most: Int
 
     package init(least: Int, most: Int) {
@@ -30,18 +31,18 @@ package final class GradientBuckets {
     }
 
     /// 1 MiB and 8 MiB.
-    package static let usual = Capacity(least: 1 << 18, most: 1 << 21)
+    package static let standard = Capacity(least: 1 << 18, most: 1 << 21)
   }
 
-  /// Where the time of sums went, in seconds.
+  /// Seconds of communication.
   package struct Times: Sendable, Equatable {
-    /// Summing, the waiting for slower ranks included.
+    /// In all-reduces, including the wait for slower ranks.
     package var summing = 0.0
-    /// Waiting, after the backward pass, for sums that were not done.
+    /// Of the compute thread, which waits after the backward pass for all-reduces that are not done.
     package var waiting = 0.0
   }
 
-  /// In the order in which they are summed.
+  /// In the order in which they are reduced.
   package let buckets: [Bucket]
   /// Since the beginning.
   package private(set) var times = Times()
@@ -49,28 +50,29 @@ package final class GradientBuckets {
   private let gradients: FloatSlice
   private let names: [String]
   private let timeline: Timeline?
-  private let bytesTravel: Bool
-  private let summing: Summing
-  /// Nil where there is nothing to sum, or MPI allows one thread at a time: then sums are made on the way.
-  private let thread: CommunicationThread?
+  private let isDistributed: Bool
+  private let reducer: Reducer
+  /// Runs the all-reduces; nil where they run on the calling thread, because there is nothing to reduce or MPI allows
+  /// one thread at a time.
+  private let communicationThread: SerialQueue?
   private let bucketOfParameter: [Int]
-  private var isComplete: [Bool]
-  /// Parameters of each bucket that are not complete.
+  private var isReady: [Bool]
+  /// Parameters of each bucket that are not ready.
   private var missing: [Int]
-  /// The first bucket that is not on its way.
+  /// The first bucket whose all-reduce has not been started.
   private var next = 0
 
-  /// Makes sums, on one thread at a time.
-  private final class Summing: Sendable {
+  /// All-reduces, on one thread at a time.
+  private final class Reducer: Sendable {
     let reduction: TreeAllReduce
     let seconds = Mutex(0.0)
 
     init(_ reduction: TreeAllReduce) { self.reduction = reduction }
 
     func sum(_ floats: FloatSlice, _ range: Range<Int>, name: String, on timeline: Timeline?) {
-      let begin = Profile.now
+      let begin = Clock.now
       reduction.sum(floats.start + range.lowerBound, count: range.count)
-      let end = Profile.now
+      let end = Clock.now
       seconds.withLock { $0 += end - begin }
       timeline?.add(
         Timeline.Event(
@@ -81,37 +83,36 @@ package final class GradientBuckets {
   /// Every rank takes part.
   ///
   /// - Parameters:
-  ///   - gradients: the arena.
-  ///   - extents: the place of each parameter in it, in floats, ascending. What lies between parameters is left alone
-  ///     or summed with them.
+  ///   - gradients: the flat array.
+  ///   - extents: the range of each parameter in it, in floats, ascending. Gaps between parameters may be summed too.
   ///   - names: of the parameters, for the timeline.
-  ///   - beside: whether sums are made on a thread of their own, where MPI allows that.
+  ///   - overlapped: whether all-reduces run on a communication thread, where MPI allows that.
   package init(
     _ gradients: FloatSlice, extents: [Range<Int>], names: [String] = [], communicator: Communicator,
-    capacity: Capacity = .usual, beside: Bool = true, timeline: Timeline? = nil
+    capacity: Capacity = .standard, overlapped: Bool = true, timeline: Timeline? = nil
   ) {
     buckets = Self.cut(extents, capacity)
     self.gradients = gradients
     self.timeline = timeline
-    bytesTravel = communicator.size > 1
+    isDistributed = communicator.size > 1
     self.names = buckets.enumerated().map { index, bucket in
       let first = bucket.parameters.upperBound - 1
       return "bucket \(index + 1)" + (names.isEmpty ? "" : ", \(names[first]) …")
     }
-    let isBeside = beside && communicator.allowsThreads && communicator.size > 1
-    // Batch norm and losses sum over the ranks at the same time: what is said here is not to mix with that.
-    summing = Summing(TreeAllReduce(communicator.duplicate(), waitPolicy: isBeside ? .backoff(most: 1000) : nil))
-    thread = isBeside ? CommunicationThread() : nil
+    let isOverlapped = overlapped && communicator.allowsThreads && communicator.size > 1
+    // A duplicate, because batch norm and the losses communicate at the same time: their messages must not mix.
+    reducer = Reducer(TreeAllReduce(communicator.duplicate(), waitPolicy: isOverlapped ? .backoff(most: 1000) : nil))
+    communicationThread = isOverlapped ? SerialQueue("gscnn allreduce") : nil
     var bucketOfParameter = [Int](repeating: 0, count: extents.count)
     for (index, bucket) in buckets.enumerated() {
       for parameter in bucket.parameters { bucketOfParameter[parameter] = index }
     }
     self.bucketOfParameter = bucketOfParameter
-    isComplete = [Bool](repeating: false, count: extents.count)
+    isReady = [Bool](repeating: false, count: extents.count)
     missing = buckets.map(\.parameters.count)
   }
 
-  /// The gradients of all parameters of a network, which must have been made. Every rank takes part.
+  /// The gradients of all parameters of a network, which must have been allocated. Every rank takes part.
   package convenience init(_ store: ParameterStore, communicator: Communicator, timeline: Timeline? = nil) {
     let extents = store.parameters.map { $0.offset..<$0.offset + $0.layout.count }
     self.init(
@@ -119,44 +120,46 @@ package final class GradientBuckets {
       timeline: timeline)
   }
 
-  /// Tells that a parameter's gradient is complete; it belongs to the sums from here to `finish`. Every rank tells of the
-  /// same parameters between two calls of `finish`.
-  package func completed(_ parameter: Int) {
-    precondition(!isComplete[parameter], "a gradient was changed after it was complete")
-    isComplete[parameter] = true
+  /// Marks a parameter's gradient as final; from here to `synchronize` only the all-reduce may touch it. Between two
+  /// calls of `synchronize` every rank marks the same parameters, in any order.
+  package func markReady(_ parameter: Int) {
+    precondition(!isReady[parameter], "a gradient changed after it was marked ready")
+    isReady[parameter] = true
     missing[bucketOfParameter[parameter]] -= 1
-    while next < buckets.count, missing[next] == 0 { sumNext() }
+    while next < buckets.count, missing[next] == 0 { reduceNext() }
   }
 
-  /// Sums what is left, with the parameters of which nothing was told, returns when all is summed, and makes ready for
-  /// the next step.
-  package func finish() {
-    let begin = Profile.now
-    while next < buckets.count { sumNext() }
-    thread?.drain()
-    let end = Profile.now
+  /// Reduces the buckets that are left, with the parameters that were not marked, waits for all of them, and gets ready
+  /// for the next step.
+  package func synchronize() {
+    let begin = Clock.now
+    while next < buckets.count { reduceNext() }
+    communicationThread?.flush()
+    let end = Clock.now
     times.waiting += end - begin
-    times.summing = summing.seconds.withLock { $0 }
-    if bytesTravel {
-      timeline?.add(Timeline.Event(name: "wait for sums of gradients", track: .compute, begin: begin, end: end))
+    times.summing = reducer.seconds.withLock { $0 }
+    if isDistributed {
+      timeline?.add(Timeline.Event(name: "wait for all-reduce", track: .compute, begin: begin, end: end))
     }
     next = 0
-    for index in isComplete.indices { isComplete[index] = false }
+    for index in isReady.indices { isReady[index] = false }
     missing = buckets.map(\.parameters.count)
   }
 
-  private func sumNext() {
+  private func reduceNext() {
     defer { next += 1 }
-    guard bytesTravel else { return }
+    guard isDistributed else { return }
     let (floats, name) = (buckets[next].floats, names[next])
-    if let thread {
-      thread.hand { [summing, gradients, timeline] in summing.sum(gradients, floats, name: name, on: timeline) }
+    if let communicationThread {
+      communicationThread.enqueue { [reducer, gradients, timeline] in
+        reducer.sum(gradients, floats, name: name, on: timeline)
+      }
     } else {
-      summing.sum(gradients, floats, name: name, on: timeline)
+      reducer.sum(gradients, floats, name: name, on: timeline)
     }
   }
 
-  /// Cuts the arena into buckets, from its end: small ones at first, and again towards the last.
+  /// Cuts the flat array into buckets, from its end: small ones first, and smaller again towards the last.
   package static func cut(_ extents: [Range<Int>], _ capacity: Capacity) -> [Bucket] {
     var buckets: [Bucket] = []
     var end = extents.count

@@ -1,9 +1,10 @@
 import COpenMPI
 import Glibc
+import System
 
-/// An error that every rank meets alike, because they have exchanged what it comes from: rank 0 reports it for all.
+/// An error that every rank throws, because it follows from data that all of them have: rank 0 alone reports it.
 package protocol CollectiveError: Error {
-  /// What there is to say of each of several findings; each gets a line, before that of the error itself.
+  /// Details, each of which gets a line before that of the error.
   var findings: [String] { get }
 }
 
@@ -12,54 +13,51 @@ extension CollectiveError {
 }
 
 extension Communicator {
-  /// Reports an error in one line on standard error and ends the whole job. Where there are several ranks the line says
-  /// which one met it, on which host, unless all did.
+  /// The error channel of a job: prints one line on standard error and ends all ranks. Where there are several, the line
+  /// names the rank and host that failed, unless all did (`CollectiveError`).
   ///
-  /// Works before `start` and after `finish` too. The line is the last thing on the screen: nothing is printed after it
-  /// here, and of what `mpirun` itself prints when a process is killed or exits with a status, `mpirun --quiet` (which
-  /// launch scripts should pass) leaves out the rest.
+  /// May be called before `initialize` and after `finalize` too. The line is meant to be the last one: what `mpirun`
+  /// prints itself when a process ends with a status, `mpirun --quiet` suppresses, which launch scripts pass.
   package static func fail(_ error: any Error, status: Int32 = 1) -> Never { fail("\(error)", error, status: status) }
 
-  /// Reports a message as `fail` does, and ends the whole job.
-  package func abort(_ message: String, status: Int32 = 1) -> Never { Self.fail(message, nil, status: status) }
-
   private static func fail(_ message: String, _ error: (any Error)?, status: Int32) -> Never {
-    let (rank, size) = placeInJob()
-    let shared = error as? any CollectiveError
-    if shared != nil, rank > 0 {
-      // Rank 0 is about to end this process; if it cannot, the job must end all the same.
+    let (rank, size) = rankAndSize()
+    let collective = error as? any CollectiveError
+    if collective != nil, rank > 0 {
+      // Rank 0 reports the error and ends the job, this process included; should it fail to, this rank does so.
       pause(seconds: 10)
     }
     fflush(nil)
     let text = message.split(whereSeparator: \.isNewline).joined(separator: " ")
-    let place = size > 1 && (shared == nil || rank > 0) ? "rank \(rank) on \(hostName): " : ""
-    let findings = shared?.findings.map { "gscnn: \($0)\n" } ?? []
-    // In one piece, so that nothing of another process comes between.
+    let place = size > 1 && (collective == nil || rank > 0) ? "rank \(rank) on \(hostName): " : ""
+    let findings = collective?.findings.map { "gscnn: \($0)\n" } ?? []
+    // In one write, so that output of other processes cannot come between.
     StandardError.write(
-      (StandardError.isTerminal ? StandardError.wipe : "") + findings.joined() + "gscnn: \(place)\(text)\n")
-    if isConnected() { mpiEndJob(status) }
+      (StandardError.isTerminal ? StandardError.clearLine : "") + findings.joined() + "gscnn: \(place)\(text)\n")
+    if isInitialized() { mpiAbort(status) }
     exit(status)
   }
 
-  /// Ends the job unless a call of MPI succeeded.
-  /// - Parameter doing: what the call is for.
+  /// Ends the job unless an MPI call succeeded.
+  ///
+  /// - Parameter doing: the purpose of the call.
   static func check(_ code: Int32, _ doing: StaticString) {
     guard code != MPI_SUCCESS else { return }
-    // When a rank fails or is killed, the others may first see a broken connection. What happened to that rank is worth
-    // more on the screen than this, and the end of the job is on its way.
+    // When a rank fails or is killed, the others may see a broken connection before the job is ended. That rank's own
+    // message matters more than theirs: leave it the time.
     pause(seconds: 2)
     fail("MPI failed (\(doing)): \(text(of: code))", nil, status: 1)
   }
 
   func check(_ code: Int32, _ doing: StaticString) { Self.check(code, doing) }
 
-  /// Sleeps to the end: the launcher's SIGTERM, where the program listens to signals, wakes a single `sleep`.
+  /// Sleeps all of the time: a signal with a handler interrupts a single `sleep`.
   private static func pause(seconds: UInt32) {
     var left = seconds
     while left > 0 { left = sleep(left) }
   }
 
-  /// What MPI says about an error code.
+  /// MPI's text for an error code.
   static func text(of code: Int32) -> String {
     var text = [CChar](repeating: 0, count: Int(MPI_MAX_ERROR_STRING) + 1)
     var length: Int32 = 0
@@ -67,17 +65,17 @@ extension Communicator {
     return text.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
   }
 
-  private static func isConnected() -> Bool {
-    var started: Int32 = 0
-    var finished: Int32 = 0
-    MPI_Initialized(&started)
-    MPI_Finalized(&finished)
-    return started != 0 && finished == 0
+  private static func isInitialized() -> Bool {
+    var initialized: Int32 = 0
+    var finalized: Int32 = 0
+    MPI_Initialized(&initialized)
+    MPI_Finalized(&finalized)
+    return initialized != 0 && finalized == 0
   }
 
-  /// What MPI says, or else the launcher.
-  private static func placeInJob() -> (rank: Int, size: Int) {
-    if isConnected() {
+  /// From MPI, else from the launcher's environment variables.
+  private static func rankAndSize() -> (rank: Int, size: Int) {
+    if isInitialized() {
       var rank: Int32 = 0
       var size: Int32 = 1
       MPI_Comm_rank(mpiWorld(), &rank)

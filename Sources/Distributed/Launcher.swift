@@ -1,16 +1,16 @@
-/// What the environment tells of the program that started this process.
+/// The program that started this process as one of several, recognized by its environment variables.
 package struct Launcher: Equatable {
-  /// The command, as a message names it.
+  /// Its command, for messages.
   package let name: String
-  /// Processes it says it started, where it says so.
+  /// Number of processes that it started, where it says so.
   package let processes: Int?
-  /// The number of this one among them, where it says so.
+  /// The rank of this process, where it says so.
   package let rank: Int?
-  /// Whether it offers what MPI needs to find the other processes.
+  /// Whether it provides what MPI needs to connect the processes (PMI or PMIx).
   package let connects: Bool
 
-  /// - Parameter variable: looks up a variable of the environment.
-  /// - Returns: nil where the process was started by hand.
+  /// - Parameter variable: looks up an environment variable.
+  /// - Returns: nil where no launcher started the process.
   package init?(_ variable: (String) -> String?) {
     func number(_ names: String...) -> Int? { names.compactMap { variable($0).flatMap { Int($0) } }.first }
     let connects = ["OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_SIZE", "PMI_FD"]
@@ -18,7 +18,7 @@ package struct Launcher: Equatable {
     if let processes = number("OMPI_COMM_WORLD_SIZE") {
       self.init("mpirun", processes, number("OMPI_COMM_WORLD_RANK"), connects)
     } else if let rank = number("SLURM_PROCID"), let processes = number("SLURM_STEP_NUM_TASKS") {
-      // A batch script has a rank, 0, and the number of tasks of the allocation too, but was not started by srun.
+      // A batch script also has a rank, 0, and the number of tasks of its allocation, but was not started by srun.
       self.init("srun", processes, rank, connects)
     } else if connects {
       self.init("the launcher", number("PMI_SIZE"), number("PMI_RANK", "PMIX_RANK"), true)

@@ -1,6 +1,7 @@
 import Layers
+import System
 
-/// The sums of batch norm and the losses over a batch that the ranks hold together.
+/// Sums over the global batch, for batch norm and the losses, on the ranks of a communicator.
 package struct MPICrossReplicaSum: CrossReplicaSum, Sendable {
   private let communicator: Communicator
   private let reduction: TreeAllReduce
@@ -14,6 +15,6 @@ package struct MPICrossReplicaSum: CrossReplicaSum, Sendable {
 
   package func sum(_ values: inout [Double]) {
     guard communicator.size > 1 else { return }
-    timeline.measure("sum over the ranks") { reduction.sum(&values) }
+    timeline.measure("all-reduce of batch sums") { reduction.sum(&values) }
   }
 }

@@ -1,6 +1,6 @@
 import COpenMPI
 
-/// The messages of a sum over the ranks, and how the thread that sums waits for them.
+/// Point-to-point messages of an all-reduce, and how the thread waits for them.
 struct PointToPoint: Sendable {
   let communicator: Communicator
   let waitPolicy: WaitPolicy
@@ -12,7 +12,7 @@ struct PointToPoint: Sendable {
 
   func beginSend(_ sent: UnsafeRawPointer, _ count: Int, to other: Int, _ type: MPI_Datatype?) -> MPI_Request? {
     var request: MPI_Request?
-    check(MPI_Isend(sent, Int32(count), type, Int32(other), Tag.treeSum, communicator.handle, &request))
+    check(MPI_Isend(sent, Int32(count), type, Int32(other), Tag.allReduce, communicator.handle, &request))
     return request
   }
 
@@ -20,11 +20,11 @@ struct PointToPoint: Sendable {
     _ received: UnsafeMutableRawPointer, _ count: Int, from other: Int, _ type: MPI_Datatype?
   ) -> MPI_Request? {
     var request: MPI_Request?
-    check(MPI_Irecv(received, Int32(count), type, Int32(other), Tag.treeSum, communicator.handle, &request))
+    check(MPI_Irecv(received, Int32(count), type, Int32(other), Tag.allReduce, communicator.handle, &request))
     return request
   }
 
-  func wait(for request: inout MPI_Request?) { communicator.wait(for: &request, waitPolicy, "sum over the ranks") }
+  func wait(for request: inout MPI_Request?) { communicator.wait(for: &request, waitPolicy, "all-reduce") }
 
   func exchange(
     _ sent: UnsafeRawPointer, _ sentCount: Int, _ received: UnsafeMutableRawPointer, _ receivedCount: Int,
@@ -46,15 +46,15 @@ struct PointToPoint: Sendable {
     wait(for: &request)
   }
 
-  /// Sends something to each of the other ranks and receives something from each.
+  /// All-to-all: sends floats to each of the other ranks and receives floats from each.
   ///
   /// - Parameters:
-  ///   - sent: where it begins and how many floats it is, for a rank.
-  ///   - received: where it goes, for a rank.
+  ///   - sent: the floats for a rank.
+  ///   - received: the space for those of a rank.
   func exchangeWithAll(
     sent: (Int) -> (UnsafeMutablePointer<Float>, Int), received: (Int) -> (UnsafeMutablePointer<Float>, Int)
   ) {
-    // Every rank begins with its neighbor, so that nobody is spoken to by all at once.
+    // Every rank starts with its neighbor, so that no rank is the target of all at once.
     let distances = 1..<communicator.size
     var requests = distances.map { distance in
       let other = (communicator.rank - distance + communicator.size) % communicator.size
@@ -69,5 +69,5 @@ struct PointToPoint: Sendable {
     for index in requests.indices { wait(for: &requests[index]) }
   }
 
-  private func check(_ code: Int32) { communicator.check(code, "sum over the ranks") }
+  private func check(_ code: Int32) { communicator.check(code, "all-reduce") }
 }

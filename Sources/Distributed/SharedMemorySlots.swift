@@ -2,13 +2,13 @@ import COpenMPI
 import Glibc
 import Synchronization
 
-/// Places in memory that the ranks of a machine share, each filled by whoever comes first.
+/// Slots of equal size in memory that the ranks of a machine share, each filled by the first rank that claims it.
 ///
-/// The memory is an MPI window; a rank that is alone on its machine keeps its own. Nobody waits for anybody: a place is
-/// empty, claimed by one rank, or published and never changed again. Should a rank end while it holds a claim, the
-/// place stays claimed, and the others do without it.
+/// The memory is a shared MPI window; a rank that is alone on its machine uses private memory. No rank waits for another:
+/// a slot is empty, claimed by one rank, or published and immutable. The slot of a rank that ends while it holds a claim
+/// stays claimed, and the others do without it.
 package final class SharedMemorySlots: @unchecked Sendable {
-  // Unchecked for the pointers: who holds a claim alone writes, who sees it published only reads.
+  // Unchecked for the pointers: only the rank with the claim writes a slot, and published slots are only read.
 
   private enum State {
     static let empty: UInt32 = 0
@@ -22,7 +22,7 @@ package final class SharedMemorySlots: @unchecked Sendable {
   }
 
   package let count: Int
-  /// Bytes of each place, which begins at a multiple of 64.
+  /// Bytes of each slot, a multiple of 64.
   package let capacity: Int
 
   private let origin: Origin
@@ -30,53 +30,53 @@ package final class SharedMemorySlots: @unchecked Sendable {
   private let slots: UnsafeMutableRawPointer
   private var isOpen = true
 
-  /// Bytes that so many places take on a machine.
+  /// Bytes that so many slots take on a machine.
   package static func bytes(count: Int, capacity: Int) -> Int {
-    rounded(4 * count, to: 4096) + count * rounded(capacity, to: 64)
+    roundedUp(4 * count, to: 4096) + count * roundedUp(capacity, to: 64)
   }
 
-  /// Makes empty places. Every rank takes part, with the same numbers.
+  /// Allocates empty slots. Every rank takes part, with the same numbers.
   ///
-  /// - Throws: `SharedMemorySlotsError` on a machine where the memory cannot be had; the other machines know nothing of it.
+  /// - Throws: `SharedMemorySlotsError` on the ranks of a machine that cannot allocate the memory, not on those of others.
   package init(count: Int, capacity: Int, communicator: Communicator) throws {
     self.count = count
-    self.capacity = Self.rounded(capacity, to: 64)
+    self.capacity = Self.roundedUp(capacity, to: 64)
     let bytes = Self.bytes(count: count, capacity: capacity)
     let start: UnsafeMutableRawPointer
     (start, origin) =
       communicator.localSize > 1 ? try Self.window(bytes, communicator) : try Self.own(bytes, communicator)
     states = start.bindMemory(to: Atomic<UInt32>.self, capacity: count)
-    slots = start + Self.rounded(4 * count, to: 4096)
+    slots = start + Self.roundedUp(4 * count, to: 4096)
     if communicator.localRank == 0 {
       for slot in 0..<count { (states + slot).initialize(to: Atomic(State.empty)) }
     }
     communicator.sleepingBarrier()
   }
 
-  /// Gives the memory back. Every rank takes part; nobody uses a place afterwards.
+  /// Frees the memory. Every rank takes part; slots must not be used afterwards.
   package func close() {
     guard isOpen else { return }
     isOpen = false
     switch origin {
     case .own(let bytes): munmap(UnsafeMutableRawPointer(states), bytes)
     case .window(var window, var neighbors):
-      Communicator.check(MPI_Win_unlock_all(window), "give back shared memory")
-      Communicator.check(MPI_Win_free(&window), "give back shared memory")
-      Communicator.check(MPI_Comm_free(&neighbors), "give back shared memory")
+      Communicator.check(MPI_Win_unlock_all(window), "free shared memory")
+      Communicator.check(MPI_Win_free(&window), "free shared memory")
+      Communicator.check(MPI_Comm_free(&neighbors), "free shared memory")
     }
   }
 
-  // MARK: - Places
+  // MARK: - Slots
 
-  /// What is in a place that was published.
+  /// The contents of a published slot; nil for any other.
   package func contents(of slot: Int) -> UnsafeRawPointer? {
     guard slot < count, states[slot].load(ordering: .acquiring) == State.published else { return nil }
     return UnsafeRawPointer(slots + slot * capacity)
   }
 
-  /// An empty place, for the caller alone.
+  /// Claims an empty slot for the caller, who then calls `publish` or `release`.
   ///
-  /// - Returns: nil where it is claimed or published, or where there is none of that number.
+  /// - Returns: nil where it is claimed or published, or where there is no slot of that number.
   package func claim(_ slot: Int) -> UnsafeMutableRawPointer? {
     guard slot < count else { return nil }
     let (isMine, _) = states[slot].compareExchange(
@@ -84,21 +84,30 @@ package final class SharedMemorySlots: @unchecked Sendable {
     return isMine ? slots + slot * capacity : nil
   }
 
-  /// Shows every rank what the caller wrote into the place that it claimed.
+  /// Makes the slot that the caller claimed and filled visible to every rank.
   package func publish(_ slot: Int) { states[slot].store(State.published, ordering: .releasing) }
 
-  /// Empties the place that the caller claimed.
+  /// Gives up the caller's claim: the slot is empty again.
   package func release(_ slot: Int) { states[slot].store(State.empty, ordering: .releasing) }
 
   // MARK: - Memory
 
-  private static func rounded(_ bytes: Int, to unit: Int) -> Int { (bytes + unit - 1) / unit * unit }
+  /// The directory of Open MPI's files behind shared windows, and the bytes that it has room for; nil where the system
+  /// does not say.
+  package static func availableMemory() -> (folder: String, bytes: Int)? {
+    let folder = getenv("OMPI_MCA_osc_sm_backing_directory").map { String(cString: $0) } ?? "/dev/shm"
+    var status = statvfs()
+    guard statvfs(folder, &status) == 0 else { return nil }
+    return (folder, Int(status.f_bavail) * Int(status.f_frsize))
+  }
+
+  private static func roundedUp(_ bytes: Int, to unit: Int) -> Int { (bytes + unit - 1) / unit * unit }
 
   private static func own(
     _ bytes: Int, _ communicator: Communicator
   ) throws -> (UnsafeMutableRawPointer, Origin) {
     if communicator.size > 1 {
-      // Ranks of other machines find their neighbors in a call that takes all.
+      // The ranks of other machines call MPI_Comm_split_type, which is collective.
       var neighbors = try neighbors(communicator)
       Communicator.check(MPI_Comm_free(&neighbors), "share memory")
     }
@@ -122,7 +131,7 @@ package final class SharedMemorySlots: @unchecked Sendable {
     }
     var (found, unit) = (0 as MPI_Aint, 0 as Int32)
     Communicator.check(MPI_Win_shared_query(window, 0, &found, &unit, &start), "share memory")
-    // Loads and stores are used alone, with the order that atomic ones give.
+    // The window is accessed by plain loads and stores, ordered by the atomic states.
     Communicator.check(MPI_Win_lock_all(Int32(MPI_MODE_NOCHECK), window), "share memory")
     guard let start else {
       throw SharedMemorySlotsError(host: communicator.host, bytes: bytes, cause: "MPI gave no memory")
@@ -139,7 +148,7 @@ package final class SharedMemorySlots: @unchecked Sendable {
   }
 }
 
-/// Memory that a machine's ranks were to share, and could not.
+/// Shared memory could not be allocated.
 package struct SharedMemorySlotsError: Error, CustomStringConvertible {
   package let host: String
   package let bytes: Int

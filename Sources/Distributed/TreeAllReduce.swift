@@ -1,11 +1,11 @@
 import COpenMPI
 import Tensors
 
-/// Sums arrays over the ranks in the order of `PairwiseSum`, whatever the size of the array and the number of ranks.
+/// An all-reduce (sum) in the order of `PairwiseSum`, whatever the size of the array and the number of ranks.
 ///
-/// Every rank ends with the same bits. They are those of a `PairwiseSum` over one summand a rank; and where each summand is
-/// itself the tree sum over a rank's images, and every rank holds the same power of two of them, those of the tree sum
-/// over the images of the global batch. MPI_Allreduce promises neither.
+/// Every rank gets the same bits: those of a `PairwiseSum` over one summand a rank. Where each summand is itself the
+/// pairwise sum over a rank's images, and every rank holds the same power of two of them, they are the bits of the
+/// pairwise sum over the images of the global batch. MPI_Allreduce promises neither.
 package struct TreeAllReduce: Sendable {
   private let messages: PointToPoint
   private let largeCount: Int
@@ -13,12 +13,12 @@ package struct TreeAllReduce: Sendable {
   private let spanCount: Int
 
   /// - Parameters:
-  ///   - patience: how the calling thread waits for the other ranks; nil for a thread that computes.
-  ///   - largeCount: from this many floats on a rank sends what it must and no more; below, it sends the whole array a
-  ///     few times, in fewer messages. (64 KiB.)
-  ///   - pieceCount: floats of a message where sums are made: while one is added the next is on its way. (256 KiB: a few
-  ///     of them stay in a core's cache from their arrival until they are added.)
-  ///   - spanCount: floats that are summed at a time, fewer than 2³¹.
+  ///   - waitPolicy: how the calling thread waits for the other ranks; nil for a compute thread.
+  ///   - largeCount: arrays of this many floats or more are reduced with the least traffic, smaller ones with the fewest
+  ///     messages. (64 KiB.)
+  ///   - pieceCount: floats a message in the reduce-scatter: one piece is added while the next is in flight. (256 KiB: a
+  ///     few of them stay in a core's cache from their arrival until they are added.)
+  ///   - spanCount: floats that are reduced at a time, fewer than 2³¹.
   package init(
     _ communicator: Communicator, waitPolicy: WaitPolicy? = nil, largeCount: Int = 1 << 14, pieceCount: Int = 1 << 16,
     spanCount: Int = 1 << 28
@@ -62,10 +62,10 @@ package struct TreeAllReduce: Sendable {
     }
   }
 
-  /// For small arrays, any number of ranks: log₂ rounds, in each of which the whole array travels.
+  /// Recursive doubling, for small arrays and any number of ranks: ⌈log₂⌉ rounds, each of which sends the whole array.
   ///
-  /// Round by round, blocks of 1, 2, 4, … neighboring ranks that know the sum over their block join in pairs, left and
-  /// right. The last block may be shorter: then its ranks serve several ranks of the left block each.
+  /// In each round blocks of 1, 2, 4, … neighboring ranks, which hold the sum over their block, are combined in pairs, left
+  /// and right. The last block may be shorter: then each of its ranks sends to several ranks of the left block.
   private func recursiveDoubling<Number: BinaryFloatingPoint>(
     _ values: UnsafeMutablePointer<Number>, count: Int, scratch: UnsafeMutablePointer<Number>, _ type: MPI_Datatype?
   ) {
@@ -93,10 +93,11 @@ package struct TreeAllReduce: Sendable {
     }
   }
 
-  /// For large arrays and a power of two of ranks R: two exchanges with a rank at each distance, of 1/2, 1/4, … 1/R.
+  /// Recursive halving, for large arrays and a power of two of ranks R: a reduce-scatter, which exchanges 1/2, 1/4, … 1/R
+  /// of the array with the rank at distance 1, 2, … R/2, then an all-gather, which goes back the same way.
   ///
-  /// InterpolationTaps exchange halves first: the sums are those of the tree, and ranks on one machine, which are neighbors,
-  /// keep the greatest part of the traffic to themselves.
+  /// Neighbors exchange halves first: that gives the order of the pairwise sum, and most of the traffic stays between
+  /// ranks of one machine, which are neighbors.
   private func recursiveHalving(_ values: UnsafeMutablePointer<Float>, count: Int) {
     var kept = 0..<count
     var given: [Range<Int>] = []
@@ -107,7 +108,7 @@ package struct TreeAllReduce: Sendable {
       let isLeft = rank & distance == 0
       kept = isLeft ? halves.0 : halves.1
       let other = isLeft ? halves.1 : halves.0
-      exchange(values, giving: other, adding: kept, with: rank ^ distance)
+      exchange(values, sending: other, adding: kept, with: rank ^ distance)
       given.append(other)
       distance *= 2
     }
@@ -119,9 +120,9 @@ package struct TreeAllReduce: Sendable {
     }
   }
 
-  /// Sends one part of an array to a rank and adds that rank's numbers to the other part, piece by piece.
+  /// Sends one part of an array to a rank and adds what that rank sends to the other part, in pieces.
   private func exchange(
-    _ values: UnsafeMutablePointer<Float>, giving given: Range<Int>, adding kept: Range<Int>, with other: Int
+    _ values: UnsafeMutablePointer<Float>, sending sent: Range<Int>, adding kept: Range<Int>, with other: Int
   ) {
     let pieceCount = pieceCount
     let window = 4
@@ -132,35 +133,36 @@ package struct TreeAllReduce: Sendable {
       let start = range.lowerBound + index * pieceCount
       return start < range.upperBound ? start..<min(start + pieceCount, range.upperBound) : nil
     }
-    func take(_ index: Int) {
+    func receive(_ index: Int) {
       guard let piece = piece(index, of: kept) else { return }
       incoming[index % window] = messages.beginReceive(
         slots.start + index % window * pieceCount, piece.count, from: other, mpiFloat())
     }
-    func give(_ index: Int) {
-      guard let piece = piece(index, of: given) else { return }
+    func send(_ index: Int) {
+      guard let piece = piece(index, of: sent) else { return }
       outgoing[index % window] = messages.beginSend(values + piece.lowerBound, piece.count, to: other, mpiFloat())
     }
 
-    for index in 0..<window { take(index) }
-    for index in 0..<window { give(index) }
-    // The halves of an odd number differ by one, which may be a piece of its own.
-    let pieces = (max(given.count, kept.count) + pieceCount - 1) / pieceCount
+    for index in 0..<window { receive(index) }
+    for index in 0..<window { send(index) }
+    // The halves of an odd count differ by one float, which may be a piece of its own.
+    let pieces = (max(sent.count, kept.count) + pieceCount - 1) / pieceCount
     for index in 0..<pieces {
       if let piece = piece(index, of: kept) {
         messages.wait(for: &incoming[index % window])
         Self.add(slots.start + index % window * pieceCount, to: values + piece.lowerBound, count: piece.count)
-        take(index + window)
+        receive(index + window)
       }
-      if piece(index, of: given) != nil {
+      if piece(index, of: sent) != nil {
         messages.wait(for: &outgoing[index % window])
-        give(index + window)
+        send(index + window)
       }
     }
   }
 
-  /// For large arrays and other numbers of ranks: each rank is sent everybody's summands of the part that it owns, adds
-  /// them up and hands out the sum. As much travels as by halving, in more messages.
+  /// Direct exchange, for large arrays and other numbers of ranks: a reduce-scatter, in which each rank receives all
+  /// summands of the part that it owns and adds them, then an all-gather of the sums. The same traffic as recursive
+  /// halving in more messages.
   private func directExchange(_ values: UnsafeMutablePointer<Float>, count: Int) {
     let starts = (0...size).map { $0 * count / size }
     let own = starts[rank + 1] - starts[rank]

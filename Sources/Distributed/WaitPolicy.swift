@@ -1,18 +1,16 @@
 import COpenMPI
 import Glibc
 
-/// How a thread waits for messages, which MPI notices only when it is asked.
-///
-/// It asks a while without a pause, for the answer is there soon where the other rank is as far. Then it leaves its core to
-/// others: what arrives meanwhile waits in the buffers of the system.
+/// How a thread waits for an MPI request, which makes progress only while MPI is called: it polls, first without a pause,
+/// then with exponential backoff, which leaves the core to other threads.
 package enum WaitPolicy: Sendable {
-  /// For the thread that computes, which has nothing else to do: sleeps only where it has waited for long.
+  /// For a compute thread, which has nothing else to do: polls without a pause for about 4 ms.
   case spin
-  /// For a thread beside those that compute, or where ranks are more than cores: sleeps between one question and the
-  /// next, the longer the longer it has waited, up to so many microseconds.
+  /// For a thread beside compute threads, or where ranks outnumber cores: polls without a pause for about 20 µs, then
+  /// sleeps up to `most` microseconds between polls.
   case backoff(most: UInt32)
 
-  /// Questions without a pause: for some 4 ms, or 20 µs.
+  /// Polls before the first sleep.
   fileprivate var spinCount: Int {
     switch self {
     case .spin: 20_000
@@ -20,7 +18,7 @@ package enum WaitPolicy: Sendable {
     }
   }
 
-  /// Microseconds between the questions of one who has waited for long.
+  /// The longest sleep, in microseconds.
   fileprivate var maxBackoff: UInt32 {
     switch self {
     case .spin: 128
@@ -30,21 +28,30 @@ package enum WaitPolicy: Sendable {
 }
 
 extension Communicator {
-  /// For the thread that computes. Ranks that share cores wait for each other to get one.
+  /// For the compute thread. Where ranks outnumber processors they must yield to one another.
   package var waitPolicy: WaitPolicy { localSize > sysconf(Int32(_SC_NPROCESSORS_ONLN)) ? .backoff(most: 128) : .spin }
 
-  /// Returns when a message has arrived or is on its way.
+  /// Returns when a request is complete.
   func wait(for request: inout MPI_Request?, _ waitPolicy: WaitPolicy, _ doing: StaticString) {
-    var asked = 0
+    var polls = 0
     var pause: UInt32 = 16
     while true {
       var done: Int32 = 0
       check(MPI_Test(&request, &done, mpiIgnoreStatus()), doing)
       if done != 0 { return }
-      asked += 1
-      guard asked > waitPolicy.spinCount else { continue }
+      polls += 1
+      guard polls > waitPolicy.spinCount else { continue }
       usleep(pause)
       pause = min(pause * 2, waitPolicy.maxBackoff)
     }
+  }
+
+  /// A barrier in which ranks sleep instead of polling at full load, for long waits: ranks that wait for rank 0 leave it
+  /// their cores. A rank may return up to 4 ms late.
+  package func sleepingBarrier() {
+    guard size > 1 else { return }
+    var request: MPI_Request?
+    check(MPI_Ibarrier(handle, &request), "wait for the other ranks")
+    wait(for: &request, .backoff(most: 4096), "wait for the other ranks")
   }
 }

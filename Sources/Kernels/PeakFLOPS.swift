@@ -1,5 +1,5 @@
-import Glibc
 import Microkernels
+import System
 import Tensors
 
 /// What the processor can do at most in single precision.
@@ -16,9 +16,9 @@ package enum PeakFLOPS {
     for buffer in scratch { buffer.clear() }
     let seconds = 0.3
     var best = Double.infinity
-    let start = now
+    let start = Clock.now
     repeat {
-      let begin = now
+      let begin = Clock.now
       workers.parallelFor(workers.threads) { task, _ in
         let a = scratch[task].start
         let b = PackedMatrix(a + rows * depth, depth: depth, columns: columns)
@@ -28,14 +28,8 @@ package enum PeakFLOPS {
             rows: rows, a, aStride: depth, b, into: c, cStride: columns, scratch: c + rows * columns)
         }
       }
-      best = min(best, now - begin)
-    } while now - start < seconds
+      best = min(best, Clock.now - begin)
+    } while Clock.now - start < seconds
     return 2 * Double(workers.threads * repetitions * rows * columns * depth) / best
-  }
-
-  private static var now: Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
   }
 }

@@ -1,4 +1,5 @@
 import Kernels
+import System
 import Tensors
 
 /// Batch norm, fused with an optional residual sum and ReLU: `relu(γ·(z − μ)/√(σ² + ε) + β + residual)`.

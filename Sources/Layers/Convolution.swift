@@ -1,4 +1,5 @@
 import Kernels
+import System
 import Tensors
 
 /// A convolution with "same" padding: the output has the size of the input or, with stride 2, half of it, rounded up.

@@ -1,4 +1,5 @@
 import Kernels
+import System
 import Tensors
 
 /// Operations without parameters, named as in PyTorch. Where an output is cheap to compute compared with its memory,

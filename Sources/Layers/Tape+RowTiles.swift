@@ -1,4 +1,5 @@
 import Kernels
+import System
 import Tensors
 
 /// Evaluation at full resolution in tiles of rows, so that tensors with many channels never exist for a whole image.

@@ -1,3 +1,4 @@
+import System
 import Tensors
 
 /// The tape of one forward pass (reverse-mode automatic differentiation).
@@ -19,6 +20,8 @@ package final class Tape {
   package let crossReplicaSum: any CrossReplicaSum
   /// Collects time and memory of every operation, if set.
   package let profile: Profile?
+  /// Records the memory of saved activations, if there is a profile.
+  private var activationMemory: ActivationMemoryRecorder?
   /// Collects begin and end of every operation, if set.
   package let timeline: Timeline?
   /// When the previous operation ended.
@@ -42,10 +45,10 @@ package final class Tape {
     self.crossReplicaSum = crossReplicaSum
     self.profile = profile
     self.timeline = timeline
-    if timeline != nil { lastEnd = Profile.now }
+    if timeline != nil { lastEnd = Clock.now }
     self.tileFloats = tileFloats
     self.onGradientReady = onGradientReady
-    if mode == .training { profile?.willBeginForward() }
+    activationMemory = mode == .training ? profile.map(ActivationMemoryRecorder.init) : nil
   }
 
   /// Records an operation and returns its output.
@@ -71,7 +74,7 @@ package final class Tape {
     addForwardEvent(name)
     let accumulator = GradientAccumulator()
     let saved = saved ?? SavedTensor(value)
-    profile?.made(saved, by: part, name: parameters.first?.name)
+    activationMemory?.watch(saved, part: part, name: parameters.first?.name)
     operations.append { [onGradientReady, timeline] in
       guard let gradient = accumulator.take() else {
         preconditionFailure("an output has no gradient because the loss does not use it: \(parameters.map(\.name))")
@@ -85,7 +88,7 @@ package final class Tape {
   /// Adds an operation that has just ended to the timeline; it began when the previous one ended.
   private func addForwardEvent(_ name: String) {
     guard let timeline else { return }
-    let now = Profile.now
+    let now = Clock.now
     timeline.add(Timeline.Event(name: name, track: .compute, begin: lastEnd, end: now))
     lastEnd = now
   }
@@ -93,7 +96,7 @@ package final class Tape {
   /// Runs the backward pass, last operation first. The gradients of the network's outputs must have been added to their
   /// accumulators.
   package func backward() {
-    profile?.willBeginBackward()
+    activationMemory?.willBeginBackward()
     while let operation = operations.popLast() { operation() }
   }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import System
 
 /// An array of floats, freed to its pool when the last reference goes.
 ///
@@ -84,8 +85,8 @@ package final class BufferPool: Sendable {
     }
     guard let block else {
       exitOutOfResources(
-        "out of memory: \(bytes >> 20) MiB more are not to be had beside \(liveBytes >> 20) MiB in use; "
-          + "lower --batch-size or the crop, or raise the limit (ulimit -v)")
+        "out of memory: cannot allocate \(bytes >> 20) MiB (\(liveBytes >> 20) MiB in use); "
+          + "use a smaller batch or crop, or raise the memory limit")
     }
     return block
   }
@@ -107,11 +108,4 @@ package final class BufferPool: Sendable {
       state.large.trim()
     }
   }
-}
-
-/// Exits with one line on standard error. Running out of memory or threads inside a kernel is not recoverable.
-func exitOutOfResources(_ message: String) -> Never {
-  let line = "gscnn: \(message)\n"
-  _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
-  exit(1)
 }

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import System
 
 /// The threads that compute, one pool a rank.
 ///

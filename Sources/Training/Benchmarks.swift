@@ -4,6 +4,7 @@ import Foundation
 import GatedSCNN
 import Kernels
 import Layers
+import System
 import Tensors
 
 /// Times pieces of the program on made-up data, for `gscnn bench`.
@@ -111,9 +112,9 @@ package enum Benchmarks {
     let reduce = TreeAllReduce(communicator)
     func timed(_ sum: () -> Void) -> Double {
       communicator.barrier()
-      let begin = Profile.now
+      let begin = Clock.now
       sum()
-      return rounded(Profile.now - begin, to: 1e-6)
+      return rounded(Clock.now - begin, to: 1e-6)
     }
     let times = (0...steps).map { _ in
       (
@@ -141,9 +142,9 @@ package enum Benchmarks {
 
   static func repeated(_ count: Int, _ body: () throws -> Void) rethrows -> [Double] {
     try (0..<count).map { _ in
-      let begin = Profile.now
+      let begin = Clock.now
       try body()
-      return rounded(Profile.now - begin, to: 1e-6)
+      return rounded(Clock.now - begin, to: 1e-6)
     }
   }
 

@@ -1,6 +1,7 @@
 import Distributed
 import Foundation
 import Layers
+import System
 import Tensors
 import Weights
 
@@ -82,7 +83,7 @@ final class CheckpointManager {
     }
     let state = TrainingState(options: options)
     guard let path = options.pretrained else { return Start(state: state, origin: nil) }
-    let report = try ModelFile.readWhatFits(path, into: replica.model.store)
+    let report = try ModelFile.load(path, into: replica.model.store, strict: false)
     return Start(state: state, origin: "\(path), \(report)")
   }
 

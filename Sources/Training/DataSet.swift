@@ -1,5 +1,6 @@
 import Cityscapes
 import Distributed
+import System
 
 /// A folder of images, prepared by all ranks together.
 package enum DataSet {
@@ -20,10 +21,10 @@ package enum DataSet {
     let outcome: Result<Preprocessing.Outcome, PreprocessingError> = .init { () throws(PreprocessingError) in
       try preparation.run(threads: threads) { done in
         let percent = min(100, 100 * done * communicator.size / samples.count)
-        if isShown { StandardError.write("\(StandardError.wipe)  preparing images: \(percent) %") }
+        if isShown { StandardError.write("\(StandardError.clearLine)  preparing images: \(percent) %") }
       }
     }
-    if isShown { StandardError.write(StandardError.wipe) }
+    if isShown { StandardError.write(StandardError.clearLine) }
     // Every rank reads what the others prepared, and every rank's troubles are told together.
     communicator.sleepingBarrier()
     let problems = communicator.allGather(outcome.problems.joined(separator: "\n"))

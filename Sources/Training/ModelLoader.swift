@@ -9,7 +9,7 @@ package enum ModelLoader {
     let file = try Safetensors(contentsOf: path)
     let isDeep = file["regular_stream.backbone.layer3.6.conv1.weight"] != nil
     let model = GatedSCNN(isDeep ? .resnet101 : .resnet50, seed: 0)
-    try ModelFile.read(path, into: model.store)
+    try ModelFile.load(path, into: model.store)
     return model
   }
 }

@@ -1,9 +1,10 @@
 import Foundation
 import Layers
+import System
 
 extension Profile {
-  /// The parts of a repetition: mean seconds, share of the whole, the most memory that buffers had meanwhile, and how much
-  /// of the processor's peak the part's arithmetic took.
+  /// A table of the parts of a repetition: mean seconds, share of the total, peak memory, arithmetic rate, and its
+  /// fraction of the processor's peak.
   package func table(for result: Benchmarks.Result) -> String {
     let repetitions = Double(max(result.seconds.count, 1))
     let whole = result.seconds.reduce(0, +) / repetitions
@@ -22,41 +23,42 @@ extension Profile {
       let work = macs[part].map { 2e-9 * $0 / max(total, 1e-12) }
       lines.append(line(part.rawValue, total / repetitions, peakBytes[part], work.flatMap { $0 > 0 ? $0 : nil }))
     }
-    lines.append(line("between them", whole - sum, nil, nil))
-    lines.append(line("the whole", whole, peakBytes.values.max(), nil))
+    lines.append(line("between parts", whole - sum, nil, nil))
+    lines.append(line("total", whole, peakBytes.values.max(), nil))
     return lines.joined(separator: "\n")
   }
 
-  /// What a pass keeps for its backward pass, by place in the network and operation; nil where there was no backward pass.
+  /// A table of the activations that a pass saves for its backward pass, by block of the network and operation; nil where
+  /// there was no backward pass.
   package func memoryTable() -> String? {
-    guard kept.atBackwardStart > 0 else { return nil }
-    func line(_ place: String, _ operation: String, _ bytes: Int) -> String {
-      place.padding(toLength: 16, withPad: " ", startingAt: 0)
+    guard activations.atBackwardStart > 0 else { return nil }
+    func line(_ block: String, _ operation: String, _ bytes: Int) -> String {
+      block.padding(toLength: 16, withPad: " ", startingAt: 0)
         + operation.padding(toLength: 36, withPad: " ", startingAt: 0)
         + String(format: "%9.1f", Double(bytes) / 1e6)
     }
-    var groups: [(place: String, part: Part, bytes: Int)] = []
-    for value in kept.values {
-      let place = value.name.map(Self.place) ?? "no parameters"
-      if let index = groups.firstIndex(where: { $0.place == place && $0.part == value.part }) {
+    var groups: [(block: String, part: Part, bytes: Int)] = []
+    for value in activations.outputs {
+      let block = value.name.map(Self.block) ?? "no parameters"
+      if let index = groups.firstIndex(where: { $0.block == block && $0.part == value.part }) {
         groups[index].bytes += value.bytes
       } else {
-        groups.append((place, value.part, value.bytes))
+        groups.append((block, value.part, value.bytes))
       }
     }
     let sum = groups.reduce(0) { $0 + $1.bytes }
     return
-      (["kept for the backward pass: outputs of                          MB"]
-      + groups.map { line($0.place, $0.part.rawValue, $0.bytes) }
+      (["saved for the backward pass: outputs of                         MB"]
+      + groups.map { line($0.block, $0.part.rawValue, $0.bytes) }
       + [
-        line("the sum", "", sum), line("there before", "parameters, gradients, momentum", kept.before),
-        line("besides", "the losses' gradients, and the rest", kept.atBackwardStart - kept.before - sum),
-        line("at the turn", "", kept.atBackwardStart),
+        line("total", "", sum), line("before", "parameters, gradients, momentum", activations.before),
+        line("other", "gradients of the losses, the rest", activations.atBackwardStart - activations.before - sum),
+        line("at backward start", "", activations.atBackwardStart),
       ]).joined(separator: "\n")
   }
 
-  /// A stage of the backbone or a stream.
-  private static func place(of name: String) -> String {
+  /// The stage of the backbone, or the stream, that a parameter belongs to.
+  private static func block(of name: String) -> String {
     let path = name.split(separator: ".").map(String.init)
     guard path.first == "regular_stream", path.count > 2 else { return path[0] }
     return path[2].hasPrefix("layer") ? path[2] : "stem"

@@ -3,6 +3,7 @@ import Distributed
 import GatedSCNN
 import Kernels
 import Layers
+import System
 import Tensors
 
 /// One rank's copy of the network and of what moves it.
@@ -44,7 +45,7 @@ package final class Replica {
   package func step(_ batch: Batch, rate: Double) -> (loss: JointLoss, predictions: [UInt8]) {
     let (tape, loss, predictions) = forward(batch)
     timeline.measure("backward") { tape.backward() }
-    measured(.communication) { buckets.finish() }
+    measured(.communication) { buckets.synchronize() }
     timeline.measure("optimizer") { measured(.update) { optimizer.step(rate: Float(rate), on: workers) } }
     return (loss, predictions)
   }
@@ -54,7 +55,7 @@ package final class Replica {
     let (tape, output) = timeline.measure("forward") {
       let tape = Tape(
         .training, workers: workers, crossReplicaSum: batchNormReduction, profile: profile, timeline: timeline
-      ) { [unowned self] parameter in measured(.communication) { buckets.completed(parameter.index) } }
+      ) { [unowned self] parameter in measured(.communication) { buckets.markReady(parameter.index) } }
       return (tape, model(image: batch.image, canny: batch.canny, in: tape))
     }
     let (loss, predictions) = timeline.measure("losses") {
@@ -80,11 +81,11 @@ extension GatedSCNN {
   func predict(
     _ batch: Batch, withLoss: Bool, on workers: WorkerPool, profile: Profile? = nil
   ) -> (predictions: [UInt8], seconds: Double, loss: JointLoss?) {
-    let begin = Profile.now
+    let begin = Clock.now
     let tape = Tape(.evaluation, workers: workers, profile: profile)
     let output = self(image: batch.image, canny: batch.canny, in: tape)
     let predictions = Prediction.argmax(output.logits.value, on: workers)
-    let seconds = Profile.now - begin
+    let seconds = Clock.now - begin
     let loss = withLoss ? JointLoss.evaluate(output, target: batch.target, boundary: batch.boundary, on: workers) : nil
     return (predictions, seconds, loss)
   }

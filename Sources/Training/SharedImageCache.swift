@@ -2,6 +2,7 @@ import Cityscapes
 import Distributed
 import Foundation
 import Images
+import Machine
 
 extension SharedMemorySlots: ImageCache {}
 
@@ -29,7 +30,7 @@ package enum SharedImageCache {
     let remedies = communicator.allGather(
       shortage(
         of: bytes, host: communicator.host, available: MachineMemory.available(),
-        toShare: communicator.localSize > 1 ? MachineMemory.availableToShare() : nil) ?? "")
+        toShare: communicator.localSize > 1 ? SharedMemorySlots.availableMemory() : nil) ?? "")
     if let remedy = remedies.first(where: { !$0.isEmpty }) { throw OptionError("--cache-gb", gigabytes, remedy) }
     return try SharedMemorySlots(count: count, capacity: capacity, communicator: communicator)
   }

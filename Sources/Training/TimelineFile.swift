@@ -1,6 +1,7 @@
 import Distributed
 import Foundation
 import Layers
+import System
 
 /// The timelines of all ranks in one file, which Perfetto (ui.perfetto.dev) and Chrome (chrome://tracing) show: a process
 /// a rank, a row a track.
@@ -37,7 +38,7 @@ package struct TimelineFile {
   /// Brings the events of all ranks to rank 0, which writes them. Every rank takes part.
   package func write(_ timeline: Timeline) throws {
     // The latest events are kept, so that the clocks are compared now.
-    let lead = communicator.lead { Profile.now }
+    let lead = communicator.clockOffsetToRank0 { Clock.now }
     let parts = communicator.gather(
       Self.lines(of: timeline, rank: communicator.rank, host: communicator.host, lead: lead))
     guard communicator.rank == 0 else { return }
@@ -58,8 +59,8 @@ package struct TimelineFile {
   ///
   /// - Parameter lead: seconds to add to this rank's times.
   package static func lines(of timeline: Timeline, rank: Int, host: String, lead: Double) -> [UInt8] {
-    let (events, forgotten) = timeline.kept
-    let note = forgotten == 0 ? "" : ", \(forgotten) earlier events left out"
+    let (events, dropped) = timeline.recorded
+    let note = dropped == 0 ? "" : ", \(dropped) earlier events left out"
     var lines = [
       #"{"ph":"M","pid":\#(rank),"name":"process_name","args":{"name":\#(quoted("rank \(rank) on \(host)\(note)"))}}"#,
       #"{"ph":"M","pid":\#(rank),"name":"process_sort_index","args":{"sort_index":\#(rank)}}"#,

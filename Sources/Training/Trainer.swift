@@ -3,6 +3,8 @@ import Distributed
 import Foundation
 import GatedSCNN
 import Layers
+import Machine
+import System
 import Tensors
 import Weights
 
@@ -22,7 +24,6 @@ package final class Trainer {
   private let validator: Validator
   private let schedule: PolynomialLRSchedule
   private let agreement: Consensus
-  private let signals = StopSignal()
   private let timelineFile: TimelineFile?
   private let timeline: Timeline?
   private var observers: [any TrainingObserver]
@@ -50,7 +51,7 @@ package final class Trainer {
     stepsToGo = options.maxSteps ?? .max
     agreement = Consensus(communicator)
 
-    signals.listen()
+    StopSignal.listen()
     timelineFile = try options.timeline.map { try TimelineFile($0, communicator: communicator) }
     timeline = timelineFile?.timeline()
     data = try TrainingDataset(options, communicator: communicator)
@@ -117,11 +118,11 @@ package final class Trainer {
       state.running.add(loader.statistics)
     }
     let rate = schedule.rate(epoch: state.position.epoch)
-    var begin = Profile.now
+    var begin = Clock.now
     while let batch = try timeline.measure("wait for images", { try loader.next() }) {
       let (loss, predictions) = timeline.measure("step \(state.totalSteps + 1)") { replica.step(batch, rate: rate) }
       try requireFinite(loss)
-      let end = Profile.now
+      let end = Clock.now
       state.running.add(loss, seconds: end - begin)
       state.running.confusion.add(prediction: predictions, target: batch.target)
       state.position.step += 1
@@ -134,7 +135,7 @@ package final class Trainer {
             learningRate: rate, imagesPerSecond: Double(options.batchSize) / (end - begin))))
       begin = end
 
-      let status = timeline.measure("go on or stop") { agreement.stopStatus(signals.received) }
+      let status = timeline.measure("go on or stop") { agreement.stopStatus(StopSignal.received) }
       if let status { return try stop(status) }
       if state.position.step == data.stepsPerEpoch { break }
       if stepsToGo == 0 { return try stop(0) }
@@ -183,7 +184,7 @@ package final class Trainer {
     if let tested { try notify(.tested(tested)) }
 
     guard !isLast else { return nil }
-    if let status = agreement.stopStatus(signals.received) { return try finishRun(status) }
+    if let status = agreement.stopStatus(StopSignal.received) { return try finishRun(status) }
     return stepsToGo <= 0 ? try finishRun(0) : nil
   }
 
@@ -198,11 +199,11 @@ package final class Trainer {
 
   // MARK: - Stopping and saving
 
-  private var cancelled: () -> Bool { { [signals] in signals.received != nil } }
+  private var cancelled: () -> Bool { { StopSignal.received != nil } }
 
   /// A signal cut a validation short: what was saved before it is where the run goes on.
   private func interrupted() throws -> Int32 {
-    try finishRun(agreement.stopStatus(signals.received) ?? StopSignal.temporaryFailure)
+    try finishRun(agreement.stopStatus(StopSignal.received) ?? StopSignal.temporaryFailure)
   }
 
   private func stop(_ status: Int32) throws -> Int32 {
@@ -236,11 +237,11 @@ package final class Trainer {
       // Each rank followed its own share of the batches. The model's statistics are those of rank 0, as in PyTorch.
       communicator.broadcast(store.running.start, count: store.running.count)
     }
-    var digest = Digest()
+    var hash = XXH64()
     for floats in [store.values, store.running, replica.optimizer.velocities] {
-      digest.add(floats.start, count: floats.count)
+      hash.update(UnsafeRawBufferPointer(start: floats.start, count: floats.count * MemoryLayout<Float>.stride))
     }
-    try agreement.requireEqualReplicas(digest.value)
+    try agreement.requireEqualReplicas(hash.value)
   }
 
   private func requireFinite(_ loss: JointLoss) throws {
@@ -261,7 +262,7 @@ package final class Trainer {
   }
 
   private func announce() throws {
-    let layout = ProcessLayout.describe(communicator, threads: workers.threads, batchSize: options.batchSize)
+    let layout = communicator.layout(threads: workers.threads).report(batchSize: options.batchSize)
     try notify(
       .started(
         RunDescription(

@@ -1,6 +1,7 @@
 import Cityscapes
 import Distributed
 import Layers
+import System
 import Tensors
 
 /// How a training sample is treated.

@@ -1,19 +1,16 @@
 import Foundation
 import Layers
+import System
 import Tensors
 
-/// A whole checkpoint, found to match its checksums.
+/// A valid checkpoint: complete, and every file matches its checksum.
 ///
-/// It is a folder `step-00000123` with `model.safetensors` and `momentum.safetensors` (named and laid out as in
-/// PyTorch), `state.json` and `checksums`.
+/// It is a directory `step-00000123` with `model.safetensors` and `momentum.safetensors` (named and laid out as in
+/// PyTorch), `state.json` and the manifest `checksums`.
 package struct Checkpoint: Sendable {
   package let folder: String
-  /// Global steps done when it was written, from the name of the folder.
+  /// Global steps done when it was written, from the name of the directory.
   package let step: Int
-  /// Whether it was the best of its run when it was written.
-  package let isBest: Bool
-  /// Rises with every checkpoint of a folder.
-  let generation: Int
 
   private let model: Safetensors
   private let momentum: Safetensors
@@ -21,48 +18,43 @@ package struct Checkpoint: Sendable {
 
   /// Opens the checkpoint in `folder` and verifies every byte of it.
   ///
-  /// - Throws: `WeightsError` that names the folder or file and what is wrong with it.
+  /// - Throws: `WeightsError` or `FileError` that names the directory or file and what is wrong with it.
   package init(folder: String) throws {
     guard let step = Self.step(ofFolder: FileSystem.name(of: folder)) else { throw WeightsError(folder, .noCheckpoint) }
-    let manifest = try CheckpointManifest(of: folder)
-    var files: [MappedFile] = []
-    for expected in manifest.files {
-      let file = try MappedFile(folder + "/" + expected.name)
-      guard file.bytes.count == expected.count, Checksum.of(file.bytes) == expected.checksum else {
-        throw WeightsError(folder, .wrongChecksum(expected.name))
-      }
-      files.append(file)
-    }
     self.folder = folder
     self.step = step
-    isBest = manifest.isBest
-    generation = manifest.generation
-    // What has just been verified is what is read later: the same mapping.
-    model = try Safetensors(files[0])
-    momentum = try Safetensors(files[1])
-    stateFile = files[2]
+    let manifest = try CheckpointManifest(of: folder)
+    // The mappings that are verified here are the ones that are read later.
+    model = try Safetensors(Self.verified(manifest.model, in: folder))
+    momentum = try Safetensors(Self.verified(manifest.momentum, in: folder))
+    stateFile = try Self.verified(manifest.state, in: folder)
   }
 
-  /// What the caller gave `CheckpointStore.save` as the state of its run.
+  private static func verified(_ expected: CheckpointManifest.File, in folder: String) throws -> MappedFile {
+    let file = try MappedFile(folder + "/" + expected.name)
+    guard file.bytes.count == expected.count, XXH64.hash(file.bytes) == expected.checksum else {
+      throw WeightsError(folder, .wrongChecksum(expected.name))
+    }
+    return file
+  }
+
+  /// The state of the run that was given to `CheckpointStore.save`.
   package func state<State: Decodable>(as type: State.Type) throws -> State {
-    let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     do {
-      return try decoder.decode(type, from: Data(stateFile.bytes))
+      return try JSON.decode(type, from: Data(stateFile.bytes))
     } catch {
       throw WeightsError(stateFile.path, .unreadableState("\(error)"))
     }
   }
 
-  /// Brings back the network and the velocities of its optimizer, bit for bit.
+  /// Restores the network and the momentum of its optimizer, bit for bit.
   ///
   /// - Parameter velocities: as long as `store.values`, with the same offsets.
   /// - Throws: `WeightsError` where the checkpoint is of another network; nothing is changed then.
   package func restore(_ store: ParameterStore, velocities: FloatSlice) throws {
-    let momenta = try ModelFile.planMomentum(momentum, for: store, into: velocities)
+    let momentumPlan = try ModelFile.planMomentum(momentum, for: store, into: velocities)
     try ModelFile.read(model, into: store)
-    momenta.carryOut()
+    momentumPlan.apply()
   }
 }
 
@@ -82,23 +74,13 @@ extension Checkpoint {
     return step
   }
 
-  /// The checkpoint that was written last and is whole, of those in a folder of checkpoints.
+  /// The newest valid checkpoint in a directory of checkpoints: the one that was written last, whatever its step.
   ///
-  /// - Parameter skipped: told of each damaged checkpoint that was passed over; the error names it and says why.
+  /// - Parameter skipped: called for each corrupt checkpoint that is skipped; the error names it and says why.
   package static func latestValid(in folder: String, skipped: (any Error) -> Void = { _ in }) -> Checkpoint? {
-    var candidates: [(generation: Int, folder: String)] = []
-    for name in FileSystem.names(in: folder) where step(ofFolder: name) != nil {
-      let path = folder + "/" + name
-      guard FileSystem.isFolder(path) else { continue }
+    for candidate in CheckpointManifest.newestFirst(in: folder, unreadable: skipped) {
       do {
-        candidates.append((try CheckpointManifest(of: path).generation, path))
-      } catch {
-        skipped(error)
-      }
-    }
-    for candidate in candidates.sorted(by: { ($0.generation, $0.folder) > ($1.generation, $1.folder) }) {
-      do {
-        return try Checkpoint(folder: candidate.folder)
+        return try Checkpoint(folder: folder + "/" + candidate.name)
       } catch {
         skipped(error)
       }
@@ -106,8 +88,8 @@ extension Checkpoint {
     return nil
   }
 
-  /// The checkpoint that a user means by a path: a checkpoint itself, or else the newest whole one in a folder of
-  /// checkpoints, in the folder of a run or in the results folder that holds a single run.
+  /// The checkpoint that a user means by a path: a checkpoint itself, or else the newest valid one in a directory of
+  /// checkpoints, in the directory of a run, or in the results directory that holds a single run.
   ///
   /// - Throws: `WeightsError` where there is none, or where the path holds the checkpoints of several runs.
   package static func find(at path: String, skipped: (any Error) -> Void = { _ in }) throws -> Checkpoint {

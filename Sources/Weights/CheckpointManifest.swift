@@ -1,6 +1,7 @@
 import Glibc
+import System
 
-/// The file `checksums` of a checkpoint: the mark by which a folder is known as one, written last.
+/// The manifest of a checkpoint, its file `checksums`, which is written last.
 ///
 ///     gscnn checkpoint 1
 ///     serial 12
@@ -9,8 +10,8 @@ import Glibc
 ///     …
 ///     d24ec4f1a98c6e5b checksums
 ///
-/// Every file with its digest and length, then the digest of the lines above. A manifest is taken only if it would be
-/// written in exactly the same bytes, so that no change of it goes unseen.
+/// Each file with its XXH64 and length, then the XXH64 of the lines above. A manifest is accepted only if writing what
+/// was read gives exactly the same bytes, so that every change of it is detected.
 struct CheckpointManifest: Equatable, Sendable {
   struct File: Equatable, Sendable {
     let name: String
@@ -19,21 +20,27 @@ struct CheckpointManifest: Equatable, Sendable {
   }
 
   static let name = "checksums"
-  static let mark = "gscnn checkpoint 1\n"
-  /// The files that a checkpoint consists of, besides the manifest.
-  static let fileNames = ["model.safetensors", "momentum.safetensors", "state.json"]
-  static let allNames = Set(fileNames + [name])
+  /// The first line, which identifies the file.
+  static let magic = "gscnn checkpoint 1\n"
+  static let modelName = "model.safetensors"
+  static let momentumName = "momentum.safetensors"
+  static let stateName = "state.json"
+  static let allNames: Set = [name, modelName, momentumName, stateName]
 
-  /// Rises with every checkpoint of a folder: the newest is the one written last, whatever its step.
+  /// Rises with every checkpoint that is written to a directory. The file calls it "serial".
   let generation: Int
   /// Whether it was the best of its run when it was written.
   let isBest: Bool
-  let files: [File]
+  let model: File
+  let momentum: File
+  let state: File
 
-  init(generation: Int, isBest: Bool, files: [File]) {
+  init(generation: Int, isBest: Bool, model: File, momentum: File, state: File) {
     self.generation = generation
     self.isBest = isBest
-    self.files = files
+    self.model = model
+    self.momentum = momentum
+    self.state = state
   }
 
   /// Reads the manifest of the checkpoint in `folder`.
@@ -41,10 +48,10 @@ struct CheckpointManifest: Equatable, Sendable {
     let file: MappedFile
     do {
       file = try MappedFile(folder + "/" + Self.name)
-    } catch let error as WeightsError where error.problem == .refused("open it", errno: ENOENT) {
+    } catch let error as FileError where error.problem == .failed(.open, errno: ENOENT) {
       throw WeightsError(folder, .notWhole("the file \(Self.name) is missing"))
     }
-    // A manifest is a few lines; what is longer is none.
+    // A manifest is a few lines; a longer file is none.
     guard file.bytes.count < 4096, let text = String(validating: file.bytes, as: UTF8.self), let parsed = Self(text),
       parsed.text.utf8.elementsEqual(file.bytes)
     else { throw WeightsError(folder, .wrongChecksum(Self.name)) }
@@ -53,27 +60,48 @@ struct CheckpointManifest: Equatable, Sendable {
 
   private init?(_ text: String) {
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-    guard lines.count == 5 + Self.fileNames.count, let generation = Int(lines[1].dropFirst("serial ".count)) else {
-      return nil
-    }
-    var files: [File] = []
-    for (line, name) in zip(lines[3...], Self.fileNames) {
-      let words = line.split(separator: " ")
+    func file(_ line: Int, _ name: String) -> File? {
+      let words = lines[line].split(separator: " ")
       guard words.count == 3, let checksum = UInt64(words[0], radix: 16), let count = Int(words[1]) else { return nil }
-      files.append(File(name: name, count: count, checksum: checksum))
+      return File(name: name, count: count, checksum: checksum)
     }
-    self.init(generation: generation, isBest: lines[2] == "best yes", files: files)
+    guard lines.count == 8, let generation = Int(lines[1].dropFirst("serial ".count)),
+      let model = file(3, Self.modelName), let momentum = file(4, Self.momentumName),
+      let state = file(5, Self.stateName)
+    else { return nil }
+    self.init(
+      generation: generation, isBest: lines[2] == "best yes", model: model, momentum: momentum, state: state)
   }
 
   var text: String {
-    var text = Self.mark + "serial \(generation)\nbest \(isBest ? "yes" : "no")\n"
-    for file in files { text += "\(Self.hexadecimal(file.checksum)) \(file.count) \(file.name)\n" }
-    let own = Array(text.utf8).withUnsafeBytes(Checksum.of)
+    var text = Self.magic + "serial \(generation)\nbest \(isBest ? "yes" : "no")\n"
+    for file in [model, momentum, state] { text += "\(Self.hexadecimal(file.checksum)) \(file.count) \(file.name)\n" }
+    let own = Array(text.utf8).withUnsafeBytes(XXH64.hash)
     return text + "\(Self.hexadecimal(own)) \(Self.name)\n"
   }
 
   private static func hexadecimal(_ word: UInt64) -> String {
     let digits = String(word, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+}
+
+extension CheckpointManifest {
+  /// The checkpoints in a directory whose manifest is valid, newest first.
+  ///
+  /// - Parameter unreadable: called for each of the others; the error names it and says why.
+  static func newestFirst(
+    in folder: String, unreadable: (any Error) -> Void = { _ in }
+  ) -> [(name: String, manifest: CheckpointManifest)] {
+    var checkpoints: [(name: String, manifest: CheckpointManifest)] = []
+    for name in FileSystem.names(in: folder) where Checkpoint.step(ofFolder: name) != nil {
+      guard FileSystem.isDirectory(folder + "/" + name) else { continue }
+      do {
+        checkpoints.append((name, try CheckpointManifest(of: folder + "/" + name)))
+      } catch {
+        unreadable(error)
+      }
+    }
+    return checkpoints.sorted { ($0.manifest.generation, $0.name) > ($1.manifest.generation, $1.name) }
   }
 }

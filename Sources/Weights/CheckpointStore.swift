@@ -1,75 +1,73 @@
-import Dispatch
 import Foundation
 import Layers
 import Synchronization
+import System
 import Tensors
 
-/// Writes the checkpoints of a run beside its training and keeps the last few and the best.
+/// Writes the checkpoints of a run asynchronously and keeps the last few and the best.
 ///
-/// A step waits only until the state is copied in memory. A checkpoint counts from the moment of one rename, after all
-/// its bytes are on the disk; whatever fails before that leaves those that are there as they were. One store writes a
-/// folder: rank 0 makes it, before any rank looks for a checkpoint.
+/// A training step waits only for a copy of the state in memory. A checkpoint exists from one atomic rename on, after all
+/// its bytes are on the disk; whatever fails before leaves the existing ones unchanged. A directory has one store: rank 0
+/// creates it, before any rank looks for a checkpoint.
 package final class CheckpointStore: Sendable {
   package let path: String
   /// How many are kept, besides the best.
   package let keep: Int
 
   private let folder: CheckpointFolder
-  private let disk: FileSystem
+  private let fileSystem: FileSystem
   private let timeline: Timeline?
-  private let queue = DispatchQueue(label: "checkpoint writer", qos: .utility)
+  private let writer = SerialQueue("gscnn checkpoint")
   private let failure = Mutex<(any Error)?>(nil)
-  /// Names that `latestValid` found damaged: they do not count among those that are kept.
-  private let damaged = Mutex<Set<String>>([])
+  /// Names that `latestValid` found corrupt: they do not count among those that are kept.
+  private let corrupt = Mutex<Set<String>>([])
 
-  /// Makes the folder where it is missing and clears away what a killed run left unfinished.
+  /// Creates the directory where it is missing and cleans up what a killed run left unfinished.
   ///
-  /// - Throws: `WeightsError` where the folder cannot be written.
-  package init(folder path: String, keep: Int, on disk: FileSystem = FileSystem(), timeline: Timeline? = nil) throws {
+  /// - Throws: `FileError` where the directory cannot be written.
+  package init(
+    folder path: String, keep: Int, in fileSystem: FileSystem = FileSystem(), timeline: Timeline? = nil
+  ) throws {
     precondition(keep > 0)
     self.path = path
     self.keep = keep
-    self.disk = disk
+    self.fileSystem = fileSystem
     self.timeline = timeline
-    folder = try CheckpointFolder(path, on: disk)
+    folder = try CheckpointFolder(path, in: fileSystem)
   }
 
-  /// The checkpoint that was written last and is whole.
+  /// The newest valid checkpoint.
   ///
-  /// - Parameter skipped: told of each damaged checkpoint that was passed over; the error names it and says why.
+  /// - Parameter skipped: called for each corrupt checkpoint that is skipped; the error names it and says why.
   package func latestValid(skipped: (any Error) -> Void = { _ in }) -> Checkpoint? {
     Checkpoint.latestValid(in: path) { error in
-      if let error = error as? WeightsError {
-        let name = [error.file, FileSystem.parent(of: error.file)].map(FileSystem.name).first {
+      if let file = (error as? WeightsError)?.file ?? (error as? FileError)?.path {
+        let name = [file, FileSystem.parent(of: file)].map(FileSystem.name).first {
           Checkpoint.step(ofFolder: $0) != nil
         }
-        if let name { damaged.withLock { _ = $0.insert(name) } }
+        if let name { corrupt.withLock { _ = $0.insert(name) } }
       }
       skipped(error)
     }
   }
 
-  /// Copies the state of a run and writes it beside what follows.
+  /// Copies the state of a run and writes it in the background.
   ///
-  /// Where the checkpoint before is still being written, this waits for it first: two copies are never held.
+  /// Waits first for the checkpoint before, so that no more than one copy is held.
   ///
   /// - Parameters:
   ///   - velocities: as long as `store.values`, with the same offsets.
-  ///   - step: global steps done; names the folder, and replaces a checkpoint of the same step.
-  ///   - state: what the run needs besides to go on.
-  ///   - best: whether this is the best so far, to be kept until a better one is.
-  /// - Throws: what went wrong with the checkpoint *before*; this one is being written nevertheless.
+  ///   - step: global steps done; names the directory, and replaces a checkpoint of the same step.
+  ///   - state: what else the run needs to resume.
+  ///   - best: whether this is the best so far, to be kept until there is a better one.
+  /// - Throws: the failure of the checkpoint *before*; this one is being written nevertheless.
   package func save(
     _ store: ParameterStore, velocities: FloatSlice, step: Int, state: some Encodable, best: Bool = false
   ) throws {
     let earlier = Result { try finish() }
     let snapshot = Snapshot(of: store, momentum: velocities)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    let state = try encoder.encode(state)
-    queue.async { [self] in
+    let state = try JSON.encode(state, [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    writer.enqueue { [self] in
       do {
         let name = Checkpoint.folderName(step: step)
         try timeline.measure(name, on: .checkpoints) { try write(snapshot, state: state, name: name, best: best) }
@@ -82,9 +80,9 @@ package final class CheckpointStore: Sendable {
 
   /// Waits until the last checkpoint is on the disk.
   ///
-  /// - Throws: what went wrong with it.
+  /// - Throws: its failure.
   package func finish() throws {
-    queue.sync {}
+    writer.flush()
     let error = failure.withLock { failure in
       defer { failure = nil }
       return failure
@@ -98,43 +96,42 @@ package final class CheckpointStore: Sendable {
     let temporary = folder.temporary(name)
     do {
       try folder.discard(temporary)
-      try disk.makeFolder(temporary)
-      let files = try [
-        file("model.safetensors", in: temporary) {
-          try SafetensorsWriter.write(snapshot.model(), metadata: ModelFile.origin, to: $0)
-        },
-        file("momentum.safetensors", in: temporary) {
-          try SafetensorsWriter.write(snapshot.momenta(), metadata: ModelFile.origin, to: $0)
-        },
-        file("state.json", in: temporary) { try $0.write(state) },
-      ]
-      let generation = (folder.manifests().first?.manifest.generation ?? 0) + 1
-      let manifest = CheckpointManifest(generation: generation, isBest: best, files: files)
-      _ = try file(CheckpointManifest.name, in: temporary) { try $0.write(manifest.text.utf8) }
-      try disk.syncFolder(temporary)
+      try fileSystem.createDirectory(temporary)
+      let model = try write(CheckpointManifest.modelName, in: temporary) {
+        try SafetensorsWriter.write(snapshot.model(), metadata: ModelFile.formatMetadata, to: $0)
+      }
+      let momentum = try write(CheckpointManifest.momentumName, in: temporary) {
+        try SafetensorsWriter.write(snapshot.momenta(), metadata: ModelFile.formatMetadata, to: $0)
+      }
+      let state = try write(CheckpointManifest.stateName, in: temporary) { try $0.write(state) }
+      let generation = (CheckpointManifest.newestFirst(in: path).first?.manifest.generation ?? 0) + 1
+      let manifest = CheckpointManifest(
+        generation: generation, isBest: best, model: model, momentum: momentum, state: state)
+      _ = try write(CheckpointManifest.name, in: temporary) { try $0.write(manifest.text.utf8) }
+      try fileSystem.syncDirectory(temporary)
       try folder.publish(name)
     } catch {
       try? folder.discard(temporary)
       throw error
     }
-    damaged.withLock { _ = $0.remove(name) }
+    corrupt.withLock { _ = $0.remove(name) }
     try rotate()
   }
 
-  private func file(
+  private func write(
     _ name: String, in folder: String, _ body: (OutputFile) throws -> Void
   ) throws -> CheckpointManifest.File {
-    let file = try OutputFile(folder + "/" + name, on: disk)
+    let file = try OutputFile(folder + "/" + name, in: fileSystem)
     try body(file)
-    let checksum = try file.finish()
+    let checksum = try file.close()
     return CheckpointManifest.File(name: name, count: file.count, checksum: checksum)
   }
 
-  /// Removes what is neither among the last nor the best.
+  /// Removes the checkpoints that are neither among the last `keep` nor the best.
   private func rotate() throws {
-    let damaged = damaged.withLock { $0 }
-    let all = folder.manifests().filter { !damaged.contains($0.name) }
-    let best = all.first { $0.manifest.isBest }?.name
-    for (name, _) in all.dropFirst(keep) where name != best { try folder.remove(name) }
+    let corrupt = corrupt.withLock { $0 }
+    let valid = CheckpointManifest.newestFirst(in: path).filter { !corrupt.contains($0.name) }
+    let best = valid.first { $0.manifest.isBest }?.name
+    for (name, _) in valid.dropFirst(keep) where name != best { try folder.remove(name) }
   }
 }

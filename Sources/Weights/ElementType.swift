@@ -1,4 +1,4 @@
-/// The types of numbers that a safetensors file may hold, by rising alignment: the order in which a writer sorts.
+/// The element types of safetensors, by ascending alignment: the order in which a writer sorts.
 package enum ElementType: String, CaseIterable, Sendable {
   case bool = "BOOL"
   case uint8 = "U8"
@@ -16,7 +16,7 @@ package enum ElementType: String, CaseIterable, Sendable {
   case int64 = "I64"
   case uint64 = "U64"
 
-  /// Bytes of one number.
+  /// Bytes of one element.
   package var size: Int {
     switch self {
     case .bool, .uint8, .int8, .float8e5m2, .float8e4m3: 1
@@ -26,10 +26,10 @@ package enum ElementType: String, CaseIterable, Sendable {
     }
   }
 
-  /// Its place among all types.
+  /// Its index among all types.
   var order: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
-  /// Bytes of a tensor of this shape, nil where that does not fit an integer.
+  /// Bytes of a tensor of this shape, nil where they overflow an integer.
   func bytes(of shape: [Int]) -> Int? {
     var bytes = size
     for extent in shape {

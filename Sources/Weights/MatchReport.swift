@@ -1,19 +1,19 @@
-/// How the tensors of a file compare with those of a network.
+/// Which tensors of a file match those of a network.
 package struct MatchReport: Sendable, Equatable, CustomStringConvertible {
-  /// Names of the network that the file has, in the right shape.
+  /// Names of the network that the file has, with the right shape.
   package internal(set) var matched: [String] = []
   /// Names of the network that the file lacks.
   package internal(set) var missing: [String] = []
   /// Names of the file that the network lacks.
   package internal(set) var unexpected: [String] = []
-  /// Tensors of another shape or type, each with what is wrong.
-  package internal(set) var unfit: [String] = []
-  /// Names of the file that are known to be of no use here: timm's classifier.
-  package internal(set) var passedOver: [String] = []
+  /// Tensors of another shape or type, each with the difference.
+  package internal(set) var incompatible: [String] = []
+  /// Names of the file that are known not to be needed: timm's classifier.
+  package internal(set) var ignored: [String] = []
 
-  /// What keeps the file from being this network as a whole, nil where nothing does.
+  /// Why the file is not this network's, nil where every tensor matches.
   var difference: String? {
-    let parts = [("lacks", missing), ("has the unknown", unexpected), ("holds the wrong form:", unfit)]
+    let parts = [("lacks", missing), ("has the unknown", unexpected), ("holds the wrong form:", incompatible)]
     let words = parts.filter { !$0.1.isEmpty }.map { "\($0.0) \(Self.first($0.1))" }
     return words.isEmpty ? nil : words.joined(separator: "; ")
   }
@@ -22,7 +22,7 @@ package struct MatchReport: Sendable, Equatable, CustomStringConvertible {
   package var description: String {
     var words = ["\(matched.count) tensors read"]
     if !missing.isEmpty { words.append("\(missing.count) not in the file: \(Self.first(missing))") }
-    if !unfit.isEmpty { words.append("\(unfit.count) of another form: \(Self.first(unfit))") }
+    if !incompatible.isEmpty { words.append("\(incompatible.count) of another form: \(Self.first(incompatible))") }
     if !unexpected.isEmpty { words.append("\(unexpected.count) of the file not used: \(Self.first(unexpected))") }
     return words.joined(separator: "; ")
   }

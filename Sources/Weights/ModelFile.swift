@@ -1,62 +1,54 @@
 import Layers
+import System
 import Tensors
 
 /// A network's weights and running statistics in a safetensors file, named and laid out as in PyTorch's `state_dict`.
 package enum ModelFile {
-  /// What PyTorch writes to its own files; some readers ask for it.
-  static let origin = ["format": "pt"]
+  /// The metadata of files that PyTorch writes, which some readers require.
+  static let formatMetadata = ["format": "pt"]
 
-  /// Where the backbone's parameters stand in the network, and where timm's own files have no prefix.
+  /// The prefix of the backbone's names in the network; files of timm have none.
   package static let backbonePrefix = "regular_stream.backbone."
 
-  /// Replaces the file at `path` by the weights of `store`, or leaves it as it was.
+  /// Replaces the file at `path` atomically by the weights of `store`.
   ///
   /// - Parameter metadata: remarks that go with the weights.
-  /// - Throws: `WeightsError` that names the file.
+  /// - Throws: `FileError` that names the file, which is then unchanged.
   package static func write(
-    _ store: ParameterStore, to path: String, metadata: [String: String] = [:], on disk: FileSystem = FileSystem()
+    _ store: ParameterStore, to path: String, metadata: [String: String] = [:], in fileSystem: FileSystem = FileSystem()
   ) throws {
-    try write(Snapshot(sharing: store), to: path, metadata: metadata, on: disk)
+    let metadata = metadata.merging(formatMetadata) { ours, _ in ours }
+    try SafetensorsWriter.write(Snapshot(sharing: store).model(), metadata: metadata, to: path, in: fileSystem)
   }
 
-  /// The same for a snapshot, which may be written while the network learns on.
-  package static func write(
-    _ snapshot: Snapshot, to path: String, metadata: [String: String] = [:], on disk: FileSystem = FileSystem()
-  ) throws {
-    let metadata = metadata.merging(origin) { ours, _ in ours }
-    try SafetensorsWriter.write(snapshot.model(), metadata: metadata, to: path, on: disk)
-  }
-
-  /// Reads the whole network: every tensor must be there and of the right shape.
+  /// Loads a file into a network. timm's classifier, `regular_stream.backbone.fc`, is ignored.
   ///
-  /// timm's unused classifier, `regular_stream.backbone.fc`, is passed over.
-  ///
-  /// - Throws: `WeightsError` that names the file and the first tensors that do not fit; `store` is then as it was.
-  package static func read(_ path: String, into store: ParameterStore) throws {
-    try read(Safetensors(contentsOf: path), into: store)
-  }
-
-  static func read(_ file: Safetensors, into store: ParameterStore) throws {
-    let plan = Plan(file, for: store)
-    if let difference = plan.report.difference { throw WeightsError(file.path, .mismatch(difference)) }
-    plan.carryOut()
-  }
-
-  /// Reads whatever fits: the whole network, or the backbone alone under timm's own names.
-  ///
-  /// - Returns: which tensors were read, and which were not and why.
-  /// - Throws: `WeightsError` where the file cannot be read or nothing in it fits.
-  package static func readWhatFits(_ path: String, into store: ParameterStore) throws -> MatchReport {
+  /// - Parameter strict: as in PyTorch: whether every tensor of the network must be in the file with the right shape, and
+  ///   no other. Otherwise loads what matches: the whole network, or the backbone alone under timm's names.
+  /// - Returns: which tensors were loaded, and which were not and why.
+  /// - Throws: `WeightsError` that names the file and the first tensors that do not match, or `FileError`; `store` is
+  ///   then unchanged.
+  @discardableResult
+  package static func load(_ path: String, into store: ParameterStore, strict: Bool = true) throws -> MatchReport {
     let file = try Safetensors(contentsOf: path)
+    if strict { return try read(file, into: store) }
     let plan = Plan(file, for: store)
     guard !plan.report.matched.isEmpty else {
       throw WeightsError(path, .nothingFits(file.entries.first?.name ?? "none at all"))
     }
-    plan.carryOut()
+    plan.apply()
     return plan.report
   }
 
-  /// Reads the momentum of every parameter into `momentum`, which is laid out as `store.values`.
+  @discardableResult
+  static func read(_ file: Safetensors, into store: ParameterStore) throws -> MatchReport {
+    let plan = Plan(file, for: store)
+    if let difference = plan.report.difference { throw WeightsError(file.path, .mismatch(difference)) }
+    plan.apply()
+    return plan.report
+  }
+
+  /// Plans to read the momentum of every parameter into `momentum`, which is laid out as `store.values`.
   static func planMomentum(_ file: Safetensors, for store: ParameterStore, into momentum: FloatSlice) throws -> Plan {
     precondition(momentum.count == store.values.count)
     let plan = Plan(file, parametersOf: store, into: momentum)
@@ -66,11 +58,11 @@ package enum ModelFile {
 }
 
 extension ModelFile {
-  /// Which tensor of a file goes where: made and judged before anything is changed.
+  /// Which tensor of a file goes where, decided before anything is changed.
   struct Plan {
     private(set) var report = MatchReport()
     private let file: Safetensors
-    private var moves: [(entry: Safetensors.Entry, target: Target)] = []
+    private var copies: [(entry: Safetensors.Entry, target: Target)] = []
 
     private enum Target {
       case floats(UnsafeMutablePointer<Float>, Parameter.Layout)
@@ -111,44 +103,44 @@ extension ModelFile {
         }
         used.insert(entry.name)
         if entry.shape != target.shape {
-          report.unfit.append("\(name) is \(entry.shape), not \(target.shape)")
-        } else if !fits(entry, target) {
-          report.unfit.append("\(name) is \(entry.type.rawValue)")
+          report.incompatible.append("\(name) is \(entry.shape), not \(target.shape)")
+        } else if !isCompatible(entry, target) {
+          report.incompatible.append("\(name) is \(entry.type.rawValue)")
         } else {
           report.matched.append(name)
-          moves.append((entry, target))
+          copies.append((entry, target))
         }
       }
       for entry in file.entries where !used.contains(entry.name) {
         if Self.isClassifier(entry.name) {
-          report.passedOver.append(entry.name)
+          report.ignored.append(entry.name)
         } else {
           report.unexpected.append(entry.name)
         }
       }
     }
 
-    /// A tensor of the backbone under the name that it has in timm.
+    /// A tensor of the backbone under timm's name.
     private func backboneEntry(_ name: String) -> Safetensors.Entry? {
       guard name.hasPrefix(ModelFile.backbonePrefix) else { return nil }
       return file[String(name.dropFirst(ModelFile.backbonePrefix.count))]
     }
 
-    private func fits(_ entry: Safetensors.Entry, _ target: Target) -> Bool {
+    private func isCompatible(_ entry: Safetensors.Entry, _ target: Target) -> Bool {
       switch target {
       case .floats: Safetensors.readable(entry.type)
       case .counter: file.integer(entry) != nil
       }
     }
 
-    /// timm's classifier of images, which segmentation has no use for.
+    /// timm's image classifier, which segmentation does not need.
     private static func isClassifier(_ name: String) -> Bool {
       ["fc.weight", "fc.bias"].contains { name == $0 || name == ModelFile.backbonePrefix + $0 }
     }
 
-    /// Copies every tensor that fits to its place.
-    func carryOut() {
-      for (entry, target) in moves {
+    /// Copies every tensor that matches.
+    func apply() {
+      for (entry, target) in copies {
         switch target {
         case .counter(let counter): counter.value = file.integer(entry) ?? counter.value
         case .floats(let start, .vector): file.copy(entry, to: start)

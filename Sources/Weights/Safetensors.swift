@@ -1,8 +1,10 @@
-/// A safetensors file, opened for reading: names, types and shapes at once, the numbers when asked for.
+import System
+
+/// A safetensors file, opened for reading: names, types and shapes at once, the numbers on demand.
 ///
-/// All that the format promises is checked on opening, so that whoever uses the file need not check again: the header
-/// is JSON of the one allowed form, no name comes twice, every shape accounts for its bytes, and the tensors cover the
-/// rest of the file without hole or overlap.
+/// Opening validates everything that the format demands, so that users need not check again: the header is JSON of the
+/// one allowed form, no name occurs twice, every shape accounts for its bytes, and the tensors cover the rest of the file
+/// without gap or overlap.
 ///
 /// Source: https://github.com/huggingface/safetensors, "Format".
 package struct Safetensors: Sendable {
@@ -10,26 +12,26 @@ package struct Safetensors: Sendable {
   package struct Entry: Sendable, Equatable {
     package let name: String
     package let type: ElementType
-    /// Outermost dimension first; `[]` is a single number.
+    /// Outermost dimension first; `[]` for a scalar.
     package let shape: [Int]
-    /// Where its bytes lie in the file.
+    /// Its bytes in the file.
     package let range: Range<Int>
 
-    /// Numbers in it.
+    /// Number of elements.
     package var count: Int { range.count / type.size }
   }
 
-  /// Bytes that a header may have.
+  /// The longest header that the format allows, in bytes.
   static let maximumHeader: UInt64 = 100_000_000
 
   package let path: String
   package let metadata: [String: String]
-  /// In the order of their bytes.
+  /// In the order of the file.
   package let entries: [Entry]
-  private let places: [String: Int]
+  private let indices: [String: Int]
   private let file: MappedFile
 
-  /// - Throws: `WeightsError` that names the file, what is wrong with it and what to do.
+  /// - Throws: `WeightsError` or `FileError` that names the file, what is wrong with it and what to do.
   package init(contentsOf path: String) throws { try self.init(MappedFile(path)) }
 
   init(_ file: MappedFile) throws {
@@ -53,10 +55,10 @@ package struct Safetensors: Sendable {
     }
     metadata = header.metadata
     entries = try Self.checked(header.entries, start: start, file: file)
-    places = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
+    indices = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
   }
 
-  /// The entries in the order of their bytes, each known to lie in the file, all of them covering it from `start` on.
+  /// The entries in the order of the file, validated: they cover it from `start` to its end.
   private static func checked(_ raw: [SafetensorsHeader.Entry], start: Int, file: MappedFile) throws -> [Entry] {
     var entries: [Entry] = []
     entries.reserveCapacity(raw.count)
@@ -66,7 +68,7 @@ package struct Safetensors: Sendable {
         throw WeightsError(file.path, .unknownType(entry.type, of: entry.name))
       }
       guard let needed = type.bytes(of: entry.shape) else { throw WeightsError(file.path, .shapeTooLarge(entry.name)) }
-      guard entry.begin <= end else { throw WeightsError(file.path, .hole(before: entry.name)) }
+      guard entry.begin <= end else { throw WeightsError(file.path, .gap(before: entry.name)) }
       guard entry.begin == end else { throw WeightsError(file.path, .overlap(entry.name)) }
       guard entry.end - entry.begin == needed else {
         throw WeightsError(file.path, .wrongLength(entry.name, bytes: entry.end - entry.begin, needed: needed))
@@ -86,9 +88,9 @@ package struct Safetensors: Sendable {
     return entries
   }
 
-  package subscript(name: String) -> Entry? { places[name].map { entries[$0] } }
+  package subscript(name: String) -> Entry? { indices[name].map { entries[$0] } }
 
-  /// Hands over the bytes of a tensor of this file as they stand in it.
+  /// Calls `body` with the bytes of a tensor as they are in the file.
   package func withBytes<Result>(of entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result
   {
     try withExtendedLifetime(file) { try body(UnsafeRawBufferPointer(rebasing: file.bytes[entry.range])) }
@@ -96,7 +98,7 @@ package struct Safetensors: Sendable {
 }
 
 extension Safetensors {
-  /// The numbers of a floating-point tensor, rounded to single precision, in the order of the file.
+  /// The numbers of a floating-point tensor, rounded to float32, in the order of the file.
   ///
   /// - Throws: `WeightsError` where there is no such tensor, or it holds integers.
   package func floats(_ name: String) throws -> [Float] {
@@ -110,7 +112,7 @@ extension Safetensors {
     }
   }
 
-  /// Whether `copy` can turn this type into floats.
+  /// Whether `copy` can convert this type to float32.
   static func readable(_ type: ElementType) -> Bool {
     switch type {
     case .float32, .float64, .float16, .bfloat16: true
@@ -118,7 +120,7 @@ extension Safetensors {
     }
   }
 
-  /// Writes the numbers of a tensor of a `readable` type to `target`.
+  /// Converts the numbers of a tensor of a `readable` type to float32 and writes them to `target`.
   func copy(_ entry: Entry, to target: UnsafeMutablePointer<Float>) {
     withBytes(of: entry) { bytes in
       switch entry.type {
@@ -132,7 +134,7 @@ extension Safetensors {
           target[index] = Float(bytes.loadUnaligned(fromByteOffset: index * 2, as: Float16.self))
         }
       case .bfloat16:
-        // The upper half of a single-precision number.
+        // The upper half of a float32.
         for index in 0..<entry.count {
           let half = bytes.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self)
           target[index] = Float(bitPattern: UInt32(half) << 16)
@@ -142,7 +144,7 @@ extension Safetensors {
     }
   }
 
-  /// The single number of a tensor of 64-bit integers of shape `[]` or `[1]`, nil for any other tensor.
+  /// The value of a 64-bit integer tensor of shape `[]` or `[1]`, nil for any other tensor.
   func integer(_ entry: Entry) -> Int64? {
     guard entry.type == .int64, entry.count == 1 else { return nil }
     return withBytes(of: entry) { Int64(littleEndian: $0.loadUnaligned(as: Int64.self)) }

@@ -1,10 +1,10 @@
-/// Reads the JSON of a safetensors header, of which it takes exactly the form that the format knows and nothing else.
+/// A strict parser for the JSON of a safetensors header. It accepts exactly the form that the format defines.
 ///
-/// The header comes from anywhere. There is no recursion that nesting could exhaust, every number is checked for
-/// overflow, and what is kept is bounded by the bytes that are there.
+/// The header is untrusted input: there is no recursion that nesting could exhaust, every number is checked for overflow,
+/// and memory is bounded by the bytes that are there.
 struct SafetensorsHeader {
   private(set) var metadata: [String: String] = [:]
-  /// Byte ranges as the header gives them, unchecked.
+  /// With byte ranges as the header gives them, not validated.
   private(set) var entries: [Entry] = []
 
   struct Entry {
@@ -15,13 +15,13 @@ struct SafetensorsHeader {
     let end: Int
   }
 
-  /// Dimensions that a tensor may have: as many as PyTorch allows.
+  /// The most dimensions of a tensor, as in PyTorch.
   private static let maximumRank = 64
 
   private let bytes: UnsafeRawBufferPointer
   private var position = 0
 
-  /// - Throws: `WeightsError.Problem` as a bare reason; positions count from the beginning of `bytes`.
+  /// - Throws: `Failure`, without the name of the file; positions count from the beginning of the file.
   init(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
     self.bytes = bytes
     try parse()
@@ -75,11 +75,11 @@ struct SafetensorsHeader {
     entries.append(Entry(name: name, type: type, shape: shape, begin: offsets[0], end: offsets[1]))
   }
 
-  // MARK: - Words of the language
+  // MARK: - Tokens
 
   private func malformed(_ what: String) -> Failure { Failure(problem: .malformed(what, at: position + 8)) }
 
-  /// The next byte that is not a blank, which stays the next.
+  /// The next byte that is not white space, without consuming it.
   private mutating func peek() -> UInt8? {
     while position < bytes.count {
       switch bytes[position] {
@@ -90,42 +90,42 @@ struct SafetensorsHeader {
     return nil
   }
 
-  private mutating func takes(_ character: Unicode.Scalar) -> Bool {
+  private mutating func consume(_ character: Unicode.Scalar) -> Bool {
     guard peek() == UInt8(ascii: character) else { return false }
     position += 1
     return true
   }
 
   private mutating func expect(_ character: Unicode.Scalar) throws(Failure) {
-    guard takes(character) else { throw malformed("no \(character)") }
+    guard consume(character) else { throw malformed("no \(character)") }
   }
 
   private mutating func object(
     _ member: (_ name: String, _ header: inout SafetensorsHeader) throws(Failure) -> Void
   ) throws(Failure) {
     try expect("{")
-    if takes("}") { return }
+    if consume("}") { return }
     repeat {
       let name = try string()
       try expect(":")
       try member(name, &self)
-    } while takes(",")
+    } while consume(",")
     try expect("}")
   }
 
   private mutating func integers(atMost limit: Int) throws(Failure) -> [Int] {
     var values: [Int] = []
     try expect("[")
-    if takes("]") { return values }
+    if consume("]") { return values }
     repeat {
       guard values.count < limit else { throw malformed("a list of more than \(limit) numbers") }
       values.append(try integer())
-    } while takes(",")
+    } while consume(",")
     try expect("]")
     return values
   }
 
-  /// A whole number that is not negative, without leading zeros.
+  /// A non-negative integer without leading zeros.
   private mutating func integer() throws(Failure) -> Int {
     guard let first = peek(), Self.isDigit(first) else { throw malformed("no number") }
     var value = 0
@@ -161,7 +161,7 @@ struct SafetensorsHeader {
     throw malformed("text without an end")
   }
 
-  /// What follows a backslash.
+  /// The rest of an escape sequence, after the backslash.
   private mutating func escape(into text: inout [UInt8]) throws(Failure) {
     guard position < bytes.count else { throw malformed("text without an end") }
     let byte = bytes[position]

@@ -1,12 +1,14 @@
+import System
+
 /// Writes safetensors files, byte for byte as the format's own library does.
 package enum SafetensorsWriter {
-  /// A tensor on its way to a file.
-  package struct Outgoing {
+  /// A tensor to be written.
+  package struct TensorRecord {
     package let name: String
     package let type: ElementType
-    /// Outermost dimension first; `[]` is a single number.
+    /// Outermost dimension first; `[]` for a scalar.
     package let shape: [Int]
-    /// Fills in all bytes, row-major and little-endian.
+    /// Writes all bytes, row-major and little-endian.
     package let fill: (UnsafeMutableRawBufferPointer) -> Void
 
     package init(
@@ -21,17 +23,17 @@ package enum SafetensorsWriter {
     var count: Int { shape.reduce(type.size, *) }
   }
 
-  /// Replaces the file at `path` as a whole, or leaves it as it was.
+  /// Replaces the file at `path` atomically.
   ///
-  /// - Throws: `WeightsError` that names the file.
+  /// - Throws: `FileError` that names the file, which is then unchanged.
   package static func write(
-    _ tensors: [Outgoing], metadata: [String: String] = [:], to path: String, on disk: FileSystem = FileSystem()
+    _ tensors: [TensorRecord], metadata: [String: String] = [:], to path: String, in fileSystem: FileSystem = FileSystem()
   ) throws {
-    try AtomicFile.replace(path, on: disk) { try write(tensors, metadata: metadata, to: $0) }
+    try fileSystem.replaceFile(path) { try write(tensors, metadata: metadata, to: $0) }
   }
 
-  static func write(_ tensors: [Outgoing], metadata: [String: String], to file: OutputFile) throws {
-    // By falling alignment, then by name: every tensor lies aligned in the file.
+  static func write(_ tensors: [TensorRecord], metadata: [String: String], to file: OutputFile) throws {
+    // By descending alignment, then by name, so that every tensor is aligned in the file.
     let sorted = tensors.sorted {
       $0.type != $1.type ? $0.type.order > $1.type.order : $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
     }
@@ -50,7 +52,7 @@ package enum SafetensorsWriter {
     }
   }
 
-  private static func header(of tensors: [Outgoing], metadata: [String: String]) -> [UInt8] {
+  private static func header(of tensors: [TensorRecord], metadata: [String: String]) -> [UInt8] {
     var members: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }.map { quoted($0.key) + ":" + quoted($0.value) }

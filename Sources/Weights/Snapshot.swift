@@ -1,11 +1,10 @@
 import Layers
 import Tensors
 
-/// All numbers of a network, and of its optimizer, at one moment.
+/// A copy of the parameters and buffers of a network, and of the momentum of its optimizer, at one moment.
 ///
-/// Taking one costs a step no more than three copies in memory; that PyTorch wants its filters in another order is seen
-/// to when the snapshot is written.
-package struct Snapshot: Sendable {
+/// Taking one costs three memory copies; filters are put into PyTorch's order when the snapshot is written.
+struct Snapshot: Sendable {
   private enum Content {
     case parameter(Parameter.Layout, offset: Int)
     case statistic(offset: Int, count: Int)
@@ -20,13 +19,13 @@ package struct Snapshot: Sendable {
   /// Copies a network, and the momentum of its optimizer where there is one.
   ///
   /// - Parameter momentum: as long as `store.values`, with the same offsets.
-  package init(of store: ParameterStore, momentum: FloatSlice? = nil) {
+  init(of store: ParameterStore, momentum: FloatSlice? = nil) {
     self.init(
       entries: store.entries, values: Self.copy(store.values), running: Self.copy(store.running),
       momentum: momentum.map(Self.copy))
   }
 
-  /// Looks at a network's own memory, without a copy: only for as long as nothing changes it.
+  /// Shares the network's memory instead of copying it: valid as long as nothing changes it.
   init(sharing store: ParameterStore) {
     self.init(entries: store.entries, values: store.values, running: store.running, momentum: nil)
   }
@@ -52,14 +51,14 @@ package struct Snapshot: Sendable {
     return copy
   }
 
-  /// Everything that PyTorch's `state_dict` of the network holds.
-  func model() -> [SafetensorsWriter.Outgoing] {
+  /// The tensors of PyTorch's `state_dict` of the network.
+  func model() -> [SafetensorsWriter.TensorRecord] {
     contents.map { name, content in
       switch content {
       case .parameter(let form, let offset): Self.tensor(name, form, values.start + offset)
       case .statistic(let offset, let count): Self.tensor(name, .vector(count), running.start + offset)
       case .counter(let value):
-        SafetensorsWriter.Outgoing(name, .int64, []) { bytes in
+        SafetensorsWriter.TensorRecord(name, .int64, []) { bytes in
           bytes.storeBytes(of: value.littleEndian, as: Int64.self)
         }
       }
@@ -67,7 +66,7 @@ package struct Snapshot: Sendable {
   }
 
   /// The momentum of each parameter, under the name of the parameter; empty where there is none.
-  func momenta() -> [SafetensorsWriter.Outgoing] {
+  func momenta() -> [SafetensorsWriter.TensorRecord] {
     guard let momentum else { return [] }
     return contents.compactMap { name, content in
       guard case .parameter(let form, let offset) = content else { return nil }
@@ -77,8 +76,8 @@ package struct Snapshot: Sendable {
 
   private static func tensor(
     _ name: String, _ form: Parameter.Layout, _ source: UnsafeMutablePointer<Float>
-  ) -> SafetensorsWriter.Outgoing {
-    SafetensorsWriter.Outgoing(name, .float32, form.shape) { bytes in
+  ) -> SafetensorsWriter.TensorRecord {
+    SafetensorsWriter.TensorRecord(name, .float32, form.shape) { bytes in
       guard let target = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
       switch form {
       case .vector(let count): target.update(from: source, count: count)

@@ -1,8 +1,8 @@
-/// Translates the weights of a convolution between the order of this program, `[kernel, kernel, inputs, outputs]`, and
-/// PyTorch's, `[outputs, inputs, kernel, kernel]`.
+/// Converts the weights of a convolution between this program's layout, HWIO `[kernel, kernel, inputs, outputs]`, and
+/// PyTorch's, OIHW `[outputs, inputs, kernel, kernel]`.
 ///
-/// With the taps of the kernel taken together, one is `[taps, inputs, outputs]` and the other `[outputs, inputs, taps]`.
-/// Both walks go block by block, so that the lines of memory that a block touches on the far side stay in the cache.
+/// With the kernel's positions flattened to taps these are `[taps, inputs, outputs]` and `[outputs, inputs, taps]`. Both
+/// transpositions are blocked, so that the cache lines that a block touches on the strided side stay in the cache.
 package enum TensorLayout {
   /// Inputs and outputs of a block: 16 floats are a cache line.
   private static let block = 16
@@ -48,7 +48,7 @@ package enum TensorLayout {
     var firstInput = 0
     while firstInput < inputs {
       let inputRange = firstInput..<min(firstInput + block, inputs)
-      // All outputs of these inputs: a block's worth of lines is read again before it leaves the cache.
+      // All outputs of these inputs: the cache lines of a block are used again before they are evicted.
       for output in 0..<outputs { body(output, inputRange) }
       firstInput += block
     }

@@ -1,6 +1,4 @@
-import Glibc
-
-/// Why a file of weights or a checkpoint could not be read or written: which file, what is wrong, what to do.
+/// Why a weights file or a checkpoint cannot be used: which file, what is wrong, what to do.
 package struct WeightsError: Error, Equatable, CustomStringConvertible {
   package let file: String
   package let problem: Problem
@@ -13,11 +11,7 @@ package struct WeightsError: Error, Equatable, CustomStringConvertible {
   package var description: String { "\(file): \(problem); \(problem.remedy)" }
 
   package enum Problem: Equatable, Sendable {
-    /// The system refused: what was being done, and `errno`.
-    case refused(String, errno: Int32)
-    case notAFile
-
-    // What a safetensors file can have wrong with it.
+    // A file that is not valid safetensors.
     case tooShort(bytes: Int)
     case headerTooLong(UInt64)
     case headerPastEnd(header: UInt64, file: Int)
@@ -27,17 +21,17 @@ package struct WeightsError: Error, Equatable, CustomStringConvertible {
     case unknownType(String, of: String)
     case shapeTooLarge(String)
     case wrongLength(String, bytes: Int, needed: Int)
-    case hole(before: String)
+    case gap(before: String)
     case overlap(String)
     case wrongFileLength(bytes: Int, needed: Int)
 
-    // What a sound file can have that this network cannot use.
+    // A valid file that does not match what is needed.
     case noSuchTensor(String)
     case notNumbers(String, type: String)
     case mismatch(String)
     case nothingFits(String)
 
-    // What a checkpoint can have wrong with it.
+    // A checkpoint that cannot be used.
     case noCheckpoint
     case severalFolders([String])
     case notWhole(String)
@@ -49,8 +43,6 @@ package struct WeightsError: Error, Equatable, CustomStringConvertible {
 extension WeightsError.Problem: CustomStringConvertible {
   package var description: String {
     switch self {
-    case .refused(let doing, let code): "cannot \(doing): \(String(cString: strerror(code)))"
-    case .notAFile: "is not a regular file"
     case .tooShort(let bytes): "is too short for a safetensors file (\(bytes) bytes)"
     case .headerTooLong(let length): "claims a header of \(length) bytes, where safetensors allows 100000000"
     case .headerPastEnd(let header, let file): "claims a header of \(header) bytes but is \(file) bytes long"
@@ -60,7 +52,7 @@ extension WeightsError.Problem: CustomStringConvertible {
     case .unknownType(let type, let name): "holds \(name) as \(type), which is not a type known here"
     case .shapeTooLarge(let name): "gives \(name) a shape too large to count"
     case .wrongLength(let name, let bytes, let needed): "gives \(name) \(bytes) bytes where its shape needs \(needed)"
-    case .hole(let name): "has bytes before \(name) that belong to no tensor"
+    case .gap(let name): "has bytes before \(name) that belong to no tensor"
     case .overlap(let name): "has \(name) overlapping the tensor before it"
     case .wrongFileLength(let bytes, let needed): "is \(bytes) bytes long where its header needs \(needed)"
     case .noSuchTensor(let name): "holds no tensor \(name)"
@@ -78,18 +70,10 @@ extension WeightsError.Problem: CustomStringConvertible {
   /// What to do about it.
   package var remedy: String {
     switch self {
-    case .refused(_, let code):
-      switch code {
-      case ENOSPC, EDQUOT, EFBIG: "make room on that disk"
-      case ENOENT, ENOTDIR: "check the path"
-      case EACCES, EPERM, EROFS: "check the permissions"
-      default: "check the path and the disk"
-      }
-    case .notAFile: "check the path"
     case .notSafetensors, .headerTooLong:
       "give a .safetensors file; from PyTorch, safetensors.torch.save_file(model.state_dict(), FILE) writes one"
     case .tooShort, .headerPastEnd, .wrongFileLength: "copy it again: it was cut short or is another kind of file"
-    case .malformed, .duplicateName, .unknownType, .shapeTooLarge, .wrongLength, .hole, .overlap:
+    case .malformed, .duplicateName, .unknownType, .shapeTooLarge, .wrongLength, .gap, .overlap:
       "copy it again or write it anew"
     case .noSuchTensor, .notNumbers: "check that it is the file that was meant"
     case .mismatch: "check --backbone-type, or give a file that was written for this network"

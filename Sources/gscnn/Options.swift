@@ -2,6 +2,7 @@ import ArgumentParser
 import Cityscapes
 import Distributed
 import GatedSCNN
+import Machine
 import Training
 
 extension NameSpecification {
@@ -32,8 +33,8 @@ func check(_ numbers: KeyValuePairs<String, Int>, _ range: ClosedRange<Int>) thr
 /// The compute threads of this rank: those asked for, else the cores that are its own. Every rank takes part, and is
 /// bound to its place first.
 func computeThreads(_ asked: Int?, _ communicator: Communicator?) throws -> Int {
-  communicator?.bind()
-  guard let asked else { return ProcessLayout.defaultThreads(communicator) }
+  communicator?.setAffinity()
+  guard let asked else { return communicator?.defaultThreads() ?? ProcessLayout.singleProcess.defaultThreads() }
   try check(["--threads": asked], 1...1024)
   return asked
 }

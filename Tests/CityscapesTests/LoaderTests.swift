@@ -1,6 +1,7 @@
 import Cityscapes
 import Foundation
 import Images
+import System
 import Tensors
 import Testing
 

@@ -1,6 +1,7 @@
 import Distributed
 import Foundation
 import Jobs
+import Machine
 import Testing
 
 extension RankPrograms {
@@ -81,7 +82,7 @@ extension RankPrograms {
       let job = try Job.run(ranks: ranks, "layout")
       #expect(job.status == 0)
       let size = ranks ?? 1
-      let threads = max(1, ProcessLayout.defaultThreads(nil) / size)
+      let threads = max(1, ProcessLayout.singleProcess.defaultThreads() / size)
       for reports in job.reports(ranks: size) {
         try #require(reports.count >= 3)
         #expect(reports[0] == "threads \(threads)")

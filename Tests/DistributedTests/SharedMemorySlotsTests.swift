@@ -1,6 +1,7 @@
 import Distributed
 import Foundation
 import Jobs
+import Machine
 import Testing
 
 extension RankPrograms {

@@ -1,5 +1,6 @@
 import GatedSCNN
 import Layers
+import System
 import Tensors
 import Testing
 import Training

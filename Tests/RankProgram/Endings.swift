@@ -1,5 +1,6 @@
 import Distributed
 import Glibc
+import System
 
 extension RankProgram {
   struct Mishap: Error, CustomStringConvertible {
@@ -37,14 +38,13 @@ extension RankProgram {
   /// Ten steps; one rank receives signals in step 3.
   static func signalled(_ communicator: Communicator, rank: Int, signals: [String]) {
     let numbers = ["TERM": SIGTERM, "USR1": SIGUSR1, "INT": SIGINT]
-    let signal = StopSignal()
     let agreement = Consensus(communicator)
-    signal.listen()
+    StopSignal.listen()
     for step in 1...10 {
       if step == 3, communicator.rank == rank {
         for name in signals { raise(numbers[name] ?? SIGKILL) }
       }
-      guard let status = agreement.stopStatus(signal.received) else { continue }
+      guard let status = agreement.stopStatus(StopSignal.received) else { continue }
       communicator.report("stopped after step \(step) with \(status)")
       communicator.finalize()
       exit(status)

@@ -1,4 +1,5 @@
 import Distributed
+import Machine
 
 extension RankProgram {
   static func layout(_ communicator: Communicator) {

@@ -2,6 +2,7 @@ import COpenMPI
 import Distributed
 import Glibc
 import Layers
+import System
 
 /// What the tests of `Distributed` start under `mpirun`: `RankProgram CASE [ARGUMENTS]`.
 ///
@@ -51,7 +52,7 @@ enum RankProgram {
 
   /// Clocks that are 1000 seconds apart, rank by rank.
   private static func clocks(_ communicator: Communicator) {
-    let lead = communicator.lead { Profile.now - 1000 * Double(communicator.rank) }
+    let lead = communicator.lead { Clock.now - 1000 * Double(communicator.rank) }
     communicator.report("\(lead)")
   }
 }

@@ -68,11 +68,11 @@ extension RankProgram {
       for index in 5..<16 { gradients.start[index] = 0 }
       // The last parameter is told of by nobody, as one that a step does not use.
       for place in 0..<3 {
-        buckets.completed((place + communicator.rank) % 3)
+        buckets.markReady((place + communicator.rank) % 3)
         usleep(UInt32(communicator.rank) * 2000)
         reduction.sum(&sums)
       }
-      buckets.finish()
+      buckets.synchronize()
       communicator.report("\(digest(of: gradients))")
     }
     communicator.report("\(Set(sums))")
@@ -86,8 +86,8 @@ extension RankProgram {
     communicator.sleepingBarrier()
     let (wall, processor) = (seconds(CLOCK_MONOTONIC), seconds(CLOCK_PROCESS_CPUTIME_ID))
     if communicator.rank == 0 { sleep(1) }
-    buckets.completed(0)
-    buckets.finish()
+    buckets.markReady(0)
+    buckets.synchronize()
     communicator.report("\(seconds(CLOCK_MONOTONIC) - wall) \(seconds(CLOCK_PROCESS_CPUTIME_ID) - processor)")
   }
 
@@ -102,8 +102,8 @@ extension RankProgram {
     for index in 0..<3 { parameters[0].gradient.start[index] = Float(communicator.rank + 1) }
     parameters[1].gradient.start[0] = 10 * Float(communicator.rank + 1)
     let buckets = GradientBuckets(store, communicator: communicator)
-    for parameter in parameters.reversed() { buckets.completed(parameter.index) }
-    buckets.finish()
+    for parameter in parameters.reversed() { buckets.markReady(parameter.index) }
+    buckets.synchronize()
     communicator.report("\(parameters[0].gradient.values) \(parameters[1].gradient.values)")
   }
 

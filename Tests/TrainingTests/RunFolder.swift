@@ -1,5 +1,6 @@
 import Cityscapes
 import Foundation
+import System
 import Testing
 
 /// Where the tests' data sets and runs lie, gone when the tests are over.

@@ -3,6 +3,7 @@ import Foundation
 import GatedSCNN
 import Jobs
 import Layers
+import System
 import Testing
 import Training
 

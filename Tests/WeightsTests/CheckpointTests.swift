@@ -1,5 +1,6 @@
 import Foundation
 import Layers
+import System
 import Testing
 import Weights
 

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Synchronization
+import System
 import Weights
 
 /// Disks on which writing comes to nothing.

@@ -1,6 +1,7 @@
 import Cityscapes
 import Distributed
 import Foundation
+import System
 
 /// What a person sees: a bar that moves on a terminal, plain lines elsewhere; on standard error, for results go to
 /// standard output.
@@ -120,13 +121,13 @@ package final class Progress: TrainingObserver {
   }
 
   private func line(_ text: String) {
-    write((barIsOpen ? StandardError.wipe : "") + text + "\n")
+    write((barIsOpen ? StandardError.clearLine : "") + text + "\n")
     barIsOpen = false
   }
 
   /// Shows a line that the next takes the place of.
   private func show(_ text: String) {
-    write(StandardError.wipe + text)
+    write(StandardError.clearLine + text)
     barIsOpen = true
   }
 }

@@ -3,6 +3,7 @@ import Distributed
 import Foundation
 import GatedSCNN
 import Layers
+import System
 import Tensors
 
 /// What a training step does and takes on one rank of this machine, without another rank.
@@ -74,17 +75,17 @@ package struct StepMeasurement: Codable, Sendable {
     for _ in 0..<2 {
       complete = [:]
       sums.bytes = []
-      marks.start = Profile.now
-      let tape = Tape(.training, workers: workers, crossReplicaSum: sums) { complete[$0.index] = Profile.now }
+      marks.start = Clock.now
+      let tape = Tape(.training, workers: workers, crossReplicaSum: sums) { complete[$0.index] = Clock.now }
       let output = model(image: batch.image, canny: batch.canny, in: tape)
       _ = JointLoss.evaluateAndAddGradients(
         output, target: batch.target, boundary: batch.boundary, over: sums, on: workers)
-      marks.forward = Profile.now
+      marks.forward = Clock.now
       forwardSums = sums.bytes.count
       tape.backward()
-      marks.backward = Profile.now
+      marks.backward = Clock.now
       optimizer.step(rate: 0, on: workers)
-      marks.end = Profile.now
+      marks.end = Clock.now
     }
     let back = max(marks.backward - marks.forward, 1e-9)
     // A bucket also waits for those before it.
@@ -124,11 +125,11 @@ package struct StepMeasurement: Codable, Sendable {
     for floats in arrays { floats.buffer.clear() }
     let (mine, between, theirs) = (arrays[0].start, arrays[1].start, arrays[2].start)
     return (0..<5).map { _ in
-      let begin = Profile.now
+      let begin = Clock.now
       between.update(from: mine, count: count)
       mine.update(from: between, count: count)
       for index in 0..<count { theirs[index] += mine[index] }
-      return (Profile.now - begin) / Double(count * MemoryLayout<Float>.stride)
+      return (Clock.now - begin) / Double(count * MemoryLayout<Float>.stride)
     }.min() ?? 0
   }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Distributed
 import GatedSCNN
 import Layers
+import System
 import Tensors
 import Training
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Cityscapes
 import Distributed
+import System
 import Tensors
 import Training
 
@@ -51,9 +52,9 @@ struct Evaluate: ParsableCommand {
         if let export { try PredictionWriter.writeLabelIds(trainIds, size, of: sample, to: export) }
       },
       imageEvaluated: { done, total in
-        if showsProgress { StandardError.write("\(StandardError.wipe)  \(split.rawValue) \(done)/\(total)") }
+        if showsProgress { StandardError.write("\(StandardError.clearLine)  \(split.rawValue) \(done)/\(total)") }
       })
-    if showsProgress { StandardError.write(StandardError.wipe) }
+    if showsProgress { StandardError.write(StandardError.clearLine) }
     if communicator.rank == 0, let evaluation {
       let report = EvaluationReport(evaluation, absentClasses: absentAsZero ? .zero : .leftOut)
       print(report.table)

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Distributed
+import Machine
+import System
 
 struct Layout: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -2,6 +2,8 @@ import ArgumentParser
 import Cityscapes
 import Distributed
 import GatedSCNN
+import Machine
+import System
 import Tensors
 import Training
 
@@ -86,7 +88,7 @@ struct Plan: ParsableCommand {
   }
 
   private func plan(_ nodes: [Int]) -> String {
-    let own = ProcessLayout.defaultThreads(nil)
+    let own = ProcessLayout.singleProcess.defaultThreads()
     let workers = WorkerPool(threads: min(threads ?? own, own))
     let size = Size(cropH, cropW)
     var step: StepMeasurement

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Cityscapes
 import Distributed
+import Machine
 
 struct Synthesize: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -34,7 +35,7 @@ struct Synthesize: ParsableCommand {
     try check(["--height": height, "--width": width], 32...16384)
     try onRankZero {
       let streets = SyntheticStreets(train: train, val: val, test: test, height: height, width: width, seed: seed)
-      try streets.write(to: dataPath, threads: ProcessLayout.defaultThreads(nil))
+      try streets.write(to: dataPath, threads: ProcessLayout.singleProcess.defaultThreads())
       print("\(dataPath): \(train + val + test) images of \(width)×\(height)")
     }
   }

@@ -1,10 +1,11 @@
-/// A 64-bit digest of bytes as they pass by: XXH64, as fast as memory.
+/// The 64-bit hash XXH64, computed incrementally at the speed of memory: the checksum of files, and what replicas are
+/// compared by.
 ///
-/// It finds damage, not malice. Source: https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md.
-package struct Checksum {
+/// It detects damage, not tampering. Source: https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md.
+package struct XXH64 {
   private var lanes: (UInt64, UInt64, UInt64, UInt64) = (Self.prime1 &+ Self.prime2, Self.prime2, 0, 0 &- Self.prime1)
   private var length: UInt64 = 0
-  /// Bytes that do not fill a stripe of 32 yet.
+  /// Bytes after the last whole stripe of 32.
   private var rest: [UInt8] = []
 
   private static let prime1: UInt64 = 0x9E37_79B1_85EB_CA87
@@ -15,13 +16,14 @@ package struct Checksum {
 
   package init() { rest.reserveCapacity(32) }
 
-  /// The digest of these bytes.
-  package static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-    var checksum = Checksum()
-    checksum.update(bytes)
-    return checksum.value
+  /// The hash of these bytes.
+  package static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    var hash = XXH64()
+    hash.update(bytes)
+    return hash.value
   }
 
+  /// Appends bytes. How they are cut into calls does not matter.
   package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     length &+= UInt64(bytes.count)
     var bytes = bytes[...]
@@ -38,29 +40,29 @@ package struct Checksum {
     rest.append(contentsOf: bytes.dropFirst(whole))
   }
 
-  /// Takes in whole stripes.
+  /// Hashes whole stripes.
   private mutating func consume(_ stripes: UnsafeRawBufferPointer) {
     guard let start = stripes.baseAddress else { return }
     var (a, b, c, d) = lanes
     var offset = 0
     while offset < stripes.count {
-      a = Self.round(a, Self.word(start, offset))
-      b = Self.round(b, Self.word(start, offset + 8))
-      c = Self.round(c, Self.word(start, offset + 16))
-      d = Self.round(d, Self.word(start, offset + 24))
+      a = Self.round(a, Self.load(start, offset))
+      b = Self.round(b, Self.load(start, offset + 8))
+      c = Self.round(c, Self.load(start, offset + 16))
+      d = Self.round(d, Self.load(start, offset + 24))
       offset += 32
     }
     lanes = (a, b, c, d)
   }
 
-  /// The digest of all bytes so far.
+  /// The hash of all bytes so far.
   package var value: UInt64 {
     var hash: UInt64
     if length < 32 {
       hash = Self.prime5
     } else {
-      hash = Self.rotated(lanes.0, 1) &+ Self.rotated(lanes.1, 7)
-      hash = hash &+ Self.rotated(lanes.2, 12) &+ Self.rotated(lanes.3, 18)
+      hash = Self.rotateLeft(lanes.0, 1) &+ Self.rotateLeft(lanes.1, 7)
+      hash = hash &+ Self.rotateLeft(lanes.2, 12) &+ Self.rotateLeft(lanes.3, 18)
       for lane in [lanes.0, lanes.1, lanes.2, lanes.3] {
         hash = (hash ^ Self.round(0, lane)) &* Self.prime1 &+ Self.prime4
       }
@@ -70,15 +72,15 @@ package struct Checksum {
       var bytes = bytes[...]
       while bytes.count >= 8 {
         let word = UInt64(littleEndian: UnsafeRawBufferPointer(rebasing: bytes).loadUnaligned(as: UInt64.self))
-        hash = Self.rotated(hash ^ Self.round(0, word), 27) &* Self.prime1 &+ Self.prime4
+        hash = Self.rotateLeft(hash ^ Self.round(0, word), 27) &* Self.prime1 &+ Self.prime4
         bytes = bytes.dropFirst(8)
       }
       if bytes.count >= 4 {
         let word = UInt32(littleEndian: UnsafeRawBufferPointer(rebasing: bytes).loadUnaligned(as: UInt32.self))
-        hash = Self.rotated(hash ^ UInt64(word) &* Self.prime1, 23) &* Self.prime2 &+ Self.prime3
+        hash = Self.rotateLeft(hash ^ UInt64(word) &* Self.prime1, 23) &* Self.prime2 &+ Self.prime3
         bytes = bytes.dropFirst(4)
       }
-      for byte in bytes { hash = Self.rotated(hash ^ UInt64(byte) &* Self.prime5, 11) &* Self.prime1 }
+      for byte in bytes { hash = Self.rotateLeft(hash ^ UInt64(byte) &* Self.prime5, 11) &* Self.prime1 }
     }
     hash = (hash ^ hash >> 33) &* Self.prime2
     hash = (hash ^ hash >> 29) &* Self.prime3
@@ -87,14 +89,14 @@ package struct Checksum {
 
   @inline(__always)
   private static func round(_ lane: UInt64, _ word: UInt64) -> UInt64 {
-    rotated(lane &+ word &* prime2, 31) &* prime1
+    rotateLeft(lane &+ word &* prime2, 31) &* prime1
   }
 
   @inline(__always)
-  private static func rotated(_ word: UInt64, _ bits: UInt64) -> UInt64 { word << bits | word >> (64 - bits) }
+  private static func rotateLeft(_ word: UInt64, _ bits: UInt64) -> UInt64 { word << bits | word >> (64 - bits) }
 
   @inline(__always)
-  private static func word(_ start: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+  private static func load(_ start: UnsafeRawPointer, _ offset: Int) -> UInt64 {
     UInt64(littleEndian: start.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
   }
 }

@@ -1,10 +1,13 @@
 import Glibc
 
-/// A thread of the operating system.
+/// A POSIX thread.
 package enum SystemThread {
-  /// Starts a thread that ends when `body` returns; nobody waits for it.
+  /// Stack of each thread, in bytes.
+  private static let stackSize = 8 << 20
+
+  /// Starts a detached thread, which ends when `body` returns. It inherits the CPU affinity of the calling thread.
   ///
-  /// - Parameter name: what `top -H` and a debugger show, up to 15 bytes.
+  /// - Parameter name: what `top -H` and debuggers show, at most 15 bytes.
   package static func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
     final class Start: Sendable {
       let body: @Sendable () -> Void
@@ -17,7 +20,7 @@ package enum SystemThread {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    pthread_attr_setstacksize(&attributes, 8 << 20)
+    pthread_attr_setstacksize(&attributes, stackSize)
     var thread = pthread_t()
     let code = pthread_create(
       &thread, &attributes,
@@ -28,14 +31,21 @@ package enum SystemThread {
       }, Unmanaged.passRetained(start).toOpaque())
     pthread_attr_destroy(&attributes)
     guard code == 0 else {
-      exitOutOfResources("a thread could not be started (\(String(cString: strerror(code)))); lower --threads")
+      exitOutOfResources("cannot start a thread: \(String(cString: strerror(code))); use fewer threads or ranks")
     }
   }
 
-  /// `pthread_setname_np` is there for GNU programs alone.
+  /// Through procfs, because glibc declares `pthread_setname_np` only with _GNU_SOURCE.
   private static func nameThisThread(_ name: String) {
     guard let file = fopen("/proc/thread-self/comm", "w") else { return }
     fputs(name, file)
     fclose(file)
   }
+}
+
+/// Ends the process with status 1 and one line on standard error. For memory and threads, which run out in the middle of
+/// a computation, where no caller could handle an error.
+package func exitOutOfResources(_ message: String) -> Never {
+  StandardError.write("gscnn: \(message)\n")
+  exit(1)
 }

@@ -1,21 +1,21 @@
 import Synchronization
 
-/// What happened when on one rank, for an image of a run: who worked, and who waited for whom.
+/// The events of one rank with their times, for a trace viewer: what ran when, and what waited for what.
 ///
-/// Keeps the latest events and forgets the earlier ones, so that it can stay on for a run of weeks.
+/// A ring buffer: keeps the latest events and drops the earlier ones, so that it can record a run of weeks.
 package final class Timeline: Sendable {
-  /// What goes on beside one another on a rank.
+  /// Activities of a rank that run concurrently.
   package enum Track: Int, CaseIterable, Sendable {
     case compute, communication, loading, checkpoints
   }
 
-  /// Something that took time, in seconds of `Profile.now`.
+  /// An interval, in seconds of `Clock.now`.
   package struct Event: Sendable, Equatable {
     package let name: String
     package let track: Track
     package let begin: Double
     package let end: Double
-    /// That travelled, where some did.
+    /// Bytes sent, where there are any.
     package let bytes: Int?
 
     package init(name: String, track: Track, begin: Double, end: Double, bytes: Int? = nil) {
@@ -27,14 +27,14 @@ package final class Timeline: Sendable {
     }
   }
 
-  /// Events that are kept.
+  /// The most events that are kept.
   package let capacity: Int
 
   private struct State {
     var events: [Event] = []
-    /// Where the next event goes once all places are taken.
+    /// Index of the oldest event, which the next one replaces once the buffer is full.
     var oldest = 0
-    var forgotten = 0
+    var dropped = 0
   }
   private let state = Mutex(State())
 
@@ -50,26 +50,26 @@ package final class Timeline: Sendable {
       } else {
         state.events[state.oldest] = event
         state.oldest = (state.oldest + 1) % capacity
-        state.forgotten += 1
+        state.dropped += 1
       }
     }
   }
 
-  /// The events that are kept, in the order in which they ended, and how many came before them.
-  package var kept: (events: [Event], forgotten: Int) {
-    state.withLock { (Array($0.events[$0.oldest...] + $0.events[..<$0.oldest]), $0.forgotten) }
+  /// The events that are kept, in the order of their ends, and how many earlier ones were dropped.
+  package var recorded: (events: [Event], dropped: Int) {
+    state.withLock { (Array($0.events[$0.oldest...] + $0.events[..<$0.oldest]), $0.dropped) }
   }
 }
 
 extension Timeline? {
-  /// Runs `body`, and notes when, if there is a timeline.
+  /// Runs `body` and, where there is a timeline, records when.
   package func measure<Outcome>(
     _ name: @autoclosure () -> String, on track: Timeline.Track = .compute, bytes: Int? = nil,
     _ body: () throws -> Outcome
   ) rethrows -> Outcome {
     guard let self else { return try body() }
-    let begin = Profile.now
-    defer { self.add(Timeline.Event(name: name(), track: track, begin: begin, end: Profile.now, bytes: bytes)) }
+    let begin = Clock.now
+    defer { self.add(Timeline.Event(name: name(), track: track, begin: begin, end: Clock.now, bytes: bytes)) }
     return try body()
   }
 }

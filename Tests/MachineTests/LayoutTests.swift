@@ -1,4 +1,6 @@
 import Distributed
+import Machine
+import System
 import Testing
 
 /// What is decided and told of cores, without asking another rank.

@@ -1,15 +1,15 @@
 import Glibc
 
-/// Where messages go.
+/// The standard error stream, where messages and progress go.
 package enum StandardError {
-  /// Whether a person watches. Behind `mpirun` a rank's standard error is a pipe: launch scripts say that there is a
-  /// terminal at the other end by setting GSCNN_TERMINAL.
+  /// Whether it is a terminal. Under `mpirun` it is a pipe; launch scripts set GSCNN_TERMINAL where the pipe ends at a
+  /// terminal.
   package static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 || getenv("GSCNN_TERMINAL") != nil }
 
-  /// Moves to the beginning of the line and wipes it, so that what follows takes the place of a progress bar.
-  package static let wipe = "\r\u{1B}[K"
+  /// The control sequence that clears the line, so that what follows replaces a progress bar.
+  package static let clearLine = "\r\u{1B}[K"
 
-  /// Writes a text, line ends included. Where that is impossible, as on a full disk, the work goes on without it.
+  /// Writes a text as it is. Errors, such as a full disk, are ignored.
   package static func write(_ text: String) {
     let bytes = Array(text.utf8)
     var done = 0

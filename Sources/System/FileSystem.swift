@@ -1,0 +1,122 @@
+import Foundation
+import Glibc
+
+/// The operations that create, write, replace and remove files. A test can make each of them fail.
+package struct FileSystem: Sendable {
+  /// An operation, in the words of an error message.
+  package enum Operation: String, Sendable, Equatable {
+    case createDirectory = "create this directory"
+    case syncDirectory = "sync this directory"
+    case create, open, read, map, write, sync, close, remove
+    case rename = "give the new file this name"
+  }
+
+  /// Called before each operation that changes the disk, with its path. Where it throws, the operation is not done.
+  package var before: (@Sendable (Operation, String) throws -> Void)?
+
+  package init(before: (@Sendable (Operation, String) throws -> Void)? = nil) { self.before = before }
+
+  /// Creates a directory, and those above it where they are missing.
+  package func createDirectory(_ path: String) throws {
+    if access(path, F_OK) == 0 { return }
+    let parent = Self.parent(of: path)
+    if parent != path { try createDirectory(parent) }
+    try before?(.createDirectory, path)
+    guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw FileError(path, .createDirectory, errno: errno) }
+  }
+
+  /// Renames `source` to `target`. A file of that name is replaced atomically.
+  package func rename(_ source: String, to target: String) throws {
+    try before?(.rename, source)
+    guard Glibc.rename(source, target) == 0 else { throw FileError(target, .rename, errno: errno) }
+  }
+
+  /// Waits until the names in a directory are on the disk.
+  package func syncDirectory(_ path: String) throws {
+    try before?(.syncDirectory, path)
+    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileError(path, .open, errno: errno) }
+    defer { close(descriptor) }
+    // Some network file systems cannot sync a directory and answer EINVAL.
+    guard retryingInterrupted({ fsync(descriptor) }) == 0 || errno == EINVAL else {
+      throw FileError(path, .syncDirectory, errno: errno)
+    }
+  }
+
+  /// Removes a file or an empty directory. That there is none is no error.
+  package func remove(_ path: String) throws {
+    try before?(.remove, path)
+    guard Glibc.remove(path) == 0 || errno == ENOENT else { throw FileError(path, .remove, errno: errno) }
+  }
+
+  /// Replaces a file atomically: who opens it reads the old contents or the new ones, never a part of them.
+  ///
+  /// Writes a temporary file beside it, syncs it, renames it and syncs the directory. When any of these fails the old
+  /// file is unchanged and the temporary one is removed.
+  ///
+  /// - Parameters:
+  ///   - sync: whether to wait for the disk. Without it a power failure may lose the file, which is right for what can
+  ///     be made again.
+  ///   - severalWriters: whether other processes may write the same file at the same time. Then the temporary file has a
+  ///     random name; otherwise a fixed one, so that the next call overwrites what a killed process left.
+  ///   - body: writes the contents.
+  /// - Throws: `FileError`, which names `path`, or what `body` throws.
+  package func replaceFile(
+    _ path: String, sync: Bool = true, severalWriters: Bool = false, _ body: (OutputFile) throws -> Void
+  ) throws {
+    let directory = Self.parent(of: path)
+    let suffix = severalWriters ? "." + String(UInt64.random(in: 0...UInt64.max), radix: 36) : ""
+    let temporary = directory + "/." + Self.name(of: path) + suffix + ".tmp"
+    do {
+      let file = try OutputFile(temporary, in: self)
+      try body(file)
+      try file.close(sync: sync)
+      try rename(temporary, to: path)
+    } catch {
+      try? remove(temporary)
+      // The user knows the file by its final name.
+      guard let failure = error as? FileError, failure.path == temporary else { throw error }
+      throw FileError(path, failure.problem)
+    }
+    if sync { try syncDirectory(directory) }
+  }
+
+  /// Replaces a file atomically by these bytes.
+  package func replaceFile(
+    _ path: String, with bytes: some Collection<UInt8>, sync: Bool = true, severalWriters: Bool = false
+  ) throws {
+    try replaceFile(path, sync: sync, severalWriters: severalWriters) { try $0.write(bytes) }
+  }
+}
+
+// MARK: - Paths
+
+extension FileSystem {
+  /// Names in a directory, sorted; none where it cannot be read.
+  package static func names(in directory: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).sorted()
+  }
+
+  /// Whether there is a directory at `path`, links not followed.
+  package static func isDirectory(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// The directory that holds `path`.
+  package static func parent(of path: String) -> String {
+    let parent = (path as NSString).deletingLastPathComponent
+    return parent.isEmpty ? "." : parent
+  }
+
+  /// The last component of `path`.
+  package static func name(of path: String) -> String { (path as NSString).lastPathComponent }
+}
+
+/// Repeats a system call that a signal interrupted.
+func retryingInterrupted<Result: SignedInteger>(_ call: () -> Result) -> Result {
+  while true {
+    let result = call()
+    if result != -1 || errno != EINTR { return result }
+  }
+}
