@@ -42,8 +42,10 @@ let package = Package(
     .target(name: "GatedSCNN", dependencies: ["Tensors", "Kernels", "Layers"]),
 
     // MARK: - The data
-    .target(name: "Images", dependencies: ["CPNG"]),
+    .target(name: "Images", dependencies: ["CPNG", "Tensors"]),
     .target(name: "Cityscapes", dependencies: ["Tensors", "Images"]),
+    .target(name: "SyntheticStreets", dependencies: ["Tensors", "Images", "Cityscapes"]),
+    .target(name: "Metrics", dependencies: ["Cityscapes"]),
 
     // MARK: - Ranks and files
     .target(name: "Distributed", dependencies: ["CLinux", "COpenMPI", "Tensors", "Layers"]),
@@ -53,11 +55,12 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Distributed", "Weights",
+        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics", "Distributed",
+        "Weights",
       ]),
     .executableTarget(
       name: "gscnn",
-      dependencies: ["Kernels", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: ["Kernels", "SyntheticStreets", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
     // MARK: - Tests, a bundle a target
     .target(name: "Jobs", path: "Tests/Jobs"),
@@ -66,8 +69,15 @@ let package = Package(
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
     .testTarget(name: "LayersTests", dependencies: ["Kernels", "Layers", "Tensors"]),
     .testTarget(name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Training", "Weights"], exclude: ["Fixtures"]),
-    .testTarget(name: "ImagesTests", dependencies: ["Images"], exclude: ["Fixtures"]),
-    .testTarget(name: "CityscapesTests", dependencies: ["Cityscapes"], exclude: ["Fixtures"]),
+    .target(name: "ImageFixtures", dependencies: ["Images", "Tensors"], path: "Tests/ImageFixtures", exclude: ["Fixtures"]),
+    .testTarget(name: "ImagesTests", dependencies: ["ImageFixtures", "Images", "Tensors"]),
+    .testTarget(
+      name: "CityscapesTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "SyntheticStreets", "Tensors"],
+      exclude: ["Fixtures"]),
+    .testTarget(
+      name: "SyntheticStreetsTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "SyntheticStreets", "Tensors"]),
+    .testTarget(
+      name: "MetricsTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "Metrics"], exclude: ["Fixtures"]),
     .executableTarget(
       name: "RankProgram", dependencies: ["COpenMPI", "Distributed", "Layers", "Tensors"], path: "Tests/RankProgram"),
     .testTarget(name: "DistributedTests", dependencies: ["Distributed", "Jobs", "RankProgram", "Tensors"]),
@@ -75,7 +85,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Images", "Tensors", "Training", "Weights",
+        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Images", "SyntheticStreets", "Tensors", "Training",
+        "Weights",
         "gscnn",
       ]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
