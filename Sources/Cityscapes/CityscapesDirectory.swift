@@ -68,7 +68,8 @@ package struct CityscapesDirectory: Sendable {
     let hasOthers = Split.allCases.contains { other in
       other != split && !((try? entries(of: "\(root)/leftImg8bit/\(other.rawValue)")) ?? []).isEmpty
     }
-    throw hasOthers ? CityscapesDirectoryError.emptySplit(root: root, split) : CityscapesDirectoryError.noImages(root: root)
+    throw hasOthers
+      ? CityscapesDirectoryError.emptySplit(root: root, split) : CityscapesDirectoryError.noImages(root: root)
   }
 
   /// The names in a folder, sorted, without hidden ones; empty if there is no such folder.

@@ -114,6 +114,7 @@ final class SampleReader {
       hasInvalid |= id >= classes && id != Label.ignored ? 1 : 0
       packed[x] = GroundTruth.packed(trainId: id, canny: canny[x], boundary: boundary[x])
     }
-    return hasInvalid == 0 ? nil : packed.indices.lazy.map { trainIds[$0] }.first { $0 >= classes && $0 != Label.ignored }
+    return hasInvalid == 0
+      ? nil : packed.indices.lazy.map { trainIds[$0] }.first { $0 >= classes && $0 != Label.ignored }
   }
 }

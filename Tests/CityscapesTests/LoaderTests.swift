@@ -24,7 +24,8 @@ import Testing
   }
 
   @Test(
-    "returns batches in order, the same for any number of threads and any prefetch", arguments: [(1, 1), (3, 2), (4, 5)])
+    "returns batches in order, the same for any number of threads and any prefetch",
+    arguments: [(1, 1), (3, 2), (4, 5)])
   func ordered(threads: Int, prefetch: Int) throws {
     let folder = try TemporaryFolder()
     let samples = try folder.preprocessedStreets()

@@ -81,7 +81,9 @@ struct CannyTests {
     }
     var edges = Image(image.size, channels: 1)
     var pending: [(Int, Int)] = []
-    for y in 0..<height { for x in 0..<width where magnitude(x, y) > high && isMaximum(x, y) { pending.append((x, y)) } }
+    for y in 0..<height {
+      for x in 0..<width where magnitude(x, y) > high && isMaximum(x, y) { pending.append((x, y)) }
+    }
     while let (x, y) = pending.popLast() {
       guard (0..<width).contains(x), (0..<height).contains(y), edges[y, x, 0] == 0, isMaximum(x, y) else { continue }
       edges.pixels[y * width + x] = 255

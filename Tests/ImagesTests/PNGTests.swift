@@ -81,7 +81,9 @@ struct PNGTests {
     #expect(try folder.names.isEmpty)
   }
 
-  @Test("An interlaced file gives the same image, and the same windows", arguments: [(8, 8), (5, 3), (1, 1), (13, 17)], [1, 3])
+  @Test(
+    "An interlaced file gives the same image, and the same windows", arguments: [(8, 8), (5, 3), (1, 1), (13, 17)],
+    [1, 3])
   func interlaced(size: (Int, Int), channels: Int) throws {
     let folder = try TemporaryFolder()
     let image = Image.noise(size.1, size.0, channels: channels, seed: 3)
