@@ -47,6 +47,10 @@ let package = Package(
     // MARK: - The data
     .target(name: "Images", dependencies: ["CPNG"]),
     .target(name: "Cityscapes", dependencies: ["System", "Tensors", "Images"]),
+    .target(name: "Images", dependencies: ["CPNG", "Tensors"]),
+    .target(name: "Cityscapes", dependencies: ["Tensors", "Images"]),
+    .target(name: "SyntheticStreets", dependencies: ["Tensors", "Images", "Cityscapes"]),
+    .target(name: "Metrics", dependencies: ["Cityscapes"]),
 
     // MARK: - Ranks and files
     .target(name: "Machine", dependencies: ["CLinux", "System"]),
@@ -58,11 +62,13 @@ let package = Package(
       name: "Training",
       dependencies: [
         "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Machine", "Distributed",
+        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics", "Distributed",
         "Weights",
       ]),
     .executableTarget(
       name: "gscnn",
       dependencies: ["Kernels", "Machine", "System", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: ["Kernels", "SyntheticStreets", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
     // MARK: - Tests, a bundle a target
     .target(name: "Jobs", path: "Tests/Jobs"),
@@ -72,8 +78,15 @@ let package = Package(
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
     .testTarget(name: "LayersTests", dependencies: ["Kernels", "Layers", "Tensors"]),
     .testTarget(name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Training", "Weights"], exclude: ["Fixtures"]),
-    .testTarget(name: "ImagesTests", dependencies: ["Images"], exclude: ["Fixtures"]),
-    .testTarget(name: "CityscapesTests", dependencies: ["Cityscapes"], exclude: ["Fixtures"]),
+    .target(name: "ImageFixtures", dependencies: ["Images", "Tensors"], path: "Tests/ImageFixtures", exclude: ["Fixtures"]),
+    .testTarget(name: "ImagesTests", dependencies: ["ImageFixtures", "Images", "Tensors"]),
+    .testTarget(
+      name: "CityscapesTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "SyntheticStreets", "Tensors"],
+      exclude: ["Fixtures"]),
+    .testTarget(
+      name: "SyntheticStreetsTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "SyntheticStreets", "Tensors"]),
+    .testTarget(
+      name: "MetricsTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "Metrics"], exclude: ["Fixtures"]),
     .executableTarget(
       name: "RankProgram", dependencies: ["COpenMPI", "Distributed", "Layers", "Machine", "System", "Tensors"],
       path: "Tests/RankProgram"),
@@ -85,7 +98,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Images", "Tensors", "Training", "Weights",
+        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Images", "SyntheticStreets", "Tensors", "Training",
+        "Weights",
         "gscnn",
       ]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),

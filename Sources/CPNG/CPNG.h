@@ -5,12 +5,15 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <png.h>
 
-// libpng reports errors with longjmp, which must not cross Swift frames. Each function here enters libpng once, for a
-// whole image, and comes back with a status. None of them prints anything or closes the file.
+// libpng reports errors with longjmp, which must not cross Swift frames. Each function here that enters libpng calls
+// setjmp first and returns a status. None of them prints anything or closes the file.
 
 enum cpng_status {
   CPNG_DONE = 0,
@@ -26,6 +29,7 @@ typedef struct {
   uint32_t height;
   int bit_depth;
   int color_type;  // PNG_COLOR_TYPE_…
+  int interlaced;
 } cpng_header;
 
 typedef struct {
@@ -34,7 +38,7 @@ typedef struct {
 } cpng_outcome;
 
 static inline void cpng_note(cpng_outcome *outcome, int status, const char *message) {
-  if (outcome->status != CPNG_DONE) return;  // the first cause is the one to tell
+  if (outcome->status != CPNG_DONE) return;  // the first error is the cause
   outcome->status = status;
   snprintf(outcome->message, sizeof outcome->message, "%s", message);
 }
@@ -49,14 +53,115 @@ static inline void cpng_on_warning(png_structp png, png_const_charp message) {
   (void)message;
 }
 
+// MARK: - Reading
+
+/// An open PNG file between the header and the end of its pixels.
+typedef struct {
+  png_structp png;
+  png_infop info;
+  FILE *file;
+  uint64_t chunks;  // chunk headers read so far
+  cpng_outcome outcome;
+} cpng_reader;
+
 static inline void cpng_read_bytes(png_structp png, png_bytep bytes, size_t count) {
-  FILE *file = (FILE *)png_get_io_ptr(png);
-  if (fread(bytes, 1, count, file) == count) return;
-  cpng_outcome *outcome = (cpng_outcome *)png_get_error_ptr(png);
-  if (ferror(file)) cpng_note(outcome, CPNG_IO_ERROR, strerror(errno));
-  else cpng_note(outcome, CPNG_TRUNCATED, "");
+  cpng_reader *reader = (cpng_reader *)png_get_io_ptr(png);
+  if ((png_get_io_state(png) & PNG_IO_MASK_LOC) == PNG_IO_CHUNK_HDR) reader->chunks++;
+  if (fread(bytes, 1, count, reader->file) == count) return;
+  if (ferror(reader->file)) cpng_note(&reader->outcome, CPNG_IO_ERROR, strerror(errno));
+  else cpng_note(&reader->outcome, CPNG_TRUNCATED, "");
   png_error(png, "");
 }
+
+static inline void cpng_close_reader(cpng_reader *reader) {
+  if (reader == NULL) return;
+  png_destroy_read_struct(&reader->png, &reader->info, NULL);
+  free(reader);
+}
+
+/// Reads the header of `file`, from its beginning. A chunk that must be understood is refused where its checksum is
+/// wrong; an ancillary one (a color profile, a text) is discarded in any case.
+///
+/// Returns NULL after an error, which `outcome` holds. The file must stay open until `cpng_close_reader`.
+static inline cpng_reader *cpng_open_reader(FILE *file, cpng_header *header, cpng_outcome *outcome) {
+  uint8_t signature[8];
+  size_t found = fread(signature, 1, sizeof signature, file);
+  *outcome = (cpng_outcome){CPNG_DONE, ""};
+  if (ferror(file)) cpng_note(outcome, CPNG_IO_ERROR, strerror(errno));
+  else if (found == 0) cpng_note(outcome, CPNG_EMPTY, "");
+  else if (png_sig_cmp(signature, 0, found) != 0) cpng_note(outcome, CPNG_NOT_A_PNG, "");
+  else if (found < sizeof signature) cpng_note(outcome, CPNG_TRUNCATED, "");
+  if (outcome->status != CPNG_DONE) return NULL;
+
+  cpng_reader *reader = (cpng_reader *)calloc(1, sizeof *reader);
+  if (reader != NULL) {
+    reader->file = file;
+    reader->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader->outcome, cpng_on_error, cpng_on_warning);
+    if (reader->png != NULL) reader->info = png_create_info_struct(reader->png);
+  }
+  if (reader == NULL || reader->info == NULL) {
+    cpng_note(outcome, CPNG_IO_ERROR, strerror(ENOMEM));
+    cpng_close_reader(reader);
+    return NULL;
+  }
+  png_structp png = reader->png;
+  if (setjmp(png_jmpbuf(png)) != 0) {
+    *outcome = reader->outcome;
+    cpng_close_reader(reader);
+    return NULL;
+  }
+  png_set_read_fn(png, reader, cpng_read_bytes);
+  png_set_sig_bytes(png, sizeof signature);
+  // The caller checks the size before any row is allocated, and its message names the size.
+  png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+  png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_WARN_DISCARD);
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+  png_read_info(png, reader->info);
+  header->width = png_get_image_width(png, reader->info);
+  header->height = png_get_image_height(png, reader->info);
+  header->bit_depth = png_get_bit_depth(png, reader->info);
+  header->color_type = png_get_color_type(png, reader->info);
+  header->interlaced = png_get_interlace_type(png, reader->info) != PNG_INTERLACE_NONE;
+  return reader;
+}
+
+/// Whether the last bytes of the file are an IEND chunk: it is not cut short.
+static inline int cpng_has_end(FILE *file) {
+  static const uint8_t end[12] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
+  uint8_t tail[sizeof end];
+  struct stat status;
+  return fstat(fileno(file), &status) == 0 && status.st_size >= (off_t)sizeof end &&
+         pread(fileno(file), tail, sizeof tail, status.st_size - (off_t)sizeof tail) == (ssize_t)sizeof tail &&
+         memcmp(tail, end, sizeof end) == 0;
+}
+
+/// Reads rows as they are stored, one byte a value (1, 2 and 4-bit values are unpacked, not scaled; palette indices
+/// stay indices), without gaps between rows. Of an interlaced image `first` must be 0 and `count` its height.
+///
+/// Decoding stops with the last of these rows, but not before the checksum of every chunk that they are stored in is
+/// verified. A file without an end is read as far as it goes, to find where it is cut short.
+static inline cpng_outcome cpng_read_rows(cpng_reader *reader, uint32_t first, uint32_t count, uint8_t *pixels) {
+  png_structp png = reader->png;
+  if (setjmp(png_jmpbuf(png)) != 0) return reader->outcome;
+  png_set_packing(png);
+  int passes = png_set_interlace_handling(png);
+  png_read_update_info(png, reader->info);
+  size_t stride = png_get_rowbytes(png, reader->info);
+  uint32_t height = png_get_image_height(png, reader->info);
+  uint32_t row = 0;
+  for (; passes > 1; passes--)
+    for (uint32_t y = 0; y < height; y++) png_read_row(png, pixels + y * stride, NULL);
+  for (; row < first; row++) png_read_row(png, NULL, NULL);
+  for (; row < first + count; row++) png_read_row(png, pixels + (row - first) * stride, NULL);
+  // The checksum of a chunk is verified when the next chunk begins.
+  uint64_t chunks = reader->chunks;
+  int to_end = !cpng_has_end(reader->file);
+  for (; row < height && (to_end || reader->chunks == chunks); row++) png_read_row(png, NULL, NULL);
+  if (row == height) png_read_end(png, NULL);
+  return reader->outcome;
+}
+
+// MARK: - Writing
 
 static inline void cpng_write_bytes(png_structp png, png_bytep bytes, size_t count) {
   if (fwrite(bytes, 1, count, (FILE *)png_get_io_ptr(png)) == count) return;
@@ -66,58 +171,8 @@ static inline void cpng_write_bytes(png_structp png, png_bytep bytes, size_t cou
 
 static inline void cpng_flush(png_structp png) { (void)png; }
 
-/// Reads from the beginning of `file`: the header into `header`, and, unless `pixels` is NULL, the image as it is
-/// stored, row by row without gaps. With `pixels`, `header` must hold what an earlier call found, and the bit depth
-/// must be 8: `pixels` has room for just that image.
-static inline cpng_outcome cpng_read(FILE *file, cpng_header *header, uint8_t *pixels) {
-  cpng_outcome outcome = {CPNG_DONE, ""};
-  uint8_t signature[8];
-  rewind(file);
-  size_t found = fread(signature, 1, sizeof signature, file);
-  if (ferror(file)) cpng_note(&outcome, CPNG_IO_ERROR, strerror(errno));
-  else if (found == 0) cpng_note(&outcome, CPNG_EMPTY, "");
-  else if (png_sig_cmp(signature, 0, found) != 0) cpng_note(&outcome, CPNG_NOT_A_PNG, "");
-  else if (found < sizeof signature) cpng_note(&outcome, CPNG_TRUNCATED, "");
-  if (outcome.status != CPNG_DONE) return outcome;
-
-  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &outcome, cpng_on_error, cpng_on_warning);
-  if (png == NULL) {
-    cpng_note(&outcome, CPNG_IO_ERROR, "libpng could not be started");
-    return outcome;
-  }
-  png_infop info = png_create_info_struct(png);
-  if (info == NULL) {
-    png_destroy_read_struct(&png, NULL, NULL);
-    cpng_note(&outcome, CPNG_IO_ERROR, strerror(ENOMEM));
-    return outcome;
-  }
-  if (setjmp(png_jmpbuf(png)) == 0) {
-    png_set_read_fn(png, file, cpng_read_bytes);
-    png_set_sig_bytes(png, sizeof signature);
-    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // the caller judges the size, and says so better
-    png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);  // color profiles, texts: checked and dropped
-    png_read_info(png, info);
-    cpng_header now = {png_get_image_width(png, info), png_get_image_height(png, info),
-                       png_get_bit_depth(png, info), png_get_color_type(png, info)};
-    if (pixels == NULL) {
-      *header = now;
-    } else {
-      if (memcmp(&now, header, sizeof now) != 0 || now.bit_depth != 8) png_error(png, "it changed while it was read");
-      int passes = png_set_interlace_handling(png);
-      png_read_update_info(png, info);
-      size_t stride = png_get_rowbytes(png, info);
-      for (int pass = 0; pass < passes; pass++)
-        for (uint32_t y = 0; y < now.height; y++) png_read_row(png, pixels + y * stride, NULL);
-      png_read_end(png, NULL);
-    }
-  }
-  png_destroy_read_struct(&png, &info, NULL);
-  return outcome;
-}
-
-/// Writes an 8-bit image. `palette` holds `colors` triples red, green, blue, for the color type
-/// PNG_COLOR_TYPE_PALETTE; otherwise it is not looked at.
+/// Writes an 8-bit image. `palette` holds `colors` triples red, green, blue; it is used for the
+/// color type PNG_COLOR_TYPE_PALETTE alone.
 static inline cpng_outcome cpng_write(FILE *file, const cpng_header *header, const uint8_t *palette, int colors,
                                       int compression, const uint8_t *pixels) {
   cpng_outcome outcome = {CPNG_DONE, ""};
@@ -131,7 +186,7 @@ static inline cpng_outcome cpng_write(FILE *file, const cpng_header *header, con
   }
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &outcome, cpng_on_error, cpng_on_warning);
   if (png == NULL) {
-    cpng_note(&outcome, CPNG_IO_ERROR, "libpng could not be started");
+    cpng_note(&outcome, CPNG_IO_ERROR, strerror(ENOMEM));
     return outcome;
   }
   png_infop info = png_create_info_struct(png);
@@ -145,7 +200,7 @@ static inline cpng_outcome cpng_write(FILE *file, const cpng_header *header, con
     png_set_IHDR(png, info, header->width, header->height, 8, header->color_type, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     if (header->color_type == PNG_COLOR_TYPE_PALETTE) png_set_PLTE(png, info, entries, colors);
-    // Maps of labels and edges are flat areas, which zlib packs best as they are; photographs want a prediction.
+    // Label and edge maps are flat areas, which compress best unfiltered; photographs compress best filtered.
     int photograph = header->color_type == PNG_COLOR_TYPE_RGB;
     png_set_filter(png, PNG_FILTER_TYPE_BASE,
                    photograph ? PNG_FILTER_SUB | PNG_FILTER_UP | PNG_FILTER_PAETH : PNG_FILTER_NONE);

@@ -1,7 +1,7 @@
 import Images
 import Tensors
 
-/// What is done to one sample on its way into a batch: resize, pad at the bottom and the right, crop, flip.
+/// The augmentation of one sample: resize, pad at the bottom and the right, crop, flip.
 package struct Augmentation: Equatable, Sendable {
   /// The factor by which an image is resized.
   package enum Scale: Int, CaseIterable, Sendable {
@@ -15,17 +15,15 @@ package struct Augmentation: Equatable, Sendable {
       }
     }
 
-    /// What an image of `size` becomes.
-    package func resized(_ size: Size) -> Size {
-      Size(Resize.scaled(size.height, by: factor), Resize.scaled(size.width, by: factor))
-    }
+    /// The size of an image after resizing.
+    package func resized(_ size: Size) -> Size { Resize.scaled(size, by: factor) }
   }
 
   package var scale: Scale
   /// First row and column of the crop in the resized and padded image.
   package var row: Int
   package var column: Int
-  /// Left and right change places after cropping.
+  /// Whether the crop is mirrored left to right.
   package var flip: Bool
 
   package init(scale: Scale, row: Int, column: Int, flip: Bool) {
@@ -35,30 +33,30 @@ package struct Augmentation: Equatable, Sendable {
     self.flip = flip
   }
 
-  /// The image as it is, cut or padded at the bottom and the right.
+  /// The image as it is, cropped or padded at the bottom and the right.
   package static let none = Augmentation(scale: .one, row: 0, column: 0, flip: false)
 
-  /// What sample `index` gets in epoch `epoch`: a function of these and the seed, whoever asks.
+  /// The random augmentation of sample `index` in epoch `epoch`: a function of these and the seed.
   package static func random(seed: UInt64, epoch: Int, index: Int, image: Size, crop: Size) -> Augmentation {
     var random = RandomNumbers(seed, RandomNumbers.hash("augmentation"), UInt64(epoch), UInt64(index))
     let scale = Scale.allCases[random.uniform(below: Scale.allCases.count)]
     let resized = scale.resized(image)
-    // Where the resized image is smaller than the crop it is padded up to it, and there is one place to cut.
+    // A side of the resized image that is smaller than the crop is padded to it; the crop then starts at 0.
     let row = random.uniform(below: max(resized.height - crop.height, 0) + 1)
     let column = random.uniform(below: max(resized.width - crop.width, 0) + 1)
     return Augmentation(scale: scale, row: row, column: column, flip: random.uniform(below: 2) == 1)
   }
 
-  /// The part of the resized image that a crop shows; beyond it is padding.
-  func shown(of image: Size, crop: Size) -> Image.Rect {
+  /// The part of the resized image inside a crop. The rest of the crop is padding.
+  func visiblePart(of image: Size, crop: Size) -> Image.Rect {
     let resized = scale.resized(image)
     return Image.Rect(
-      x: column, y: row, width: min(crop.width, resized.width - column), height: min(crop.height, resized.height - row))
+      x: column, y: row,
+      Size(min(crop.height, resized.height - row), min(crop.width, resized.width - column)))
   }
 
-  /// The part of the image itself that a crop is made of.
+  /// The part of the original image from which a crop is computed.
   func source(of image: Size, crop: Size) -> Image.Rect {
-    Resize.source(
-      of: shown(of: image, crop: crop), width: image.width, height: image.height, by: scale.factor)
+    Resize.source(of: visiblePart(of: image, crop: crop), in: image, by: scale.factor)
   }
 }

@@ -1,31 +1,29 @@
 import Tensors
 
-/// Images with their ground truth, ready for the network.
+/// Images with their ground truth, the input of a training or evaluation step.
 package struct Batch: Sendable {
   /// Normalized RGB, `[N, H, W, 3]`; padding is 0.
   package let image: Tensor
-  /// Edges of the images, 0 or 1, `[N, H, W, 1]`.
+  /// Canny edges of the images, 0 or 1, `[N, H, W, 1]`.
   package let canny: Tensor
-  /// Train ids, `[N, H, W]`; 255 is ignored.
+  /// Train ids, `[N, H, W]`; `Label.ignored` where a pixel has no class.
   package let target: [UInt8]
-  /// 1 along the boundaries of classes, else 0, `[N, H, W]`.
+  /// 1 along class boundaries, else 0, `[N, H, W]`.
   package let boundary: [UInt8]
-  /// Which samples these are: their places in the sorted list of the split.
+  /// The index of each sample in the sorted list of its split.
   package let indices: [Int]
 
-  /// Samples, each treated as said, cut to `crop`.
+  /// Augmented samples, cropped to `crop`.
   package init(_ samples: [(sample: Sample, augmentation: Augmentation)], crop: Size) {
     let builder = BatchBuilder(indices: samples.map(\.sample.index), size: crop)
-    for (place, entry) in samples.enumerated() {
-      entry.sample.withView { builder.fill(place, with: $0, entry.augmentation) }
+    for (slot, entry) in samples.enumerated() {
+      entry.sample.withView { builder.fill(slot, with: $0, entry.augmentation) }
     }
     self = builder.finished()
   }
 
-  /// One sample as it is, at its own size.
-  package init(whole sample: Sample) {
-    self.init([(sample, .none)], crop: Size(sample.image.height, sample.image.width))
-  }
+  /// One sample without augmentation, at its own size.
+  package init(whole sample: Sample) { self.init([(sample, .none)], crop: sample.image.size) }
 
   package init(image: Tensor, canny: Tensor, target: [UInt8], boundary: [UInt8], indices: [Int]) {
     self.image = image
@@ -36,9 +34,9 @@ package struct Batch: Sendable {
   }
 }
 
-/// A batch while it is being filled, place by place.
+/// A batch under construction, filled slot by slot.
 final class BatchBuilder: @unchecked Sendable {
-  // Sendable by agreement: each place is filled by one thread, and the batch is taken when all are.
+  // Unchecked: each slot is written by one thread, and `finished` is called after all of them.
 
   private let indices: [Int]
   private let shape: Shape
@@ -58,14 +56,12 @@ final class BatchBuilder: @unchecked Sendable {
 
   deinit { maps.deallocate() }
 
-  /// Writes every float and byte of place `place`.
-  func fill(_ place: Int, with sample: SampleView, _ augmentation: Augmentation) {
-    let pixels = shape.pixelsPerImage
-    AugmentationTransform.write(
-      sample, augmentation, size: shape.size,
-      to: AugmentationTransform.Target(
-        image: image.image(place), canny: canny.image(place), trainIds: maps + place * pixels,
-        boundary: maps + shape.pixels + place * pixels))
+  /// Writes every float and byte of a slot.
+  func fill(_ slot: Int, with sample: SampleView, _ augmentation: Augmentation) {
+    let offset = slot * shape.pixelsPerImage
+    AugmentationTransform.apply(
+      augmentation, to: sample, crop: shape.size, image: image.image(slot), canny: canny.image(slot),
+      trainIds: maps + offset, boundary: maps + shape.pixels + offset)
   }
 
   func finished() -> Batch {

@@ -1,27 +1,27 @@
 import Foundation
 
-/// A part of the data set.
+/// A split of the data set.
 package enum Split: String, CaseIterable, Codable, Sendable {
   case train, val, test
 }
 
-/// The files of one image. Preprocessing makes the last three; `color` may be missing.
+/// The files of one sample. Preprocessing writes `labelTrainIds`, `boundary` and `canny`; `color` may be missing.
 package struct SamplePaths: Hashable, Sendable {
   package let split: Split
   package let city: String
-  /// What the names of all files begin with: `CITY_SSSSSS_FFFFFF`.
+  /// The common prefix of the file names: `CITY_SSSSSS_FFFFFF`.
   package let name: String
   /// The image, 8-bit RGB.
   package let image: String
   /// Label ids 0 … 33, 8-bit gray.
   package let labelIds: String
-  /// The same as train ids: 0 ..< 19, 255 where ignored.
+  /// The same as train ids: 0 ..< `Label.classCount`, or `Label.ignored`.
   package let labelTrainIds: String
-  /// 1 along the boundaries of classes.
+  /// 1 along class boundaries, else 0.
   package let boundary: String
   /// Canny edges of the image, 0 or 255.
-  package let grad: String
-  /// Ground truth in the colors of the label table, if there.
+  package let canny: String
+  /// Ground truth in the colors of the label table.
   package let color: String
 
   /// - Parameter root: the folder that holds `leftImg8bit` and `gtFine`.
@@ -29,48 +29,50 @@ package struct SamplePaths: Hashable, Sendable {
     self.split = split
     self.city = city
     self.name = name
-    image = "\(root)/leftImg8bit/\(split.rawValue)/\(city)/\(name)\(CityscapesDirectory.imageEnding)"
+    image = "\(root)/leftImg8bit/\(split.rawValue)/\(city)/\(name)\(Self.imageSuffix)"
     let truth = "\(root)/gtFine/\(split.rawValue)/\(city)/\(name)_gtFine_"
     labelIds = truth + "labelIds.png"
     labelTrainIds = truth + "labelTrainIds.png"
     boundary = truth + "boundary.png"
-    grad = truth + "grad.png"
+    canny = truth + "grad.png"
     color = truth + "color.png"
   }
+
+  /// The rest of an image's file name after `name`.
+  package static let imageSuffix = "_leftImg8bit.png"
 }
 
-/// Where the files of a data set lie: Cityscapes' own folders.
+/// A data set in the directory layout of Cityscapes.
 ///
 ///     ROOT/leftImg8bit/{train,val,test}/CITY/CITY_SSSSSS_FFFFFF_leftImg8bit.png
 ///     ROOT/gtFine/{train,val,test}/CITY/CITY_SSSSSS_FFFFFF_gtFine_….png
 package struct CityscapesDirectory: Sendable {
-  static let imageEnding = "_leftImg8bit.png"
-
   package let root: String
 
   package init(root: String) {
     self.root = root.count > 1 && root.hasSuffix("/") ? String(root.dropLast()) : root
   }
 
-  /// The images of a split, in the order of their names (city, then file). The place in this list is the index that
-  /// names a sample wherever random numbers are drawn for it.
-  /// - Throws: `CityscapesDirectoryError` where there are none; the message says how to get some.
+  /// The samples of a split, sorted by city, then file. The index in this list identifies a sample, also for its random
+  /// numbers.
+  /// - Throws: `CityscapesDirectoryError` if there are none; the message says how to get some.
   package func samples(of split: Split) throws -> [SamplePaths] {
     let folder = "\(root)/leftImg8bit/\(split.rawValue)"
     let cities = try entries(of: folder).filter { Self.isFolder("\(folder)/\($0)") }
     let samples = try cities.flatMap { city in
-      try entries(of: "\(folder)/\(city)").filter { $0.hasSuffix(Self.imageEnding) }.map {
-        SamplePaths(root: root, split: split, city: city, name: String($0.dropLast(Self.imageEnding.count)))
+      try entries(of: "\(folder)/\(city)").filter { $0.hasSuffix(SamplePaths.imageSuffix) }.map {
+        SamplePaths(root: root, split: split, city: city, name: String($0.dropLast(SamplePaths.imageSuffix.count)))
       }
     }
     guard samples.isEmpty else { return samples }
     let hasOthers = Split.allCases.contains { other in
       other != split && !((try? entries(of: "\(root)/leftImg8bit/\(other.rawValue)")) ?? []).isEmpty
     }
-    throw hasOthers ? CityscapesDirectoryError.emptySplit(root: root, split) : CityscapesDirectoryError.noImages(root: root)
+    throw hasOthers
+      ? CityscapesDirectoryError.emptySplit(root: root, split) : CityscapesDirectoryError.noImages(root: root)
   }
 
-  /// Names in a folder, sorted, without hidden ones; none where there is no such folder.
+  /// The names in a folder, sorted, without hidden ones; empty if there is no such folder.
   private func entries(of folder: String) throws -> [String] {
     guard FileManager.default.fileExists(atPath: folder) else { return [] }
     do {
@@ -86,7 +88,7 @@ package struct CityscapesDirectory: Sendable {
   }
 }
 
-/// Why a folder cannot serve as a data set.
+/// Why a folder is no data set.
 package enum CityscapesDirectoryError: Error, Equatable, CustomStringConvertible {
   case noImages(root: String)
   case emptySplit(root: String, Split)
@@ -95,7 +97,7 @@ package enum CityscapesDirectoryError: Error, Equatable, CustomStringConvertible
   package var description: String {
     switch self {
     case .noImages(let root):
-      "\(root): holds no images (looked for \(root)/leftImg8bit/SPLIT/CITY/*\(CityscapesDirectory.imageEnding)); "
+      "\(root): holds no images (looked for \(root)/leftImg8bit/SPLIT/CITY/*\(SamplePaths.imageSuffix)); "
         + Self.remedy(root)
     case .emptySplit(let root, let split):
       "\(root)/leftImg8bit/\(split.rawValue): holds no images, other splits do; "

@@ -1,15 +1,35 @@
-/// Cuts an epoch into global batches and each of those into contiguous shares, one a rank.
+import Tensors
+
+/// The order of the samples of an epoch.
+package enum Shuffle: Sendable, Equatable {
+  /// Another permutation in each epoch, the same for the same seed.
+  case shuffled(seed: UInt64)
+  /// In the order of the file names, the same in every epoch.
+  case byFileName
+
+  /// The indices 0 ..< `count` in the order of epoch `epoch` (Fisher–Yates shuffle).
+  package func indices(epoch: Int, count: Int) -> [Int] {
+    var order = Array(0..<count)
+    guard case .shuffled(let seed) = self else { return order }
+    var random = RandomNumbers(seed, RandomNumbers.hash("epoch order"), UInt64(epoch))
+    for last in stride(from: count - 1, to: 0, by: -1) { order.swapAt(last, random.uniform(below: last + 1)) }
+    return order
+  }
+}
+
+/// Splits an epoch into global batches and each global batch into contiguous shares, one a rank.
 ///
-/// Which samples a global batch holds depends on the order of the epoch and the batch size alone, so a run may stop
-/// after any step and go on with another number of ranks on exactly the samples not yet seen. The last incomplete
-/// batch of an epoch is dropped.
+/// A global batch depends on the order of the epoch and the batch size alone. A run may therefore stop after any step
+/// and resume on another number of ranks with exactly the samples that are left. The last incomplete batch of an epoch
+/// is dropped.
 package struct DistributedBatchSampler: Sendable {
   package let samples: Int
   package let batchSize: Int
   package let ranks: Int
   package let order: Shuffle
 
-  /// - Throws: `DistributedBatchSamplerError` where there are fewer samples than a batch holds, or fewer in a batch than ranks.
+  /// - Throws: `DistributedBatchSamplerError` if there are fewer samples than a batch holds, or fewer in a batch than
+  ///   ranks.
   package init(samples: Int, batchSize: Int, ranks: Int, order: Shuffle) throws(DistributedBatchSamplerError) {
     guard batchSize >= 1 else { throw .emptyBatch }
     guard batchSize >= ranks else { throw .moreRanksThanSamples(batchSize: batchSize, ranks: ranks) }
@@ -22,7 +42,7 @@ package struct DistributedBatchSampler: Sendable {
 
   package var stepsPerEpoch: Int { samples / batchSize }
 
-  /// The places in each global batch that belong to a rank; shares differ by one at most.
+  /// The slots of each global batch that belong to a rank. The sizes of shares differ by at most one.
   package func share(of rank: Int) -> Range<Int> {
     precondition((0..<ranks).contains(rank))
     return rank * batchSize / ranks..<(rank + 1) * batchSize / ranks
@@ -37,7 +57,7 @@ package struct DistributedBatchSampler: Sendable {
   }
 }
 
-/// Why an epoch cannot be cut into batches.
+/// Why an epoch cannot be split into batches.
 package enum DistributedBatchSamplerError: Error, Equatable, CustomStringConvertible {
   case emptyBatch
   case moreRanksThanSamples(batchSize: Int, ranks: Int)

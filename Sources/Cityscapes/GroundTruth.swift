@@ -1,7 +1,5 @@
-import Images
-
-/// Train id, Canny edge and boundary of a pixel in one byte: a third of the memory that three maps take, and one map to
-/// resample in the place of three.
+/// Train id, Canny edge and boundary of a pixel packed in one byte: a third of the memory of three maps, and one map to
+/// resample instead of three.
 enum GroundTruth {
   private static let ignored: UInt8 = 31
   private static let edge: UInt8 = 32
@@ -12,7 +10,7 @@ enum GroundTruth {
     (trainId == Label.ignored ? ignored : trainId) | (canny == 0 ? 0 : edge) | (boundary == 0 ? 0 : Self.boundary)
   }
 
-  /// 0 ..< 19, or 255 where ignored.
+  /// 0 ..< `Label.classCount`, or `Label.ignored`.
   @inline(__always)
   static func trainId(_ packed: UInt8) -> UInt8 {
     let id = packed & ignored
@@ -27,6 +25,6 @@ enum GroundTruth {
   @inline(__always)
   static func boundary(_ packed: UInt8) -> UInt8 { packed & boundary == 0 ? 0 : 1 }
 
-  /// Padding beyond the image.
-  static let nothing = packed(trainId: Label.ignored, canny: 0, boundary: 0)
+  /// A pixel beyond the image.
+  static let padding = packed(trainId: Label.ignored, canny: 0, boundary: 0)
 }

@@ -1,92 +1,59 @@
 import Images
 import Tensors
 
-/// Memory in which decoded images stay from epoch to epoch, for everybody who shares it.
+/// Memory that keeps decoded samples from epoch to epoch, shared by all readers, of this process or of several.
 ///
-/// Each sample of the training split has a place or none. Nobody ever waits for somebody else: while a place is being
-/// filled, and should whoever fills it never come back, the others decode the image for themselves.
+/// A sample of the training split has one slot or none. No reader waits for another: while a slot is claimed, even by
+/// a reader that is gone, the others decode the image themselves.
 package protocol ImageCache: Sendable {
-  /// Bytes of a place, which begins at a multiple of 64.
+  /// Bytes of a slot, which begins at a multiple of 64.
   var capacity: Int { get }
 
-  /// What is in a sample's place, once it was published.
+  /// The contents of a slot if they are published.
   func contents(of index: Int) -> UnsafeRawPointer?
 
-  /// A sample's place for the caller to fill, who then publishes or abandons it.
+  /// Claims an empty slot. The caller fills it and then publishes or releases it.
   ///
-  /// - Returns: nil where there is none, or where somebody has it.
+  /// - Returns: nil if there is no such slot or it is claimed or published already.
   func claim(_ index: Int) -> UnsafeMutableRawPointer?
 
-  /// Shows everybody what the caller has put into a place.
+  /// Makes the contents of a slot visible to all readers.
   func publish(_ index: Int)
 
-  /// Leaves a place to the next who asks.
+  /// Gives a claimed slot up, empty.
   func release(_ index: Int)
 }
 
-/// A whole sample as it is kept in a cache: its size, its image, its ground truth.
-package enum CachedSample {
-  private static let header = 64
+/// In a slot: a header of 64 bytes with height and width, the RGB image, the packed ground truth.
+private let headerBytes = 64
 
-  /// Bytes that an image of so many pixels takes.
-  package static func bytes(pixels: Int) -> Int { header + 4 * pixels }
-
-  /// Writes a sample that is there as a whole.
-  static func write(_ sample: SampleView, to place: UnsafeMutableRawPointer) {
-    let size = sample.size
-    place.storeBytes(of: size.height, as: Int.self)
-    place.storeBytes(of: size.width, toByteOffset: MemoryLayout<Int>.size, as: Int.self)
-    var next = place + header
-    for map in [sample.image, sample.truth] {
-      let count = size.width * map.channels
-      for y in 0..<size.height {
-        next.copyMemory(from: map.row(y), byteCount: count)
-        next += count
-      }
-    }
-  }
-
-  static func view(_ place: UnsafeRawPointer) -> SampleView {
-    let height = place.load(as: Int.self)
-    let width = place.load(fromByteOffset: MemoryLayout<Int>.size, as: Int.self)
-    let pixels = (place + header).assumingMemoryBound(to: UInt8.self)
-    return SampleView(
-      image: ImageView(width: width, height: height, channels: 3, pixels: pixels),
-      truth: ImageView(width: width, height: height, channels: 1, pixels: pixels + 3 * width * height))
-  }
+extension ImageCache {
+  /// Bytes of a slot that holds a sample with so many pixels.
+  package static func slotBytes(pixels: Int) -> Int { headerBytes + 4 * pixels }
 }
 
-extension SampleReader {
-  /// Where a sample came from.
-  enum Source { case files, cache }
+extension SampleView {
+  /// Views a sample in a cache slot.
+  init(cached slot: UnsafeRawPointer) {
+    let size = Size(slot.load(as: Int.self), slot.load(fromByteOffset: MemoryLayout<Int>.size, as: Int.self))
+    let pixels = (slot + headerBytes).assumingMemoryBound(to: UInt8.self)
+    self.init(
+      image: ImageView(size: size, channels: 3, pixels: pixels),
+      truth: ImageView(size: size, channels: 1, pixels: pixels + 3 * size.height * size.width))
+  }
 
-  /// Lends a sample, or the part of it that is wanted, to `body`: from the cache, where it has a place, and else from its
-  /// files. Who comes first decodes all of it and leaves it there.
-  func read<Result>(
-    _ paths: SamplePaths, index: Int, cache: (any ImageCache)?, window: (Size) -> Image.Rect,
-    body: (SampleView) -> Result
-  ) throws(ImageError) -> (result: Result, source: Source) {
-    if let place = cache?.contents(of: index) {
-      let sample = CachedSample.view(place)
-      _ = window(sample.size)
-      return (body(sample), .cache)
+  /// Copies a sample with all of its rows into a cache slot.
+  ///
+  /// - Returns: whether it fits.
+  func copy(to slot: UnsafeMutableRawPointer, of cache: some ImageCache) -> Bool {
+    guard type(of: cache).slotBytes(pixels: size.height * size.width) <= cache.capacity else { return false }
+    slot.storeBytes(of: size.height, as: Int.self)
+    slot.storeBytes(of: size.width, toByteOffset: MemoryLayout<Int>.size, as: Int.self)
+    var next = slot + headerBytes
+    for map in [image, truth] {
+      next.copyMemory(from: map.row(0), byteCount: size.height * map.stride)
+      next += size.height * map.stride
     }
-    guard let cache, let place = cache.claim(index) else {
-      return (try read(paths, window: window, body: body), .files)
-    }
-    var isKept = false
-    // Also where a file cannot be used: another rank may be luckier with it, or meet the error itself.
-    defer { isKept ? cache.publish(index) : cache.release(index) }
-    let result = try read(paths) { size in
-      Image.Rect(width: size.width, height: size.height)
-    } body: { sample in
-      if CachedSample.bytes(pixels: sample.size.height * sample.size.width) <= cache.capacity {
-        CachedSample.write(sample, to: place)
-        isKept = true
-      }
-      _ = window(sample.size)
-      return body(sample)
-    }
-    return (result, .files)
+    return true
   }
 }

@@ -1,22 +1,22 @@
 import Images
 
-/// One line of the Cityscapes label table.
+/// A row of the Cityscapes label table.
 package struct Label: Sendable {
   package let name: String
-  /// The number in `…_gtFine_labelIds.png`; −1 for the license plate, which no image holds.
+  /// The label id, as in `…_gtFine_labelIds.png`; −1 for the license plate, which occurs in no file.
   package let id: Int
-  /// The class that training sees: 0 ..< 19, 255 where the label is ignored, −1 for the license plate.
+  /// The train id: 0 ..< `classCount`, `ignored`, or −1 for the license plate.
   package let trainId: Int
   package let category: Category
   package let color: Palette.Color
-  /// Pixels of this label count neither for nor against a prediction.
+  /// Whether evaluation skips pixels of this label.
   package let ignoredInEvaluation: Bool
 
-  /// What several labels have in common.
+  /// A group of labels.
   package enum Category: String, CaseIterable, Codable, Sendable {
     case void, flat, construction, object, nature, sky, human, vehicle
 
-    /// The seven categories that metrics are reported for: all but `void`.
+    /// The seven categories with metrics: all but `void`.
     package static let evaluated: [Category] = allCases.filter { $0 != .void }
   }
 
@@ -36,10 +36,10 @@ extension Label {
   /// The train id of pixels that belong to no class.
   package static let ignored: UInt8 = 255
 
-  /// Number of classes, train ids 0 ..< 19.
+  /// The number of classes; their train ids are 0 ..< 19.
   package static let classCount = 19
 
-  /// The labels with an id from 0 on run from 0 to this.
+  /// The largest label id; the smallest in a file is 0.
   package static let largestId: UInt8 = 33
 
   /// The 19 classes, by train id.
@@ -49,14 +49,14 @@ extension Label {
   /// Colors of the 19 classes, by train id.
   package static let palette: [Palette.Color] = classes.map(\.color)
 
-  /// The train id of each byte that a label image can hold; bytes that are no label id are ignored.
+  /// Train ids by label id, a table of 256; bytes that are no label id are ignored.
   package static let trainIds: [UInt8] = {
     var map = [UInt8](repeating: ignored, count: 256)
     for label in table where label.id >= 0 { map[label.id] = UInt8(label.trainId) }
     return map
   }()
 
-  /// The label id of each train id; 0 (unlabeled) for what is not a class.
+  /// Label ids by train id, a table of 256; 0 (unlabeled) for bytes that are no class.
   package static let ids: [UInt8] = {
     var map = [UInt8](repeating: 0, count: 256)
     for label in classes { map[label.trainId] = UInt8(label.id) }
@@ -66,10 +66,10 @@ extension Label {
   /// Colors of the label ids 0 … 33.
   package static let idPalette: [Palette.Color] = table.filter { $0.id >= 0 }.sorted { $0.id < $1.id }.map(\.color)
 
-  /// Which of the seven evaluated categories each class belongs to, by train id.
+  /// The index in `Category.evaluated` of each class, by train id.
   package static let categoryOfClass: [Int] = classes.compactMap { Category.evaluated.firstIndex(of: $0.category) }
 
-  /// All labels, as cityscapesScripts lists them.
+  /// All labels, in the order of cityscapesScripts.
   package static let table: [Label] = [
     Label("unlabeled", 0, 255, .void, (0, 0, 0), ignored: true),
     Label("ego vehicle", 1, 255, .void, (0, 0, 0), ignored: true),

@@ -2,24 +2,24 @@ import Foundation
 import System
 import Tensors
 
-/// Decodes and augments ahead of the training loop, on threads of its own.
+/// Loads batches on background threads, ahead of the training loop: decoding, augmentation, normalization.
 ///
-/// Batches come out in order and with the same contents whatever the number of threads. A file that cannot be used
-/// surfaces at `next()` of the batch that it belongs to, after the batches before it.
+/// Batches come out in order and with the same contents for any number of threads. An error in a file is thrown by
+/// `next()` for the batch that needs the file, after the batches before it.
 package final class Loader: Sendable {
   /// What is done to the samples.
   package enum Transform: Sendable, Equatable {
-    /// Resized, cropped and flipped at random.
+    /// Random scale, crop and flip.
     case augmented(seed: UInt64, epoch: Int, crop: Size)
-    /// Cut or padded at the bottom and the right.
-    case cut(to: Size)
+    /// Cropped or padded at the bottom and the right.
+    case cropped(to: Size)
     /// At their own size, one in each batch.
     case whole
 
-    /// The size of all images, where it is known before they are.
+    /// The size of all images, unless it depends on the image.
     fileprivate var size: Size? {
       switch self {
-      case .augmented(_, _, let crop), .cut(let crop): crop
+      case .augmented(_, _, let crop), .cropped(let crop): crop
       case .whole: nil
       }
     }
@@ -29,12 +29,12 @@ package final class Loader: Sendable {
 
   /// - Parameters:
   ///   - samples: the split, sorted.
-  ///   - batches: the indices of the samples of each batch, in the order in which they are wanted.
+  ///   - batches: the sample indices of each batch, in order.
   ///   - threads: how many decode at once; at least 1.
-  ///   - ahead: how many batches may be ready or in work before they are asked for; at least 1.
-  ///   - cache: where decoded images stay; must outlive the loader's threads, which end with `stop()`.
-  ///   - loaded: told, on a thread of the loader, of each sample, and when it was begun and done, in seconds of
-  ///     `Clock.now`.
+  ///   - prefetch: how many batches may be loaded or begun before they are requested; at least 1.
+  ///   - cache: keeps decoded images; must outlive the loader's threads, which end with `stop()`.
+  ///   - loaded: called on a loader thread for each sample, with the times at which loading began and ended, in seconds
+  ///     of the monotonic clock.
   package init(
     samples: [SamplePaths], batches: [[Int]], transform: Transform, threads: Int = 1, prefetch: Int = 2,
     cache: (any ImageCache)? = nil,
@@ -47,7 +47,7 @@ package final class Loader: Sendable {
       samples: samples, batches: batches, transform: transform, threads: threads, prefetch: prefetch, cache: cache,
       loaded: loaded)
     self.queue = queue
-    // The threads hold the queue, not the loader, so that letting go of the loader ends them.
+    // The threads retain the queue, not the loader, so that releasing the loader ends them.
     for _ in 0..<threads {
       SystemThread.start("gscnn loader") { queue.serve() }
     }
@@ -55,21 +55,21 @@ package final class Loader: Sendable {
 
   deinit { stop() }
 
-  /// The next batch; waits for it where need be.
-  /// - Returns: nil after the last one, or after `stop()`.
-  /// - Throws: `ImageError`, naming the file, each time again once a sample of the next batch cannot be used.
+  /// Returns the next batch, waiting for it if necessary.
+  /// - Returns: nil after the last batch or after `stop()`.
+  /// - Throws: `ImageError` if a file of the next batch cannot be read; each further call throws it again.
   package func next() throws -> Batch? { try queue.next() }
 
-  /// Ends the threads, each after the image that it is at, and waits for them, as letting go of the loader does too.
+  /// Ends the threads, each after its current image, and waits for them. Releasing the loader does the same.
   package func stop() { queue.stop() }
 
-  /// What loading has been so far.
+  /// Counters of the images loaded so far.
   package struct Statistics: Codable, Sendable, Equatable {
-    /// How long `next()` has had to wait, in seconds: near nothing where loading keeps up with training.
+    /// Seconds that `next()` has waited: about 0 while loading keeps up with training.
     package var secondsWaited = 0.0
-    /// Images read from their files.
+    /// Images decoded from their files.
     package var decoded = 0
-    /// Images that were in the cache.
+    /// Images found in the cache.
     package var cached = 0
 
     package init(secondsWaited: Double = 0, decoded: Int = 0, cached: Int = 0) {
@@ -82,9 +82,9 @@ package final class Loader: Sendable {
   package var statistics: Statistics { queue.statistics }
 }
 
-/// What the threads of a loader and its consumer share.
+/// The state that a loader's threads and its consumer share.
 private final class LoaderQueue: @unchecked Sendable {
-  // Unchecked: every variable is touched with `condition` locked.
+  // Unchecked: every variable is accessed with `condition` locked.
 
   private let samples: [SamplePaths]
   private let batches: [[Int]]
@@ -93,24 +93,25 @@ private final class LoaderQueue: @unchecked Sendable {
   private let cache: (any ImageCache)?
   private let loaded: (@Sendable (SamplePaths, Double, Double) -> Void)?
 
-  private let condition = NSCondition()
-  /// A sample of a batch, and its place there.
+  /// A sample of a batch and its slot there.
   private struct Job {
     var batch: Int
-    var place: Int
+    var slot: Int
   }
-  /// A batch from its first sample taken up to its delivery.
-  private struct Work {
+  /// A batch from its first job to its delivery.
+  private struct PendingBatch {
+    /// Nil until the size of the images is known.
     var builder: BatchBuilder?
-    var samplesToDo: Int
+    var missingSamples: Int
   }
-  private var nextJob = Job(batch: 0, place: 0)
-  private var inWork: [Int: Work] = [:]
+  private let condition = NSCondition()
+  private var nextJob = Job(batch: 0, slot: 0)
+  private var pending: [Int: PendingBatch] = [:]
   private var delivered = 0
   private var failure: (batch: Int, error: any Error)?
   private var stopping = false
   private var liveThreads: Int
-  private var soFar = Loader.Statistics()
+  private var counters = Loader.Statistics()
 
   init(
     samples: [SamplePaths], batches: [[Int]], transform: Loader.Transform, threads: Int, prefetch: Int,
@@ -125,24 +126,24 @@ private final class LoaderQueue: @unchecked Sendable {
     liveThreads = threads
   }
 
-  var statistics: Loader.Statistics { condition.withLock { soFar } }
+  var statistics: Loader.Statistics { condition.withLock { counters } }
 
-  // MARK: The consumer's side
+  // MARK: Consumer
 
   func next() throws -> Batch? {
     condition.lock()
     defer { condition.unlock() }
     let asked = Clock.now
-    defer { soFar.secondsWaited += Clock.now - asked }
+    defer { counters.secondsWaited += Clock.now - asked }
     while true {
       if stopping || delivered == batches.count { return nil }
-      if let work = inWork[delivered], work.samplesToDo == 0, let builder = work.builder {
-        inWork[delivered] = nil
+      if let batch = pending[delivered], batch.missingSamples == 0, let builder = batch.builder {
+        pending[delivered] = nil
         delivered += 1
         condition.broadcast()
         return builder.finished()
       }
-      // A failure in a later batch does not keep this one from being finished: all its samples are taken up already.
+      // A failure in a later batch does not stop this one: jobs are taken in order, so all of its jobs are taken.
       if let failure, failure.batch == delivered { throw failure.error }
       condition.wait()
     }
@@ -153,28 +154,28 @@ private final class LoaderQueue: @unchecked Sendable {
     stopping = true
     condition.broadcast()
     while liveThreads > 0 { condition.wait() }
-    inWork = [:]
+    pending = [:]
     condition.unlock()
   }
 
-  // MARK: The threads' side
+  // MARK: Loader threads
 
   func serve() {
-    let reader = SampleReader()
+    let reader = SampleReader(cache: cache)
     condition.lock()
-    while let job = awaitedJob() {
-      var builder = inWork[job.batch]?.builder
+    while let job = takeJob() {
+      var builder = pending[job.batch]?.builder
       condition.unlock()
       let begin = Clock.now
       let outcome = Result { try load(job, with: reader, into: &builder) }
-      loaded?(samples[batches[job.batch][job.place]], begin, Clock.now)
+      loaded?(samples[batches[job.batch][job.slot]], begin, Clock.now)
       condition.lock()
       switch outcome {
-      case .success(let source):
-        soFar.decoded += source == .files ? 1 : 0
-        soFar.cached += source == .cache ? 1 : 0
-        inWork[job.batch]?.builder = builder
-        inWork[job.batch]?.samplesToDo -= 1
+      case .success:
+        counters.decoded += reader.source == .files ? 1 : 0
+        counters.cached += reader.source == .cache ? 1 : 0
+        pending[job.batch]?.builder = builder
+        pending[job.batch]?.missingSamples -= 1
       case .failure(let error):
         if job.batch < failure?.batch ?? Int.max { failure = (job.batch, error) }
       }
@@ -185,8 +186,8 @@ private final class LoaderQueue: @unchecked Sendable {
     condition.unlock()
   }
 
-  /// The next sample to load, once its batch is near enough; nil when there is nothing more to do. Call it locked.
-  private func awaitedJob() -> Job? {
+  /// Waits until the next job's batch may be begun; returns nil when there are no more jobs. `condition` must be locked.
+  private func takeJob() -> Job? {
     while !stopping, failure == nil, nextJob.batch < batches.count {
       guard nextJob.batch < delivered + prefetch else {
         condition.wait()
@@ -194,35 +195,27 @@ private final class LoaderQueue: @unchecked Sendable {
       }
       let job = nextJob
       let indices = batches[job.batch]
-      if job.place == 0 {
+      if job.slot == 0 {
         let builder = transform.size.map { BatchBuilder(indices: indices, size: $0) }
-        inWork[job.batch] = Work(builder: builder, samplesToDo: indices.count)
+        pending[job.batch] = PendingBatch(builder: builder, missingSamples: indices.count)
       }
-      let isLast = job.place + 1 == indices.count
-      nextJob = isLast ? Job(batch: job.batch + 1, place: 0) : Job(batch: job.batch, place: job.place + 1)
+      let isLast = job.slot + 1 == indices.count
+      nextJob = isLast ? Job(batch: job.batch + 1, slot: 0) : Job(batch: job.batch, slot: job.slot + 1)
       return job
     }
     return nil
   }
 
-  private func load(
-    _ job: Job, with reader: SampleReader, into builder: inout BatchBuilder?
-  ) throws -> SampleReader.Source {
-    let index = batches[job.batch][job.place]
-    let crop = transform.size
+  private func load(_ job: Job, with reader: SampleReader, into builder: inout BatchBuilder?) throws {
+    let index = batches[job.batch][job.slot]
+    let size = try reader.open(samples[index], index: index)
     var augmentation = Augmentation.none
-    let loaded = try reader.read(samples[index], index: index, cache: cache) { size in
-      // Where the crop lies is known before anything is decoded, and only what it shows is.
-      if case .augmented(let seed, let epoch, let crop) = transform {
-        augmentation = .random(seed: seed, epoch: epoch, index: index, image: size, crop: crop)
-      }
-      return augmentation.source(of: size, crop: crop ?? size)
-    } body: { [builder] sample in
-      let target = builder ?? BatchBuilder(indices: [index], size: sample.size)
-      target.fill(job.place, with: sample, augmentation)
-      return target
+    if case .augmented(let seed, let epoch, let crop) = transform {
+      augmentation = .random(seed: seed, epoch: epoch, index: index, image: size, crop: crop)
     }
-    builder = loaded.result
-    return loaded.source
+    let sample = try reader.read(augmentation.source(of: size, crop: transform.size ?? size))
+    let target = builder ?? BatchBuilder(indices: [index], size: size)
+    target.fill(job.slot, with: sample, augmentation)
+    builder = target
   }
 }

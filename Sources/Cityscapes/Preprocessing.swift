@@ -3,41 +3,41 @@ import Images
 import Synchronization
 import Tensors
 
-/// Makes what training needs beside each image: train ids, Canny edges and boundaries of classes.
+/// Writes the files that training needs beside each image: train ids, Canny edges and class boundaries.
 ///
-/// It may be run again at any time: files that are there and not older than what they are made from are left alone,
-/// and a file appears whole or not at all.
+/// It may run at any time: files that are not older than their sources are left alone, and each file is replaced
+/// atomically.
 package struct Preprocessing: Sendable {
   package struct Outcome: Equatable, Sendable {
-    /// Samples of which at least one file was made.
-    package var prepared: Int
-    /// Samples that had everything already.
-    package var leftAlone: Int
+    /// Samples for which at least one file was written.
+    package var written: Int
+    /// Samples whose files were up to date.
+    package var upToDate: Int
 
-    package init(prepared: Int = 0, leftAlone: Int = 0) {
-      self.prepared = prepared
-      self.leftAlone = leftAlone
+    package init(written: Int = 0, upToDate: Int = 0) {
+      self.written = written
+      self.upToDate = upToDate
     }
   }
 
   private let samples: [SamplePaths]
 
   /// - Parameters:
-  ///   - samples: of one split or of several; every rank is given the same list.
-  ///   - rank: takes every `ranks`-th sample from its own number on.
+  ///   - samples: of one or several splits; the same list on every rank.
+  ///   - rank: processes every `ranks`-th sample, beginning with sample `rank`.
   package init(_ samples: [SamplePaths], rank: Int = 0, ranks: Int = 1) {
     precondition((0..<ranks).contains(rank))
     self.samples = stride(from: rank, to: samples.count, by: ranks).map { samples[$0] }
   }
 
-  /// Whether anything is missing or older than its source. It looks at dates alone.
+  /// Whether any file is missing or older than its source, by modification time.
   package var isNeeded: Bool { samples.contains { !Dates($0).isComplete } }
 
-  /// Prepares this rank's share, all of it, even where some files cannot be used.
+  /// Processes this rank's share; samples that fail do not keep the others from being processed.
   /// - Parameters:
-  ///   - threads: how many samples are worked on at once.
-  ///   - progress: is told after each sample how many are done; any thread may call it, one at a time.
-  /// - Throws: `PreprocessingError` with a line for each sample that could not be prepared.
+  ///   - threads: how many samples are processed at once.
+  ///   - progress: called after each sample with the number of samples done, on any thread, one call at a time.
+  /// - Throws: `PreprocessingError` with a line for each sample that failed.
   package func run(threads: Int = 1, progress: (Int) -> Void = { _ in }) throws(PreprocessingError) -> Outcome {
     struct State {
       var outcome = Outcome()
@@ -46,11 +46,11 @@ package struct Preprocessing: Sendable {
     }
     let state = Mutex(State())
     WorkerPool(threads: threads).parallelFor(samples.count) { index, _ in
-      let result = Result { try Self.prepare(samples[index]) }
+      let result = Result { try Self.process(samples[index]) }
       state.withLock { state in
         switch result {
-        case .success(true): state.outcome.prepared += 1
-        case .success(false): state.outcome.leftAlone += 1
+        case .success(true): state.outcome.written += 1
+        case .success(false): state.outcome.upToDate += 1
         case .failure(let error): state.problems.append((index, "\(error)"))
         }
         state.done += 1
@@ -64,18 +64,18 @@ package struct Preprocessing: Sendable {
     return outcome
   }
 
-  /// - Returns: whether there was anything to do.
-  private static func prepare(_ paths: SamplePaths) throws(ImageError) -> Bool {
+  /// - Returns: whether a file was written.
+  private static func process(_ paths: SamplePaths) throws(ImageError) -> Bool {
     let dates = Dates(paths)
     if dates.isComplete { return false }
     try checkSizes(paths)
     if !dates.hasTrainIds || !dates.hasBoundary {
       let trainIds = try trainIds(paths.labelIds)
       if !dates.hasTrainIds { try PNG.write(trainIds, to: paths.labelTrainIds) }
-      if !dates.hasBoundary { try PNG.write(Boundary.map(of: trainIds), to: paths.boundary) }
+      if !dates.hasBoundary { try PNG.write(Boundary.map(of: trainIds, classes: Label.classCount), to: paths.boundary) }
     }
     if !dates.hasCanny {
-      try PNG.write(Canny.edges(of: try PNG.read(paths.image, as: .rgb)), to: paths.grad)
+      try PNG.write(Canny.edges(of: try PNG.read(paths.image, as: .rgb)), to: paths.canny)
     }
     return true
   }
@@ -88,10 +88,10 @@ package struct Preprocessing: Sendable {
         remedy: "restore the label or remove the image")
     }
     let label = try PNG.header(paths.labelIds)
-    guard label.width == image.width, label.height == image.height else {
+    guard label.size == image.size else {
       throw ImageError(
         path: paths.labelIds,
-        problem: "\(label.width)×\(label.height), but its image is \(image.width)×\(image.height)",
+        problem: "\(label.size.widthByHeight), but its image is \(image.size.widthByHeight)",
         remedy: "restore the file or remove both")
     }
   }
@@ -101,14 +101,14 @@ package struct Preprocessing: Sendable {
     if let largest = map.pixels.max(), largest > Label.largestId {
       throw ImageError(
         path: path, problem: "holds \(largest), but label ids end at \(Label.largestId)",
-        remedy: "restore the file; it must hold label ids, neither train ids nor instance ids")
+        remedy: "restore the file; it must hold label ids, not train ids or instance ids")
     }
     let table = Label.trainIds
     map.pixels = map.pixels.map { table[Int($0)] }
     return map
   }
 
-  /// Which of the files to be made are there and not older than their sources.
+  /// Which files to be written exist and are not older than their sources.
   private struct Dates {
     let hasTrainIds: Bool
     let hasBoundary: Bool
@@ -117,27 +117,27 @@ package struct Preprocessing: Sendable {
     var isComplete: Bool { hasTrainIds && hasBoundary && hasCanny }
 
     init(_ paths: SamplePaths) {
-      // A source that is missing is older than nothing: preparation looks closer and says so.
+      // With its source missing a file is out of date; `process` then reports the missing source.
       func isCurrent(_ path: String, _ source: timespec?) -> Bool {
-        guard let source, let made = Self.changed(path) else { return false }
-        return (made.tv_sec, made.tv_nsec) >= (source.tv_sec, source.tv_nsec)
+        guard let source, let written = Self.modified(path) else { return false }
+        return (written.tv_sec, written.tv_nsec) >= (source.tv_sec, source.tv_nsec)
       }
-      let label = Self.changed(paths.labelIds)
+      let label = Self.modified(paths.labelIds)
       hasTrainIds = isCurrent(paths.labelTrainIds, label)
       hasBoundary = isCurrent(paths.boundary, label)
-      hasCanny = isCurrent(paths.grad, Self.changed(paths.image))
+      hasCanny = isCurrent(paths.canny, Self.modified(paths.image))
     }
 
-    private static func changed(_ path: String) -> timespec? {
+    private static func modified(_ path: String) -> timespec? {
       var status = stat()
       return stat(path, &status) == 0 ? status.st_mtim : nil
     }
   }
 }
 
-/// What kept samples from being prepared.
+/// The samples that could not be processed.
 package struct PreprocessingError: Error, Equatable, CustomStringConvertible {
-  /// One line for each, naming the file, in the order of the samples.
+  /// A line for each, with the file, in the order of the samples.
   package let problems: [String]
 
   package init(problems: [String]) { self.problems = problems }

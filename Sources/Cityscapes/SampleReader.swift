@@ -2,86 +2,119 @@ import Foundation
 import Images
 import Tensors
 
-/// An image with its ground truth in memory that somebody else keeps, perhaps only the part of it that is needed.
-struct SampleView {
-  /// RGB.
-  let image: ImageView
-  /// One channel, `GroundTruth.packed`.
-  let truth: ImageView
-
-  /// Of the whole image.
-  var size: Size { Size(image.height, image.width) }
-}
-
-/// Decodes samples one after the other, of each no more than is wanted, with memory that it uses again.
+/// Reads samples one after the other, each in two steps: `open` returns the size of the image, `read` decodes the window
+/// that the caller then chooses.
+///
+/// With a cache, the first reader of a sample decodes all of it and leaves it there.
 final class SampleReader {
-  private let files = PNGReader()
-  private let (image, trainIds, canny, boundary, truth) =
-    (ImageRows(), ImageRows(), ImageRows(), ImageRows(), ImageRows())
+  /// Where the current sample comes from.
+  enum Source { case files, cache }
 
-  /// Decodes the files of a prepared sample and lends them to `body`.
+  private enum Opened {
+    case nothing
+    case file(PNGReader, SamplePaths, index: Int)
+    case cached(SampleView)
+  }
+
+  private let cache: (any ImageCache)?
+  private var opened = Opened.nothing
+  private let (image, trainIds, canny, boundary, truth) =
+    (ImageBuffer(), ImageBuffer(), ImageBuffer(), ImageBuffer(), ImageBuffer())
+  private(set) var source = Source.files
+
+  init(cache: (any ImageCache)? = nil) { self.cache = cache }
+
+  /// Opens a preprocessed sample and returns the size of its image.
   ///
-  /// - Parameter window: which part of an image of this size is wanted.
-  /// - Throws: `ImageError` that names the file which is missing, damaged, of another kind or size, or not train ids.
-  ///   Damage in rows below the window is not seen.
-  func read<Result>(
-    _ paths: SamplePaths, window: (Size) -> Image.Rect, body: (SampleView) -> Result
-  ) throws(ImageError) -> Result {
-    let (width, height) = try files.open(paths.image, as: .rgb)
-    let size = Size(height, width)
-    let window = window(size)
-    let image = try files.read(window, into: image)
+  /// - Parameter index: of the sample in its split, which is its slot in the cache.
+  func open(_ paths: SamplePaths, index: Int) throws(ImageError) -> Size {
+    opened = .nothing
+    if let slot = cache?.contents(of: index) {
+      let sample = SampleView(cached: slot)
+      (opened, source) = (.cached(sample), .cache)
+      return sample.size
+    }
+    let image = try PNGReader(paths.image, as: .rgb)
+    (opened, source) = (.file(image, paths, index: index), .files)
+    return image.size
+  }
+
+  /// Returns the opened sample with at least the rows of `window`; valid until the next call of this reader.
+  ///
+  /// - Throws: `ImageError` with the file that is missing, damaged, of another kind or size, or holds no train ids.
+  ///   Damage below the window is not noticed.
+  func read(_ window: Image.Rect) throws(ImageError) -> SampleView {
+    defer { opened = .nothing }
+    switch opened {
+    case .nothing: preconditionFailure("open a sample first")
+    case .cached(let sample): return sample
+    case .file(let image, let paths, let index):
+      guard let cache, let slot = cache.claim(index) else { return try decode(window, of: image, paths) }
+      var isCached = false
+      // The slot is freed even if a file cannot be read: another rank may read it, or report the error itself.
+      defer { isCached ? cache.publish(index) : cache.release(index) }
+      let sample = try decode(Image.Rect(image.size), of: image, paths)
+      isCached = sample.copy(to: slot, of: cache)
+      return sample
+    }
+  }
+
+  private func decode(_ window: Image.Rect, of file: PNGReader, _ paths: SamplePaths) throws(ImageError) -> SampleView {
+    let size = file.size
+    let image = try file.read(window, into: image)
     let trainIds = try map(paths.labelTrainIds, of: size, window, into: trainIds)
-    let canny = try map(paths.grad, of: size, window, into: canny)
+    let canny = try map(paths.canny, of: size, window, into: canny)
     let boundary = try map(paths.boundary, of: size, window, into: boundary)
-    var stray: UInt8?
-    let truth = truth.view(of: (width, height), channels: 1, window: window) { packed in
-      for y in window.y..<window.y + window.height where stray == nil {
-        let row = packed + (y - window.y) * (window.x + window.width)
-        stray = Self.pack(trainIds.row(y), canny.row(y), boundary.row(y), window.x..<window.x + window.width, to: row)
+    var invalid: UInt8?
+    let truth = truth.fill(size: size, channels: 1, rows: window.rows) { packed in
+      for y in window.rows where invalid == nil {
+        let row = packed.extracting((y - window.y) * size.width..<(y - window.y + 1) * size.width)
+        invalid = Self.pack(trainIds.row(y), canny.row(y), boundary.row(y), to: row)
       }
     }
-    if let stray {
+    if let invalid {
       throw ImageError(
-        path: paths.labelTrainIds, problem: "holds \(stray), which is no train id (0 … 18 or 255)",
+        path: paths.labelTrainIds,
+        problem: "holds \(invalid), which is no train id (0 … \(Label.classCount - 1) or \(Label.ignored))",
         remedy: "remove the file and run gscnn prepare")
     }
-    return body(SampleView(image: image, truth: truth))
+    return SampleView(image: image, truth: truth)
   }
 
   private func map(
-    _ path: String, of size: Size, _ window: Image.Rect, into rows: ImageRows
+    _ path: String, of size: Size, _ window: Image.Rect, into buffer: ImageBuffer
   ) throws(ImageError) -> ImageView {
-    let (width, height): (Int, Int)
+    let file: PNGReader
     do {
-      (width, height) = try files.open(path, as: .gray)
+      file = try PNGReader(path, as: .gray)
     } catch {
       if FileManager.default.fileExists(atPath: path) { throw error }
       throw ImageError(path: path, problem: "does not exist", remedy: "run gscnn prepare")
     }
-    guard width == size.width, height == size.height else {
+    guard file.size == size else {
       throw ImageError(
-        path: path, problem: "\(width)×\(height), but its image is \(size.width)×\(size.height)",
+        path: path, problem: "\(file.size.widthByHeight), but its image is \(size.widthByHeight)",
         remedy: "remove the file and run gscnn prepare")
     }
-    return try files.read(window, into: rows)
+    return try file.read(window, into: buffer)
   }
 
-  /// Packs some columns of a row.
+  /// Packs a row of the three maps.
   ///
-  /// - Returns: the first train id that is none, if there is one.
+  /// - Returns: the first value that is no train id, if there is one.
   private static func pack(
     _ trainIds: UnsafePointer<UInt8>, _ canny: UnsafePointer<UInt8>, _ boundary: UnsafePointer<UInt8>,
-    _ columns: Range<Int>, to packed: UnsafeMutablePointer<UInt8>
+    to packed: UnsafeMutableBufferPointer<UInt8>
   ) -> UInt8? {
     let classes = UInt8(Label.classCount)
-    // Counted up rather than searched: the loop becomes vector instructions.
-    var strays: UInt8 = 0
-    for x in columns {
+    // Accumulated without a branch, so that the compiler vectorizes the loop.
+    var hasInvalid: UInt8 = 0
+    for x in packed.indices {
       let id = trainIds[x]
-      strays |= id >= classes && id != Label.ignored ? 1 : 0
+      hasInvalid |= id >= classes && id != Label.ignored ? 1 : 0
       packed[x] = GroundTruth.packed(trainId: id, canny: canny[x], boundary: boundary[x])
     }
-    return strays == 0 ? nil : columns.lazy.map { trainIds[$0] }.first { $0 >= classes && $0 != Label.ignored }
+    return hasInvalid == 0
+      ? nil : packed.indices.lazy.map { trainIds[$0] }.first { $0 >= classes && $0 != Label.ignored }
   }
 }

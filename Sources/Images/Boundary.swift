@@ -1,26 +1,26 @@
-/// Where classes begin and end in a map of labels.
+import Tensors
+
+/// Class boundaries of a label map, the ground truth of the shape stream.
 package enum Boundary {
-  /// Marks the pixels that, for some class, belong to it and have one within `distance` that does not, or the other
-  /// way round.
+  /// Marks the pixels within `distance` of a boundary of some class, on either side of it.
   ///
-  /// Values from `classes` on belong to no class, and so does everything outside of the image: the frame of a
-  /// image is a boundary of the classes that reach it. All that counts as one value "none", a pixel is marked
-  /// exactly when some pixel within `distance` has another value, as then at least one of the two is a class. That is
-  /// what distance transforms of each class, inside and outside, say together, without computing any.
+  /// Values from `classes` on belong to no class; neither do pixels outside the image, so the border of the image is a
+  /// boundary of the classes that touch it. With all of these as one value "none", a pixel is marked exactly when a
+  /// pixel within `distance` has another value, since at least one of the two is then a class. The result equals that
+  /// of distance transforms of each class, inside and outside.
   ///
   /// - Parameters:
   ///   - trainIds: an image of one channel.
   ///   - classes: classes are 0 ..< `classes`; at most 255.
   ///   - distance: Euclidean, in pixels.
   /// - Returns: an image of one channel, 1 on boundaries, 0 elsewhere.
-  package static func map(of trainIds: Image, classes: Int = 19, distance: Int = 2) -> Image {
-    precondition(trainIds.channels == 1, "a map of labels has one channel")
-    precondition(
-      (0...255).contains(classes) && distance >= 0, "at most 255 classes, and a distance that is not negative")
-    let (width, height) = (trainIds.width, trainIds.height)
+  package static func map(of trainIds: Image, classes: Int, distance: Int = 2) -> Image {
+    precondition(trainIds.channels == 1, "a label map has one channel")
+    precondition((0...255).contains(classes) && distance >= 0, "at most 255 classes and a distance of 0 or more")
+    let (width, height) = (trainIds.size.width, trainIds.size.height)
     let stride = width + 2 * distance
 
-    // The labels with a frame of "none", and room for words to overhang.
+    // The labels in a border of "none", with padding for reads of 8 bytes.
     let count = stride * (height + 2 * distance) + 8
     let labels = UnsafeMutablePointer<UInt8>.allocate(capacity: count)
     defer { labels.deallocate() }
@@ -38,7 +38,7 @@ package enum Boundary {
     }
 
     return disk(distance, stride: stride).withUnsafeBufferPointer { disk in
-      Image(width: width, height: height, channels: 1, slack: 8) { target in
+      Image(trainIds.size, channels: 1, padding: 8) { target in
         for y in 0..<height {
           for x in Swift.stride(from: 0, to: width, by: 8) {
             let here = first + y * stride + x
@@ -53,20 +53,20 @@ package enum Boundary {
     }
   }
 
-  /// Eight pixels in one word, to be compared together.
+  /// Eight pixels as one word.
   @inline(__always)
   private static func eight(_ pixels: UnsafeMutablePointer<UInt8>) -> UInt64 {
     UnsafeRawPointer(pixels).loadUnaligned(as: UInt64.self)
   }
 
-  /// 1 in each byte of the word that is not 0: adding 127 to its lower bits carries into the highest, never beyond.
+  /// 1 for each byte of the word that is not 0: adding 127 to its low 7 bits carries into bit 7, never further.
   @inline(__always)
   private static func onesWhereNotZero(_ word: UInt64) -> UInt64 {
     let low: UInt64 = 0x7f7f_7f7f_7f7f_7f7f
     return ((((word & low) &+ low) | word) & ~low) &>> 7
   }
 
-  /// How far the pixels within `distance` of a pixel are from it in memory.
+  /// Memory offsets of the pixels within `distance` of a pixel.
   private static func disk(_ distance: Int, stride: Int) -> [Int] {
     var offsets = [Int]()
     for y in -distance...distance {

@@ -1,21 +1,24 @@
-/// Edges after J. Canny, "A Computational Approach to Edge Detection" (1986), to the bit as
-/// `cv::Canny(image, low, high, apertureSize: 3, L2gradient: false)` finds them.
+import Tensors
+
+/// Canny edge detection (J. Canny, "A Computational Approach to Edge Detection", 1986), bit-identical to
+/// `cv::Canny(image, low, high, apertureSize: 3, L2gradient: false)`: Sobel gradients, non-maximum suppression,
+/// hysteresis.
 package enum Canny {
   /// - Parameters:
   ///   - image: gray or RGB.
-  ///   - low: an edge goes on where the gradient's size |gx| + |gy| is larger than this.
-  ///   - high: an edge begins where it is larger than this.
+  ///   - low: an edge continues where the gradient magnitude |gx| + |gy| is larger than this.
+  ///   - high: an edge starts where it is larger than this.
   /// - Returns: an image of one channel, 255 on edges, 0 elsewhere.
   package static func edges(of image: Image, low: Int = 10, high: Int = 100) -> Image {
-    precondition(0 <= low && low <= high, "thresholds are not negative, the lower one first")
-    let (width, height) = (image.width, image.height)
-    let marks = Marks(width: width, height: height)
-    defer { marks.deallocate() }
-    let rows = Rows(width: width, channels: image.channels)
+    precondition(0 <= low && low <= high, "0 ≤ low ≤ high")
+    let (width, height) = (image.size.width, image.size.height)
+    let edges = EdgeMap(image.size)
+    defer { edges.deallocate() }
+    let rows = GradientRows(width: width, channels: image.channels)
     defer { rows.deallocate() }
 
     image.withPixels { pixels in
-      // Row y + 1 must be known to find the gradient of row y, and that to thin the edges of row y − 1.
+      // The gradient of row y needs row y + 1 of the image; suppression in row y − 1 needs the gradient of row y.
       let stride = width * image.channels
       rows.load(pixels, row: -1)  // replicated border
       rows.load(pixels, row: 0)
@@ -26,35 +29,37 @@ package enum Canny {
         } else {
           rows.clearGradients(row: y)
         }
-        if y > 0 { rows.thin(row: y - 1, low: Int16(clamping: low), high: Int16(clamping: high), into: marks) }
+        if y > 0 {
+          rows.suppressNonMaxima(row: y - 1, low: Int16(clamping: low), high: Int16(clamping: high), into: edges)
+        }
       }
     }
-    marks.follow()
-    return marks.image()
+    edges.trackHysteresis()
+    return edges.image()
   }
 }
 
-// MARK: - Gradients and their ridges
+// MARK: - Sobel gradients and non-maximum suppression
 
-/// The rows at work, 16-bit values in rings: channels of the image apart from each other, gradient sizes, directions.
-/// All rows have a border of one value on the left and room for vectors to overhang on the right.
-/// Vectors are compared with vectors throughout: compared with a scalar, Swift goes from lane to lane.
-private struct Rows {
-  typealias Lanes = SIMD8<Int16>
+/// Ring buffers of three rows each, 16-bit: the planar channels of the image, gradient magnitudes, gradient directions.
+/// Each row has a border of one value on the left and padding for whole vectors on the right.
+/// Vectors are compared with vectors: for a comparison with a scalar, Swift generates scalar code.
+private struct GradientRows {
+  typealias Vector = SIMD8<Int16>
 
-  /// Which neighbors a gradient points to, to be compared along it.
+  /// The pair of neighbors that the gradient points to.
   enum Direction {
-    static var horizontal: Lanes { Lanes(repeating: 0) }
-    static var vertical: Lanes { Lanes(repeating: 1) }
-    static var falling: Lanes { Lanes(repeating: 2) }  // gx and gy of one sign: up left and down right
-    static var rising: Lanes { Lanes(repeating: 3) }
+    static var horizontal: Vector { Vector(repeating: 0) }
+    static var vertical: Vector { Vector(repeating: 1) }
+    static var diagonal: Vector { Vector(repeating: 2) }  // gx and gy of one sign: up left and down right
+    static var antidiagonal: Vector { Vector(repeating: 3) }
   }
 
   let width: Int
   let channels: Int
   private let stride: Int
   private let memory: UnsafeMutablePointer<Int16>
-  private let sizes: UnsafeMutablePointer<Int16>
+  private let magnitudes: UnsafeMutablePointer<Int16>
   private let directions: UnsafeMutablePointer<Int16>
 
   init(width: Int, channels: Int) {
@@ -63,27 +68,27 @@ private struct Rows {
     stride = (width + 7) / 8 * 8 + 10
     let count = (3 * channels + 3 + 3) * stride
     memory = .allocate(capacity: count)
-    memory.initialize(repeating: 0, count: count)  // gradients outside of the image are 0
-    sizes = memory + 3 * channels * stride
-    directions = sizes + 3 * stride
+    memory.initialize(repeating: 0, count: count)  // gradients outside the image are 0
+    magnitudes = memory + 3 * channels * stride
+    directions = magnitudes + 3 * stride
   }
 
   func deallocate() { memory.deallocate() }
 
-  /// The place of row −1, 0, 1, … in a ring of three.
+  /// The slot of row −1, 0, 1, … in a ring buffer of three.
   private func slot(_ row: Int) -> Int { (row + 3) % 3 }
 
   private func values(_ row: Int, channel: Int) -> UnsafeMutablePointer<Int16> {
     memory + (slot(row) * channels + channel) * stride
   }
 
-  /// Takes in a row of the image, its first and last pixel repeated outside.
+  /// Loads a row of the image with replicated border pixels.
   func load(_ pixels: UnsafePointer<UInt8>, row: Int) {
     if channels == 1 {
       let gray = values(row, channel: 0) + 1
       for x in 0..<width { gray[x] = Int16(pixels[x]) }
     } else {
-      // Blue first, as in OpenCV's images: of channels with equally large gradients the first one counts.
+      // Blue first, as in OpenCV's images: among channels with equal magnitudes the first one counts.
       let blue = values(row, channel: 0) + 1
       let green = values(row, channel: 1) + 1
       let red = values(row, channel: 2) + 1
@@ -100,121 +105,121 @@ private struct Rows {
     }
   }
 
-  /// Size and direction of the gradient along a row, each pixel's from the channel where it is largest.
+  /// Gradient magnitude and direction along a row, each pixel's from the channel with the largest magnitude.
   func findGradients(row: Int) {
-    let size = sizes + slot(row) * stride + 1
+    let magnitude = magnitudes + slot(row) * stride + 1
     let direction = directions + slot(row) * stride + 1
     for x in Swift.stride(from: 0, to: width, by: 8) {
       var (gx, gy, largest) = sobel(row, channel: 0, at: x)
       for channel in 1..<channels {
         let other = sobel(row, channel: channel, at: x)
-        let larger = other.size .> largest
+        let larger = other.magnitude .> largest
         gx.replace(with: other.gx, where: larger)
         gy.replace(with: other.gy, where: larger)
-        largest.replace(with: other.size, where: larger)
+        largest.replace(with: other.magnitude, where: larger)
       }
-      (size + x).store(largest)
+      (magnitude + x).store(largest)
       (direction + x).store(Self.direction(gx, gy))
     }
-    size[width] = 0
+    magnitude[width] = 0
   }
 
   func clearGradients(row: Int) {
-    (sizes + slot(row) * stride).update(repeating: 0, count: stride)
+    (magnitudes + slot(row) * stride).update(repeating: 0, count: stride)
   }
 
   /// The 3×3 Sobel operator at 8 pixels from `x`.
   @inline(__always)
-  private func sobel(_ row: Int, channel: Int, at x: Int) -> (gx: Lanes, gy: Lanes, size: Lanes) {
+  private func sobel(_ row: Int, channel: Int, at x: Int) -> (gx: Vector, gy: Vector, magnitude: Vector) {
     let above = values(row - 1, channel: channel) + x
-    let here = values(row, channel: channel) + x
+    let center = values(row, channel: channel) + x
     let below = values(row + 1, channel: channel) + x
-    let (a0, a1, a2) = (above.lanes(0), above.lanes(1), above.lanes(2))
-    let (b0, b2) = (here.lanes(0), here.lanes(2))
-    let (c0, c1, c2) = (below.lanes(0), below.lanes(1), below.lanes(2))
+    let (a0, a1, a2) = (above.vector(0), above.vector(1), above.vector(2))
+    let (b0, b2) = (center.vector(0), center.vector(2))
+    let (c0, c1, c2) = (below.vector(0), below.vector(1), below.vector(2))
     let across = b2 &- b0
     let down = c1 &- a1
     let gx = (a2 &- a0) &+ across &+ across &+ (c2 &- c0)
     let gy = (c0 &- a0) &+ down &+ down &+ (c2 &- a2)
-    return (gx, gy, gx.magnitudes &+ gy.magnitudes)
+    return (gx, gy, gx.absolute &+ gy.absolute)
   }
 
-  /// Horizontal where |gy| < t·|gx|, vertical where |gy| > (t + 2)·|gx|, with t = tan 22.5° = 13573 / 2¹⁵ as OpenCV
-  /// has it. In whole numbers, with q = ⌊t·|gx|⌋ and |gx| > 0: |gy| ≤ q and |gy| > q + 2·|gx|. (Where |gx| and |gy|
-  /// are both 0, any direction will do: that is no edge.) As 13573 = 256·53 + 5, q fits into 16-bit arithmetic:
-  /// |gx| ≤ 1020.
+  /// Horizontal where |gy| < t·|gx|, vertical where |gy| > (t + 2)·|gx|, with OpenCV's t = tan 22.5° = 13573 / 2¹⁵.
+  /// In integers, with q = ⌊t·|gx|⌋ and |gx| > 0: |gy| ≤ q and |gy| > q + 2·|gx|. (Where |gx| = |gy| = 0 the direction
+  /// does not matter: there is no edge.) As 13573 = 256·53 + 5 and |gx| ≤ 1020, q fits 16-bit arithmetic.
   @inline(__always)
-  private static func direction(_ gx: Lanes, _ gy: Lanes) -> Lanes {
-    let x = unsafeBitCast(gx.magnitudes, to: SIMD8<UInt16>.self)
-    let y = gy.magnitudes
-    let q = unsafeBitCast((x &* 53 &+ ((x &* 5) &>> 8)) &>> 7, to: Lanes.self)
-    var direction = Direction.falling
-    direction.replace(with: Direction.rising, where: (gx ^ gy) .< Lanes())
-    direction.replace(with: Direction.vertical, where: y .> q &+ gx.magnitudes &+ gx.magnitudes)
+  private static func direction(_ gx: Vector, _ gy: Vector) -> Vector {
+    let x = unsafeBitCast(gx.absolute, to: SIMD8<UInt16>.self)
+    let y = gy.absolute
+    let q = unsafeBitCast((x &* 53 &+ ((x &* 5) &>> 8)) &>> 7, to: Vector.self)
+    var direction = Direction.diagonal
+    direction.replace(with: Direction.antidiagonal, where: (gx ^ gy) .< Vector())
+    direction.replace(with: Direction.vertical, where: y .> q &+ gx.absolute &+ gx.absolute)
     direction.replace(with: Direction.horizontal, where: y .<= q)
     return direction
   }
 
-  /// Keeps the pixels whose gradient is larger than those of the two neighbors it points to.
-  func thin(row: Int, low: Int16, high: Int16, into marks: Marks) {
-    let above = sizes + slot(row - 1) * stride
-    let here = sizes + slot(row) * stride
-    let below = sizes + slot(row + 1) * stride
-    let direction = directions + slot(row) * stride + 1
-    let target = marks.row(row)
-    let (low, high) = (Lanes(repeating: low), Lanes(repeating: high))
+  /// Non-maximum suppression: keeps the pixels whose gradient is larger than those of both neighbors along it.
+  func suppressNonMaxima(row: Int, low: Int16, high: Int16, into edges: EdgeMap) {
+    let above = magnitudes + slot(row - 1) * stride
+    let center = magnitudes + slot(row) * stride
+    let below = magnitudes + slot(row + 1) * stride
+    let directions = self.directions + slot(row) * stride + 1
+    let target = edges.row(row)
+    let (low, high) = (Vector(repeating: low), Vector(repeating: high))
     for x in Swift.stride(from: 0, to: width, by: 8) {
-      let size = (here + x).lanes(1)
-      let towards = (direction + x).lanes(0)
-      var before = (here + x).lanes(0)
-      var after = (here + x).lanes(2)
-      let isVertical = towards .== Direction.vertical
-      before.replace(with: (above + x).lanes(1), where: isVertical)
-      after.replace(with: (below + x).lanes(1), where: isVertical)
-      let isFalling = towards .== Direction.falling
-      before.replace(with: (above + x).lanes(0), where: isFalling)
-      after.replace(with: (below + x).lanes(2), where: isFalling)
-      let isRising = towards .== Direction.rising
-      before.replace(with: (above + x).lanes(2), where: isRising)
-      after.replace(with: (below + x).lanes(0), where: isRising)
-      // Of equals the first remains, but on diagonals neither: OpenCV compares with ≥ ahead, with > on diagonals.
-      after.replace(with: after &+ Lanes(repeating: 1), where: isFalling .| isRising)
-      let isRidge = (size .> before) .& (size .>= after) .& (size .> low)
-      var mark = Lanes(repeating: Marks.none)
-      mark.replace(with: Lanes(repeating: Marks.possible), where: isRidge)
-      mark.replace(with: Lanes(repeating: Marks.certain), where: isRidge .& (size .> high))
+      let magnitude = (center + x).vector(1)
+      let direction = (directions + x).vector(0)
+      var before = (center + x).vector(0)
+      var after = (center + x).vector(2)
+      let isVertical = direction .== Direction.vertical
+      before.replace(with: (above + x).vector(1), where: isVertical)
+      after.replace(with: (below + x).vector(1), where: isVertical)
+      let isDiagonal = direction .== Direction.diagonal
+      before.replace(with: (above + x).vector(0), where: isDiagonal)
+      after.replace(with: (below + x).vector(2), where: isDiagonal)
+      let isAntidiagonal = direction .== Direction.antidiagonal
+      before.replace(with: (above + x).vector(2), where: isAntidiagonal)
+      after.replace(with: (below + x).vector(0), where: isAntidiagonal)
+      // Of two equal magnitudes the first remains, on diagonals neither: OpenCV compares with > before and ≥ after, but
+      // with > twice on diagonals.
+      after.replace(with: after &+ Vector(repeating: 1), where: isDiagonal .| isAntidiagonal)
+      let isMaximum = (magnitude .> before) .& (magnitude .>= after) .& (magnitude .> low)
+      var state = Vector(repeating: EdgeMap.none)
+      state.replace(with: Vector(repeating: EdgeMap.weak), where: isMaximum)
+      state.replace(with: Vector(repeating: EdgeMap.strong), where: isMaximum .& (magnitude .> high))
       UnsafeMutableRawPointer(target + x).storeBytes(
-        of: SIMD8<UInt8>(truncatingIfNeeded: mark), as: SIMD8<UInt8>.self)
+        of: SIMD8<UInt8>(truncatingIfNeeded: state), as: SIMD8<UInt8>.self)
     }
-    marks.clearBorder(row)
+    edges.clearBorder(row)
   }
 }
 
 extension UnsafeMutablePointer<Int16> {
   @inline(__always)
-  fileprivate func lanes(_ offset: Int) -> SIMD8<Int16> {
+  fileprivate func vector(_ offset: Int) -> SIMD8<Int16> {
     UnsafeRawPointer(self + offset).loadUnaligned(as: SIMD8<Int16>.self)
   }
 
   @inline(__always)
-  fileprivate func store(_ lanes: SIMD8<Int16>) {
-    UnsafeMutableRawPointer(self).storeBytes(of: lanes, as: SIMD8<Int16>.self)
+  fileprivate func store(_ vector: SIMD8<Int16>) {
+    UnsafeMutableRawPointer(self).storeBytes(of: vector, as: SIMD8<Int16>.self)
   }
 }
 
 extension SIMD8<Int16> {
   @inline(__always)
-  fileprivate var magnitudes: Self { replacing(with: Self() &- self, where: self .< Self()) }
+  fileprivate var absolute: Self { replacing(with: Self() &- self, where: self .< Self()) }
 }
 
 // MARK: - Hysteresis
 
-/// What is known of each pixel, with a border of one pixel that is no edge.
-private struct Marks {
+/// The state of each pixel, with a border of one pixel without edges.
+private struct EdgeMap {
   static let none: Int16 = 0
-  /// An edge if it hangs together with a certain one.
-  static let possible: Int16 = 1
-  static let certain: Int16 = 2
+  /// An edge if it is connected to a strong one.
+  static let weak: Int16 = 1
+  static let strong: Int16 = 2
   private static let edge: UInt8 = 255
 
   private let width: Int
@@ -222,9 +227,8 @@ private struct Marks {
   private let stride: Int
   private let memory: UnsafeMutablePointer<UInt8>
 
-  init(width: Int, height: Int) {
-    self.width = width
-    self.height = height
+  init(_ size: Size) {
+    (width, height) = (size.width, size.height)
     stride = (width + 7) / 8 * 8 + 2
     memory = .allocate(capacity: stride * (height + 2))
     memory.initialize(repeating: 0, count: stride * (height + 2))
@@ -232,7 +236,7 @@ private struct Marks {
 
   func deallocate() { memory.deallocate() }
 
-  /// The first pixel of a row; vectors may overhang, `clearBorder` tidies up after them.
+  /// The first pixel of a row. Whole vectors may be written; `clearBorder` restores the border afterwards.
   func row(_ row: Int) -> UnsafeMutablePointer<UInt8> { memory + (row + 1) * stride + 1 }
 
   func clearBorder(_ row: Int) {
@@ -240,14 +244,14 @@ private struct Marks {
     (self.row(row) + width).update(repeating: 0, count: stride - width - 1)
   }
 
-  /// Turns certain pixels into edges and with them all possible ones that touch them, directly or through others.
-  func follow() {
+  /// Hysteresis: strong pixels become edges, and so do all weak pixels that are connected to them.
+  func trackHysteresis() {
     let neighbors = (-stride - 1, -stride, -stride + 1, -1, 1, stride - 1, stride, stride + 1)
     var pending = [UnsafeMutablePointer<UInt8>]()
 
     @inline(__always)
     func visit(_ pixel: UnsafeMutablePointer<UInt8>) {
-      if pixel[0] == UInt8(Self.possible) {
+      if pixel[0] == UInt8(Self.weak) {
         pixel[0] = Self.edge
         pending.append(pixel)
       }
@@ -265,7 +269,7 @@ private struct Marks {
     }
     for y in 0..<height {
       let row = row(y)
-      for x in 0..<width where row[x] == UInt8(Self.certain) {
+      for x in 0..<width where row[x] == UInt8(Self.strong) {
         row[x] = Self.edge
         visitNeighbors(row + x)
         while let pixel = pending.popLast() { visitNeighbors(pixel) }
@@ -273,9 +277,9 @@ private struct Marks {
     }
   }
 
-  /// 255 on edges, 0 elsewhere: call after `follow`.
+  /// 255 on edges, 0 elsewhere; call after `trackHysteresis`.
   func image() -> Image {
-    Image(width: width, height: height, channels: 1) { target in
+    Image(Size(height, width), channels: 1) { target in
       for y in 0..<height {
         let row = row(y)
         for x in 0..<width { target[y * width + x] = row[x] == Self.edge ? Self.edge : 0 }

@@ -1,7 +1,8 @@
-/// An image of 8-bit values: a photograph, a map of labels, a map of edges.
+import Tensors
+
+/// An image of 8-bit values: a photograph, a label map, an edge map.
 package struct Image: Sendable, Equatable {
-  package let width: Int
-  package let height: Int
+  package let size: Size
 
   /// 1 (gray, labels, edges) or 3 (red, green, blue).
   package let channels: Int
@@ -9,37 +10,34 @@ package struct Image: Sendable, Equatable {
   /// `[height, width, channels]`, row by row.
   package var pixels: [UInt8]
 
-  /// - Parameter pixels: `[height, width, channels]`, as many as that.
-  package init(width: Int, height: Int, channels: Int, pixels: [UInt8]) {
-    precondition(width > 0 && height > 0, "an image has at least one pixel")
+  /// - Parameter pixels: `[height, width, channels]`.
+  package init(_ size: Size, channels: Int, pixels: [UInt8]) {
+    precondition(size.width > 0 && size.height > 0, "an image has at least one pixel")
     precondition(channels == 1 || channels == 3, "an image has 1 or 3 channels")
-    precondition(pixels.count == width * height * channels, "an image has as many values as its size says")
-    self.width = width
-    self.height = height
+    precondition(pixels.count == size.width * size.height * channels, "the number of values must match the size")
+    self.size = size
     self.channels = channels
     self.pixels = pixels
   }
 
   /// An image with the same value everywhere.
-  package init(width: Int, height: Int, channels: Int, filledWith value: UInt8 = 0) {
-    self.init(
-      width: width, height: height, channels: channels,
-      pixels: [UInt8](repeating: value, count: width * height * channels))
+  package init(_ size: Size, channels: Int, filledWith value: UInt8 = 0) {
+    self.init(size, channels: channels, pixels: [UInt8](repeating: value, count: size.width * size.height * channels))
   }
 
   /// An image whose pixels `write` sets, every one of them.
   ///
-  /// - Parameter slack: how many bytes beyond the last pixel `write` may touch, so that vectors can overhang.
-  init(width: Int, height: Int, channels: Int, slack: Int = 0, write: (UnsafeMutablePointer<UInt8>) -> Void) {
-    let count = width * height * channels
-    let pixels = [UInt8](unsafeUninitializedCapacity: count + slack) { buffer, initialized in
+  /// - Parameter padding: how many bytes beyond the last pixel `write` may overwrite with whole vectors.
+  init(_ size: Size, channels: Int, padding: Int = 0, write: (UnsafeMutablePointer<UInt8>) -> Void) {
+    let count = size.width * size.height * channels
+    let pixels = [UInt8](unsafeUninitializedCapacity: count + padding) { buffer, initialized in
       if let base = buffer.baseAddress { write(base) }
       initialized = count
     }
-    self.init(width: width, height: height, channels: channels, pixels: pixels)
+    self.init(size, channels: channels, pixels: pixels)
   }
 
-  /// Lends the pixels to a loop that checks no bounds.
+  /// Lends the pixels to a loop without bounds checks.
   func withPixels<Result>(_ body: (UnsafePointer<UInt8>) -> Result) -> Result {
     pixels.withUnsafeBufferPointer { buffer in
       guard let base = buffer.baseAddress else { preconditionFailure("an image has at least one pixel") }
@@ -48,81 +46,56 @@ package struct Image: Sendable, Equatable {
   }
 }
 
-// MARK: - Parts and wholes
+extension Size {
+  /// Width × height, as image viewers and error messages give sizes.
+  package var widthByHeight: String { "\(width)×\(height)" }
+}
+
+// MARK: - Crop and concatenation
 
 extension Image {
-  /// A rectangle of pixels: `width` columns from `x`, `height` rows from `y`.
+  /// A rectangle of pixels: column `x` and row `y` are its first.
   package struct Rect: Sendable, Equatable {
     package var x: Int
     package var y: Int
-    package var width: Int
-    package var height: Int
+    package var size: Size
 
-    /// All of an image.
-    package init(width: Int, height: Int) { self.init(x: 0, y: 0, width: width, height: height) }
-
-    package init(x: Int, y: Int, width: Int, height: Int) {
+    package init(x: Int, y: Int, _ size: Size) {
       self.x = x
       self.y = y
-      self.width = width
-      self.height = height
+      self.size = size
     }
 
-    func lies(in width: Int, _ height: Int) -> Bool {
-      x >= 0 && y >= 0 && self.width > 0 && self.height > 0 && x + self.width <= width && y + self.height <= height
-    }
-  }
+    /// The whole of an image.
+    package init(_ size: Size) { self.init(x: 0, y: 0, size) }
 
-  /// The part of the image inside `window`, which must not reach beyond it.
-  package func cropped(to window: Rect) -> Image {
-    withView { $0.cropped(to: window) }
-  }
+    package var rows: Range<Int> { y..<y + size.height }
+    package var columns: Range<Int> { x..<x + size.width }
 
-  /// The image with left and right exchanged.
-  package func flipped() -> Image {
-    withPixels { source in
-      Image(width: width, height: height, channels: channels) { target in
-        let stride = width * channels
-        for row in 0..<height {
-          let from = source + row * stride
-          var to = target + row * stride + stride
-          if channels == 1 {
-            for x in 0..<width {
-              to -= 1
-              to[0] = from[x]
-            }
-          } else {
-            for x in 0..<width {
-              to -= 3
-              to[0] = from[3 * x]
-              to[1] = from[3 * x + 1]
-              to[2] = from[3 * x + 2]
-            }
-          }
-        }
-      }
+    func lies(in image: Size) -> Bool {
+      x >= 0 && y >= 0 && size.width > 0 && size.height > 0 && columns.upperBound <= image.width
+        && rows.upperBound <= image.height
     }
   }
 
-  /// Images of one height joined from left to right. Where one of them has colors, gray ones become RGB.
+  /// The part of the image inside `window`, which must lie in the image.
+  package func cropped(to window: Rect) -> Image { withView { $0.cropped(to: window) } }
+
+  /// Images of one height side by side, left to right. If one of them has colors, gray ones become RGB.
   package static func hstack(_ images: [Image]) -> Image {
     guard let first = images.first else { preconditionFailure("at least one image") }
-    precondition(images.allSatisfy { $0.height == first.height }, "images side by side are equally high")
+    let height = first.size.height
+    precondition(images.allSatisfy { $0.size.height == height }, "images side by side have one height")
     let channels = images.reduce(1) { max($0, $1.channels) }
     let images = images.map { $0.channels == channels ? $0 : $0.asRGB() }
-    let stride = images.reduce(0) { $0 + $1.width } * channels
-    return Image(width: stride / channels, height: first.height, channels: channels) { target in
-      var left = 0
+    var pixels = [UInt8]()
+    for row in 0..<height {
       for image in images {
-        let count = image.width * channels
-        image.withPixels { source in
-          for row in 0..<first.height {
-            (target + row * stride + left).update(from: source + row * count, count: count)
-          }
-        }
-        left += count
+        let stride = image.size.width * channels
+        pixels += image.pixels[row * stride..<(row + 1) * stride]
       }
     }
+    return Image(Size(height, images.reduce(0) { $0 + $1.size.width }), channels: channels, pixels: pixels)
   }
 
   private func asRGB() -> Image {

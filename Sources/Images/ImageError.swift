@@ -1,4 +1,4 @@
-/// What went wrong with an image file: one line that names the file, the trouble and what to do.
+/// An image file that cannot be read or written: one line with the file, the problem and the remedy.
 package struct ImageError: Error, Equatable, CustomStringConvertible {
   package let path: String
   package let problem: String

@@ -1,36 +1,35 @@
-/// Pixels that somebody else keeps, perhaps only those rows and columns of an image that are needed.
+import Tensors
+
+/// Borrowed pixels: all rows of an image, or some of them.
 package struct ImageView {
   /// Size of the whole image.
-  package let width: Int
-  package let height: Int
+  package let size: Size
   /// 1 or 3.
   package let channels: Int
-  /// Where row 0 is or would be: only the rows and columns that are there may be touched.
+  /// Where row 0 is or would be. Only the rows of `rows` may be read.
   private let origin: UnsafePointer<UInt8>
+
   /// Bytes from a row to the next.
-  package let stride: Int
+  package var stride: Int { size.width * channels }
 
   /// - Parameters:
-  ///   - pixels: of row `firstRow` on, each from column 0.
-  package init(
-    width: Int, height: Int, channels: Int, pixels: UnsafePointer<UInt8>, firstRow: Int = 0, stride: Int? = nil
-  ) {
-    self.width = width
-    self.height = height
+  ///   - pixels: the first of `rows`, followed by the others without gaps.
+  ///   - rows: the rows that are in memory; all of them if nil.
+  package init(size: Size, channels: Int, pixels: UnsafePointer<UInt8>, rows: Range<Int>? = nil) {
+    self.size = size
     self.channels = channels
-    self.stride = stride ?? width * channels
-    origin = pixels - firstRow * self.stride
+    origin = pixels - (rows?.lowerBound ?? 0) * size.width * channels
   }
 
   @inline(__always)
   package func row(_ row: Int) -> UnsafePointer<UInt8> { origin + row &* stride }
 
-  /// The part inside `window`, which must be there.
+  /// Copies the part inside `window`, whose rows must be in memory.
   package func cropped(to window: Image.Rect) -> Image {
-    precondition(window.lies(in: width, height), "the window lies in the image")
-    return Image(width: window.width, height: window.height, channels: channels) { target in
-      let count = window.width * channels
-      for y in 0..<window.height {
+    precondition(window.lies(in: size), "the window must lie in the image")
+    return Image(window.size, channels: channels) { target in
+      let count = window.size.width * channels
+      for y in 0..<window.size.height {
         (target + y * count).update(from: row(window.y + y) + window.x * channels, count: count)
       }
     }
@@ -38,11 +37,11 @@ package struct ImageView {
 }
 
 extension Image {
-  /// Lends the pixels for as long as `body` runs.
+  /// Lends the pixels for the duration of `body`.
   package func withView<Result>(_ body: (ImageView) throws -> Result) rethrows -> Result {
     try pixels.withUnsafeBufferPointer { buffer in
       guard let base = buffer.baseAddress else { preconditionFailure("an image has at least one pixel") }
-      return try body(ImageView(width: width, height: height, channels: channels, pixels: base))
+      return try body(ImageView(size: size, channels: channels, pixels: base))
     }
   }
 }

@@ -2,7 +2,7 @@
 package enum Palette {
   package typealias Color = (red: UInt8, green: UInt8, blue: UInt8)
 
-  /// The image that shows each value of a map as a color.
+  /// Shows each value of a map as a color.
   ///
   /// - Parameters:
   ///   - indices: an image of one channel.
@@ -21,8 +21,8 @@ package enum Palette {
     }
     return triples.withUnsafeBufferPointer { triples in
       indices.withPixels { source in
-        Image(width: indices.width, height: indices.height, channels: 3) { target in
-          for pixel in 0..<indices.width * indices.height {
+        Image(indices.size, channels: 3) { target in
+          for pixel in 0..<indices.size.height * indices.size.width {
             let entry = 3 * Int(source[pixel])
             target[3 * pixel] = triples[entry]
             target[3 * pixel + 1] = triples[entry + 1]

@@ -1,92 +1,61 @@
-/// Images at other sizes, as `cv::resize` makes them, to the bit.
-///
-/// A size is given either as a factor or as width and height; the factor is then new / old along each side. That makes a
-/// difference where old size times factor is not a whole number.
+import Tensors
+
+/// Image resizing, bit-identical to `cv::resize` called with a factor for both sides.
 package enum Resize {
-  /// The length of a side after scaling: rounded, halves to the even number.
+  /// The length of a side after scaling: rounded, halves to even.
   package static func scaled(_ length: Int, by factor: Double) -> Int {
     max(1, Int((Double(length) * factor).rounded(.toNearestOrEven)))
   }
 
-  /// `INTER_LINEAR`: pixels are areas, their centers at half-integers; halving means over 2×2 pixels.
+  /// The size of an image after scaling.
+  package static func scaled(_ size: Size, by factor: Double) -> Size {
+    Size(scaled(size.height, by: factor), scaled(size.width, by: factor))
+  }
+
+  /// `INTER_LINEAR`: bilinear interpolation with pixel centers at half-integers. Halving averages 2×2 pixels.
   ///
-  /// - Parameter window: the part of the result to compute; all of it if nil.
+  /// - Parameters:
+  ///   - image: the rows of `source(of: window, …)` must be in memory.
+  ///   - window: the part of the result to compute; all of it if nil.
+  package static func bilinear(_ image: ImageView, by factor: Double, window: Image.Rect? = nil) -> Image {
+    let size = scaled(image.size, by: factor)
+    let window = checked(window, size)
+    if size == image.size { return image.cropped(to: window) }
+    return factor == 0.5 ? halved(image, window) : interpolated(image, factor, window)
+  }
+
   package static func bilinear(_ image: Image, by factor: Double, window: Image.Rect? = nil) -> Image {
     image.withView { bilinear($0, by: factor, window: window) }
   }
 
-  /// - Parameter image: holds `source(of: window, …)` at least.
-  package static func bilinear(_ image: ImageView, by factor: Double, window: Image.Rect? = nil) -> Image {
-    let (width, height) = (scaled(image.width, by: factor), scaled(image.height, by: factor))
-    return bilinear(image, width, height, factor, factor, window)
-  }
-
-  package static func bilinear(_ image: Image, width: Int, height: Int) -> Image {
-    let (factorX, factorY) = (Double(width) / Double(image.width), Double(height) / Double(image.height))
-    return image.withView { bilinear($0, width, height, factorX, factorY, nil) }
-  }
-
-  /// `INTER_NEAREST`: result pixel i is the image's pixel ⌊i / factor⌋.
+  /// `INTER_NEAREST`: pixel i of the result is pixel ⌊i / factor⌋ of the image.
   ///
-  /// - Parameter window: the part of the result to compute; all of it if nil.
-  package static func nearest(_ image: Image, by factor: Double, window: Image.Rect? = nil) -> Image {
-    image.withView { nearest($0, by: factor, window: window) }
-  }
-
-  /// - Parameter image: holds `source(of: window, …)` at least.
+  /// - Parameters:
+  ///   - image: the rows of `source(of: window, …)` must be in memory.
+  ///   - window: the part of the result to compute; all of it if nil.
   package static func nearest(_ image: ImageView, by factor: Double, window: Image.Rect? = nil) -> Image {
-    let (width, height) = (scaled(image.width, by: factor), scaled(image.height, by: factor))
-    return nearest(image, width, height, factor, factor, window)
-  }
-
-  package static func nearest(_ image: Image, width: Int, height: Int) -> Image {
-    let (factorX, factorY) = (Double(width) / Double(image.width), Double(height) / Double(image.height))
-    return image.withView { nearest($0, width, height, factorX, factorY, nil) }
-  }
-
-  /// The part of an image of `width` × `height` that a window of the resized one is made of.
-  package static func source(of window: Image.Rect, width: Int, height: Int, by factor: Double) -> Image.Rect {
-    func range(_ first: Int, _ count: Int, _ length: Int) -> Range<Int> {
-      if factor == 1 { return first..<first + count }
-      // Rounded to the length that it had, a side is not resampled where the other one is not either.
-      let staysAsItIs = scaled(length, by: factor) == length
-      let lower = max(position(first, factor).first, 0)
-      let upper = min(position(first + count - 1, factor).first + 2, length)
-      return min(lower, staysAsItIs ? first : length - 1)..<max(upper, staysAsItIs ? first + count : 1)
-    }
-    let rows = range(window.y, window.height, height)
-    let columns = range(window.x, window.width, width)
-    return Image.Rect(x: columns.lowerBound, y: rows.lowerBound, width: columns.count, height: rows.count)
-  }
-
-  // MARK: - Nearest pixel
-
-  private static func nearest(
-    _ image: ImageView, _ width: Int, _ height: Int, _ factorX: Double, _ factorY: Double, _ window: Image.Rect?
-  ) -> Image {
-    let window = checked(window, width, height)
-    if (width, height) == (image.width, image.height) { return image.cropped(to: window) }
+    let size = scaled(image.size, by: factor)
+    let window = checked(window, size)
+    if size == image.size { return image.cropped(to: window) }
     let channels = image.channels
-    let columns = (window.x..<window.x + window.width).map {
-      min(Int(Double($0) * (1 / factorX)), image.width - 1) * channels
-    }
+    let columns = window.columns.map { min(Int(Double($0) * (1 / factor)), image.size.width - 1) * channels }
     return columns.withUnsafeBufferPointer { columns in
-      Image(width: window.width, height: window.height, channels: channels) { target in
-        let count = window.width * channels
+      Image(window.size, channels: channels) { target in
+        let count = window.size.width * channels
         var previous = -1
-        for row in 0..<window.height {
-          let from = min(Int(Double(window.y + row) * (1 / factorY)), image.height - 1)
+        for row in 0..<window.size.height {
+          let source = min(Int(Double(window.y + row) * (1 / factor)), image.size.height - 1)
           let line = target + row * count
-          if from == previous {
+          if source == previous {
             line.update(from: line - count, count: count)
             continue
           }
-          previous = from
-          let pixels = image.row(from)
+          previous = source
+          let pixels = image.row(source)
           if channels == 1 {
-            for x in 0..<window.width { line[x] = pixels[columns[x]] }
+            for x in 0..<window.size.width { line[x] = pixels[columns[x]] }
           } else {
-            for x in 0..<window.width {
+            for x in 0..<window.size.width {
               line[3 * x] = pixels[columns[x]]
               line[3 * x + 1] = pixels[columns[x] + 1]
               line[3 * x + 2] = pixels[columns[x] + 2]
@@ -97,54 +66,65 @@ package enum Resize {
     }
   }
 
+  package static func nearest(_ image: Image, by factor: Double, window: Image.Rect? = nil) -> Image {
+    image.withView { nearest($0, by: factor, window: window) }
+  }
+
+  /// The part of an image from which a window of the resized image is computed.
+  package static func source(of window: Image.Rect, in size: Size, by factor: Double) -> Image.Rect {
+    func range(_ range: Range<Int>, _ length: Int) -> Range<Int> {
+      if factor == 1 { return range }
+      // If both sides round to their old lengths, the image is copied, not resampled: then the range itself is needed.
+      let keepsLength = scaled(length, by: factor) == length
+      let lower = max(position(range.lowerBound, factor).first, 0)
+      let upper = min(position(range.upperBound - 1, factor).first + 2, length)
+      return min(lower, keepsLength ? range.lowerBound : length - 1)..<max(upper, keepsLength ? range.upperBound : 1)
+    }
+    let (rows, columns) = (range(window.rows, size.height), range(window.columns, size.width))
+    return Image.Rect(x: columns.lowerBound, y: rows.lowerBound, Size(rows.count, columns.count))
+  }
+
   // MARK: - Bilinear
 
-  private static func bilinear(
-    _ image: ImageView, _ width: Int, _ height: Int, _ factorX: Double, _ factorY: Double, _ window: Image.Rect?
-  ) -> Image {
-    let window = checked(window, width, height)
-    if (width, height) == (image.width, image.height) { return image.cropped(to: window) }
-    if factorX == 0.5 && factorY == 0.5 { return halved(image, window) }
+  private static func interpolated(_ image: ImageView, _ factor: Double, _ window: Image.Rect) -> Image {
     let channels = image.channels
-    let columns = (window.x..<window.x + window.width).map {
-      Tap(at: $0, factorX, length: image.width, channels: channels)
-    }
-    let count = window.width * channels
+    let columns = window.columns.map { Tap(at: $0, factor, length: image.size.width, channels: channels) }
+    let count = window.size.width * channels
     let lines = UnsafeMutablePointer<Int16>.allocate(capacity: 2 * count)
     defer { lines.deallocate() }
     return columns.withUnsafeBufferPointer { columns in
-      Image(width: window.width, height: window.height, channels: channels) { target in
-        // Rows of the image at the new width, row n at place n modulo 2: a pair of neighbors is always at hand.
+      Image(window.size, channels: channels) { target in
+        // Horizontally resized rows; row n is in slot n modulo 2, so that two adjacent rows are always there.
         var held = (-1, -1)
         func line(_ row: Int) -> UnsafeMutablePointer<Int16> {
           let line = lines + (row & 1) * count
           if (row & 1 == 0 ? held.0 : held.1) != row {
-            stretch(image.row(row), columns, channels, into: line)
+            resizeHorizontally(image.row(row), columns, channels, into: line)
             if row & 1 == 0 { held.0 = row } else { held.1 = row }
           }
           return line
         }
-        for row in 0..<window.height {
-          let (first, share) = position(window.y + row, factorY)
-          let above = line(min(max(first, 0), image.height - 1))
-          let below = line(min(max(first + 1, 0), image.height - 1))
-          mix(above, fixed(1 - share), below, fixed(share), count, into: target + row * count)
+        for row in 0..<window.size.height {
+          let (first, fraction) = position(window.y + row, factor)
+          let above = line(min(max(first, 0), image.size.height - 1))
+          let below = line(min(max(first + 1, 0), image.size.height - 1))
+          interpolateRows(above, fixed(1 - fraction), below, fixed(fraction), count, into: target + row * count)
         }
       }
     }
   }
 
-  /// Where result pixel `index` lies: between image pixel `first` and the next, `share` of the way.
-  private static func position(_ index: Int, _ factor: Double) -> (first: Int, share: Float) {
-    let place = Float((Double(index) + 0.5) * (1 / factor) - 0.5)
-    let first = place.rounded(.down)
-    return (Int(first), place - first)
+  /// Where result pixel `index` lies in the image: between pixel `first` and the next, at `fraction` of the way.
+  private static func position(_ index: Int, _ factor: Double) -> (first: Int, fraction: Float) {
+    let position = Float((Double(index) + 0.5) * (1 / factor) - 0.5)
+    let first = position.rounded(.down)
+    return (Int(first), position - first)
   }
 
-  /// A weight as a whole number of 2048ths.
+  /// A weight in fixed point, in 2048ths.
   private static func fixed(_ weight: Float) -> Int32 { Int32((weight * 2048).rounded(.toNearestOrEven)) }
 
-  /// The two values of a row that a result value is made of, as offsets in the row, and their weights.
+  /// The two values of a row that a result value interpolates, as offsets in the row, and their weights.
   private struct Tap {
     let left: Int32
     let right: Int32
@@ -152,18 +132,18 @@ package enum Resize {
     let rightWeight: Int32
 
     init(at index: Int, _ factor: Double, length: Int, channels: Int) {
-      let (first, share) = Resize.position(index, factor)
+      let (first, fraction) = Resize.position(index, factor)
       let inside = first >= 0 && first < length - 1
-      let place = min(max(first, 0), length - 1)
-      left = Int32(place * channels)
-      right = Int32(min(place + 1, length - 1) * channels)
-      leftWeight = Resize.fixed(inside ? 1 - share : 1)
-      rightWeight = Resize.fixed(inside ? share : 0)
+      let column = min(max(first, 0), length - 1)
+      left = Int32(column * channels)
+      right = Int32(min(column + 1, length - 1) * channels)
+      leftWeight = Resize.fixed(inside ? 1 - fraction : 1)
+      rightWeight = Resize.fixed(inside ? fraction : 0)
     }
   }
 
-  /// A row at the new width, in 128ths: at most 255 · 2048 / 16, which fits.
-  private static func stretch(
+  /// A row at the new width, in 128ths: at most 255 · 2048 / 16, which fits 16 bits.
+  private static func resizeHorizontally(
     _ row: UnsafePointer<UInt8>, _ columns: UnsafeBufferPointer<Tap>, _ channels: Int,
     into line: UnsafeMutablePointer<Int16>
   ) {
@@ -185,9 +165,9 @@ package enum Resize {
     }
   }
 
-  /// Two rows at the new width, weighted, back to whole gray levels. Each product is cut to quarters before they are
-  /// added, as OpenCV's 16-bit arithmetic does it.
-  private static func mix(
+  /// The weighted sum of two rows of the new width, rounded to gray levels. Each product is truncated to quarters first,
+  /// as in OpenCV's 16-bit arithmetic.
+  private static func interpolateRows(
     _ above: UnsafePointer<Int16>, _ aboveWeight: Int32, _ below: UnsafePointer<Int16>, _ belowWeight: Int32,
     _ count: Int, into target: UnsafeMutablePointer<UInt8>
   ) {
@@ -199,17 +179,17 @@ package enum Resize {
     }
   }
 
-  /// The mean over 2×2 pixels; over fewer where an odd image ends.
+  /// The mean over 2×2 pixels, over fewer at the end of an odd side.
   private static func halved(_ image: ImageView, _ window: Image.Rect) -> Image {
     let channels = image.channels
-    return Image(width: window.width, height: window.height, channels: channels) { target in
-      for row in 0..<window.height {
+    return Image(window.size, channels: channels) { target in
+      for row in 0..<window.size.height {
         let y = 2 * (window.y + row)
-        let isWholeBelow = y + 1 < image.height
+        let hasRowBelow = y + 1 < image.size.height
         let above = image.row(y) + 2 * window.x * channels
-        let below = isWholeBelow ? above + image.stride : above
-        let line = target + row * window.width * channels
-        let whole = isWholeBelow ? min(window.width, image.width / 2 - window.x) : 0
+        let below = hasRowBelow ? above + image.stride : above
+        let line = target + row * window.size.width * channels
+        let whole = hasRowBelow ? min(window.size.width, image.size.width / 2 - window.x) : 0
         if channels == 1 {
           for x in 0..<whole { line[x] = mean(above + 2 * x, below + 2 * x, 1) }
         } else {
@@ -219,11 +199,11 @@ package enum Resize {
             line[3 * x + 2] = mean(above + 6 * x + 2, below + 6 * x + 2, 3)
           }
         }
-        for x in max(whole, 0)..<window.width {
-          let isWholeRight = 2 * (window.x + x) + 1 < image.width
+        for x in max(whole, 0)..<window.size.width {
+          let hasColumnRight = 2 * (window.x + x) + 1 < image.size.width
           for channel in 0..<channels {
             let from = 2 * x * channels + channel
-            let next = isWholeRight ? from + channels : from
+            let next = hasColumnRight ? from + channels : from
             let sum = Int(above[from]) + Int(above[next]) + Int(below[from]) + Int(below[next])
             line[x * channels + channel] = UInt8((Float(sum) / 4).rounded(.toNearestOrEven))
           }
@@ -238,10 +218,9 @@ package enum Resize {
     return UInt8(truncatingIfNeeded: (sum &+ 2) &>> 2)
   }
 
-  private static func checked(_ window: Image.Rect?, _ width: Int, _ height: Int) -> Image.Rect {
-    precondition(width > 0 && height > 0, "an image has at least one pixel")
-    let window = window ?? Image.Rect(x: 0, y: 0, width: width, height: height)
-    precondition(window.lies(in: width, height), "the window lies in the result")
+  private static func checked(_ window: Image.Rect?, _ size: Size) -> Image.Rect {
+    let window = window ?? Image.Rect(size)
+    precondition(window.lies(in: size), "the window must lie in the result")
     return window
   }
 }

@@ -176,7 +176,7 @@ extension Batch {
       image: Tensor(Shape(images, size.height, size.width, 3), dense: (0..<3 * pixels).map { _ in random.normal() }),
       canny: Tensor(
         Shape(images, size.height, size.width, 1), dense: (0..<pixels).map { _ in random.uniform() > 0.9 ? 1 : 0 }),
-      target: (0..<pixels).map { _ in UInt8(random.uniform(below: 19)) },
+      target: (0..<pixels).map { _ in UInt8(random.uniform(below: Label.classCount)) },
       boundary: (0..<pixels).map { _ in random.uniform() > 0.9 ? 1 : 0 }, indices: Array(0..<images))
   }
 }

@@ -1,14 +1,15 @@
 import Cityscapes
 import Foundation
+import Metrics
 
 /// The figures of a split, for people and for programs.
 package struct EvaluationReport {
   private let evaluation: Evaluation
-  private let metrics: Metrics
+  private let metrics: SegmentationMetrics
 
-  package init(_ evaluation: Evaluation, absentClasses: Metrics.AbsentClasses) {
+  package init(_ evaluation: Evaluation, absentClasses: SegmentationMetrics.AbsentClasses) {
     self.evaluation = evaluation
-    metrics = Metrics(evaluation.confusion, absentClasses: absentClasses)
+    metrics = SegmentationMetrics(evaluation.confusion, absentClasses: absentClasses)
   }
 
   /// Class by class, in percent.

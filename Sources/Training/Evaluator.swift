@@ -4,6 +4,7 @@ import Foundation
 import GatedSCNN
 import Kernels
 import Layers
+import Metrics
 import Tensors
 
 /// What a network makes of a split.
@@ -16,7 +17,7 @@ package struct Evaluation: Sendable {
   /// Of the network alone: from the normalized image to the class of every pixel.
   package let seconds: Double
 
-  package var metrics: Metrics { Metrics(confusion) }
+  package var metrics: SegmentationMetrics { SegmentationMetrics(confusion) }
   package var imagesPerSecond: Double { Double(images) / max(seconds, 1e-9) }
 }
 

@@ -1,5 +1,6 @@
 import Cityscapes
 import Foundation
+import SyntheticStreets
 import Tensors
 
 extension Benchmarks {
@@ -15,7 +16,7 @@ extension Benchmarks {
     let folder = NSTemporaryDirectory() + "/gscnn-bench-\(getpid())"
     defer { try? FileManager.default.removeItem(atPath: folder) }
     if dataPath == nil {
-      try SyntheticStreets(train: 4, val: 0, test: 0, height: image.height, width: image.width).write(to: folder)
+      try SyntheticStreets(train: 4, val: 0, test: 0, size: image).write(to: folder)
     }
     let images = try CityscapesDirectory(root: dataPath ?? folder).samples(of: .train)
     _ = try Preprocessing(images).run(threads: threads)

@@ -33,23 +33,23 @@ package struct PredictionRenderer {
     let trainIds = model.predict(batch, withLoss: false, on: workers).predictions
     panels.append(
       Palette.colored(
-        Image(width: image.width, height: image.height, channels: 1, pixels: trainIds),
+        Image(image.size, channels: 1, pixels: trainIds),
         by: Label.palette))
     return Image.hstack(panels)
   }
 
   /// The labels beside an image of a data set, colored.
   private func groundTruth(of path: String, like image: Image) throws -> Image? {
-    let ending = "_leftImg8bit.png"
+    let ending = SamplePaths.imageSuffix
     guard path.hasSuffix(ending), let range = path.range(of: "leftImg8bit/", options: .backwards) else { return nil }
     let inside = path[range.upperBound...]
     guard !inside.hasPrefix("test/") else { return nil }
     let labels = path[..<range.lowerBound] + "gtFine/" + inside.dropLast(ending.count) + "_gtFine_labelIds.png"
     guard FileManager.default.fileExists(atPath: String(labels)) else { return nil }
     let ids = try PNG.read(String(labels), as: .gray)
-    guard ids.width == image.width, ids.height == image.height else {
+    guard ids.size == image.size else {
       throw TrainingError(
-        "\(labels): \(ids.width)×\(ids.height), but its image is \(image.width)×\(image.height); "
+        "\(labels): \(ids.size.widthByHeight), but its image is \(image.size.widthByHeight); "
           + "restore the file or remove it")
     }
     return Palette.colored(ids, by: Label.idPalette)
@@ -59,7 +59,7 @@ package struct PredictionRenderer {
 extension Sample {
   /// An image without ground truth: every pixel ignored.
   init(unlabelled image: Image) {
-    let map = { Image(width: image.width, height: image.height, channels: 1, filledWith: $0) }
+    let map = { Image(image.size, channels: 1, filledWith: $0) }
     self.init(
       index: 0, image: image, trainIds: map(Label.ignored), canny: Canny.edges(of: image), boundary: map(0))
   }

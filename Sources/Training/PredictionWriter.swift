@@ -17,7 +17,7 @@ package enum PredictionWriter {
   /// `NAME_color.png`: a palette image of trainIds in Cityscapes' colors.
   static func writeColors(_ trainIds: [UInt8], _ size: Size, of sample: SamplePaths, to folder: String) throws {
     try PNG.write(
-      indices: Image(width: size.width, height: size.height, channels: 1, pixels: trainIds), palette: Label.palette,
+      indices: Image(size, channels: 1, pixels: trainIds), palette: Label.palette,
       to: "\(folder)/\(sample.name)_color.png")
   }
 
@@ -35,6 +35,6 @@ package enum PredictionWriter {
 
   private static func writeGray(_ trainIds: [UInt8], _ size: Size, to path: String) throws {
     let ids = trainIds.map { Label.ids[Int($0)] }
-    try PNG.write(Image(width: size.width, height: size.height, channels: 1, pixels: ids), to: path)
+    try PNG.write(Image(size, channels: 1, pixels: ids), to: path)
   }
 }

@@ -5,6 +5,7 @@ import GatedSCNN
 import Layers
 import Machine
 import System
+import Metrics
 import Tensors
 import Weights
 
@@ -60,11 +61,11 @@ package final class Trainer {
       // Preparing the images may take long; a file that cannot be read is told of before.
       if let path = options.pretrained { _ = try Safetensors(contentsOf: path) }
     }
-    try DataSet.prepare(
+    try Preprocessing.runOnAllRanks(
       options.dataPath, splits: options.test ? Split.allCases : [.train, .val], communicator: communicator,
       threads: threads)
     cache = try options.cacheGigabytes.map { [data] in
-      try SharedImageCache.cache(gigabytes: $0, for: data.train, communicator: communicator)
+      try SharedMemorySlots.imageCache(gigabytes: $0, for: data.train, communicator: communicator)
     }
     let model = GatedSCNN(options.backbone, seed: options.seed)
     replica = Replica(

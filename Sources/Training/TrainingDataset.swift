@@ -4,63 +4,74 @@ import Layers
 import System
 import Tensors
 
-/// How a training sample is treated.
+/// The augmentation of training samples.
 package enum AugmentationMode: String, Codable, Sendable, CaseIterable {
-  /// Random scale, crop and flip in a random order.
-  case seed
-  /// As it is, cut or padded to the crop, in the order of the files: for comparing step by step.
+  /// Random scale, crop and flip, in random order.
+  case random
+  /// Without augmentation, cropped or padded to the crop size, in the order of the file names: for comparing runs step
+  /// by step.
   case none
+
+  /// Also accepts `seed`, the old name of `random`: on the command line and in the files of earlier runs.
+  package init?(rawValue: String) {
+    switch rawValue {
+    case "random", "seed": self = .random
+    case "none": self = .none
+    default: return nil
+    }
+  }
 }
 
-/// The images of a run, as one rank sees them.
+/// The splits of a run, and one rank's share of the training split.
 package struct TrainingDataset {
   package let train: [SamplePaths]
   package let validation: [SamplePaths]
-  /// Empty where the test split is left alone.
+  /// Empty if the run does not use the test split.
   package let test: [SamplePaths]
 
   private let options: TrainingOptions
-  private let batches: DistributedBatchSampler
+  private let sampler: DistributedBatchSampler
   private let rank: Int
 
   package init(_ options: TrainingOptions, communicator: Communicator) throws {
     self.options = options
     rank = communicator.rank
-    let layout = CityscapesDirectory(root: options.dataPath)
-    (train, validation, test, batches) = try communicator.collectively {
-      let train = try layout.samples(of: .train)
-      let batches = try DistributedBatchSampler(
+    let directory = CityscapesDirectory(root: options.dataPath)
+    (train, validation, test, sampler) = try communicator.collectively {
+      let train = try directory.samples(of: .train)
+      let sampler = try DistributedBatchSampler(
         samples: train.count, batchSize: options.batchSize, ranks: communicator.size,
-        order: options.augmentation == .seed ? .shuffled(seed: options.seed) : .byFileName)
-      return (train, try layout.samples(of: .val), options.test ? try layout.samples(of: .test) : [], batches)
+        order: options.augmentation == .random ? .shuffled(seed: options.seed) : .byFileName)
+      return (train, try directory.samples(of: .val), options.test ? try directory.samples(of: .test) : [], sampler)
     }
   }
 
-  /// The last incomplete batch of an epoch is dropped.
-  package var stepsPerEpoch: Int { batches.stepsPerEpoch }
+  /// Without the last incomplete batch of an epoch, which is dropped.
+  package var stepsPerEpoch: Int { sampler.stepsPerEpoch }
 
-  /// Of the names of the training images, in their order. Where the data lie does not matter.
+  /// A hash of the names of the training images, in order; independent of where the data set is.
   package var digest: UInt64 { RandomNumbers.hash(train.map { "\($0.city)/\($0.name)" }.joined(separator: "\n")) }
 
+  /// Images of each split in use.
   package var counts: [Split: Int] {
     var counts: [Split: Int] = [.train: train.count, .val: validation.count]
     if options.test { counts[.test] = test.count }
     return counts
   }
 
-  /// This rank's batches from a position to the end of its epoch.
+  /// A loader of this rank's batches from a position to the end of its epoch.
   ///
   /// - Parameters:
-  ///   - cache: has a place for each image of the training split, or for some.
-  ///   - timeline: learns when each image was loaded.
+  ///   - cache: has a slot for each image of the training split, or for some.
+  ///   - timeline: records when each image was loaded.
   package func loader(
     from position: Position, cache: (any ImageCache)? = nil, timeline: Timeline? = nil
   ) -> Loader {
     let crop = Size(options.cropHeight, options.cropWidth)
     return Loader(
-      samples: train, batches: batches.shares(of: rank, epoch: position.epoch, from: position.step),
-      transform: options.augmentation == .seed
-        ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cut(to: crop),
+      samples: train, batches: sampler.shares(of: rank, epoch: position.epoch, from: position.step),
+      transform: options.augmentation == .random
+        ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cropped(to: crop),
       cache: cache,
       loaded: { sample, begin, end in
         timeline?.add(Timeline.Event(name: sample.name, track: .loading, begin: begin, end: end))

@@ -56,7 +56,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// Steps of this run after which it stops as on a signal; `nil`: until the last epoch.
   package var maxSteps: Int?
   package var pretrained: String?
-  package var augmentation = AugmentationMode.seed
+  package var augmentation = AugmentationMode.random
   /// 10⁹ bytes on each machine for decoded training images, which its ranks share; `nil`: none are kept.
   package var cacheGigabytes: Double?
   /// Steps from one line of progress to the next where there is no terminal.

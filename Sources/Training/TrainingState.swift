@@ -1,6 +1,7 @@
 import Cityscapes
 import Foundation
 import GatedSCNN
+import Metrics
 
 /// What a checkpoint knows beside tensors: enough that the rest of the run is the same, to the bit.
 package struct TrainingState: Codable, Sendable, Equatable {

@@ -2,6 +2,7 @@ import Cityscapes
 import Distributed
 import Foundation
 import GatedSCNN
+import Metrics
 import Tensors
 
 /// Validates an epoch, tests a best model, and draws what they predict.
@@ -63,14 +64,14 @@ extension EpochReport {
   ) {
     self.init(
       epoch: epoch + 1,
-      train: Figures(loss: running.lossSum / Double(max(running.steps, 1)), Metrics(running.confusion)),
+      train: Figures(loss: running.lossSum / Double(max(running.steps, 1)), SegmentationMetrics(running.confusion)),
       validation: validation.map { Figures(loss: $0.loss, $0.metrics) }, learningRate: rate, seconds: running.seconds,
       imagesPerSecond: Double(running.steps * batchSize) / max(running.seconds, 1e-9), loading: loading)
   }
 }
 
 extension EpochReport.Figures {
-  init(loss: Double, _ metrics: Metrics) {
+  init(loss: Double, _ metrics: SegmentationMetrics) {
     self.init(
       loss: loss, pixelAccuracy: metrics.pixelAccuracy, meanAccuracy: metrics.meanAccuracy,
       meanClassIoU: metrics.meanClassIoU, meanCategoryIoU: metrics.meanCategoryIoU)

@@ -1,4 +1,5 @@
 import Cityscapes
+import ImageFixtures
 import Images
 import Tensors
 import Testing
@@ -8,37 +9,34 @@ import Testing
 
   private func sample() throws -> Sample {
     Sample(
-      index: 0, image: try PNG.read(Fixture.path("image.png"), as: .rgb),
-      trainIds: try PNG.read(Fixture.path("labelTrainIds.png"), as: .gray),
-      canny: try PNG.read(Fixture.path("canny_10_100.png"), as: .gray),
-      boundary: try PNG.read(Fixture.path("boundary.png"), as: .gray))
+      index: 0, image: try ImageFixtures.rgb("image"), trainIds: try ImageFixtures.gray("labelTrainIds"),
+      canny: try ImageFixtures.gray("canny_10_100"), boundary: try ImageFixtures.gray("boundary"))
   }
 
   private func batch(_ augmentation: Augmentation, crop: Size) throws -> Batch {
     Batch([(try sample(), augmentation)], crop: crop)
   }
 
-  /// A normalized value by the book.
+  /// ImageNet normalization.
   private func normalized(_ byte: UInt8, _ channel: Int) -> Float {
     let (mean, deviation): ([Float], [Float]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     return (Float(byte) / 255 - mean[channel]) / deviation[channel]
   }
 
   @Test(
-    "Resized images and labels are those of OpenCV",
+    "Resized images and labels equal OpenCV's",
     arguments: [(Augmentation.Scale.half, "half"), (.double, "double")])
   func resized(scale: Augmentation.Scale, name: String) throws {
-    let colors = try PNG.read(Fixture.path("image_\(name)_linear.png"), as: .rgb)
-    let labels = try PNG.read(Fixture.path("labelTrainIds_\(name)_nearest.png"), as: .gray)
-    #expect(scale.resized(image) == Size(colors.height, colors.width))
-    let batch = try batch(
-      Augmentation(scale: scale, row: 0, column: 0, flip: false), crop: Size(colors.height, colors.width))
+    let colors = try ImageFixtures.rgb("image_\(name)_linear")
+    let labels = try ImageFixtures.gray("labelTrainIds_\(name)_nearest")
+    #expect(scale.resized(image) == colors.size)
+    let batch = try batch(Augmentation(scale: scale, row: 0, column: 0, flip: false), crop: colors.size)
     #expect(batch.target == labels.pixels)
     let expected = colors.pixels.enumerated().map { normalized($1, $0 % 3) }
     #expect(batch.image.dense == expected)
   }
 
-  @Test("A crop shows its part of the resized image, flipped or not", arguments: [false, true])
+  @Test("A crop holds its part of the resized image, flipped or not", arguments: [false, true])
   func crop(flip: Bool) throws {
     for scale in Augmentation.Scale.allCases {
       let whole = try batch(
@@ -49,9 +47,9 @@ import Testing
       for y in 0..<crop.height {
         for x in 0..<crop.width {
           let (from, to) = ((row + y, column + x), flip ? crop.width - 1 - x : x)
-          let (place, source) = (y * crop.width + to, from.0 * width + from.1)
-          try #require(part.target[place] == whole.target[source])
-          try #require(part.boundary[place] == whole.boundary[source])
+          let (pixel, source) = (y * crop.width + to, from.0 * width + from.1)
+          try #require(part.target[pixel] == whole.target[source])
+          try #require(part.boundary[pixel] == whole.boundary[source])
           try #require(part.canny[0, y, to, 0] == whole.canny[0, from.0, from.1, 0])
           for c in 0..<3 { try #require(part.image[0, y, to, c] == whole.image[0, from.0, from.1, c]) }
         }
@@ -60,26 +58,26 @@ import Testing
   }
 
   @Test(
-    "Beyond the image are zeros, ignored labels and no edges; the padding of channels is zero",
+    "Beyond the image there are zeros, ignored labels and no edges; channel padding is zero",
     arguments: [false, true])
   func padding(flip: Bool) throws {
     let crop = Size(150, 200)
     let batch = try batch(Augmentation(scale: .one, row: 0, column: 0, flip: flip), crop: crop)
     for y in 0..<crop.height {
       for x in 0..<crop.width {
-        let place = y * crop.width + (flip ? crop.width - 1 - x : x)
-        let pixel = batch.image.start + place * 8
-        for lane in 3..<8 { try #require(pixel[lane] == 0) }
+        let pixel = y * crop.width + (flip ? crop.width - 1 - x : x)
+        let values = batch.image.start + pixel * 8
+        for channel in 3..<8 { try #require(values[channel] == 0) }
         guard y >= image.height || x >= image.width else { continue }
-        for lane in 0..<3 { try #require(pixel[lane] == 0) }
-        try #require(batch.target[place] == 255)
-        try #require(batch.boundary[place] == 0)
-        try #require(batch.canny.start[place] == 0)
+        for channel in 0..<3 { try #require(values[channel] == 0) }
+        try #require(batch.target[pixel] == Label.ignored)
+        try #require(batch.boundary[pixel] == 0)
+        try #require(batch.canny.start[pixel] == 0)
       }
     }
   }
 
-  @Test("Edges and boundaries are 0 or 1, as the files have them")
+  @Test("Edges and boundaries are 0 or 1, as in the files")
   func binary() throws {
     let sample = try sample()
     let batch = Batch(whole: sample)
@@ -90,7 +88,7 @@ import Testing
     #expect(batch.target == sample.trainIds.pixels)
   }
 
-  @Test("What is drawn depends on seed, epoch and sample, and on each of them")
+  @Test("A random augmentation is a function of seed, epoch and sample, and depends on each")
   func function() {
     func random(_ seed: UInt64, _ epoch: Int, _ index: Int) -> Augmentation {
       .random(seed: seed, epoch: epoch, index: index, image: Size(1024, 2048), crop: Size(512, 512))
@@ -101,23 +99,23 @@ import Testing
     #expect(random(1, 2, 3) != random(1, 2, 4))
   }
 
-  @Test("Factors, flips and places are drawn evenly, and every crop lies in its image")
+  @Test("Factors, flips and positions are uniform, and every crop lies in its image")
   func distribution() {
     let (count, crop) = (6000, Size(100, 160))
     var (scales, flips, rows) = ([0, 0, 0], 0, [Int: Int]())
     for index in 0..<count {
-      let drawn = Augmentation.random(seed: 1, epoch: 0, index: index, image: image, crop: crop)
-      scales[drawn.scale.rawValue] += 1
-      flips += drawn.flip ? 1 : 0
-      let resized = drawn.scale.resized(image)
-      #expect((0...max(resized.height - crop.height, 0)).contains(drawn.row))
-      #expect((0...max(resized.width - crop.width, 0)).contains(drawn.column))
-      if drawn.scale == .one { rows[drawn.row, default: 0] += 1 }
+      let augmentation = Augmentation.random(seed: 1, epoch: 0, index: index, image: image, crop: crop)
+      scales[augmentation.scale.rawValue] += 1
+      flips += augmentation.flip ? 1 : 0
+      let resized = augmentation.scale.resized(image)
+      #expect((0...max(resized.height - crop.height, 0)).contains(augmentation.row))
+      #expect((0...max(resized.width - crop.width, 0)).contains(augmentation.column))
+      if augmentation.scale == .one { rows[augmentation.row, default: 0] += 1 }
     }
     // Five standard deviations of a binomial distribution.
     for scale in scales { #expect(abs(scale - count / 3) < 183) }
     #expect(abs(flips - count / 2) < 194)
-    #expect(rows.count == 32, "all 131 − 100 + 1 rows are drawn")
+    #expect(rows.count == 32, "all 131 − 100 + 1 rows occur")
     #expect(rows.values.allSatisfy { abs($0 - scales[1] / 32) < 40 })
   }
 }

@@ -1,40 +1,43 @@
 import Cityscapes
 import Foundation
+import ImageFixtures
 import Testing
 
-@Suite("The folder layout") struct CityscapesDirectoryTests {
+@Suite("The Cityscapes directory") struct CityscapesDirectoryTests {
   private func touch(_ path: String) throws {
     let folder = (path as NSString).deletingLastPathComponent
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     #expect(FileManager.default.createFile(atPath: path, contents: Data()))
   }
 
-  @Test("lists a split sorted by city and file, without hidden and other files")
+  @Test("lists the samples of a split by city and file, without hidden and other files")
   func sorted() throws {
-    let scratch = try ScratchFolder()
-    let folder = scratch.path + "/leftImg8bit/train"
+    let folder = try TemporaryFolder()
+    let images = folder.path + "/leftImg8bit/train"
     for name in ["ulm/ulm_000001_000019", "aachen/aachen_000010_000019", "aachen/aachen_000002_000019"] {
-      try touch("\(folder)/\(name)_leftImg8bit.png")
+      try touch("\(images)/\(name)_leftImg8bit.png")
     }
-    try touch("\(folder)/aachen/._aachen_000002_000019_leftImg8bit.png")
-    try touch("\(folder)/aachen/notes.txt")
-    try touch("\(folder)/license_leftImg8bit.png")
-    let samples = try CityscapesDirectory(root: scratch.path + "/").samples(of: .train)
+    try touch("\(images)/aachen/._aachen_000002_000019_leftImg8bit.png")
+    try touch("\(images)/aachen/notes.txt")
+    try touch("\(images)/license_leftImg8bit.png")
+    let samples = try CityscapesDirectory(root: folder.path + "/").samples(of: .train)
     #expect(samples.map(\.name) == ["aachen_000002_000019", "aachen_000010_000019", "ulm_000001_000019"])
     #expect(samples[2].city == "ulm")
-    #expect(samples[2].image == "\(folder)/ulm/ulm_000001_000019_leftImg8bit.png")
-    let truth = "\(scratch.path)/gtFine/train/ulm/ulm_000001_000019_gtFine_"
+    #expect(samples[2].image == "\(images)/ulm/ulm_000001_000019_leftImg8bit.png")
+    let truth = "\(folder.path)/gtFine/train/ulm/ulm_000001_000019_gtFine_"
     #expect(samples[2].labelIds == truth + "labelIds.png")
     #expect(samples[2].labelTrainIds == truth + "labelTrainIds.png")
     #expect(samples[2].boundary == truth + "boundary.png")
-    #expect(samples[2].grad == truth + "grad.png")
+    #expect(samples[2].canny == truth + "grad.png")
     #expect(samples[2].color == truth + "color.png")
   }
 
-  @Test("A folder without images is refused with the ways to get some")
+  @Test("A folder without images is an error that says how to get some")
   func noData() throws {
-    let root = try ScratchFolder().path + "/nowhere"
-    let error = #expect(throws: CityscapesDirectoryError.self) { try CityscapesDirectory(root: root).samples(of: .train) }
+    let root = try TemporaryFolder().path + "/nowhere"
+    let error = #expect(throws: CityscapesDirectoryError.self) {
+      try CityscapesDirectory(root: root).samples(of: .train)
+    }
     #expect(error == .noImages(root: root))
     let message = "\(try #require(error))"
     #expect(message.contains("csDownload -d \(root) leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip"))
@@ -42,12 +45,14 @@ import Testing
     #expect(!message.contains("\n"))
   }
 
-  @Test("An empty split is told apart from an empty data set")
+  @Test("An empty split and an empty data set are different errors")
   func emptySplit() throws {
-    let scratch = try ScratchFolder()
-    _ = try scratch.streets(train: 1)
-    let error = #expect(throws: CityscapesDirectoryError.self) { try CityscapesDirectory(root: scratch.path).samples(of: .val) }
-    #expect(error == .emptySplit(root: scratch.path, .val))
+    let folder = try TemporaryFolder()
+    _ = try folder.streets(train: 1)
+    let error = #expect(throws: CityscapesDirectoryError.self) {
+      try CityscapesDirectory(root: folder.path).samples(of: .val)
+    }
+    #expect(error == .emptySplit(root: folder.path, .val))
     #expect("\(try #require(error))".contains("leftImg8bit/val: holds no images"))
   }
 }

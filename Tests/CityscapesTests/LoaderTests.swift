@@ -1,5 +1,6 @@
 import Cityscapes
 import Foundation
+import ImageFixtures
 import Images
 import System
 import Tensors
@@ -24,16 +25,17 @@ import Testing
   }
 
   @Test(
-    "gives batches in order, the same with any number of threads and any lead", arguments: [(1, 1), (3, 2), (4, 5)])
+    "returns batches in order, the same for any number of threads and any prefetch",
+    arguments: [(1, 1), (3, 2), (4, 5)])
   func ordered(threads: Int, prefetch: Int) throws {
-    let scratch = try ScratchFolder()
-    let samples = try scratch.preparedStreets()
+    let folder = try TemporaryFolder()
+    let samples = try folder.preprocessedStreets()
     let wanted = [[3, 1], [0, 5], [4, 2], [1, 3]]
     let loader = Loader(samples: samples, batches: wanted, transform: transform, threads: threads, prefetch: prefetch)
-    let given = try batches(loader)
-    #expect(given.map(\.indices) == wanted)
+    let loaded = try batches(loader)
+    #expect(loaded.map(\.indices) == wanted)
     #expect(try loader.next() == nil)
-    for batch in given {
+    for batch in loaded {
       let expected = try batch.indices.map { index in
         let sample = try Sample.read(samples[index], index: index)
         let augmentation = Augmentation.random(
@@ -44,17 +46,17 @@ import Testing
     }
   }
 
-  @Test("Shares of ranks, one after the other, are the batch of a single rank")
+  @Test("The shares of all ranks, concatenated, are the batch of a single rank")
   func shares() throws {
-    let scratch = try ScratchFolder()
-    let samples = try scratch.preparedStreets()
-    func given(ranks: Int, rank: Int) throws -> [Batch] {
-      let cut = try DistributedBatchSampler(samples: 6, batchSize: 3, ranks: ranks, order: .shuffled(seed: 1))
-      return try batches(
-        Loader(samples: samples, batches: cut.shares(of: rank, epoch: 2), transform: transform, threads: 2))
+    let folder = try TemporaryFolder()
+    let samples = try folder.preprocessedStreets()
+    func batches(ofRank rank: Int, of ranks: Int) throws -> [Batch] {
+      let sampler = try DistributedBatchSampler(samples: 6, batchSize: 3, ranks: ranks, order: .shuffled(seed: 1))
+      return try self.batches(
+        Loader(samples: samples, batches: sampler.shares(of: rank, epoch: 2), transform: transform, threads: 2))
     }
-    let whole = try given(ranks: 1, rank: 0)
-    let parts = [try given(ranks: 2, rank: 0), try given(ranks: 2, rank: 1)]
+    let whole = try batches(ofRank: 0, of: 1)
+    let parts = [try batches(ofRank: 0, of: 2), try batches(ofRank: 1, of: 2)]
     #expect(whole.count == 2)
     for step in 0..<2 {
       #expect(parts.flatMap { $0[step].indices } == whole[step].indices)
@@ -65,22 +67,22 @@ import Testing
     }
   }
 
-  @Test("gives whole images of different sizes, and cuts without chance where asked to")
-  func treatments() throws {
-    let (scratch, other) = (try ScratchFolder(), try ScratchFolder())
-    let samples = try scratch.preparedStreets(train: 1) + other.preparedStreets(train: 1, width: 80, height: 48)
+  @Test("returns whole images of different sizes, and crops without augmentation")
+  func transforms() throws {
+    let (folder, other) = (try TemporaryFolder(), try TemporaryFolder())
+    let samples = try folder.preprocessedStreets(train: 1) + other.preprocessedStreets(train: 1, width: 80, height: 48)
     let whole = try batches(Loader(samples: samples, batches: [[0], [1]], transform: .whole, threads: 2))
     #expect(whole.map(\.image.shape) == [Shape(1, 32, 64, 3), Shape(1, 48, 80, 3)])
     expectEqual(whole[1], Batch(whole: try Sample.read(samples[1], index: 1)))
-    let cut = try batches(Loader(samples: samples, batches: [[0, 1]], transform: .cut(to: Size(40, 70))))
+    let cropped = try batches(Loader(samples: samples, batches: [[0, 1]], transform: .cropped(to: Size(40, 70))))
     let expected = try samples.enumerated().map { (try Sample.read($1, index: $0), Augmentation.none) }
-    expectEqual(cut[0], Batch(expected, crop: Size(40, 70)))
+    expectEqual(cropped[0], Batch(expected, crop: Size(40, 70)))
   }
 
-  @Test("A damaged file surfaces at its own batch, by name, and again at each call", arguments: [1, 3])
+  @Test("A damaged file is thrown at its own batch, with its path, and again at each call", arguments: [1, 3])
   func failure(threads: Int) throws {
-    let scratch = try ScratchFolder()
-    let samples = try scratch.preparedStreets()
+    let folder = try TemporaryFolder()
+    let samples = try folder.preprocessedStreets()
     try truncate(samples[4].image)
     let loader = Loader(
       samples: samples, batches: [[0, 1], [2, 3], [4, 5], [0, 1]], transform: transform, threads: threads, prefetch: 4)
@@ -95,10 +97,10 @@ import Testing
     #expect(try loader.next() == nil)
   }
 
-  @Test("Of two damaged files the one needed first is told", arguments: 0..<8)
+  @Test("Of two damaged files the one needed first is thrown", arguments: 0..<8)
   func firstFailure(repetition: Int) throws {
-    let scratch = try ScratchFolder()
-    let samples = try scratch.preparedStreets(train: 3)
+    let folder = try TemporaryFolder()
+    let samples = try folder.preprocessedStreets(train: 3)
     try truncate(samples[1].image)
     try FileManager.default.removeItem(atPath: samples[2].image)
     let loader = Loader(samples: samples, batches: [[0], [1], [2]], transform: .whole, threads: 3, prefetch: 3)
@@ -107,7 +109,7 @@ import Testing
     #expect(error?.path == samples[1].image)
   }
 
-  /// Threads of loaders in this process. A thread says that it is done a moment before it is gone.
+  /// The number of loader threads in this process. A thread reports its end a moment before it ends.
   private func threads(expecting expected: Int) throws -> Int {
     var count = 0
     for _ in 0..<200 {
@@ -122,10 +124,10 @@ import Testing
     return count
   }
 
-  @Test("may be stopped or let go of at any moment, and its threads end with it")
+  @Test("can be stopped or released at any time, and its threads end with it")
   func stopping() throws {
-    let scratch = try ScratchFolder()
-    let samples = try scratch.preparedStreets()
+    let folder = try TemporaryFolder()
+    let samples = try folder.preprocessedStreets()
     let wanted = [[Int]](repeating: [0, 1, 2, 3, 4, 5], count: 50)
     for taken in 0..<6 {
       let loader = Loader(samples: samples, batches: wanted, transform: transform, threads: 3)
@@ -141,11 +143,11 @@ import Testing
     idle.stop()
   }
 
-  @Test("reads no further ahead than it may")
+  @Test("reads no further ahead than `prefetch`")
   func bounded() throws {
-    let scratch = try ScratchFolder()
-    let samples = try scratch.preparedStreets()
-    // The file of the fourth batch goes away and comes back before that batch may be begun.
+    let folder = try TemporaryFolder()
+    let samples = try folder.preprocessedStreets()
+    // The file of the fourth batch is missing until that batch may be begun.
     let (path, aside) = (samples[3].image, samples[3].image + ".aside")
     try FileManager.default.moveItem(atPath: path, toPath: aside)
     let loader = Loader(samples: samples, batches: [[0], [1], [2], [3]], transform: .whole, threads: 2, prefetch: 2)
@@ -155,10 +157,10 @@ import Testing
     #expect(try batches(loader).map(\.indices) == [[1], [2], [3]])
   }
 
-  @Test("measures how long it let the consumer wait")
+  @Test("measures how long the consumer waits")
   func waiting() throws {
-    let scratch = try ScratchFolder()
-    let samples = try scratch.preparedStreets(train: 1)
+    let folder = try TemporaryFolder()
+    let samples = try folder.preprocessedStreets(train: 1)
     let loader = Loader(samples: samples, batches: [[0]], transform: .whole)
     #expect(loader.statistics.secondsWaited == 0)
     let asked = ContinuousClock.now

@@ -2,19 +2,19 @@ import Foundation
 import Testing
 
 extension CommandLine {
-  @Suite("Weights, checkpoints and folders that do not serve")
+  @Suite("Unusable weights, checkpoints and folders")
   struct BadFileTests {
     let work: Workplace
 
     init() throws { work = try Workplace() }
 
-    /// A safetensors file by its header and the bytes after it.
+    /// A safetensors file with a header and `bytes` zeros after it.
     private func safetensors(_ header: String, bytes: Int) -> Data {
       let count = UInt64(header.utf8.count)
       return Data((0..<8).map { UInt8(truncatingIfNeeded: count >> (8 * $0)) }) + Data(header.utf8) + Data(count: bytes)
     }
 
-    /// What each command that reads weights does with a file; the images it needs are there.
+    /// Expects each command that reads weights to refuse a file. The images that it needs exist.
     private func expectRefused(_ file: String, saying what: String, _ remedy: String) throws {
       for command in [
         ["evaluate", "--model-weight", file],
@@ -25,17 +25,17 @@ extension CommandLine {
       }
     }
 
-    @Test("A weight file that is not there")
+    @Test("A missing weight file")
     func noWeights() throws {
       try work.makeStreets()
       try expectRefused("none.safetensors", saying: "No such file", "check the path")
       try work.expectRefusal(["info", "none"], status: 1, saying: "none: ", "there is no such file", "give")
     }
 
-    @Test("A weight file that is none")
+    @Test("A file of another format")
     func otherFile() throws {
       try work.makeStreets()
-      try work.write(Data("PK\u{3}\u{4} as a .pth begins, and goes on for a while".utf8), to: "model.pth")
+      try work.write(Data("PK\u{3}\u{4} begins a .pth file; some more bytes follow it".utf8), to: "model.pth")
       try expectRefused("model.pth", saying: "claims a header of", "give a .safetensors file; from PyTorch")
       try work.expectRefusal(["info", "model.pth"], status: 1, saying: "model.pth: ", "give a .safetensors file")
       try expectRefused("data", saying: "is not a regular file", "check the path")
@@ -51,7 +51,7 @@ extension CommandLine {
       try expectRefused("header.safetensors", saying: "has a damaged header", "copy it again")
     }
 
-    @Test("A sound weight file of another network")
+    @Test("A valid weight file of another network")
     func foreign() throws {
       try work.makeStreets()
       let header = #"{"encoder.weight":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#
@@ -64,7 +64,7 @@ extension CommandLine {
         "holds nothing that fits", "give the whole network or a timm backbone")
     }
 
-    @Test("A save path that cannot be one", arguments: ["file", "file/below", "/proc/results"])
+    @Test("An unusable save path", arguments: ["file", "file/below", "/proc/results"])
     func savePath(path: String) throws {
       try work.makeStreets()
       try work.write(Data("a file".utf8), to: "file")
@@ -73,7 +73,7 @@ extension CommandLine {
         saying: "--save-path \(path)", "cannot be made", "give one that can be written")
     }
 
-    @Test("An earlier run is not written over, and a full disk does not cost its checkpoint")
+    @Test("An earlier run is not overwritten, and a full disk does not damage its checkpoint")
     func earlierRun() throws {
       try work.makeStreets(train: 6)
       let first = try work.gscnn(Workplace.training + ["--epochs", "2", "--max-steps", "1"])
@@ -90,7 +90,7 @@ extension CommandLine {
       let whole = try work.gscnn("info", checkpoint)
       #expect(whole.output.first == "\(checkpoint): a whole checkpoint, every byte as it was written")
 
-      // The next checkpoint does not fit on the disk; the one before must come through it.
+      // The next checkpoint does not fit on the disk; the previous one must stay intact.
       let before = try work.contents().filter { $0.key.hasPrefix(checkpoint) }
       #expect(before.count == 4)
       let resume = Workplace.training + ["--epochs", "2", "--resume", "auto", "--max-steps", "1"]
@@ -104,7 +104,7 @@ extension CommandLine {
       #expect(try work.gscnn("info", checkpoint).output == whole.output)
       #expect(try work.names(in: "results/resnet50_32_32/checkpoints") == ["step-00000001"])
 
-      // Damaged, it is named and not taken; nothing begins again over it.
+      // A damaged checkpoint is reported and not loaded, and no new run starts over it.
       let model = "\(checkpoint)/model.safetensors"
       let file = try FileHandle(forUpdating: URL(fileURLWithPath: work.place(model)))
       try file.seek(toOffset: 1_000_000)
@@ -118,7 +118,7 @@ extension CommandLine {
         ["info", checkpoint], status: 1, saying: checkpoint, "does not match its checksum", "earlier checkpoint")
     }
 
-    @Test("A full disk when images are made and prepared: nothing is left half written")
+    @Test("On a full disk synthesize leaves no incomplete file")
     func fullDisk() throws {
       try work.makeStreets(width: 256)
       try work.expectRefusal(
@@ -127,7 +127,7 @@ extension CommandLine {
       for name in try work.contents().keys where name.hasPrefix("more/") { #expect(!name.hasSuffix(".part")) }
     }
 
-    @Test("Messages that cannot be written do not end a run")
+    @Test("A run survives when its messages cannot be written")
     func fullErrors() throws {
       let words = ["synthesize", "--data-path", work.place("data"), "--train", "1", "--val", "1", "--test", "1"]
       let job = try CommandLine.silenced(words)

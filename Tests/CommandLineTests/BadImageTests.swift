@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension CommandLine {
-  @Suite("Images that do not serve")
+  @Suite("Unusable images")
   struct BadImageTests {
     let work: Workplace
 
@@ -11,7 +11,7 @@ extension CommandLine {
       try work.makeStreets()
     }
 
-    @Test("A folder without images: where they are to be had", arguments: ["prepare", "train"])
+    @Test("A folder without images: the error says how to get some", arguments: ["prepare", "train"])
     func noData(command: String) throws {
       try work.expectRefusal(
         [command, "--data-path", "nowhere"], status: 1, saying: "nowhere: holds no images", "csDownload",
@@ -20,7 +20,7 @@ extension CommandLine {
       #expect(!work.exists("results"))
     }
 
-    @Test("A file in the place of the data set's folder")
+    @Test("A file instead of the data set's folder")
     func fileForFolder() throws {
       try work.write(Data("data".utf8), to: "file")
       try work.expectRefusal(["prepare", "--data-path", "file"], status: 1, saying: "file: holds no images")
@@ -58,15 +58,15 @@ extension CommandLine {
       try work.expectRefusal(Workplace.training, status: 1, saying: file, "is truncated", "restore the file")
     }
 
-    @Test("An image cut short after it was prepared is noticed when it is read")
+    @Test("An image truncated after it was prepared is noticed when it is read")
     func truncatedLater() throws {
       #expect(try work.gscnn("prepare").status == 0)
       for index in 0..<4 {
         let file = Workplace.image("train", index)
-        let made = try FileManager.default.attributesOfItem(atPath: work.place(file))
+        let attributes = try FileManager.default.attributesOfItem(atPath: work.place(file))
         try work.truncate(file)
         try FileManager.default.setAttributes(
-          [.modificationDate: made[.modificationDate] as Any], ofItemAtPath: work.place(file))
+          [.modificationDate: attributes[.modificationDate] as Any], ofItemAtPath: work.place(file))
       }
       let job = try work.gscnn(Workplace.training)
       #expect(job.status == 1)
@@ -74,7 +74,7 @@ extension CommandLine {
       #expect(job.errors.last?.hasSuffix("is truncated; restore the file") == true)
     }
 
-    @Test("A file that is no PNG")
+    @Test("A file that is no PNG file")
     func noPNG() throws {
       try work.write(Data("not an image".utf8), to: Workplace.image())
       try work.expectRefusal(
@@ -82,10 +82,9 @@ extension CommandLine {
     }
 
     @Test(
-      "A PNG of another kind",
+      "A PNG file of another kind",
       arguments: [
         ("gray16.png", Workplace.labelIds(), "is 16-bit gray, but 8-bit gray is needed here"),
-        ("palette.png", Workplace.labelIds(), "is 8-bit with a palette, but 8-bit gray is needed here"),
         ("rgb16.png", Workplace.image(), "is 16-bit RGB, but 8-bit RGB is needed here"),
         ("palette.png", Workplace.image(), "is 8-bit with a palette, but 8-bit RGB is needed here"),
       ])
@@ -95,16 +94,16 @@ extension CommandLine {
     }
 
     @Test("A label with ids beyond 33")
-    func strangeIds() throws {
+    func invalidIds() throws {
       #expect(try work.gscnn("prepare").status == 0)
-      // Train ids: 255 where a pixel has no class.
+      // Train ids instead of label ids: 255 where a pixel has no class.
       try work.copy("data/gtFine/train/synthetica/synthetica_000000_000019_gtFine_labelTrainIds.png", to: "ids.png")
       try work.copy("ids.png", to: Workplace.labelIds())
       try work.expectRefusal(
         ["prepare"], status: 1, saying: Workplace.labelIds(), "holds 255, but label ids end at 33", "restore the file")
     }
 
-    @Test("Several bad files are told together, a line each", arguments: [nil, 2])
+    @Test("Several bad files are reported together, a line each", arguments: [nil, 2])
     func together(ranks: Int?) throws {
       try work.truncate(Workplace.image("train", 0))
       try work.remove(Workplace.labelIds("train", 3))
@@ -114,12 +113,12 @@ extension CommandLine {
       try #require(job.errors.count == 3, "\(job.errors)")
       #expect(job.errors[0].hasPrefix("gscnn: \(Workplace.labelIds("train", 3)): does not exist"))
       #expect(job.errors[1].hasPrefix("gscnn: \(Workplace.image("train", 0)): is truncated"))
-      #expect(job.errors[2] == "gscnn: 2 images could not be prepared; restore or remove what is named above")
-      // The sound ones are prepared all the same.
+      #expect(job.errors[2] == "gscnn: 2 images could not be prepared; restore or remove the files named above")
+      // The others are prepared.
       #expect(work.exists("data/gtFine/train/synthetica/synthetica_000001_000019_gtFine_boundary.png"))
     }
 
-    @Test("Made-up images are not mixed with others")
+    @Test("Synthetic images are not mixed with others")
     func noMixing() throws {
       try work.expectRefusal(
         ["synthesize", "--train", "2", "--val", "2", "--test", "1"], status: 1,
@@ -133,7 +132,7 @@ extension CommandLine {
       #expect(!work.exists("results"))
     }
 
-    @Test("Fewer images than ranks, and one image a rank in local batch norm")
+    @Test("Fewer images than ranks, and one image per rank with local batch norm")
     func fewerThanRanks() throws {
       try work.expectRefusal(
         ["train", "--batch-size", "2"], ranks: 3, status: 2, saying: "--batch-size 2: ", "3 ranks", "fewer ranks")
@@ -142,7 +141,7 @@ extension CommandLine {
         "no variance", "--batch-size 4")
     }
 
-    @Test("An image to view that is not there")
+    @Test("A missing image to view")
     func noImage() throws {
       try work.expectRefusal(
         ["view", "--model-weight", "none.safetensors", "--input-pic", "val/nowhere.png"], status: 1,

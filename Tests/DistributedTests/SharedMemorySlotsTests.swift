@@ -37,7 +37,7 @@ extension RankPrograms {
     func memory() throws {
       let available = try #require(MachineMemory.available())
       #expect(available > 1 << 20)
-      let shared = try #require(MachineMemory.availableToShare())
+      let shared = try #require(SharedMemorySlots.availableMemory())
       #expect(shared.folder.hasPrefix("/"))
     }
   }

@@ -1,53 +1,53 @@
+import ImageFixtures
 import Images
+import Tensors
 import Testing
 
-@Suite("Canny")
+@Suite("Canny edges")
 struct CannyTests {
   @Test(
-    "Edges are OpenCV's, to the bit",
+    "Edges are bit-identical to OpenCV's",
     arguments: [
       ("image", 10, 100, "canny_10_100"), ("tiles", 10, 100, "tiles_canny_10_100"),
       ("tiles", 300, 600, "tiles_canny_300_600"),
     ])
   func references(name: String, low: Int, high: Int, expected: String) throws {
-    #expect(try Canny.edges(of: Fixtures.rgb(name), low: low, high: high) == Fixtures.gray(expected))
+    #expect(try Canny.edges(of: ImageFixtures.rgb(name), low: low, high: high) == ImageFixtures.gray(expected))
   }
 
   @Test(
-    "Edges are those of the definition, at any size",
+    "Edges equal the definition, at any size",
     arguments: [(1, 1), (1, 9), (9, 1), (2, 2), (7, 6), (8, 8), (9, 10), (16, 15), (17, 33), (64, 31)], [1, 3])
   func definition(size: (Int, Int), channels: Int) {
-    for (seed, most) in [(1, 255), (2, 1), (3, 3), (4, 40)] {
-      let noise = Image.noise(size.0, size.1, channels: channels, most: UInt8(most), seed: UInt64(seed))
+    for (seed, maximum) in [(1, 255), (2, 1), (3, 3), (4, 40)] {
+      let noise = Image.noise(size.1, size.0, channels: channels, maximum: UInt8(maximum), seed: UInt64(seed))
       let image =
-        most < 9
-        ? Image(
-          width: noise.width, height: noise.height, channels: channels,
-          pixels: noise.pixels.map { $0 * UInt8(255 / most) }
-        ) : noise
+        maximum < 9
+        ? Image(noise.size, channels: channels, pixels: noise.pixels.map { $0 * UInt8(255 / maximum) })
+        : noise
       for (low, high) in [(0, 0), (10, 100), (200, 500), (600, 5000)] {
         #expect(Canny.edges(of: image, low: low, high: high) == plain(image, low, high))
       }
     }
   }
 
-  @Test("A faint line is an edge where it goes on from a strong one, and none by itself")
+  @Test("Hysteresis: a weak edge counts only if it is connected to a strong one")
   func hysteresis() {
-    var image = Image(width: 60, height: 40, channels: 1, filledWith: 100)
+    var image = Image(Size(40, 60), channels: 1, filledWith: 100)
     for y in 0..<40 {
-      for x in 30..<60 { image.pixels[y * 60 + x] = y < 5 ? 200 : 110 }  // a strong step at the top, then a faint one
+      for x in 30..<60 { image.pixels[y * 60 + x] = y < 5 ? 200 : 110 }  // a strong step at the top, a weak one below
     }
     let edges = Canny.edges(of: image)
-    #expect((8..<40).allSatisfy { y in (28...31).contains { edges[$0, y, 0] == 255 } })
+    #expect((8..<40).allSatisfy { y in (28...31).contains { edges[y, $0, 0] == 255 } })
     for y in 0..<40 { for x in 30..<60 { image.pixels[y * 60 + x] = 110 } }
     #expect(Canny.edges(of: image).pixels.allSatisfy { $0 == 0 })
   }
 
   /// The definition, pixel by pixel.
   private func plain(_ image: Image, _ low: Int, _ high: Int) -> Image {
-    let (width, height) = (image.width, image.height)
+    let (width, height) = (image.size.width, image.size.height)
     func value(_ x: Int, _ y: Int, _ channel: Int) -> Int {
-      Int(image[min(max(x, 0), width - 1), min(max(y, 0), height - 1), channel])
+      Int(image[min(max(y, 0), height - 1), min(max(x, 0), width - 1), channel])
     }
     var gradients: [(x: Int, y: Int)] = []
     for y in 0..<height {
@@ -65,25 +65,27 @@ struct CannyTests {
         gradients.append(best ?? (0, 0))
       }
     }
-    func size(_ x: Int, _ y: Int) -> Int {
+    func magnitude(_ x: Int, _ y: Int) -> Int {
       guard (0..<width).contains(x), (0..<height).contains(y) else { return 0 }
       return abs(gradients[y * width + x].x) + abs(gradients[y * width + x].y)
     }
-    func isRidge(_ x: Int, _ y: Int) -> Bool {
-      let here = size(x, y)
+    func isMaximum(_ x: Int, _ y: Int) -> Bool {
+      let center = magnitude(x, y)
       let (gx, gy) = gradients[y * width + x]
-      guard here > low else { return false }
-      let (scaledY, flat) = (abs(gy) << 15, abs(gx) * 13573)
-      if scaledY < flat { return here > size(x - 1, y) && here >= size(x + 1, y) }
-      if scaledY > flat + abs(gx) << 16 { return here > size(x, y - 1) && here >= size(x, y + 1) }
+      guard center > low else { return false }
+      let (scaledY, tangent) = (abs(gy) << 15, abs(gx) * 13573)
+      if scaledY < tangent { return center > magnitude(x - 1, y) && center >= magnitude(x + 1, y) }
+      if scaledY > tangent + abs(gx) << 16 { return center > magnitude(x, y - 1) && center >= magnitude(x, y + 1) }
       let step = (gx < 0) != (gy < 0) ? -1 : 1
-      return here > size(x - step, y - 1) && here > size(x + step, y + 1)
+      return center > magnitude(x - step, y - 1) && center > magnitude(x + step, y + 1)
     }
-    var edges = Image(width: width, height: height, channels: 1)
+    var edges = Image(image.size, channels: 1)
     var pending: [(Int, Int)] = []
-    for y in 0..<height { for x in 0..<width where size(x, y) > high && isRidge(x, y) { pending.append((x, y)) } }
+    for y in 0..<height {
+      for x in 0..<width where magnitude(x, y) > high && isMaximum(x, y) { pending.append((x, y)) }
+    }
     while let (x, y) = pending.popLast() {
-      guard (0..<width).contains(x), (0..<height).contains(y), edges[x, y, 0] == 0, isRidge(x, y) else { continue }
+      guard (0..<width).contains(x), (0..<height).contains(y), edges[y, x, 0] == 0, isMaximum(x, y) else { continue }
       edges.pixels[y * width + x] = 255
       for dy in -1...1 { for dx in -1...1 { pending.append((x + dx, y + dy)) } }
     }

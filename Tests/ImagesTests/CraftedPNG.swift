@@ -1,4 +1,4 @@
-/// PNG files put together by hand, from the specification: kinds that the library does not write, and broken ones.
+/// PNG files assembled by hand from the specification: kinds that `PNG.write` does not produce, and damaged ones.
 struct CraftedPNG {
   static let signature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
 
@@ -8,12 +8,12 @@ struct CraftedPNG {
   var colorType: UInt8
   var interlaced = false
   var palette: [UInt8]?
-  /// Each row after its filter byte, before compression.
+  /// The rows, each after its filter byte, before compression.
   var rows: [UInt8]
-  /// Bytes of each block of the packed stream.
+  /// Bytes of each block of the compressed stream.
   var blockSize = 65535
 
-  /// A file of zeros, complete in itself.
+  /// A valid file of zeros.
   init(width: UInt32, height: UInt32, bitDepth: UInt8 = 8, colorType: UInt8) {
     self.width = width
     self.height = height
@@ -70,7 +70,7 @@ struct CraftedPNG {
     }
   }
 
-  /// A zlib stream that holds the bytes as they are.
+  /// A zlib stream of stored (uncompressed) blocks.
   private static func stored(_ bytes: [UInt8], blockSize: Int) -> [UInt8] {
     var (a, b): (UInt32, UInt32) = (1, 0)
     for byte in bytes {

@@ -1,11 +1,13 @@
 import Foundation
+import ImageFixtures
 import Images
+import Tensors
 import Testing
 
-@Suite("PNG files that fail")
+@Suite("PNG errors")
 struct PNGFailureTests {
-  /// The one line an attempt to read ends with; it must begin with the file and hold a remedy.
-  private func complaint(_ path: String, as kind: PNG.Kind = .rgb, sourceLocation: SourceLocation = #_sourceLocation)
+  /// The error of reading a file: one line that begins with the path and ends with a remedy.
+  private func message(_ path: String, as kind: PNG.Kind = .rgb, sourceLocation: SourceLocation = #_sourceLocation)
     -> String
   {
     let error = #expect(throws: ImageError.self, sourceLocation: sourceLocation) { try PNG.read(path, as: kind) }
@@ -15,83 +17,93 @@ struct PNGFailureTests {
     return line
   }
 
-  @Test("A missing file, a folder, an empty file and a text are refused, each by name")
+  @Test("A missing file, a folder, an empty file and a text file are errors that name the path")
   func notImages() throws {
     let folder = try TemporaryFolder()
-    #expect(complaint(folder.file("missing.png")).contains("does not exist"))
-    #expect(complaint(folder.file("missing/too.png")).contains("does not exist"))
-    #expect(complaint(folder.path).contains("is a folder"))
-    #expect(complaint(try folder.write([], as: "empty.png")).contains("is empty"))
-    #expect(complaint(try folder.write(Array("P6 2 2 255".utf8), as: "text.png")).contains("is not a PNG file"))
-    #expect(complaint(try folder.write(Array("P".utf8), as: "letter.png")).contains("is not a PNG file"))
+    #expect(message(folder.file("missing.png")).contains("does not exist"))
+    #expect(message(folder.file("missing/too.png")).contains("does not exist"))
+    #expect(message(folder.path).contains("is a folder"))
+    #expect(message(try folder.write([], as: "empty.png")).contains("is empty"))
+    #expect(message(try folder.write(Array("P6 2 2 255".utf8), as: "text.png")).contains("is not a PNG file"))
+    #expect(message(try folder.write(Array("P".utf8), as: "letter.png")).contains("is not a PNG file"))
     #expect(throws: ImageError.self) { try PNG.header(folder.file("missing.png")) }
-    #expect(complaint(try folder.write([1], as: "x") + "/below.png").contains("cannot be opened"))
+    #expect(message(try folder.write([1], as: "x") + "/below.png").contains("cannot be opened"))
   }
 
   @Test(
-    "A file of another kind is refused with what it is",
+    "A file of another kind is an error that says its kind",
     arguments: [
       (2, 16, PNG.Kind.rgb, "16-bit RGB"), (3, 8, .rgb, "8-bit with a palette"), (0, 8, .rgb, "8-bit gray"),
       (6, 8, .rgb, "8-bit RGB with transparency"), (4, 8, .rgb, "8-bit gray with transparency"),
-      (2, 8, .gray, "8-bit RGB"), (3, 8, .gray, "8-bit with a palette"), (0, 16, .gray, "16-bit gray"),
-      (0, 1, .gray, "1-bit gray"), (4, 8, .gray, "8-bit gray with transparency"),
+      (3, 4, .rgb, "4-bit with a palette"), (2, 8, .gray, "8-bit RGB"), (0, 16, .gray, "16-bit gray"),
+      (4, 8, .gray, "8-bit gray with transparency"),
     ])
   func otherKinds(colorType: UInt8, bitDepth: UInt8, wanted: PNG.Kind, name: String) throws {
     let folder = try TemporaryFolder()
     let file = CraftedPNG(width: 5, height: 4, bitDepth: bitDepth, colorType: colorType)
-    let line = complaint(try folder.write(file.bytes, as: "other.png"), as: wanted)
+    let line = message(try folder.write(file.bytes, as: "other.png"), as: wanted)
     #expect(line.contains("is \(name), but \(wanted == .rgb ? "8-bit RGB" : "8-bit gray") is needed"))
   }
 
-  @Test("A file cut off anywhere is refused as truncated", arguments: [1, 3])
+  @Test("A file cut off anywhere is reported as truncated", arguments: [1, 3])
   func truncated(channels: Int) throws {
     let folder = try TemporaryFolder()
-    try PNG.write(.noise(9, 7, channels: channels, seed: 5), to: folder.file("whole.png"))
+    try PNG.write(.noise(7, 9, channels: channels, seed: 5), to: folder.file("whole.png"))
     let whole = try bytes(of: folder.file("whole.png"))
     for count in 1..<whole.count {
       let path = try folder.write(Array(whole[..<count]), as: "cut.png")
-      #expect(complaint(path, as: channels == 3 ? .rgb : .gray).contains("is truncated"), "\(count) bytes")
+      #expect(message(path, as: channels == 3 ? .rgb : .gray).contains("is truncated"), "\(count) bytes")
     }
   }
 
-  @Test("A file with any one byte changed is refused", arguments: [0x01, 0x80, 0xff] as [UInt8])
-  func flipped(mask: UInt8) throws {
+  @Test("One changed byte is an error, except in an ancillary chunk", arguments: [0x01, 0x80, 0xff] as [UInt8])
+  func changedByte(mask: UInt8) throws {
     let folder = try TemporaryFolder()
-    try PNG.write(.noise(9, 7, channels: 3, seed: 6), to: folder.file("whole.png"))
+    let image = Image.noise(7, 9, channels: 3, seed: 6)
+    try PNG.write(image, to: folder.file("whole.png"))
     var file = CraftedPNG.signature
+    var ancillary = 0..<0
     for (name, content) in CraftedPNG.chunks(try bytes(of: folder.file("whole.png"))) {
-      if name == "IDAT" { file += CraftedPNG.chunk("tEXt", Array("Title\0street".utf8)) }
+      if name == "IDAT" {
+        let chunk = CraftedPNG.chunk("tEXt", Array("Title\0street".utf8))
+        ancillary = file.count..<file.count + chunk.count
+        file += chunk
+      }
       file += CraftedPNG.chunk(name, content)
     }
-    #expect(throws: Never.self) { try PNG.read(folder.write(file, as: "whole.png"), as: .rgb) }
+    #expect(try PNG.read(folder.write(file, as: "whole.png"), as: .rgb) == image)
     for index in file.indices {
       var changed = file
       changed[index] ^= mask
-      let line = complaint(try folder.write(changed, as: "changed.png"))
+      if ancillary.contains(index), let read = try? PNG.read(folder.write(changed, as: "changed.png"), as: .rgb) {
+        #expect(read == image)
+        continue
+      }
+      let line = message(try folder.write(changed, as: "changed.png"))
       #expect(["is damaged", "is truncated", "is not a PNG"].contains { line.contains($0) }, "byte \(index): \(line)")
     }
   }
 
-  @Test("A header that claims too much, nothing, or more than follows is refused")
+  @Test("A header with an absurd size, no pixels, or more than follow is an error")
   func absurdSizes() throws {
     let folder = try TemporaryFolder()
     var file = CraftedPNG(width: 4, height: 4, colorType: 2)
     for (width, height) in [(100_000, 100_000), (0x7fff_ffff, 0x7fff_ffff), (1 << 28, 2)] {
       (file.width, file.height) = (UInt32(width), UInt32(height))
       let path = try folder.write(file.bytes, as: "huge.png")
-      #expect(complaint(path).contains("claims to be \(width)×\(height)"))
+      #expect(message(path).contains("claims to be \(width)×\(height)"))
       #expect(throws: ImageError.self) { try PNG.header(path) }
     }
     for (width, height) in [(0, 4), (4, 0), (0xffff_ffff, 4), (5, 4), (4, 5)] {
       (file.width, file.height) = (UInt32(width), UInt32(height))
-      #expect(complaint(try folder.write(file.bytes, as: "wrong.png")).contains("is damaged"))
+      #expect(message(try folder.write(file.bytes, as: "wrong.png")).contains("is damaged"))
     }
   }
 
-  @Test("A target that cannot be written is refused by name")
+  @Test("An unwritable target is an error that names the path")
   func unwritable() throws {
     let folder = try TemporaryFolder()
-    let image = Image(width: 3, height: 3, channels: 1)
+    let image = Image(Size(3, 3), channels: 1)
     for path in [folder.file("no/such/folder.png"), "/proc/self/image.png"] {
       let error = #expect(throws: ImageError.self) { try PNG.write(image, to: path) }
       #expect(error?.description.hasPrefix("\(path): cannot be written (") == true)
@@ -99,32 +111,32 @@ struct PNGFailureTests {
     #expect(try folder.names.isEmpty)
   }
 
-  @Test("Where the last step fails, no temporary file is left behind")
+  @Test("If the rename fails, no temporary file is left behind")
   func targetIsAFolder() throws {
     let folder = try TemporaryFolder()
     let path = folder.file("taken.png")
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
-    let image = Image(width: 3, height: 3, channels: 1)
+    let image = Image(Size(3, 3), channels: 1)
     let error = #expect(throws: ImageError.self) { try PNG.write(image, to: path) }
     #expect(error?.description.contains("irectory") == true)
     #expect(try folder.names == ["taken.png"])
   }
 
-  // In a process of their own, as these limits and streams belong to a whole process.
+  // In their own process: limits and standard streams belong to a process.
   #if compiler(>=6.2)
     @Test(
-      "Where room runs out, the old content stays and no temporary file is left behind", arguments: [0, 100, 70_000])
+      "On a full disk the old content stays and no temporary file is left behind", arguments: [0, 100, 70_000])
     func noRoom(limit: Int) async {
       await #expect(processExitsWith: .success) { [limit] in
         let folder = try TemporaryFolder()
         let path = folder.file("image.png")
-        let old = Image(width: 3, height: 3, channels: 3, filledWith: 77)
+        let old = Image(Size(3, 3), channels: 3, filledWith: 77)
         try PNG.write(old, to: path)
         signal(SIGXFSZ, SIG_IGN)
         var room = rlimit(rlim_cur: rlim_t(limit), rlim_max: rlim_t(limit))
         setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &room)
         do {
-          try PNG.write(.noise(300, 200, channels: 3, seed: 7), to: path)
+          try PNG.write(.noise(200, 300, channels: 3, seed: 7), to: path)
           exit(2)
         } catch {
           guard "\(error)".hasPrefix("\(path): cannot be written (File too large)") else { exit(3) }
@@ -133,7 +145,7 @@ struct PNGFailureTests {
       }
     }
 
-    @Test("Nothing is printed, whatever libpng warns of")
+    @Test("libpng's warnings are not printed")
     func silence() async throws {
       let result = await #expect(
         processExitsWith: .success, observing: [\.standardErrorContent, \.standardOutputContent]

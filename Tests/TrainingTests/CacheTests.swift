@@ -1,3 +1,4 @@
+import Distributed
 import Foundation
 import Jobs
 import Testing
@@ -67,7 +68,7 @@ extension Trainings {
     @Test("What a machine lacks is said with its name and the remedy")
     func shortage() {
       func shortage(_ available: Int?, _ shared: Int?) -> String? {
-        SharedImageCache.shortage(
+        SharedMemorySlots.shortage(
           of: 5_000_000_000, host: "node1", available: available, toShare: shared.map { ("/dev/shm", $0) })
       }
       #expect(shortage(nil, nil) == nil)

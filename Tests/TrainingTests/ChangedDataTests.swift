@@ -1,6 +1,8 @@
 import Cityscapes
 import Distributed
 import Foundation
+import SyntheticStreets
+import Tensors
 import Testing
 import Training
 
@@ -9,7 +11,7 @@ struct ChangedDataTests {
   private func data(images: Int) throws -> TrainingDataset {
     let root = NSTemporaryDirectory() + "/changed-data-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: root) }
-    try SyntheticStreets(train: images, val: 1, test: 0, height: 32, width: 32).write(to: root)
+    try SyntheticStreets(train: images, val: 1, test: 0, size: Size(32, 32)).write(to: root)
     var options = TrainingOptions()
     options.dataPath = root
     options.batchSize = 2

@@ -27,7 +27,7 @@ extension Trainings {
       var drawn = try run.predictions("val")
       let validation = try evaluator.evaluate(try layout.samples(of: .val), of: .val) { sample, trainIds, size in
         let name = "\(sample.name)_color.png"
-        let indices = Image(width: size.width, height: size.height, channels: 1, pixels: trainIds)
+        let indices = Image(size, channels: 1, pixels: trainIds)
         try PNG.write(indices: indices, palette: Label.palette, to: "\(expected)/\(name)")
         let image = drawn.removeValue(forKey: name)
         #expect(try image == contents(name), "\(name)")

@@ -1,6 +1,8 @@
 import Cityscapes
 import Foundation
 import System
+import SyntheticStreets
+import Tensors
 import Testing
 
 /// Where the tests' data sets and runs lie, gone when the tests are over.
@@ -37,7 +39,7 @@ enum RunFolder {
   /// Made-up streets, prepared: 72×48 pixels, two test images.
   static func streets(train: Int, val: Int) throws -> String {
     let path = try new("streets")
-    try SyntheticStreets(train: train, val: val, test: 2, height: 48, width: 72, seed: 5).write(to: path)
+    try SyntheticStreets(train: train, val: val, test: 2, size: Size(48, 72), seed: 5).write(to: path)
     let layout = CityscapesDirectory(root: path)
     _ = try Preprocessing(Split.allCases.flatMap { try layout.samples(of: $0) }).run()
     return path

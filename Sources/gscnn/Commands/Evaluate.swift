@@ -42,7 +42,7 @@ struct Evaluate: ParsableCommand {
     let communicator = try Communicator.initialize()
     let workers = WorkerPool(threads: try computeThreads(threads, communicator))
     let model = try communicator.collectively { try ModelLoader.read(modelWeight) }
-    try DataSet.prepare(dataPath, splits: [split], communicator: communicator, threads: workers.threads)
+    try Preprocessing.runOnAllRanks(dataPath, splits: [split], communicator: communicator, threads: workers.threads)
     let samples = try CityscapesDirectory(root: dataPath).samples(of: split)
     if let export { try communicator.collectively { try PredictionWriter.make(export) } }
     let showsProgress = communicator.rank == 0 && StandardError.isTerminal

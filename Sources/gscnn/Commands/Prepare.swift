@@ -20,7 +20,7 @@ struct Prepare: ParsableCommand {
   func run() throws {
     let communicator = try Communicator.initialize()
     let threads = try computeThreads(threads, communicator)
-    let made = try DataSet.prepare(dataPath, communicator: communicator, threads: threads)
+    let made = try Preprocessing.runOnAllRanks(dataPath, communicator: communicator, threads: threads)
     if communicator.rank == 0 {
       print(
         "\(dataPath): "

@@ -2,6 +2,8 @@ import ArgumentParser
 import Cityscapes
 import Distributed
 import Machine
+import SyntheticStreets
+import Tensors
 
 struct Synthesize: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -34,7 +36,7 @@ struct Synthesize: ParsableCommand {
     try check(["--train": train, "--val": val, "--test": test], 0...1_000_000)
     try check(["--height": height, "--width": width], 32...16384)
     try onRankZero {
-      let streets = SyntheticStreets(train: train, val: val, test: test, height: height, width: width, seed: seed)
+      let streets = SyntheticStreets(train: train, val: val, test: test, size: Size(height, width), seed: seed)
       try streets.write(to: dataPath, threads: ProcessLayout.singleProcess.defaultThreads())
       print("\(dataPath): \(train + val + test) images of \(width)×\(height)")
     }

@@ -104,9 +104,9 @@ struct Train: ParsableCommand {
   @Option(
     help: .value(
       "kind",
-      "seed: random scale, crop and flip; none: images in the order of their names, at their own size, for comparing."
+      "random: random scale, crop and flip; none: images in the order of their names, at their own size, for comparing."
     ))
-  var augment = AugmentationMode.seed
+  var augment = AugmentationMode.random
 
   @Option(
     help: .value(

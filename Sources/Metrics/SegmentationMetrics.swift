@@ -1,27 +1,29 @@
-/// How well a segmentation matches the ground truth, from one confusion matrix.
-package struct Metrics: Codable, Equatable, Sendable {
-  /// How a class (or category) without a pixel in the ground truth enters the means.
+import Cityscapes
+
+/// Pixel accuracy, mean accuracy and intersection over union (IoU) of a segmentation, from its confusion matrix.
+package struct SegmentationMetrics: Codable, Equatable, Sendable {
+  /// How a class (or category) without ground-truth pixels counts in the means.
   package enum AbsentClasses: String, Codable, Sendable {
-    /// Left out, as the benchmark does.
+    /// Left out, as in the Cityscapes benchmark.
     case leftOut
-    /// As 0, as the GatedSCNN code of leftthomas does: for comparing with its tables.
+    /// As 0, as in the GatedSCNN code of leftthomas, for comparison with its tables.
     case zero
   }
 
   package let absentClasses: AbsentClasses
-  /// Pixels that count: those with a class in the ground truth. Without any, all figures are 0.
+  /// Pixels with a class in the ground truth. Without any, all metrics are 0.
   package let pixels: Int64
-  /// Pixels predicted right, of those that count, 0 … 1.
+  /// Correctly predicted pixels / `pixels`, 0 … 1.
   package let pixelAccuracy: Double
-  /// Mean over classes of the share of the class's pixels predicted right, 0 … 1.
+  /// Mean of `classAccuracy`, 0 … 1.
   package let meanAccuracy: Double
-  /// Share of each class's pixels predicted right, by train id; nil where the ground truth has none.
+  /// Correctly predicted fraction of each class's pixels, by train id; nil for classes without ground-truth pixels.
   package let classAccuracy: [Double?]
-  /// Intersection over union, by train id; nil where the ground truth has no pixel of the class.
+  /// Intersection over union, by train id; nil for classes without ground-truth pixels.
   package let classIoU: [Double?]
   package let meanClassIoU: Double
-  /// Intersection over union of the seven categories (`Label.Category.evaluated`), where confusing two classes of one
-  /// category is no fault.
+  /// Intersection over union of the seven categories (`Label.Category.evaluated`), in which classes of one category
+  /// count as one.
   package let categoryIoU: [Double?]
   package let meanCategoryIoU: Double
 
@@ -30,7 +32,7 @@ package struct Metrics: Codable, Equatable, Sendable {
     let categories = Overlap(confusion.counts, groups: Label.categoryOfClass)
     self.absentClasses = absentClasses
     pixels = confusion.total
-    pixelAccuracy = pixels == 0 ? 0 : Double(classes.agreed.reduce(0, +)) / Double(pixels)
+    pixelAccuracy = pixels == 0 ? 0 : Double(classes.intersection.reduce(0, +)) / Double(pixels)
     classAccuracy = classes.accuracy
     meanAccuracy = Self.mean(classes.accuracy, absentClasses)
     classIoU = classes.intersectionOverUnion
@@ -47,38 +49,38 @@ package struct Metrics: Codable, Equatable, Sendable {
 
   /// Pixels of each group of classes in the ground truth, in the prediction, and in both.
   private struct Overlap {
-    var agreed: [Int64]
+    var intersection: [Int64]
     var truth: [Int64]
     var predicted: [Int64]
 
-    /// - Parameter groups: the group of each class, 0 … largest.
+    /// - Parameter groups: the group of each class, 0 ... `groups.max()`.
     init(_ counts: [Int64], groups: [Int]) {
       let zeros = [Int64](repeating: 0, count: (groups.max() ?? -1) + 1)
-      (agreed, truth, predicted) = (zeros, zeros, zeros)
+      (intersection, truth, predicted) = (zeros, zeros, zeros)
       for (row, truthGroup) in groups.enumerated() {
         for (column, predictedGroup) in groups.enumerated() {
           let count = counts[row * groups.count + column]
           truth[truthGroup] += count
           predicted[predictedGroup] += count
-          if truthGroup == predictedGroup { agreed[truthGroup] += count }
+          if truthGroup == predictedGroup { intersection[truthGroup] += count }
         }
       }
     }
 
     var accuracy: [Double?] {
-      truth.indices.map { truth[$0] == 0 ? nil : Double(agreed[$0]) / Double(truth[$0]) }
+      truth.indices.map { truth[$0] == 0 ? nil : Double(intersection[$0]) / Double(truth[$0]) }
     }
 
     var intersectionOverUnion: [Double?] {
       truth.indices.map {
-        truth[$0] == 0 ? nil : Double(agreed[$0]) / Double(truth[$0] + predicted[$0] - agreed[$0])
+        truth[$0] == 0 ? nil : Double(intersection[$0]) / Double(truth[$0] + predicted[$0] - intersection[$0])
       }
     }
   }
 }
 
-extension Metrics {
-  /// The figures as a table, class by class, then category by category, in percent.
+extension SegmentationMetrics {
+  /// A table of all metrics in percent, class by class, then category by category.
   package var table: String {
     func cell(_ value: Double?) -> String {
       guard let value else { return "      –" }
@@ -99,8 +101,8 @@ extension Metrics {
       lines.append(line(category.rawValue, cell(categoryIoU[index])))
     }
     lines += [line("mean", cell(meanCategoryIoU)), "", line("pixel accuracy", cell(pixelAccuracy))]
-    if pixels == 0 { lines.append("The ground truth has no labeled pixel: there is nothing to measure.") }
-    if absentClasses == .zero { lines.append("Classes without a ground-truth pixel count as 0 in the means.") }
+    if pixels == 0 { lines.append("The ground truth has no labeled pixels: there is nothing to measure.") }
+    if absentClasses == .zero { lines.append("Classes without ground-truth pixels count as 0 in the means.") }
     return lines.joined(separator: "\n")
   }
 }

@@ -1,19 +1,19 @@
 import Tensors
 
-/// What does not move: sky, ground, and the rows of houses, trees, walls and fences on both sides.
+/// The background: sky, ground, and the rows of houses, trees, walls and fences on both sides.
 struct StreetBackdrop {
-  /// What stands on a stretch of one side of the street.
+  /// A stretch of one side of the street.
   private struct Lot {
     enum Kind { case house, trees, wall, fence }
     var kind: Kind
-    /// Metres ahead of the camera where it begins and ends.
+    /// Meters ahead of the camera.
     var begin: Float
     var end: Float
     var height: Float
     var paint: Paint
   }
 
-  /// Metres from the middle of the street to its edge, to the far edge of the sidewalk, and to the houses.
+  /// Meters from the middle of the street to its edge, to the far edge of the sidewalk, and to the houses.
   let roadEdge: Float
   let walkEdge: Float
   let front: Float
@@ -35,7 +35,7 @@ struct StreetBackdrop {
     roadPaint = Paint(gray, gray, gray + 5)
     walkPaint = Paint(164, 148, 146) + 18 * random.uniform()
     skyPaint = Paint(112, 160, 216) + 24 * random.uniform()
-    // A wall on one side and a fence on the other, near enough to be seen.
+    // A wall on one side and a fence on the other, near enough to be visible.
     let walledSide = random.uniform(below: 2)
     sides = (0..<2).map { side in Self.lots(special: side == walledSide ? .wall : .fence, &random) }
   }
@@ -76,16 +76,16 @@ struct StreetBackdrop {
   }
 
   func paint(on canvas: inout StreetCanvas) {
-    for row in 0..<canvas.height {
-      for column in 0..<canvas.width {
-        let (paint, id) = seen(Float(column) + 0.5, Float(row) + 0.5)
+    for row in 0..<canvas.size.height {
+      for column in 0..<canvas.size.width {
+        let (paint, id) = surface(Float(column) + 0.5, Float(row) + 0.5)
         canvas.set(column, row, paint, id)
       }
     }
   }
 
-  /// The color and the label of a point of the canvas.
-  private func seen(_ column: Float, _ row: Float) -> (Paint, UInt8) {
+  /// Color and label id at a point of the canvas.
+  private func surface(_ column: Float, _ row: Float) -> (Paint, UInt8) {
     let aside = column - view.center
     let below = row - view.horizon
     let distance = view.focal * front / max(abs(aside), 0.01)
@@ -95,7 +95,7 @@ struct StreetBackdrop {
       return hit
     }
     if below > 0 { return ground(distance: view.focal * view.eye / below, aside: aside) }
-    // Trees at the end of the street, behind everything else.
+    // Trees at the end of the street.
     let treeTop = view.focal * (2.5 + 5 * texture.cloudy(column / view.focal * 40, 7)) / Self.depth
     return -below < treeTop ? (leaves(column * 0.2, row * 0.2, Self.depth, Paint(66, 100, 54)), 21) : sky(column, row)
   }
@@ -119,15 +119,15 @@ struct StreetBackdrop {
       return (view.hazed(dashed || lined ? Paint(206, 206, 200) : roadPaint + grain * 0.7 - worn, distance), 7)
     }
     if side < walkEdge {
-      let kerb = side < roadEdge + 0.18
+      let curb = side < roadEdge + 0.18
       let joint = distance.truncatingRemainder(dividingBy: 1.2) < 0.07 && distance < 22
-      return (view.hazed((walkPaint + grain) * (kerb ? 1.12 : joint ? 0.86 : 1), distance), 8)
+      return (view.hazed((walkPaint + grain) * (curb ? 1.12 : joint ? 0.86 : 1), distance), 8)
     }
     let dry = texture.cloudy(x * 0.9 + 50, distance * 0.6) * 46
     return (view.hazed(Paint(128 + dry, 158 + dry * 0.3, 74) + grain * 1.6, distance), 22)
   }
 
-  /// What stands along the street at `distance`, if it is as high as `height`.
+  /// Color and label id of what stands along the street at `distance`; nil if it is lower than `height`.
   private func facade(left: Bool, _ distance: Float, height: Float) -> (Paint, UInt8)? {
     guard height >= 0, let lot = sides[left ? 0 : 1].first(where: { distance < $0.end }) else { return nil }
     let along = distance - lot.begin
@@ -149,7 +149,7 @@ struct StreetBackdrop {
         }
         return (view.hazed((lot.paint * pattern + grain) * light, distance), lot.kind == .wall ? 12 : 13)
       }
-      // Bushes behind it.
+      // Bushes behind the wall or fence.
       let top = lot.height + 3.4 * texture.cloudy(distance * 0.7, 20) - 0.4
       return height < top ? (leaves(distance * 1.9, height * 1.9, distance, Paint(70, 108, 50)), 21) : nil
     case .house:
@@ -169,11 +169,11 @@ struct StreetBackdrop {
     let isFrame = !isGlass && bay > 0.21 && bay < 0.79 && floor > 0.22 && floor < 0.82 && height > 2.9
     let pane = texture.speck(Int(along / 2.3), Int(height / 2.9) + 40)
     let glass = Paint(52, 62, 78) + pane * 54
-    // Far away, windows are too small to be told from the wall.
-    let clear = min(max((70 - distance) / 45, 0), 1)
+    // Far away, windows are too small to be visible.
+    let visibility = min(max((70 - distance) / 45, 0), 1)
     let wall = (lot.paint + grain) * light
     let paint = isGlass ? glass : isFrame ? lot.paint * 1.16 : wall
-    return view.hazed(paint * clear + wall * (1 - clear), distance)
+    return view.hazed(paint * visibility + wall * (1 - visibility), distance)
   }
 
   private func leaves(_ x: Float, _ y: Float, _ distance: Float, _ paint: Paint) -> Paint {

@@ -1,25 +1,26 @@
+import Cityscapes
 import Images
 import Tensors
 
-/// One made-up street: where everything stands is drawn from random numbers, then painted from far to near.
+/// One synthetic street: random positions of all objects, painted back to front.
 enum StreetScene {
   /// - Parameters:
-  ///   - index: which image of the split; also decides which of bus, truck and train comes along, so that any three
-  ///     images in a row show them all.
-  /// - Returns: the image, RGB, and its label ids. The same arguments always give the same bytes.
+  ///   - index: of the image in its split; it also selects bus, truck or train, so that three consecutive images show
+  ///     all of them.
+  /// - Returns: the image, RGB, and its label ids; a function of the arguments.
   static func painted(
-    seed: UInt64, split: Split, index: Int, width: Int, height: Int
+    seed: UInt64, split: Split, index: Int, size: Size
   ) -> (image: Image, labelIds: Image) {
     var random = RandomNumbers(
       seed, RandomNumbers.hash("synthetic street"), RandomNumbers.hash(split.rawValue), UInt64(index))
-    var canvas = StreetCanvas(width: width, height: height)
+    var canvas = StreetCanvas(size)
     let view = StreetView(
-      focal: 1.7 * Float(height), center: Float(width) * (0.46 + 0.08 * random.uniform()),
-      horizon: Float(height) * (0.4 + 0.06 * random.uniform()), haze: Paint(206, 216, 226))
+      focal: 1.7 * Float(size.height), center: Float(size.width) * (0.46 + 0.08 * random.uniform()),
+      horizon: Float(size.height) * (0.4 + 0.06 * random.uniform()), haze: Paint(206, 216, 226))
     let backdrop = StreetBackdrop(view, &random)
     backdrop.paint(on: &canvas)
     paintObjects(on: &canvas, view, backdrop, index: index, &random)
-    paintBonnet(on: &canvas)
+    paintHood(on: &canvas)
     return canvas.finished(noise: Texture(key: UInt32(truncatingIfNeeded: random.next())))
   }
 
@@ -40,26 +41,26 @@ enum StreetScene {
     ]
     let clothes = [Paint(214, 48, 72), Paint(232, 92, 110), Paint(176, 36, 60), Paint(240, 130, 120)]
     let lane = backdrop.roadEdge / 2
-    let kerb = backdrop.roadEdge + 0.45
+    let curb = backdrop.roadEdge + 0.45
     let walk = (backdrop.roadEdge + backdrop.walkEdge) / 2
 
-    // One large vehicle on the left lane, cars ahead and along the kerbs.
+    // One large vehicle on the left lane, cars ahead and along the curbs.
     let large = between(13, 20)
     switch index % 3 {
     case 0: add(-lane, large) { $0.bus(Paint(236, 196, 52), on: &$1) }
     case 1: add(-lane, large) { $0.truck(Paint(214, 120, 52), on: &$1) }
     default: add(-lane, large) { $0.train(Paint(40, 150, 120), on: &$1) }
     }
-    for place in 0..<2 + random.uniform(below: 3) {
+    for number in 0..<2 + random.uniform(below: 3) {
       let paint = carPaints[random.uniform(below: carPaints.count)]
-      let x = place % 3 == 0 ? lane + between(-0.3, 0.3) : (place % 3 == 1 ? 1 : -1) * (backdrop.roadEdge - 1)
-      add(x, between(9, 16) + 9 * Float(place)) { $0.car(paint, on: &$1) }
+      let x = number % 3 == 0 ? lane + between(-0.3, 0.3) : (number % 3 == 1 ? 1 : -1) * (backdrop.roadEdge - 1)
+      add(x, between(9, 16) + 9 * Float(number)) { $0.car(paint, on: &$1) }
     }
     let first = side()
-    for (place, side) in [first, -first].enumerated() {
+    for (number, side) in [first, -first].enumerated() {
       let paint = Paint(228, 66, 30) + 20 * random.uniform()
       let (x, z) = (side * between(0.9, lane), between(7, 12))
-      if place == 0 {
+      if number == 0 {
         add(x, z) { $0.bicycle(rider: paint, on: &$1) }
       } else {
         add(x, z) { $0.motorcycle(rider: paint, on: &$1) }
@@ -70,15 +71,15 @@ enum StreetScene {
       add(side() * (walk + between(-0.7, 0.7)), between(8, 30)) { $0.person(paint, tall: tall, on: &$1) }
     }
 
-    // Furniture along both kerbs.
+    // Furniture along both curbs.
     for side: Float in [-1, 1] {
       let lit = random.uniform(below: 3)
-      add(side * kerb, between(10, 17)) { $0.trafficLight(lit: lit, on: &$1) }
+      add(side * curb, between(10, 17)) { $0.trafficLight(lit: lit, on: &$1) }
       let kind = random.uniform(below: 3)
-      add(side * kerb, between(9, 20)) { $0.trafficSign(kind: kind, on: &$1) }
-      for place in 0..<3 {
+      add(side * curb, between(9, 20)) { $0.trafficSign(kind: kind, on: &$1) }
+      for number in 0..<3 {
         let height = between(5, 8)
-        add(side * kerb, 12 + 14 * Float(place) + between(0, 6)) { $0.pole(height: height, on: &$1) }
+        add(side * curb, 12 + 14 * Float(number) + between(0, 6)) { $0.pole(height: height, on: &$1) }
       }
     }
     for _ in 0..<1 + random.uniform(below: 4) {
@@ -90,9 +91,9 @@ enum StreetScene {
     for object in objects.sorted(by: { $0.z > $1.z }) { object.paint(&canvas) }
   }
 
-  /// The bonnet of the car that carries the camera: a label that counts neither way.
-  private static func paintBonnet(on canvas: inout StreetCanvas) {
-    let (width, height) = (Float(canvas.width), Float(canvas.height))
+  /// The hood of the car that carries the camera: ego vehicle, an ignored label.
+  private static func paintHood(on canvas: inout StreetCanvas) {
+    let (width, height) = (Float(canvas.size.width), Float(canvas.size.height))
     let middle = width / 2
     canvas.fill(Box(left: 0, top: height * 0.9, right: width, bottom: height), 1) { x, y, _ in
       let aside = (x - middle) / (0.56 * width)

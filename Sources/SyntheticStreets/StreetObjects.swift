@@ -1,6 +1,6 @@
 import Tensors
 
-/// Paints things that stand on the street, seen from behind or from the side, from simple shapes in meters.
+/// Paints objects that stand on the street, composed of simple shapes in meters.
 struct StreetObject {
   private let stand: StreetView.Stand
   private let view: StreetView
@@ -117,9 +117,9 @@ struct StreetObject {
     pole(height: 3.1, on: &canvas)
     box(-0.24, 2.5, 0.48, 1.24, Paint(34, 36, 30), id, on: &canvas)
     let lamps = [Paint(255, 56, 40), Paint(255, 190, 40), Paint(60, 240, 120)]
-    for (place, lamp) in lamps.enumerated() {
-      let paint = place == lit ? lamp : lamp * 0.3
-      ellipse(0, 3.52 - 0.4 * Float(place), 0.15, 0.15, paint, id, on: &canvas)
+    for (index, lamp) in lamps.enumerated() {
+      let paint = index == lit ? lamp : lamp * 0.3
+      ellipse(0, 3.52 - 0.4 * Float(index), 0.15, 0.15, paint, id, on: &canvas)
     }
   }
 
@@ -160,7 +160,7 @@ struct StreetObject {
     }
   }
 
-  // MARK: - Shapes, in meters from the point on the ground
+  // MARK: - Shapes, in meters from the foot of the object
 
   private func bounds(_ left: Float, _ bottom: Float, _ width: Float, _ height: Float) -> Box {
     Box(
@@ -190,7 +190,7 @@ struct StreetObject {
     }
   }
 
-  /// Symmetric, `wide` meters at each of two heights.
+  /// A symmetric trapezoid, `wide` meters wide at each of two heights.
   private func trapezoid(
     from bottom: Float, wide lower: Float, to top: Float, wide upper: Float, _ paint: Paint, _ id: UInt8,
     on canvas: inout StreetCanvas
@@ -205,7 +205,7 @@ struct StreetObject {
     }
   }
 
-  /// Darkens the ground; the label stays what the ground is.
+  /// Darkens the ground and keeps its label.
   private func shadow(_ width: Float, on canvas: inout StreetCanvas) {
     let area = bounds(-width / 2, -0.12, width, 0.3)
     let (middleX, middleY) = ((area.left + area.right) / 2, (area.top + area.bottom) / 2)

@@ -1,7 +1,8 @@
 import Foundation
 
 extension Error {
-  /// What the system said: "No space left on device". Foundation's own words for it name neither cause nor file.
+  /// The POSIX error message ("No space left on device"), where there is one. Foundation's own text names neither the
+  /// cause nor the file.
   package var reason: String {
     let error = self as NSError
     let cause = (error.userInfo[NSUnderlyingErrorKey] as? any Error).map { $0 as NSError } ?? error

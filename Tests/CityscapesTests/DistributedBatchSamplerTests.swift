@@ -1,8 +1,8 @@
 import Cityscapes
 import Testing
 
-@Suite("An epoch") struct EpochTests {
-  @Test("takes every sample once, in an order of its own")
+@Suite("The distributed batch sampler") struct DistributedBatchSamplerTests {
+  @Test("Each epoch has every sample once, in its own order")
   func permutation() {
     let order = Shuffle.shuffled(seed: 5)
     let first = order.indices(epoch: 0, count: 101)
@@ -14,7 +14,7 @@ import Testing
     #expect(order.indices(epoch: 0, count: 1) == [0])
   }
 
-  @Test("has all orders equally often")
+  @Test("All orders are equally likely")
   func fairness() {
     var counts: [[Int]: Int] = [:]
     for epoch in 0..<6000 { counts[Shuffle.shuffled(seed: 1).indices(epoch: epoch, count: 3), default: 0] += 1 }
@@ -22,21 +22,21 @@ import Testing
     #expect(counts.values.allSatisfy { abs($0 - 1000) < 145 })
   }
 
-  @Test("is cut into the same global batches whatever the number of ranks", arguments: [2, 3, 4, 5, 7])
+  @Test("Global batches do not depend on the number of ranks", arguments: [2, 3, 4, 5, 7])
   func ranks(ranks: Int) throws {
     let order = Shuffle.shuffled(seed: 2)
-    let alone = try DistributedBatchSampler(samples: 40, batchSize: 7, ranks: 1, order: order)
-    let shared = try DistributedBatchSampler(samples: 40, batchSize: 7, ranks: ranks, order: order)
-    #expect(shared.stepsPerEpoch == 5)
-    let whole = alone.shares(of: 0, epoch: 3)
-    let shares = (0..<ranks).map { shared.shares(of: $0, epoch: 3) }
+    let single = try DistributedBatchSampler(samples: 40, batchSize: 7, ranks: 1, order: order)
+    let distributed = try DistributedBatchSampler(samples: 40, batchSize: 7, ranks: ranks, order: order)
+    #expect(distributed.stepsPerEpoch == 5)
+    let whole = single.shares(of: 0, epoch: 3)
+    let shares = (0..<ranks).map { distributed.shares(of: $0, epoch: 3) }
     for step in 0..<5 { #expect(shares.flatMap { $0[step] } == whole[step]) }
-    let sizes = (0..<ranks).map { shared.share(of: $0).count }
+    let sizes = (0..<ranks).map { distributed.share(of: $0).count }
     #expect(try #require(sizes.min()) >= 1 && #require(sizes.max()) <= #require(sizes.min()) + 1)
-    #expect(Set(whole.joined()).count == 35, "no sample comes twice")
+    #expect(Set(whole.joined()).count == 35, "no sample occurs twice")
   }
 
-  @Test("goes on after any step with what is left, with other ranks too")
+  @Test("An epoch resumes after any step with the samples that are left, also on another number of ranks")
   func resume() throws {
     let order = Shuffle.shuffled(seed: 2)
     let two = try DistributedBatchSampler(samples: 20, batchSize: 4, ranks: 2, order: order)
@@ -48,7 +48,7 @@ import Testing
     #expect(two.shares(of: 0, epoch: 1, from: 5).isEmpty)
   }
 
-  @Test("with fewer images than a batch, or fewer places than ranks, is refused with the option to change")
+  @Test("Fewer images than a batch, or fewer in a batch than ranks, is an error that names the option")
   func refused() {
     let few = #expect(throws: DistributedBatchSamplerError.self) {
       try DistributedBatchSampler(samples: 3, batchSize: 4, ranks: 1, order: .byFileName)

@@ -2,15 +2,15 @@ import CPNG
 import Glibc
 
 extension PNG {
-  /// Writes an image as 8-bit RGB or gray. The file appears whole or not at all; what was there before stays until then.
+  /// Writes an image as 8-bit RGB or gray, replacing the file atomically.
   package static func write(_ image: Image, to path: String) throws(ImageError) {
     try write(image, as: image.channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, palette: [], to: path)
   }
 
-  /// Writes a map of values with a color for each value, so that viewers show colors and programs read the values.
+  /// Writes a map of values with a palette: viewers show colors, programs read the values. Replaces the file atomically.
   ///
   /// - Parameters:
-  ///   - indices: an image of one channel, all of its values below the number of colors.
+  ///   - indices: an image of one channel with values below the number of colors.
   ///   - palette: the color of value 0, of value 1, and so on; 1 to 256.
   package static func write(
     indices: Image, palette: [Palette.Color], to path: String
@@ -21,7 +21,7 @@ extension PNG {
     guard largest < palette.count else {
       throw ImageError(
         path: path, problem: "not written: value \(largest) has no color in a palette of \(palette.count)",
-        remedy: "give the palette a color for it")
+        remedy: "add a color for it to the palette")
     }
     try write(
       indices, as: PNG_COLOR_TYPE_PALETTE, palette: palette.flatMap { [$0.red, $0.green, $0.blue] }, to: path)
@@ -31,7 +31,8 @@ extension PNG {
     _ image: Image, as colorType: Int32, palette: [UInt8], to path: String
   ) throws(ImageError) {
     let header = cpng_header(
-      width: UInt32(image.width), height: UInt32(image.height), bit_depth: 8, color_type: colorType)
+      width: UInt32(image.size.width), height: UInt32(image.size.height), bit_depth: 8, color_type: colorType,
+      interlaced: 0)
     try replaceFile(at: path) { file in
       image.withPixels { pixels in
         withUnsafePointer(to: header) { header in
@@ -42,25 +43,25 @@ extension PNG {
     }
   }
 
-  /// zlib's level. Beyond 4 a photograph takes twice as long and gets no smaller; a map of labels costs the same
-  /// and gets smaller by a third.
+  /// zlib's level. Above 4 a photograph takes twice as long and gets no smaller; a label map takes no longer and gets
+  /// smaller by a third.
   private static func compression(of colorType: Int32) -> Int32 { colorType == PNG_COLOR_TYPE_RGB ? 4 : 6 }
 
-  /// Writes to a new file beside `path` and, once it is whole, gives it that name.
+  /// Atomic replace: writes a temporary file beside `path` and renames it.
   ///
-  /// - Parameter body: writes the content; what it returns is what went wrong.
+  /// - Parameter body: writes the content and returns the error, if any.
   private static func replaceFile(
     at path: String, _ body: (UnsafeMutablePointer<FILE>) -> String?
   ) throws(ImageError) {
-    let draft = path + "." + String(UInt64.random(in: 0...UInt64.max), radix: 36) + ".part"
-    guard let file = fopen(draft, "wbxe") else {
+    let temporary = path + "." + String(UInt64.random(in: 0...UInt64.max), radix: 36) + ".part"
+    guard let file = fopen(temporary, "wbxe") else {
       throw notWritten(path, String(cString: strerror(errno)))
     }
     var failure = body(file)
     if fclose(file) != 0, failure == nil { failure = String(cString: strerror(errno)) }
-    if failure == nil, rename(draft, path) != 0 { failure = String(cString: strerror(errno)) }
+    if failure == nil, rename(temporary, path) != 0 { failure = String(cString: strerror(errno)) }
     if let failure {
-      unlink(draft)
+      unlink(temporary)
       throw notWritten(path, failure)
     }
   }
@@ -68,6 +69,6 @@ extension PNG {
   private static func notWritten(_ path: String, _ cause: String) -> ImageError {
     ImageError(
       path: path, problem: "cannot be written (\(cause))",
-      remedy: "check that its folder exists, may be written to and has room")
+      remedy: "check that its folder exists, is writable and has room")
   }
 }

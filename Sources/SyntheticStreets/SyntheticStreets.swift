@@ -1,40 +1,41 @@
+import Cityscapes
 import Foundation
 import Images
 import Synchronization
 import Tensors
 
-/// Made-up streets with exact labels in Cityscapes' layout, so that everything runs without the licensed data.
+/// Synthetic street images with exact labels in the directory layout of Cityscapes, for use without the licensed data.
 ///
-/// All 19 classes appear, with colors and shapes of their own that a network can learn.
+/// All classes occur, each with colors and shapes that a network can learn.
 package struct SyntheticStreets: Sendable {
   /// Images of each split.
   package var train = 16
   package var val = 4
   package var test = 4
-  /// Size of each image in pixels; at least 32.
-  package var height = 256
-  package var width = 512
+  /// Size of each image; at least 32×32.
+  package var size = Size(256, 512)
   package var seed: UInt64 = 0
 
-  package init(train: Int = 16, val: Int = 4, test: Int = 4, height: Int = 256, width: Int = 512, seed: UInt64 = 0) {
+  package init(train: Int = 16, val: Int = 4, test: Int = 4, size: Size = Size(256, 512), seed: UInt64 = 0) {
     self.train = train
     self.val = val
     self.test = test
-    self.height = height
-    self.width = width
+    self.size = size
     self.seed = seed
   }
 
-  /// The made-up city that all images are of.
+  /// The city in the file names.
   static let city = "synthetica"
 
-  /// Writes images, label ids and labels in color; images that this has written before are replaced.
+  /// Writes images, label ids and colored labels, replacing those of an earlier call.
   /// - Parameters:
-  ///   - root: the data set's folder; made where it is missing.
+  ///   - root: the folder of the data set; created if it is missing.
   ///   - threads: how many images are painted at once.
-  /// - Throws: `SyntheticStreetsError`, also where the folder holds other images; `ImageError`.
+  /// - Throws: `SyntheticStreetsError`, also if the folder holds other images; `ImageError`.
   package func write(to root: String, threads: Int = 1) throws {
-    guard height >= 32, width >= 32 else { throw SyntheticStreetsError.tooSmall(width: width, height: height) }
+    guard size.height >= 32, size.width >= 32 else {
+      throw SyntheticStreetsError.tooSmall(width: size.width, height: size.height)
+    }
     let counts = [(Split.train, train), (.val, val), (.test, test)]
     for (split, count) in counts where count < 0 { throw SyntheticStreetsError.negative(split, count) }
     let root = CityscapesDirectory(root: root).root
@@ -54,8 +55,7 @@ package struct SyntheticStreets: Sendable {
       if failure.withLock({ $0 != nil }) { return }
       let (split, index, paths) = jobs[job]
       do throws(ImageError) {
-        let (image, labelIds) = StreetScene.painted(
-          seed: seed, split: split, index: index, width: width, height: height)
+        let (image, labelIds) = StreetScene.painted(seed: seed, split: split, index: index, size: size)
         try PNG.write(image, to: paths.image)
         try PNG.write(labelIds, to: paths.labelIds)
         try PNG.write(Palette.colored(labelIds, by: Label.idPalette), to: paths.color)
@@ -72,18 +72,18 @@ package struct SyntheticStreets: Sendable {
     return SamplePaths(root: root, split: split, city: city, name: "\(city)_\(sequence)_000019")
   }
 
-  /// Real and made-up images in one split would spoil a training without a word; so would leftovers of a larger set.
+  /// Real and synthetic images in one split would silently spoil a training; so would the rest of a larger set.
   private func refuseToMix(with ours: Set<String>, _ root: String) throws {
     for split in Split.allCases {
-      let there = (try? CityscapesDirectory(root: root).samples(of: split)) ?? []
-      if let stranger = there.first(where: { !ours.contains($0.image) }) {
-        throw SyntheticStreetsError.otherImages(stranger.image)
+      let existing = (try? CityscapesDirectory(root: root).samples(of: split)) ?? []
+      if let other = existing.first(where: { !ours.contains($0.image) }) {
+        throw SyntheticStreetsError.otherImages(other.image)
       }
     }
   }
 }
 
-/// Why no streets were made.
+/// Why no images were written.
 package enum SyntheticStreetsError: Error, Equatable, CustomStringConvertible {
   case tooSmall(width: Int, height: Int)
   case negative(Split, Int)

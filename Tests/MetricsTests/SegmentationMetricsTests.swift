@@ -1,10 +1,11 @@
 import Cityscapes
 import Foundation
-import Images
+import ImageFixtures
+import Metrics
 import Tensors
 import Testing
 
-@Suite("Metrics") struct MetricsTests {
+@Suite("Segmentation metrics") struct SegmentationMetricsTests {
   private struct Reference: Decodable {
     let confusion: [[Int64]]
     let pixel_accuracy: Double
@@ -25,31 +26,32 @@ import Testing
   private func confusion() throws -> ConfusionMatrix {
     var confusion = ConfusionMatrix()
     confusion.add(
-      prediction: try PNG.read(Fixture.path("prediction_trainIds.png"), as: .gray).pixels,
-      target: try PNG.read(Fixture.path("labelTrainIds.png"), as: .gray).pixels)
+      prediction: try ImageFixtures.gray("prediction_trainIds").pixels,
+      target: try ImageFixtures.gray("labelTrainIds").pixels)
     return confusion
   }
 
-  @Test("are those of the reference, in both conventions")
+  @Test("Metrics equal the reference, in both conventions for absent classes")
   func reference() throws {
-    let reference = try JSONDecoder().decode(Reference.self, from: Fixture.data("metrics.json"))
+    let path = (#filePath as NSString).deletingLastPathComponent + "/Fixtures/metrics.json"
+    let reference = try JSONDecoder().decode(Reference.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
     let confusion = try confusion()
     #expect(confusion.counts == reference.confusion.flatMap { $0 })
-    let metrics = Metrics(confusion)
-    let seed = Metrics(confusion, absentClasses: .zero)
+    let metrics = SegmentationMetrics(confusion)
+    let zero = SegmentationMetrics(confusion, absentClasses: .zero)
     #expect(isNear(metrics.pixelAccuracy, reference.pixel_accuracy))
     #expect(zip(metrics.classIoU, reference.class_iou).allSatisfy(isNear))
     #expect(zip(metrics.categoryIoU, reference.category_iou).allSatisfy(isNear))
     #expect(isNear(metrics.meanClassIoU, reference.class_miou_cityscapes))
     #expect(isNear(metrics.meanCategoryIoU, reference.category_miou_cityscapes))
-    #expect(isNear(seed.pixelAccuracy, reference.pixel_accuracy))
-    #expect(isNear(seed.meanAccuracy, reference.mean_accuracy_seed))
-    #expect(isNear(seed.meanClassIoU, reference.class_miou_seed))
-    #expect(isNear(seed.meanCategoryIoU, reference.category_miou_seed))
-    #expect(metrics.meanAccuracy > seed.meanAccuracy, "absent classes are left out")
+    #expect(isNear(zero.pixelAccuracy, reference.pixel_accuracy))
+    #expect(isNear(zero.meanAccuracy, reference.mean_accuracy_seed))
+    #expect(isNear(zero.meanClassIoU, reference.class_miou_seed))
+    #expect(isNear(zero.meanCategoryIoU, reference.category_miou_seed))
+    #expect(metrics.meanAccuracy > zero.meanAccuracy, "absent classes are left out")
   }
 
-  @Test("A confusion matrix counts as a plain loop does, in parts or at once", arguments: [0, 1, 3, 4, 1001])
+  @Test("A confusion matrix equals a plain loop, in parts or at once", arguments: [0, 1, 3, 4, 1001])
   func counts(pixels: Int) {
     var random = RandomNumbers(7)
     let prediction = (0..<pixels).map { _ in UInt8(random.uniform(below: 19)) }
@@ -70,37 +72,37 @@ import Testing
     #expect(ConfusionMatrix(counts: whole.counts) == whole)
   }
 
-  @Test("A prediction that is right everywhere scores 1, one class or all")
+  @Test("A correct prediction scores 1")
   func perfect() {
     var confusion = ConfusionMatrix()
     confusion.add(prediction: [3, 3, 7, 0], target: [3, 3, 7, 255])
-    let metrics = Metrics(confusion)
+    let metrics = SegmentationMetrics(confusion)
     #expect(metrics.pixels == 3)
     #expect(metrics.pixelAccuracy == 1 && metrics.meanAccuracy == 1)
     #expect(metrics.meanClassIoU == 1 && metrics.meanCategoryIoU == 1)
     #expect(metrics.classIoU.compactMap { $0 } == [1, 1])
-    #expect(isNear(Metrics(confusion, absentClasses: .zero).meanClassIoU, 2.0 / 19))
+    #expect(isNear(SegmentationMetrics(confusion, absentClasses: .zero).meanClassIoU, 2.0 / 19))
   }
 
-  @Test("Confusing two classes of one category is no fault in the category")
+  @Test("Classes of one category count as one in the category IoU")
   func categories() {
     var confusion = ConfusionMatrix()
     confusion.add(prediction: [13, 14], target: [14, 13])
-    #expect(Metrics(confusion).meanClassIoU == 0)
-    #expect(Metrics(confusion).meanCategoryIoU == 1)
+    #expect(SegmentationMetrics(confusion).meanClassIoU == 0)
+    #expect(SegmentationMetrics(confusion).meanCategoryIoU == 1)
   }
 
-  @Test("Without a labeled pixel there are no figures, in the table and as JSON")
+  @Test("Without labeled pixels all metrics are 0, in the table and as JSON")
   func nothing() throws {
-    let metrics = Metrics(ConfusionMatrix())
+    let metrics = SegmentationMetrics(ConfusionMatrix())
     #expect(metrics.pixels == 0 && metrics.meanClassIoU == 0 && metrics.pixelAccuracy == 0)
     #expect(metrics.table.contains("nothing to measure"))
-    #expect(try JSONDecoder().decode(Metrics.self, from: JSONEncoder().encode(metrics)) == metrics)
+    #expect(try JSONDecoder().decode(SegmentationMetrics.self, from: JSONEncoder().encode(metrics)) == metrics)
   }
 
   @Test("The table has a line for each class and category, in percent")
   func table() throws {
-    let metrics = Metrics(try confusion())
+    let metrics = SegmentationMetrics(try confusion())
     let lines = metrics.table.split(separator: "\n").map(String.init)
     for label in Label.classes { #expect(lines.contains { $0.hasPrefix(label.name + " ") }) }
     for category in Label.Category.evaluated { #expect(lines.contains { $0.hasPrefix(category.rawValue + " ") }) }
@@ -108,6 +110,6 @@ import Testing
     #expect(lines.contains { $0.hasPrefix("wall") && $0.contains("69.92") })
     #expect(lines.contains("mean              59.94    69.76"))
     #expect(lines.contains("pixel accuracy    72.35"))
-    #expect(try JSONDecoder().decode(Metrics.self, from: JSONEncoder().encode(metrics)) == metrics)
+    #expect(try JSONDecoder().decode(SegmentationMetrics.self, from: JSONEncoder().encode(metrics)) == metrics)
   }
 }
