@@ -4,30 +4,32 @@ import Foundation
 import GatedSCNN
 import Layers
 import Tensors
+import Training
 
-/// What a training step does and takes on one rank of this machine, without another rank.
+/// Times, memory and communication of a training step, measured on a single rank of this machine.
 package struct StepMeasurement: Codable, Sendable {
-  /// Images of the step, and their pixels.
+  /// Images of the step, and their size in pixels.
   package var images: Int
   package var height: Int
   package var width: Int
   package var threads: Int
-  /// Seconds of the way to the losses, of the backward pass, and of the update, which does not depend on the images.
+  /// Seconds of the forward pass with the losses, of the backward pass, and of the update, which does not depend on the
+  /// images.
   package var forward: Double
   package var backward: Double
   package var update: Double
-  /// Megabytes of this process with parameters, gradients and momentum, and what the step had on top at most.
+  /// Resident megabytes of this process with parameters, gradients and momentum, and what the step adds at its peak.
   package var fixedMegabytes: Double
   package var stepMegabytes: Double
-  /// In the order in which they are summed.
+  /// In the order of their all-reduce.
   package var buckets: [Bucket]
-  /// Bytes of each sum over the batch that the step waits for: of batch norm and of the losses.
+  /// Bytes of each sum over the batch that the step waits for: batch statistics and losses.
   package var forwardSums: [Int]
   package var backwardSums: [Int]
 
   package struct Bucket: Codable, Sendable {
     package var bytes: Int
-    /// The share of the backward pass after which its gradients are complete.
+    /// The fraction of the backward pass after which its gradients are complete.
     package var ready: Double
 
     package init(bytes: Int, ready: Double) {
@@ -38,7 +40,7 @@ package struct StepMeasurement: Codable, Sendable {
 
   package var gradientBytes: Int { buckets.reduce(0) { $0 + $1.bytes } }
 
-  /// The same step on images of another size, the cost of which goes by their pixels.
+  /// The same step on images of another size; the cost is proportional to the pixels.
   package func scaled(to size: Size) -> StepMeasurement {
     var scaled = self
     let factor = Double(size.height * size.width) / Double(height * width)
@@ -49,7 +51,7 @@ package struct StepMeasurement: Codable, Sendable {
     return scaled
   }
 
-  /// Makes it a step that took so long altogether on so many threads.
+  /// Scales forward and backward pass so that the step takes `seconds` on so many threads.
   package mutating func scale(to seconds: Double, threads: Int) {
     let factor = max(seconds - update, 0) / (forward + backward)
     forward *= factor
@@ -57,77 +59,110 @@ package struct StepMeasurement: Codable, Sendable {
     self.threads = threads
   }
 
-  /// Measures a step of noise, after one that is not counted.
-  package init(_ backbone: Backbone, images: Int, size: Size, workers: WorkerPool) {
-    let model = GatedSCNN(backbone, seed: 1)
-    let store = model.store
-    store.allocateGradients()
-    let optimizer = SGD(store, momentum: 0.9, weightDecay: 1e-4)
-    let batch = Batch.noise(images, size)
-    optimizer.step(rate: 0, on: workers)
-    let fixed = Self.residentMegabytes
+  package init(
+    images: Int, height: Int, width: Int, threads: Int, forward: Double, backward: Double, update: Double,
+    fixedMegabytes: Double, stepMegabytes: Double, buckets: [Bucket], forwardSums: [Int], backwardSums: [Int]
+  ) {
+    self.images = images
+    self.height = height
+    self.width = width
+    self.threads = threads
+    self.forward = forward
+    self.backward = backward
+    self.update = update
+    self.fixedMegabytes = fixedMegabytes
+    self.stepMegabytes = stepMegabytes
+    self.buckets = buckets
+    self.forwardSums = forwardSums
+    self.backwardSums = backwardSums
+  }
 
-    var marks: (start: Double, forward: Double, backward: Double, end: Double) = (0, 0, 0, 0)
-    var complete: [Int: Double] = [:]
-    let sums = SumRecorder()
-    var forwardSums = 0
+  /// Measures a step of the trainer on noise, after a warm-up step.
+  package static func measure(
+    _ backbone: Backbone, images: Int, size: Size, workers: WorkerPool
+  ) -> StepMeasurement {
+    let model = GatedSCNN(backbone, seed: 1)
+    let recorder = StepRecorder()
+    let replica = Replica(
+      model, momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: .single, workers: workers,
+      reduction: recorder)
+    replica.observer = recorder
+    let batch = Batch.noise(images, size)
+    // Touches the pages of the momentum.
+    replica.optimizer.step(learningRate: 0, on: workers)
+    let fixed = residentMegabytes
+
     for _ in 0..<2 {
-      complete = [:]
-      sums.bytes = []
-      marks.start = Profile.now
-      let tape = Tape(.training, workers: workers, reduction: sums) { complete[$0.index] = Profile.now }
-      let output = model(image: batch.image, canny: batch.canny, in: tape)
-      _ = JointLoss(of: output, target: batch.target, boundary: batch.boundary, over: sums, in: tape)
-      marks.forward = Profile.now
-      forwardSums = sums.bytes.count
-      tape.backward()
-      marks.backward = Profile.now
-      optimizer.step(rate: 0, on: workers)
-      marks.end = Profile.now
+      recorder.begin()
+      _ = replica.step(batch, learningRate: 0)
     }
-    let back = max(marks.backward - marks.forward, 1e-9)
-    // A bucket also waits for those before it.
+    let end = Profile.now
+    let backward = max(recorder.backwardEnd - recorder.forwardEnd, 1e-9)
+    // A bucket also waits for the buckets before it.
     var ready = 0.0
-    buckets = GradientBuckets(store, communicator: .single).buckets.map { bucket in
-      ready = bucket.parameters.reduce(ready) { max($0, ((complete[$1] ?? marks.backward) - marks.forward) / back) }
+    let buckets = GradientBuckets(model.store, communicator: .single).buckets.map { bucket in
+      ready = bucket.parameters.reduce(ready) {
+        max($0, ((recorder.gradientReady[$1] ?? recorder.backwardEnd) - recorder.forwardEnd) / backward)
+      }
       return Bucket(bytes: bucket.floats.count * MemoryLayout<Float>.stride, ready: min(ready, 1))
     }
-    self.forwardSums = Array(sums.bytes[..<forwardSums])
-    backwardSums = Array(sums.bytes[forwardSums...])
-    (self.images, height, width, threads) = (images, size.height, size.width, workers.threads)
-    (forward, backward) = (marks.forward - marks.start, back)
-    update = marks.end - marks.backward
-    fixedMegabytes = fixed
-    stepMegabytes = max(0, Double(Benchmarks.peakMegabytes()) - fixed)
+    return StepMeasurement(
+      images: images, height: size.height, width: size.width, threads: workers.threads,
+      forward: recorder.forwardEnd - recorder.start, backward: backward, update: end - recorder.backwardEnd,
+      fixedMegabytes: fixed, stepMegabytes: max(0, Double(ProcessUsage.peakMegabytes) - fixed), buckets: buckets,
+      forwardSums: Array(recorder.sums[..<recorder.forwardSums]),
+      backwardSums: Array(recorder.sums[recorder.forwardSums...]))
   }
 
-  /// Counts the sums that ranks would make, and leaves them to nobody.
-  private final class SumRecorder: CrossReplicaSum {
-    var bytes: [Int] = []
+  /// Records the times of a step, and the sizes of its sums over the batch instead of summing them over ranks.
+  private final class StepRecorder: StepObserver, CrossReplicaSum {
     let ranks = 1
-    func sum(_ values: inout [Double]) { bytes.append(values.count * MemoryLayout<Double>.stride) }
+    private(set) var start = 0.0
+    private(set) var forwardEnd = 0.0
+    private(set) var backwardEnd = 0.0
+    /// When each parameter's gradient was complete.
+    private(set) var gradientReady: [Int: Double] = [:]
+    /// Bytes of each sum, those of the forward pass first.
+    private(set) var sums: [Int] = []
+    private(set) var forwardSums = 0
+
+    func begin() {
+      gradientReady = [:]
+      sums = []
+      start = Profile.now
+    }
+
+    func forwardEnded() {
+      forwardEnd = Profile.now
+      forwardSums = sums.count
+    }
+
+    func gradientReady(_ parameter: Int) { gradientReady[parameter] = Profile.now }
+
+    func backwardEnded() { backwardEnd = Profile.now }
+
+    func sum(_ values: inout [Double]) { sums.append(values.count * MemoryLayout<Double>.stride) }
   }
 
-  /// What this process has in memory now.
+  /// The resident size of this process.
   private static var residentMegabytes: Double {
     let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ")
       .dropFirst().first.flatMap { Double($0) }
     return (pages ?? 0) * Double(sysconf(Int32(_SC_PAGESIZE))) / 1e6
   }
 
-  /// Seconds that a byte takes from one rank to another in the memory of a machine: it is copied there, copied from there,
-  /// and added.
+  /// Seconds per byte of an all-reduce between ranks of a machine: a byte is copied in, copied out, and added.
   package static func memorySecondsPerByte() -> Double {
-    // Far more than a cache holds.
+    // Much larger than the caches.
     let count = 8 << 20
     let arrays = (0..<3).map { _ in FloatSlice(count: count) }
     for floats in arrays { floats.buffer.clear() }
-    let (mine, between, theirs) = (arrays[0].start, arrays[1].start, arrays[2].start)
+    let (own, shared, other) = (arrays[0].start, arrays[1].start, arrays[2].start)
     return (0..<5).map { _ in
       let begin = Profile.now
-      between.update(from: mine, count: count)
-      mine.update(from: between, count: count)
-      for index in 0..<count { theirs[index] += mine[index] }
+      shared.update(from: own, count: count)
+      own.update(from: shared, count: count)
+      for index in 0..<count { other[index] += own[index] }
       return (Profile.now - begin) / Double(count * MemoryLayout<Float>.stride)
     }.min() ?? 0
   }

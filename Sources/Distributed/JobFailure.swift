@@ -18,7 +18,11 @@ extension Communicator {
   /// Works before `start` and after `finish` too. The line is the last thing on the screen: nothing is printed after it
   /// here, and of what `mpirun` itself prints when a process is killed or exits with a status, `mpirun --quiet` (which
   /// launch scripts should pass) leaves out the rest.
-  package static func fail(_ error: any Error, status: Int32 = 1) -> Never { fail("\(error)", error, status: status) }
+  ///
+  /// - Parameter remedy: what to do about it, added to the line.
+  package static func fail(_ error: any Error, remedy: String? = nil, status: Int32 = 1) -> Never {
+    fail("\(error)" + (remedy.map { "; \($0)" } ?? ""), error, status: status)
+  }
 
   /// Reports a message as `fail` does, and ends the whole job.
   package func abort(_ message: String, status: Int32 = 1) -> Never { Self.fail(message, nil, status: status) }

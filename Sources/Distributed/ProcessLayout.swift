@@ -147,7 +147,7 @@ extension ProcessLayout {
     let usable = shares.map { min($0.coresOfHost, $0.quota ?? .max) }.max() ?? 0
     if threads > usable {
       findings.append(
-        "\(count(threads, "thread")) compete for \(count(usable, "core")); lower --threads or start fewer ranks")
+        "\(count(threads, "thread")) compete for \(count(usable, "core")); use fewer threads or start fewer ranks")
     } else if let crowd = crowd(shares) {
       let who =
         crowd.ranks == 1
@@ -160,7 +160,7 @@ extension ProcessLayout {
         "\(count(usable - threads, "core")) of \(usable) \(usable - threads == 1 ? "lies" : "lie") idle; "
           + (all.count < usable
             ? "the ranks are bound to \(count(all.count, "core")): give mpirun --bind-to none, or start more ranks"
-            : "raise --threads or start more ranks"))
+            : "use more threads or start more ranks"))
     }
     return findings
   }

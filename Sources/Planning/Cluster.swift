@@ -1,19 +1,19 @@
 import Foundation
 
-/// Machines that are alike, and what connects them: the part of a plan that nobody measures here.
+/// Identical machines and their network: the given, not measured, part of a plan.
 package struct Cluster: Codable, Sendable {
   package var nodes: Int
   package var ranksPerNode: Int
   /// Compute threads of each rank.
   package var threads: Int
-  /// Bytes a second of a node's link, each way; its ranks share it.
+  /// Bytes per second of a node's link, each way; the node's ranks share it.
   package var linkBytesPerSecond: Double
-  /// Seconds from one rank's sending of a small message to another's having it.
+  /// Seconds of a small message between two ranks over the link.
   package var linkLatency: Double
-  /// Seconds that a byte takes between two ranks of a node.
+  /// Seconds per byte between two ranks of a node.
   package var memorySecondsPerByte: Double
   package var memoryLatency = 1e-6
-  /// Standard deviation of the speeds of ranks, as a share of their mean.
+  /// Standard deviation of the ranks' speeds, as a fraction of their mean.
   package var spread: Double
 
   package init(
@@ -31,19 +31,20 @@ package struct Cluster: Codable, Sendable {
 
   package var ranks: Int { nodes * ranksPerNode }
 
-  /// Whether sums are made by halving and doubling; else every rank sends to every other.
+  /// Whether the all-reduce uses recursive halving and doubling; otherwise every rank exchanges directly with every other.
   package var isPowerOfTwo: Bool { ranks & (ranks - 1) == 0 }
 
-  /// How much longer the slowest of the ranks takes than the mean of them: the expectation of the largest of R normally
-  /// distributed numbers is at most σ √(2 ln R).
-  package var slowest: Double { ranks > 1 ? 1 + spread * (2 * log(Double(ranks))).squareRoot() : 1 }
+  /// Time of the slowest rank over that of the mean rank: the expected maximum of R normal variables is at most
+  /// σ √(2 ln R).
+  package var slowdown: Double { ranks > 1 ? 1 + spread * (2 * log(Double(ranks))).squareRoot() : 1 }
 
-  /// Seconds of the sum of a large array over the ranks (`TreeAllReduce`).
+  /// Seconds of the all-reduce of a large array (`TreeAllReduce`).
   ///
-  /// By halving and doubling, ranks of a node first exchange n (1 − 1/r) bytes each way in memory, twice; what is left to
-  /// each is n/r, so that the r ranks of a node together send n (1 − 1/N) bytes over its link, twice, whatever r is.
-  /// In other numbers of ranks every rank hands each other one the part that it owns, r n (1 − 1/N) bytes a link, twice.
-  package func seconds(sumOf bytes: Int) -> (link: Double, memory: Double) {
+  /// Recursive halving (reduce-scatter), then doubling (all-gather): the r ranks of a node first exchange n (1 − 1/r) bytes
+  /// each way in memory, twice; n/r bytes are left to each, so that together they send n (1 − 1/N) bytes over the node's
+  /// link, twice, whatever r is. Direct exchange, where R is no power of two: every rank sends each other rank the part
+  /// that it owns, r n (1 − 1/N) bytes per link, twice.
+  package func seconds(allReduceOf bytes: Int) -> (link: Double, memory: Double) {
     let (n, count, nodes, local) = (Double(bytes), Double(ranks), Double(nodes), Double(ranksPerNode))
     guard ranks > 1 else { return (0, 0) }
     if isPowerOfTwo {
@@ -58,11 +59,11 @@ package struct Cluster: Codable, Sendable {
     )
   }
 
-  /// Seconds of the sum of a small array, which travels whole in each of log₂ R rounds.
-  package func seconds(smallSumOf bytes: Int) -> Double {
+  /// Seconds of the all-reduce of a small array, sent whole in each of log₂ R rounds (recursive doubling).
+  package func seconds(smallAllReduceOf bytes: Int) -> Double {
     guard ranks > 1 else { return 0 }
-    let inside = log2(Double(ranksPerNode)).rounded(.up)
-    let outside = log2(Double(ranks)).rounded(.up) - inside
-    return inside * memoryLatency + outside * (linkLatency + Double(ranksPerNode * bytes) / linkBytesPerSecond)
+    let localRounds = log2(Double(ranksPerNode)).rounded(.up)
+    let linkRounds = log2(Double(ranks)).rounded(.up) - localRounds
+    return localRounds * memoryLatency + linkRounds * (linkLatency + Double(ranksPerNode * bytes) / linkBytesPerSecond)
   }
 }

@@ -84,8 +84,8 @@ package final class BufferPool: Sendable {
     }
     guard let block else {
       outOfResources(
-        "out of memory: \(bytes >> 20) MiB more are not to be had beside \(liveBytes >> 20) MiB in use; "
-          + "lower --batch-size or the crop, or raise the limit (ulimit -v)")
+        "out of memory: cannot allocate \(bytes >> 20) MiB (\(liveBytes >> 20) MiB in use); "
+          + "use a smaller batch or crop, or raise the limit (ulimit -v)")
     }
     return block
   }

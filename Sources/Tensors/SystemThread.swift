@@ -28,7 +28,7 @@ package enum SystemThread {
       }, Unmanaged.passRetained(start).toOpaque())
     pthread_attr_destroy(&attributes)
     guard code == 0 else {
-      outOfResources("a thread could not be started (\(String(cString: strerror(code)))); lower --threads")
+      outOfResources("cannot start a thread (\(String(cString: strerror(code)))); use fewer threads")
     }
   }
 

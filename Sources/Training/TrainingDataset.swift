@@ -5,10 +5,19 @@ import Tensors
 
 /// How a training sample is treated.
 package enum AugmentationMode: String, Codable, Sendable, CaseIterable {
-  /// Random scale, crop and flip in a random order.
-  case seed
+  /// Random scale, crop and flip, in a random order.
+  case random
   /// As it is, cut or padded to the crop, in the order of the files: for comparing step by step.
   case none
+
+  /// `seed` is an earlier version's word for `random`; its checkpoints and command lines still have it.
+  package init?(rawValue: String) {
+    switch rawValue {
+    case "random", "seed": self = .random
+    case "none": self = AugmentationMode.none
+    default: return nil
+    }
+  }
 }
 
 /// The images of a run, as one rank sees them.
@@ -30,7 +39,7 @@ package struct TrainingDataset {
       let train = try layout.samples(of: .train)
       let batches = try DistributedBatchSampler(
         samples: train.count, batchSize: options.batchSize, ranks: communicator.size,
-        order: options.augmentation == .seed ? .shuffled(seed: options.seed) : .byFileName)
+        order: options.augmentation == .random ? .shuffled(seed: options.seed) : .byFileName)
       return (train, try layout.samples(of: .val), options.test ? try layout.samples(of: .test) : [], batches)
     }
   }
@@ -58,7 +67,7 @@ package struct TrainingDataset {
     let crop = Size(options.cropHeight, options.cropWidth)
     return Loader(
       samples: train, batches: batches.shares(of: rank, epoch: position.epoch, from: position.step),
-      transform: options.augmentation == .seed
+      transform: options.augmentation == .random
         ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cut(to: crop),
       cache: cache,
       loaded: { sample, begin, end in
