@@ -22,6 +22,9 @@ typealias OptionNumber = LosslessStringConvertible & Comparable & Sendable
 extension Option where Value: OptionNumber {
   /// A number with a default. A word that begins with a dash is a value too: a negative number is refused by its range.
   init(wrappedValue: Value, name: NameSpecification = .long, in range: ClosedRange<Value>, help: ArgumentHelp) {
+    // The parser shows no default beside a transform.
+    var help = help
+    help.abstract += " (default: \(plain(wrappedValue)))"
     self.init(wrappedValue: wrappedValue, name: name, parsing: .unconditional, help: help) {
       try parseNumber($0, in: range)
     }

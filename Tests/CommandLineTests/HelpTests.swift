@@ -45,7 +45,7 @@ extension CommandLine {
           ("--save-path, --save_path <folder>", "default: results)"), ("--seed <number>", "default: 1)"),
           ("--threads <number>", "default: one for each of its cores)"),
           ("--learning-rate <rate>", "default: 0.01)"), ("--momentum <factor>", "default: 0.9)"),
-          ("--weight-decay <factor>", "default: 0.0001)"), ("--power <exponent>", "default: 1.0)"),
+          ("--weight-decay <factor>", "default: 0.0001)"), ("--power <exponent>", "default: 1)"),
           ("--batch-norm <scope>", "values: sync, local; default: sync)"),
           ("--validate-on <ranks>", "values: rank0, all; default: rank0)"),
           ("--validate-every <epochs>", "default: 1)"), ("--no-test", "test split"),
@@ -104,8 +104,8 @@ extension CommandLine {
         "plan",
         [
           ("--nodes <numbers>", "default: 1)"), ("--ranks-per-node <number>", "default: 1)"),
-          ("--threads <number>", "default: one for each of its cores)"), ("--link-gbit <gbit/s>", "default: 10.0)"),
-          ("--latency-us <microseconds>", "default: 30.0)"),
+          ("--threads <number>", "default: one for each of its cores)"), ("--link-gbit <gbit/s>", "default: 10)"),
+          ("--latency-us <microseconds>", "default: 30)"),
           ("--batch-size, --batch_size <images>", "default: 4)"), ("--images <number>", "default: 2975)"),
           ("--step-seconds <seconds>", "bench step"), ("--json", "JSON"),
         ])

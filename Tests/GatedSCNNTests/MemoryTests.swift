@@ -78,7 +78,7 @@ struct MemoryTests {
           let output = network(image: batch.image, canny: batch.canny, in: tape)
           _ = JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: tape)
           tape.backward()
-          optimizer.step(rate: 0.01, on: workers)
+          optimizer.step(learningRate: 0.01, on: workers)
           let pool = BufferPool.shared
           seen.append([pool.allocatedBytes, pool.systemAllocations])
         }

@@ -14,7 +14,9 @@ struct Plan: ParsableCommand {
       network. With --step-seconds a small step is timed instead, and its parts are scaled to that sum.
       """)
 
-  @Option(help: .value("numbers", "Numbers of machines to compare, separated by commas."), transform: NodeCounts.init)
+  @Option(
+    parsing: .unconditional, help: .value("numbers", "Numbers of machines to compare, with commas (default: 1)."),
+    transform: NodeCounts.init)
   var nodes = NodeCounts(values: [1])
 
   @Option(in: .threads, help: .value("number", "Ranks on each machine, which share its link."))
@@ -100,7 +102,7 @@ struct Plan: ParsableCommand {
 }
 
 /// Numbers of machines, as 1,16,128.
-struct NodeCounts: CustomStringConvertible {
+struct NodeCounts {
   let values: [Int]
 
   init(values: [Int]) { self.values = values }
@@ -112,6 +114,4 @@ struct NodeCounts: CustomStringConvertible {
       throw ValidationError("give numbers from 1 to 100000, as 1,16,128")
     }
   }
-
-  var description: String { values.map(String.init).joined(separator: ",") }
 }
