@@ -57,18 +57,35 @@ let package = Package(
     .target(name: "Distributed", dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine"]),
     .target(name: "Weights", dependencies: ["System", "Tensors", "Layers"]),
 
-    // MARK: - The trainer
+    // MARK: - Inference and training
     .target(
-      name: "Training",
+      name: "Inference",
       dependencies: [
         "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Machine", "Distributed",
         "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics", "Distributed",
         "Weights",
       ]),
+    .target(
+      name: "Training",
+      dependencies: [
+        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Distributed", "Weights", "Inference",
+      ]),
+
+    // MARK: - Benchmarks and plans
+    .target(
+      name: "Benchmarks",
+      dependencies: [
+        "Tensors", "Kernels", "Layers", "GatedSCNN", "Cityscapes", "Distributed", "Inference", "Training",
+      ]),
+    .target(name: "Planning", dependencies: ["Inference", "Benchmarks"]),
+
+    // MARK: - The command line
     .executableTarget(
       name: "gscnn",
-      dependencies: ["Kernels", "Machine", "System", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
-      dependencies: ["Kernels", "SyntheticStreets", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Distributed", "Weights", "Inference",
+        "Training", "Benchmarks", "Planning", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     // MARK: - Tests, a bundle a target
     .target(name: "Jobs", path: "Tests/Jobs"),
@@ -98,10 +115,11 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Images", "SyntheticStreets", "Tensors", "Training",
-        "Weights",
-        "gscnn",
-      ]),
+        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Images", "Inference", "Tensors", "Training",
+        "Weights", "gscnn",
+      ], exclude: ["Fixtures"]),
+    .testTarget(name: "BenchmarksTests", dependencies: ["Benchmarks", "GatedSCNN", "Tensors"]),
+    .testTarget(name: "PlanningTests", dependencies: ["Benchmarks", "Planning"]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
     .testTarget(name: "CommandLineTests", dependencies: ["Jobs", "Kernels", "gscnn"], exclude: ["Fixtures"]),
   ] + widerLoops

@@ -97,19 +97,11 @@ package enum CityscapesDirectoryError: Error, Equatable, CustomStringConvertible
   package var description: String {
     switch self {
     case .noImages(let root):
-      "\(root): holds no images (looked for \(root)/leftImg8bit/SPLIT/CITY/*\(SamplePaths.imageSuffix)); "
-        + Self.remedy(root)
+      "\(root): holds no images (looked for \(root)/leftImg8bit/SPLIT/CITY/*\(CityscapesDirectory.imageEnding))"
     case .emptySplit(let root, let split):
-      "\(root)/leftImg8bit/\(split.rawValue): holds no images, other splits do; "
-        + (split == .test ? "train without it by --no-test, or " : "") + Self.remedy(root)
+      "\(root)/leftImg8bit/\(split.rawValue): holds no images, other splits do"
     case .unreadable(let folder):
       "\(folder): cannot be listed; check its permissions"
     }
-  }
-
-  private static func remedy(_ root: String) -> String {
-    "get Cityscapes after registering at www.cityscapes-dataset.com (csDownload -d \(root) "
-      + "leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip, then unzip both there), "
-      + "or make images up: gscnn synthesize --data-path \(root)"
   }
 }

@@ -66,12 +66,11 @@ package enum DistributedBatchSamplerError: Error, Equatable, CustomStringConvert
   package var description: String {
     switch self {
     case .emptyBatch:
-      "--batch-size: must be at least 1"
+      "a batch needs at least one image"
     case .moreRanksThanSamples(let batchSize, let ranks):
-      "--batch-size \(batchSize): fewer images than the \(ranks) ranks, which need one each; "
-        + "raise it to a multiple of \(ranks) or start fewer ranks"
+      "a batch of \(batchSize) images is too small for \(ranks) ranks, which need one each"
     case .fewerSamplesThanBatch(let samples, let batchSize):
-      "--batch-size \(batchSize): the training split holds only \(samples) images; lower it or add images"
+      "a batch of \(batchSize) images is too large: the training split holds only \(samples)"
     }
   }
 }

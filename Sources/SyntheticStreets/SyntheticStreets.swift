@@ -92,8 +92,8 @@ package enum SyntheticStreetsError: Error, Equatable, CustomStringConvertible {
 
   package var description: String {
     switch self {
-    case .tooSmall(let width, let height): "--width \(width) --height \(height): a street needs at least 32×32 pixels"
-    case .negative(let split, let count): "--\(split.rawValue) \(count): give 0 or more images"
+    case .tooSmall(let width, let height): "\(width)×\(height) pixels are too few: a street needs at least 32×32"
+    case .negative(let split, let count): "\(count) images of \(split.rawValue) cannot be made"
     case .otherImages(let path):
       "\(path): is there already and not one of the images to be made; choose an empty folder or remove it"
     case .folder(let path, let cause): "\(path): cannot be made (\(cause)); check permissions and room"

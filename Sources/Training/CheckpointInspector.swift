@@ -1,14 +1,16 @@
 import Foundation
+import GatedSCNN
+import Inference
 import Weights
 
-/// What a checkpoint or weight file holds, in words.
+/// Describes a checkpoint or a weight file.
 package enum CheckpointInspector {
-  /// - Parameter listing: whether every tensor is named with its type and shape.
+  /// - Parameter listing: whether to list every tensor with its type and shape.
   package static func text(of path: String, listing: Bool) throws -> String {
     let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw TrainingError("\(path): there is no such file; give a safetensors file or the folder of a checkpoint")
+      throw TrainingError("\(path): there is no such file; give a safetensors file or a checkpoint's folder")
     }
     return try isFolder.boolValue
       ? describe(try Checkpoint.find(at: path)) + model(path, listing) : tensors(path, listing)
@@ -23,7 +25,7 @@ package enum CheckpointInspector {
       : "all \(options.epochs) epochs done"
     let best = state.bestMeanIoU.map { String(format: "%.2f %%", $0 * 100) } ?? "none yet"
     return """
-      \(checkpoint.folder): a whole checkpoint, every byte as it was written
+      \(checkpoint.folder): a valid checkpoint, all checksums match
       \(position), \(state.totalSteps) steps in all
       \(options.backbone.rawValue), crops \(options.cropHeight)×\(options.cropWidth), batches of \(options.batchSize), seed \(options.seed)
       learning rate \(options.learningRate), momentum \(options.momentum), weight decay \(options.weightDecay), power \(options.power)
@@ -31,7 +33,7 @@ package enum CheckpointInspector {
       """
   }
 
-  /// The model of a checkpoint's folder, where the path is that folder.
+  /// The tensors of the model, if the path is a checkpoint's own folder.
   private static func model(_ folder: String, _ listing: Bool) throws -> String {
     let file = folder + "/model.safetensors"
     guard FileManager.default.fileExists(atPath: file) else { return "" }
@@ -41,9 +43,8 @@ package enum CheckpointInspector {
   private static func tensors(_ path: String, _ listing: Bool) throws -> String {
     let file = try Safetensors(contentsOf: path)
     let values = file.entries.reduce(0) { $0 + $1.count }
-    let backbone = file["regular_stream.backbone.layer3.6.conv1.weight"] ?? file["layer3.6.conv1.weight"]
     var lines = ["\(path): \(file.entries.count) tensors, \(values) values"]
-    if file["seg.6.weight"] != nil { lines.append("Gated-SCNN on \(backbone == nil ? "resnet50" : "resnet101")") }
+    if file["seg.6.weight"] != nil { lines.append("Gated-SCNN on \(ModelLoader.backbone(of: file).rawValue)") }
     lines += file.metadata.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
     if listing {
       lines += file.entries.map { "\($0.type.rawValue) \($0.shape) \($0.name)" }

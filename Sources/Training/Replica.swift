@@ -6,63 +6,84 @@ import Layers
 import System
 import Tensors
 
-/// One rank's copy of the network and of what moves it.
+/// Observes a training step from inside, for measurements.
+package protocol StepObserver: AnyObject {
+  /// The losses are computed; the backward pass begins.
+  func forwardEnded()
+  /// A parameter's gradient of this rank is complete.
+  func gradientReady(_ parameter: Int)
+  /// The gradients are summed over the ranks; the update begins.
+  func backwardEnded()
+}
+
+/// One rank's replica of the model and of its optimizer. Its `step` is the training step of the program.
 package final class Replica {
   package let model: GatedSCNN
   package let optimizer: SGD
   package let workers: WorkerPool
-  /// Takes the time of every part of a step, where somebody wants to know.
+  /// Records the time of each part of a step.
   package var profile: Profile?
+  package weak var observer: (any StepObserver)?
 
-  /// Where the time went that sums of gradients took, since the beginning.
+  /// Seconds of the gradients' all-reduce so far, and of waiting for it.
   package var communication: GradientBuckets.Times { buckets.times }
 
   private let timeline: Timeline?
-  private let ranks: any CrossReplicaSum
+  private let lossReduction: any CrossReplicaSum
   private let batchNormReduction: any CrossReplicaSum
   private let buckets: GradientBuckets
 
-  /// Every rank takes part.
+  /// Collective: the gradient buckets get a communicator of their own.
+  ///
+  /// - Parameter reduction: sums losses and batch statistics over the ranks; over MPI by default.
   package init(
     _ model: GatedSCNN, momentum: Double, weightDecay: Double, batchNorm: TrainingOptions.BatchNormScope,
-    communicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil
+    communicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
+    reduction: (any CrossReplicaSum)? = nil
   ) {
     self.model = model
     self.timeline = timeline
     self.workers = workers
     model.store.allocateGradients()
     optimizer = SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay))
-    ranks = MPICrossReplicaSum(communicator, timeline: timeline)
-    batchNormReduction = batchNorm == .sync ? ranks : SingleReplica()
+    lossReduction = reduction ?? MPICrossReplicaSum(communicator, timeline: timeline)
+    batchNormReduction = batchNorm == .sync ? lossReduction : SingleReplica()
     buckets = GradientBuckets(model.store, communicator: communicator, timeline: timeline)
   }
 
-  /// One step on this rank's share of a global batch: forward, losses, backward, sum of the gradients over the ranks, update.
+  /// Runs one training step on this rank's share of a global batch: forward, losses, backward, all-reduce of the gradients,
+  /// update. Collective.
   ///
-  /// The losses divide by counts over all ranks, so that the gradients of the ranks add up to that of the global batch.
+  /// The losses divide by pixel counts of the global batch, so that the sum of the ranks' gradients is its gradient.
   ///
-  /// - Returns: the losses of the global batch, and for each pixel of the share the class that was predicted.
-  package func step(_ batch: Batch, rate: Double) -> (loss: JointLoss, predictions: [UInt8]) {
+  /// - Returns: the losses of the global batch, and the predicted class of each pixel of the share.
+  package func step(_ batch: Batch, learningRate: Double) -> (loss: JointLoss, predictions: [UInt8]) {
     let (tape, loss, predictions) = forward(batch)
+    observer?.forwardEnded()
     timeline.measure("backward") { tape.backward() }
-    measured(.communication) { buckets.synchronize() }
-    timeline.measure("optimizer") { measured(.update) { optimizer.step(rate: Float(rate), on: workers) } }
+    measured(.communication) { buckets.finish() }
+    observer?.backwardEnded()
+    timeline.measure("optimizer") {
+      measured(.update) { optimizer.step(learningRate: Float(learningRate), on: workers) }
+    }
     return (loss, predictions)
   }
 
-  /// A function of its own, so that the outputs are let go of before the backward pass.
+  /// A separate function, so that the network's outputs are released before the backward pass.
   private func forward(_ batch: Batch) -> (tape: Tape, loss: JointLoss, predictions: [UInt8]) {
     let (tape, output) = timeline.measure("forward") {
       let tape = Tape(
-        .training, workers: workers, crossReplicaSum: batchNormReduction, profile: profile, timeline: timeline
-      ) { [unowned self] parameter in measured(.communication) { buckets.markReady(parameter.index) } }
+        .training, workers: workers, reduction: batchNormReduction, profile: profile, timeline: timeline
+      ) { [unowned self] parameter in
+        observer?.gradientReady(parameter.index)
+        measured(.communication) { buckets.completed(parameter.index) }
+      }
       return (tape, model(image: batch.image, canny: batch.canny, in: tape))
     }
     let (loss, predictions) = timeline.measure("losses") {
       measured(.losses) {
         (
-          JointLoss.evaluateAndAddGradients(
-            output, target: batch.target, boundary: batch.boundary, over: ranks, on: workers),
+          JointLoss(of: output, target: batch.target, boundary: batch.boundary, over: lossReduction, in: tape),
           Prediction.argmax(output.logits.value, on: workers)
         )
       }
@@ -70,23 +91,7 @@ package final class Replica {
     return (tape, loss, predictions)
   }
 
-  private func measured<Result>(_ part: Profile.Part, _ body: () -> Result) -> Result {
+  private func measured<Outcome>(_ part: Profile.Part, _ body: () -> Outcome) -> Outcome {
     profile?.measure(part, body) ?? body()
-  }
-}
-
-extension GatedSCNN {
-  /// The class of every pixel of a batch of whole images, how many seconds that took, and their losses where the
-  /// labels are known.
-  func predict(
-    _ batch: Batch, withLoss: Bool, on workers: WorkerPool, profile: Profile? = nil
-  ) -> (predictions: [UInt8], seconds: Double, loss: JointLoss?) {
-    let begin = Clock.now
-    let tape = Tape(.evaluation, workers: workers, profile: profile)
-    let output = self(image: batch.image, canny: batch.canny, in: tape)
-    let predictions = Prediction.argmax(output.logits.value, on: workers)
-    let seconds = Clock.now - begin
-    let loss = withLoss ? JointLoss.evaluate(output, target: batch.target, boundary: batch.boundary, on: workers) : nil
-    return (predictions, seconds, loss)
   }
 }

@@ -1,7 +1,7 @@
 import Cityscapes
 import Foundation
 
-/// Where a run puts what it makes.
+/// The files and folders that a run writes.
 package struct RunPaths: Sendable {
   package let folder: String
   private let prefix: String
@@ -17,18 +17,17 @@ package struct RunPaths: Sendable {
   package var steps: String { prefix + "_steps.csv" }
   package var checkpoints: String { prefix + "/checkpoints" }
 
-  /// Predictions of the best model: palette images of trainIds for `val`, gray images of labelIds for `test`.
+  /// The best model's predictions: palette images of train ids for `val`, gray images of label ids for `test`.
   package func predictions(_ split: String) -> String { prefix + "/" + split }
 
-  /// Makes the folders and finds out whether they can be written, before hours of work depend on it.
-  package func prepare() throws {
+  /// Creates the folders and checks that files can be written there, before hours of work depend on it.
+  package func createFolders() throws {
     for path in [folder, checkpoints] {
       do {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
       } catch {
         throw TrainingError(
-          "--save-path \(path): the folder cannot be made (\(error.reason)); give one that can be written"
-        )
+          "--save-path \(path): the folder cannot be made (\(error.reason)); give one that can be written")
       }
     }
     for path in [folder, checkpoints] where access(path, W_OK | X_OK) != 0 {
@@ -40,8 +39,7 @@ package struct RunPaths: Sendable {
       try Data("probe".utf8).write(to: URL(fileURLWithPath: probe))
     } catch {
       throw TrainingError(
-        "--save-path \(folder): nothing can be written there (\(error.reason)); make room or give another folder"
-      )
+        "--save-path \(folder): nothing can be written there (\(error.reason)); free some space or give another folder")
     }
   }
 }

@@ -2,6 +2,7 @@ import Cityscapes
 import Distributed
 import Foundation
 import GatedSCNN
+import Inference
 import Layers
 import Machine
 import System
@@ -9,87 +10,110 @@ import Metrics
 import Tensors
 import Weights
 
-/// A run of `gscnn train` on one rank.
+/// The training loop of one rank: epochs of steps, validation, checkpoints, and events for observers.
 ///
-/// All ranks go through the same steps and take the same turns: what decides a turn (a signal, a figure of the validation) is
-/// agreed on first. Rank 0 alone writes and speaks.
+/// All ranks run the same steps and take the same branches: what decides a branch (a signal, a validation metric) is
+/// agreed on by a collective first. Rank 0 alone writes files and notifies observers.
 package final class Trainer {
   private let options: TrainingOptions
   private let communicator: Communicator
   private let workers: WorkerPool
-  private let files: RunPaths
-  private let data: TrainingDataset
+  private let paths: RunPaths
+  private let dataset: TrainingDataset
   private let cache: SharedMemorySlots?
   private let replica: Replica
-  private let memory: CheckpointManager
+  private let checkpoints: CheckpointManager
   private let validator: Validator
   private let schedule: PolynomialLRSchedule
-  private let agreement: Consensus
+  private let consensus: Consensus
+  private let signals: StopSignal
   private let timelineFile: TimelineFile?
   private let timeline: Timeline?
-  private var observers: [any TrainingObserver]
+  private let observers: [any TrainingObserver]
 
   private var state: TrainingState
+  /// The checkpoint or weight file that the run starts from.
   private let origin: String?
   /// Steps until `maxSteps`.
-  private var stepsToGo: Int
+  private var remainingSteps: Int
 
-  /// Gets everything ready, from the images to the weights of every rank.
+  /// Prepares a run: checks the options, preprocesses the images, builds the replica, and restores it from a checkpoint or
+  /// a weight file. Collective.
   ///
   /// - Parameters:
   ///   - threads: compute threads of this rank.
-  ///   - observers: watch on rank 0, after the files of the run.
-  package init(
+  ///   - observers: notified on rank 0, after the observers that write the run's files.
+  package static func prepare(
     _ options: TrainingOptions, communicator: Communicator, threads: Int,
-    observers: [any TrainingObserver] = [Progress()]
-  ) throws {
+    observers: [any TrainingObserver] = [ConsoleProgress()]
+  ) throws -> Trainer {
     try options.validate(ranks: communicator.size)
-    self.options = options
-    self.communicator = communicator
-    workers = WorkerPool(threads: threads)
-    files = RunPaths(options)
-    schedule = PolynomialLRSchedule(start: options.learningRate, epochs: options.epochs, power: options.power)
-    stepsToGo = options.maxSteps ?? .max
-    agreement = Consensus(communicator)
-
-    StopSignal.listen()
-    timelineFile = try options.timeline.map { try TimelineFile($0, communicator: communicator) }
-    timeline = timelineFile?.timeline()
-    data = try TrainingDataset(options, communicator: communicator)
+    let workers = WorkerPool(threads: threads)
+    let paths = RunPaths(options)
+    let signals = StopSignal()
+    signals.listen()
+    let timelineFile = try options.timeline.map { try TimelineFile($0, communicator: communicator) }
+    let timeline = timelineFile?.timeline()
+    let dataset = try TrainingDataset(options, communicator: communicator)
     if communicator.rank == 0 {
-      try files.prepare()
-      // Preparing the images may take long; a file that cannot be read is told of before.
+      try paths.createFolders()
+      // Preprocessing may take long: an unreadable weight file is reported before it.
       if let path = options.pretrained { _ = try Safetensors(contentsOf: path) }
     }
     try Preprocessing.runOnAllRanks(
       options.dataPath, splits: options.test ? Split.allCases : [.train, .val], communicator: communicator,
       threads: threads)
-    cache = try options.cacheGigabytes.map { [data] in
-      try SharedMemorySlots.imageCache(gigabytes: $0, for: data.train, communicator: communicator)
+    let cache = try options.cacheGigabytes.map {
+      try SharedImageCache.cache(gigabytes: $0, for: dataset.train, communicator: communicator)
     }
-    let model = GatedSCNN(options.backbone, seed: options.seed)
-    replica = Replica(
-      model, momentum: options.momentum, weightDecay: options.weightDecay, batchNorm: options.batchNorm,
-      communicator: communicator, workers: workers, timeline: timeline)
-    memory = CheckpointManager(options, files, replica, communicator, timeline: timeline) { warning in
+    let replica = Replica(
+      GatedSCNN(options.backbone, seed: options.seed), momentum: options.momentum, weightDecay: options.weightDecay,
+      batchNorm: options.batchNorm, communicator: communicator, workers: workers, timeline: timeline)
+    let checkpoints = CheckpointManager(options, paths, replica, communicator, timeline: timeline) { warning in
       StandardError.write("gscnn: \(warning)\n")
     }
+    let start = try checkpoints.restore()
+    try start.state.requireSameData(dataset.digest)
+    return Trainer(
+      options, communicator: communicator, workers: workers, paths: paths, signals: signals, timelineFile: timelineFile,
+      timeline: timeline, dataset: dataset, cache: cache, replica: replica, checkpoints: checkpoints, start: start,
+      observers: observers)
+  }
+
+  private init(
+    _ options: TrainingOptions, communicator: Communicator, workers: WorkerPool, paths: RunPaths, signals: StopSignal,
+    timelineFile: TimelineFile?, timeline: Timeline?, dataset: TrainingDataset, cache: SharedMemorySlots?,
+    replica: Replica, checkpoints: CheckpointManager, start: CheckpointManager.StartingPoint,
+    observers: [any TrainingObserver]
+  ) {
+    self.options = options
+    self.communicator = communicator
+    self.workers = workers
+    self.paths = paths
+    self.signals = signals
+    self.timelineFile = timelineFile
+    self.timeline = timeline
+    self.dataset = dataset
+    self.cache = cache
+    self.replica = replica
+    self.checkpoints = checkpoints
     validator = Validator(
-      options: options, files: files, model: model, workers: workers, communicator: communicator, data: data)
-    let start = try memory.begin()
+      options: options, paths: paths, model: replica.model, workers: workers, communicator: communicator,
+      dataset: dataset)
+    schedule = PolynomialLRSchedule(start: options.learningRate, epochs: options.epochs, power: options.power)
+    consensus = Consensus(communicator)
+    remainingSteps = options.maxSteps ?? .max
     state = start.state
-    try state.requireSameData(data.digest)
-    state.dataDigest = data.digest
+    state.dataDigest = dataset.digest
     origin = start.origin
     self.observers =
       communicator.rank == 0
-      ? [StatisticsFile(path: files.statistics, rows: state.epochs), StepsFile(path: files.steps)] + observers : []
+      ? [StatisticsFile(path: paths.statistics, rows: state.epochs), StepsFile(path: paths.steps)] + observers : []
   }
 
-  /// Trains until the last epoch or until told to stop.
+  /// Trains until the last epoch or until a stop is asked for. Collective.
   ///
-  /// - Returns: the exit status: 0 at the end and after `maxSteps`; 75 or 130 where a signal asked for a stop. Everything is
-  ///   saved then.
+  /// - Returns: the exit status: 0 at the end and after `maxSteps`; 75 or 130 after a signal. Everything is saved then.
   package func run() throws -> Int32 {
     let status = try train()
     cache?.close()
@@ -99,59 +123,62 @@ package final class Trainer {
 
   private func train() throws -> Int32 {
     try announce()
-    try checkReplicas()
+    synchronizeRunningStatistics()
+    try requireEqualReplicas()
     while state.position.epoch < options.epochs {
       if let status = try trainEpoch() ?? endEpoch() { return status }
     }
-    try memory.finish()
+    try checkpoints.flush()
     try notify(.finished(bestMeanIoU: state.bestMeanIoU))
     return 0
   }
 
-  /// The steps of the running epoch that are left.
+  /// Trains the remaining steps of the current epoch.
   ///
-  /// - Returns: the exit status where the run is to stop.
+  /// - Returns: the exit status if the run is to stop.
   private func trainEpoch() throws -> Int32? {
-    guard state.position.step < data.stepsPerEpoch else { return nil }
-    let loader = data.loader(from: state.position, cache: cache, timeline: timeline)
+    guard state.position.step < dataset.stepsPerEpoch else { return nil }
+    let loader = dataset.loader(from: state.position, cache: cache, timeline: timeline)
     defer {
       loader.stop()
       state.running.add(loader.statistics)
     }
-    let rate = schedule.rate(epoch: state.position.epoch)
-    var begin = Clock.now
+    let learningRate = schedule.learningRate(epoch: state.position.epoch)
+    var begin = Profile.now
     while let batch = try timeline.measure("wait for images", { try loader.next() }) {
-      let (loss, predictions) = timeline.measure("step \(state.totalSteps + 1)") { replica.step(batch, rate: rate) }
-      try requireFinite(loss)
-      let end = Clock.now
+      let (loss, predictions) = timeline.measure("step \(state.totalSteps + 1)") {
+        replica.step(batch, learningRate: learningRate)
+      }
+      guard loss.total.isFinite else { throw NonFiniteLossError(position: state.position, loss: loss.total) }
+      let end = Profile.now
       state.running.add(loss, seconds: end - begin)
       state.running.confusion.add(prediction: predictions, target: batch.target)
       state.position.step += 1
       state.totalSteps += 1
-      stepsToGo -= 1
+      remainingSteps -= 1
       try notify(
         .stepped(
           StepReport(
-            position: state.position, stepsPerEpoch: data.stepsPerEpoch, epochs: options.epochs, loss: loss,
-            learningRate: rate, imagesPerSecond: Double(options.batchSize) / (end - begin))))
+            position: state.position, stepsPerEpoch: dataset.stepsPerEpoch, epochs: options.epochs, loss: loss,
+            learningRate: learningRate, imagesPerSecond: Double(options.batchSize) / (end - begin))))
       begin = end
 
-      let status = timeline.measure("go on or stop") { agreement.stopStatus(StopSignal.received) }
+      let status = timeline.measure("agree on stopping") { consensus.stopStatus(signals.received) }
       if let status { return try stop(status) }
-      if state.position.step == data.stepsPerEpoch { break }
-      if stepsToGo == 0 { return try stop(0) }
+      if state.position.step == dataset.stepsPerEpoch { break }
+      if remainingSteps == 0 { return try stop(0) }
       if let every = options.checkpointEvery, state.totalSteps % every == 0 { try save() }
     }
     return nil
   }
 
-  /// Validates, reports, tries a best model on the test split, and begins the next epoch.
+  /// Validates, keeps the model if it is the best, reports the epoch, saves, and advances to the next epoch.
   ///
-  /// - Returns: the exit status where the run is to stop.
+  /// - Returns: the exit status if the run is to stop.
   private func endEpoch() throws -> Int32? {
     let epoch = state.position.epoch
     let isLast = epoch + 1 == options.epochs
-    // The validation may take longer than the epoch did; should the run die in it, the steps are safe.
+    // Validation may take longer than the epoch: if the run ends in it, the steps are saved.
     try save()
 
     var validation: Evaluation?
@@ -160,9 +187,13 @@ package final class Trainer {
       if validation == nil { return try interrupted() }
     }
     let report = EpochReport(
-      epoch: epoch, of: state.running, loading: loadingOfAllRanks(), validation: validation,
-      rate: schedule.rate(epoch: epoch),
-      batchSize: options.batchSize)
+      epoch: epoch + 1,
+      train: EpochReport.Scores(
+        loss: state.running.lossSum / Double(max(state.running.steps, 1)), Metrics(state.running.confusion)),
+      validation: validation.map { EpochReport.Scores(loss: $0.loss, $0.metrics) },
+      learningRate: schedule.learningRate(epoch: epoch), seconds: state.running.seconds,
+      imagesPerSecond: Double(state.running.steps * options.batchSize) / max(state.running.seconds, 1e-9),
+      loading: loaderStatisticsOfAllRanks())
     let isBest = validation.map { $0.metrics.meanClassIoU > state.bestMeanIoU ?? -1 } ?? false
     var tested: Evaluation?
     if isBest, options.test {
@@ -171,7 +202,7 @@ package final class Trainer {
     }
     if isBest, let validation {
       state.bestMeanIoU = validation.metrics.meanClassIoU
-      try memory.saveBestModel(state)
+      try checkpoints.saveBestModel(state)
       try validator.promote(.val)
       if options.test { try validator.promote(.test) }
     } else {
@@ -180,17 +211,17 @@ package final class Trainer {
     state.epochs.append(report)
     state.position = Position(epoch: epoch + 1, step: 0)
     state.running = TrainingState.RunningEpoch()
-    try memory.save(state, isBest: isBest)
+    try checkpoints.save(state, isBest: isBest)
     try notify(.epochFinished(report, isBest: isBest))
     if let tested { try notify(.tested(tested)) }
 
     guard !isLast else { return nil }
-    if let status = agreement.stopStatus(StopSignal.received) { return try finishRun(status) }
-    return stepsToGo <= 0 ? try finishRun(0) : nil
+    if let status = consensus.stopStatus(signals.received) { return try finishRun(status) }
+    return remainingSteps <= 0 ? try finishRun(0) : nil
   }
 
-  /// Every rank takes part.
-  private func loadingOfAllRanks() -> Loader.Statistics {
+  /// Sums the images loaded, and takes the longest wait. Collective.
+  private func loaderStatisticsOfAllRanks() -> Loader.Statistics {
     let own = state.running.loading ?? Loader.Statistics()
     var counts = [own.decoded, own.cached]
     communicator.allReduceSum(&counts)
@@ -202,9 +233,9 @@ package final class Trainer {
 
   private var cancelled: () -> Bool { { StopSignal.received != nil } }
 
-  /// A signal cut a validation short: what was saved before it is where the run goes on.
+  /// Ends a run whose validation was cut short by a signal; it resumes from the checkpoint saved before the validation.
   private func interrupted() throws -> Int32 {
-    try finishRun(agreement.stopStatus(StopSignal.received) ?? StopSignal.temporaryFailure)
+    try finishRun(consensus.stopStatus(signals.received) ?? StopSignal.temporaryFailure)
   }
 
   private func stop(_ status: Int32) throws -> Int32 {
@@ -213,50 +244,45 @@ package final class Trainer {
   }
 
   private func finishRun(_ status: Int32) throws -> Int32 {
-    try memory.finish()
-    try notify(.stopped(status: status, checkpoint: files.checkpoints))
+    try checkpoints.flush()
+    try notify(.stopped(status: status, checkpoint: paths.checkpoints))
     return status
   }
 
-  /// Gathers what the ranks counted and writes a checkpoint, of replicas that are equal.
+  /// Checks that the replicas are equal, sums the ranks' confusion matrices, and saves a checkpoint. Collective.
   private func save() throws {
     try timeline.measure("checkpoint: compare and copy") {
-      try checkReplicas()
+      synchronizeRunningStatistics()
+      try requireEqualReplicas()
       var counts = state.running.confusion.counts.map(Int.init)
       communicator.allReduceSum(&counts)
       let total = ConfusionMatrix(counts: counts.map(Int64.init))
       state.running.confusion = communicator.rank == 0 ? total : ConfusionMatrix()
-      try memory.save(state)
+      try checkpoints.save(state)
     }
   }
 
-  // MARK: - Checks
+  // MARK: - Replicas
 
-  private func checkReplicas() throws {
+  /// With local batch norm each rank's running statistics follow its own share of the batches: replaces them by those of
+  /// rank 0, as PyTorch's DistributedDataParallel does. Collective.
+  private func synchronizeRunningStatistics() {
+    guard options.batchNorm == .local else { return }
+    let running = replica.model.store.running
+    communicator.broadcast(running.start, count: running.count)
+  }
+
+  /// Compares digests of parameters, running statistics and momentum over the ranks. Collective.
+  private func requireEqualReplicas() throws {
     let store = replica.model.store
-    if options.batchNorm == .local {
-      // Each rank followed its own share of the batches. The model's statistics are those of rank 0, as in PyTorch.
-      communicator.broadcast(store.running.start, count: store.running.count)
-    }
-    var hash = XXH64()
+    var digest = Digest()
     for floats in [store.values, store.running, replica.optimizer.velocities] {
       hash.update(UnsafeRawBufferPointer(start: floats.start, count: floats.count * MemoryLayout<Float>.stride))
     }
-    try agreement.requireEqualReplicas(hash.value)
+    try consensus.requireEqualReplicas(digest.value)
   }
 
-  private func requireFinite(_ loss: JointLoss) throws {
-    guard !loss.total.isFinite else { return }
-    throw NonFiniteLossError(
-      description: "epoch \(state.position.epoch + 1), step \(state.position.step + 1): the loss is \(loss.total); "
-        + "lower --learning-rate and start anew, or go on from an earlier checkpoint with --resume")
-  }
-
-  private struct NonFiniteLossError: CollectiveError, CustomStringConvertible {
-    let description: String
-  }
-
-  // MARK: - Telling
+  // MARK: - Events
 
   private func notify(_ event: TrainingEvent) throws {
     for observer in observers { try observer.observe(event) }
@@ -267,8 +293,7 @@ package final class Trainer {
     try notify(
       .started(
         RunDescription(
-          options: options, layout: layout, parameters: replica.model.store.parameterCount, images: data.counts,
-          stepsPerEpoch: data.stepsPerEpoch,
-          position: state.position, origin: origin)))
+          options: options, layout: layout, parameters: replica.model.store.parameterCount, images: dataset.counts,
+          stepsPerEpoch: dataset.stepsPerEpoch, position: state.position, origin: origin)))
   }
 }

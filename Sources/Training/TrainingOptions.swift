@@ -1,25 +1,17 @@
-import Cityscapes
-import Distributed
 import GatedSCNN
+import Inference
 
-/// What a run of `gscnn train` is asked to do, with the defaults of the command line.
+/// The options of a training run, with their defaults; the ranges stand with the command line's options.
 package struct TrainingOptions: Codable, Sendable, Equatable {
   package enum BatchNormScope: String, Codable, Sendable, CaseIterable {
-    /// Mean and variance of the global batch.
+    /// Mean and variance of the global batch (`SyncBatchNorm`).
     case sync
     /// Mean and variance of each rank's share.
     case local
   }
 
-  package enum ValidationRanks: String, Codable, Sendable, CaseIterable {
-    /// Rank 0 validates and the others rest.
-    case rank0
-    /// Every rank takes a share; the figures are the same.
-    case all
-  }
-
   package enum Resume: Codable, Sendable, Equatable {
-    /// From the newest whole checkpoint under `savePath`; from the beginning where there is none.
+    /// From the latest valid checkpoint under `savePath`; from the beginning where there is none.
     case auto
     /// From this checkpoint.
     case path(String)
@@ -36,107 +28,66 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var epochs = 60
   package var savePath = "results"
   package var seed: UInt64 = 1
-  /// Compute threads of each rank; `nil`: as many as cores are its own.
+  /// Compute threads of each rank; `nil`: one for each of its cores.
   package var threads: Int?
   package var learningRate = 0.01
   package var momentum = 0.9
   package var weightDecay = 1e-4
+  /// Exponent of the learning-rate schedule.
   package var power = 1.0
   package var batchNorm = BatchNormScope.sync
   package var validators = ValidationRanks.rank0
   /// Epochs from one validation to the next; the last epoch is always validated.
   package var validateEvery = 1
-  /// Whether a new best model is also tried on the test split.
+  /// Whether a new best model is also evaluated on the test split.
   package var test = true
-  /// Steps from one checkpoint to the next beside those at the ends of epochs; `nil`: none.
+  /// Steps from one checkpoint to the next, besides those at the ends of epochs; `nil`: none.
   package var checkpointEvery: Int?
-  /// Checkpoints that stay.
+  /// Checkpoints to keep.
   package var keep = 3
   package var resume: Resume?
-  /// Steps of this run after which it stops as on a signal; `nil`: until the last epoch.
+  /// Steps after which this run stops as on a signal; `nil`: at the last epoch.
   package var maxSteps: Int?
+  /// A weight file to start from.
   package var pretrained: String?
   package var augmentation = AugmentationMode.random
-  /// 10⁹ bytes on each machine for decoded training images, which its ranks share; `nil`: none are kept.
+  /// Gigabytes (10⁹ bytes) of decoded training images to cache on each machine, shared by its ranks; `nil`: no cache.
   package var cacheGigabytes: Double?
   /// Steps from one line of progress to the next where there is no terminal.
   package var logEvery = 10
-  /// Where a trace of the run is written; `nil`: nowhere.
+  /// File for a trace of the run; `nil`: none.
   package var timeline: String?
 
   package init() {}
 
-  /// What the names of result files begin with, `BACKBONE_CROPH_CROPW`.
+  /// The prefix of the result files' names, `BACKBONE_CROPH_CROPW`.
   package var prefix: String { "\(backbone.rawValue)_\(cropHeight)_\(cropWidth)" }
 
-  /// Checks what can be checked without looking at a file.
+  /// The options that shape the training, with their values: a resumed run must keep them.
+  package var shaping: [(option: String, value: String)] {
+    [
+      ("--backbone-type", backbone.rawValue), ("--crop-h", "\(cropHeight)"), ("--crop-w", "\(cropWidth)"),
+      ("--batch-size", "\(batchSize)"), ("--epochs", "\(epochs)"), ("--seed", "\(seed)"),
+      ("--learning-rate", "\(learningRate)"), ("--momentum", "\(momentum)"), ("--weight-decay", "\(weightDecay)"),
+      ("--power", "\(power)"), ("--augment", augmentation.rawValue), ("--batch-norm", batchNorm.rawValue),
+    ]
+  }
+
+  /// Refuses batches that batch norm cannot normalize. The image pooling branch of the ASPP has one value per image and
+  /// channel, and a single value has no variance.
   package func validate(ranks: Int) throws {
-    let numbers: [(String, Int, most: Int)] = [
-      // No image is larger.
-      ("--crop-h", cropHeight, 16384), ("--crop-w", cropWidth, 16384),
-      ("--batch-size", batchSize, 1_000_000), ("--epochs", epochs, 1_000_000),
-      ("--validate-every", validateEvery, 1_000_000), ("--keep", keep, 1_000_000), ("--threads", threads ?? 1, 1024),
-      ("--log-every", logEvery, 1_000_000_000), ("--checkpoint-every", checkpointEvery ?? 1, 1_000_000_000),
-      ("--max-steps", maxSteps ?? 1, 1_000_000_000),
-    ]
-    for (option, value, most) in numbers where !(1...most).contains(value) {
-      throw OptionError(option, value, "give a number from 1 to \(most)")
-    }
-    let rates: [(String, Double, most: String)] = [
-      ("--learning-rate", learningRate, "1000"), ("--momentum", momentum, "0.999999"),
-      ("--weight-decay", weightDecay, "1"), ("--power", power, "100"),
-    ]
-    if let cacheGigabytes, !(cacheGigabytes > 0 && cacheGigabytes <= 1e6) {
-      throw OptionError("--cache-gb", cacheGigabytes, "give a number above 0, up to 1000000, or leave it out")
-    }
-    for (option, value, most) in rates where !(0...(Double(most) ?? 0)).contains(value) {
-      throw OptionError(option, value, "give a number from 0 to \(most)")
-    }
-    guard batchSize >= ranks else {
-      throw OptionError(
-        "--batch-size", batchSize,
-        "fewer images than the \(ranks) ranks, which need one each; raise it to \(ranks) or start fewer ranks")
-    }
-    // The pooled branch normalizes over one value an image, and a single value has no variance.
     guard batchSize >= 2 else {
       throw OptionError(
         "--batch-size", batchSize,
         "batch norm has one image to normalize over, and a single value has no variance; give --batch-size 2 or more")
     }
-    guard batchNorm == .sync || batchSize / ranks >= 2 else {
+    guard batchNorm == .sync || batchSize < ranks || batchSize / ranks >= 2 else {
       throw OptionError(
         "--batch-norm", batchNorm.rawValue,
         "a rank has one image to normalize over, and a single value has no variance; "
           + "give --batch-norm sync, or --batch-size \(2 * ranks) or more")
     }
   }
-}
-
-/// The call is wrong: which option, why, and what to give instead.
-///
-/// All ranks were called alike, or rank 0 alone looked: one rank tells.
-package struct OptionError: CollectiveError, CustomStringConvertible, Equatable {
-  package let option: String
-  package let value: String
-  package let remedy: String
-
-  /// - Parameter remedy: what is wrong with the value where that is not plain, and what to give instead.
-  package init(_ option: String, _ value: some CustomStringConvertible, _ remedy: String) {
-    self.option = option
-    self.value = value.description
-    self.remedy = remedy
-  }
-
-  package var description: String { "\(option) \(value): \(remedy)" }
-}
-
-/// What was asked for could not be done: one line that names the file and the remedy.
-///
-/// What all ranks do alike, or rank 0 alone: one rank tells.
-package struct TrainingError: CollectiveError, CustomStringConvertible, Equatable {
-  package let description: String
-
-  package init(_ description: String) { self.description = description }
 }
 
 extension Backbone: Codable {}

@@ -3,21 +3,21 @@ import Foundation
 import GatedSCNN
 import Metrics
 
-/// What a checkpoint knows beside tensors: enough that the rest of the run is the same, to the bit.
+/// The state of a run besides its tensors: with both, a resumed run continues bit-identically.
 package struct TrainingState: Codable, Sendable, Equatable {
-  /// Where the run stands. With `step` at the end of the epoch the validation is still to come.
+  /// The steps done. At the last step of an epoch its validation is still to come.
   package var position = Position(epoch: 0, step: 0)
-  /// Steps since the very beginning.
+  /// Steps since the first epoch.
   package var totalSteps = 0
   /// Class mIoU of the best model so far, 0 … 1.
   package var bestMeanIoU: Double?
-  /// The epochs behind.
+  /// The finished epochs.
   package var epochs: [EpochReport] = []
-  /// The part of the running epoch that is behind.
+  /// The finished part of the current epoch.
   package var running = RunningEpoch()
-  /// `TrainingDataset.digest` of the images that it trains on.
+  /// `TrainingDataset.digest` of the training images.
   package var dataDigest: UInt64?
-  /// The options that the run was started with; those that shape the training must stay as they are.
+  /// The options that the run was started with; `TrainingOptions.shaping` must not change.
   package var options: TrainingOptions
 
   package init(options: TrainingOptions) { self.options = options }
@@ -27,9 +27,9 @@ package struct TrainingState: Codable, Sendable, Equatable {
     package var lossSum = 0.0
     package var steps = 0
     package var seconds = 0.0
-    /// A rank's own; nil in a checkpoint of an earlier version.
+    /// This rank's; `nil` in checkpoints of an earlier version.
     package var loading: Loader.Statistics? = Loader.Statistics()
-    /// Over all ranks in a checkpoint and on rank 0 after it was read; elsewhere a rank's own.
+    /// Summed over the ranks in a checkpoint, and on rank 0 once it is read; otherwise this rank's.
     package var confusion = ConfusionMatrix()
 
     package init() {}
@@ -41,16 +41,16 @@ package struct TrainingState: Codable, Sendable, Equatable {
       self.seconds += seconds
     }
 
-    /// Adds what a loader did.
-    package mutating func add(_ figures: Loader.Statistics) {
+    /// Adds a loader's statistics.
+    package mutating func add(_ statistics: Loader.Statistics) {
       let before = loading ?? Loader.Statistics()
       loading = Loader.Statistics(
-        secondsWaited: before.secondsWaited + figures.secondsWaited, decoded: before.decoded + figures.decoded,
-        cached: before.cached + figures.cached)
+        secondsWaited: before.secondsWaited + statistics.secondsWaited, decoded: before.decoded + statistics.decoded,
+        cached: before.cached + statistics.cached)
     }
   }
 
-  /// The state as another rank reads it with `init(encoded:)`, figures that are not finite included.
+  /// The state as JSON for another rank, which decodes it with `init(encoded:)`. Numbers that are not finite are kept.
   package func encoded() throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
@@ -65,36 +65,21 @@ package struct TrainingState: Codable, Sendable, Equatable {
     self = try decoder.decode(TrainingState.self, from: Data(bytes))
   }
 
-  /// Refuses to go on with other images: the epoch's order, and what of it is behind, would mean nothing for them.
+  /// Refuses to resume with other images: the order of the epoch, and the part of it that is done, would mean nothing.
   package func requireSameData(_ digest: UInt64) throws {
     guard let dataDigest, dataDigest != digest else { return }
     throw OptionError(
       "--data-path", options.dataPath,
-      "the training images are not those that the checkpoint was made with; bring them back, or start anew in another "
-        + "--save-path, from the model with --pretrained if it is to be kept")
+      "the training images are not those that the checkpoint was made with; restore them, or start again in another "
+        + "--save-path, with --pretrained to keep the model")
   }
 
-  /// Refuses to go on with options under which the run would be another.
+  /// Refuses to resume with options under which the run would be another.
   package func requireSameTraining(as new: TrainingOptions) throws {
-    let old = options
-    let fixed: [(option: String, old: String, new: String)] = [
-      ("--backbone-type", old.backbone.rawValue, new.backbone.rawValue),
-      ("--crop-h", "\(old.cropHeight)", "\(new.cropHeight)"),
-      ("--crop-w", "\(old.cropWidth)", "\(new.cropWidth)"),
-      ("--batch-size", "\(old.batchSize)", "\(new.batchSize)"),
-      ("--epochs", "\(old.epochs)", "\(new.epochs)"),
-      ("--seed", "\(old.seed)", "\(new.seed)"),
-      ("--learning-rate", "\(old.learningRate)", "\(new.learningRate)"),
-      ("--momentum", "\(old.momentum)", "\(new.momentum)"),
-      ("--weight-decay", "\(old.weightDecay)", "\(new.weightDecay)"),
-      ("--power", "\(old.power)", "\(new.power)"),
-      ("--augment", old.augmentation.rawValue, new.augmentation.rawValue),
-      ("--batch-norm", old.batchNorm.rawValue, new.batchNorm.rawValue),
-    ]
-    for (option, old, new) in fixed where old != new {
+    for (old, new) in zip(options.shaping, new.shaping) where old.value != new.value {
       throw OptionError(
-        option, new,
-        "the checkpoint was made with \(old); give \(option) \(old), or start anew in another --save-path"
+        new.option, new.value,
+        "the checkpoint was made with \(old.value); give \(old.option) \(old.value), or start again in another --save-path"
       )
     }
   }

@@ -1,9 +1,10 @@
 import ArgumentParser
 import Distributed
 import Foundation
+import Kernels
 import Training
 
-/// Trains Gated-SCNN on street images.
+/// The program: one subcommand for each task.
 struct GSCNN: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gscnn",
@@ -14,8 +15,8 @@ struct GSCNN: ParsableCommand {
         gscnn synthesize --data-path data
         launch/ranks gscnn train --data-path data --crop-h 128 --crop-w 128
 
-      Exit status: 0 done; 1 it failed; 2 the call is wrong; 75 stopped on a scheduler's signal after saving, start it \
-      again with --resume auto; 130 the same after Ctrl-C. Messages go to standard error, results to standard output.
+      Exit status: 0 done; 1 failed; 2 the call is wrong; 75 stopped on a scheduler's signal after saving, start again \
+      with --resume auto; 130 the same after Ctrl-C. Messages go to standard error, results to standard output.
       """,
     version: "gscnn 0.1.0",
     subcommands: [
@@ -27,39 +28,43 @@ struct GSCNN: ParsableCommand {
 @main
 enum Main {
   static func main() {
-    // A file that outgrows its limit is then an error like a full disk, and not the end of the process without a word.
+    // A file that exceeds its size limit is then an error like a full disk, and does not end the process silently.
     signal(SIGXFSZ, SIG_IGN)
-    let call = Arguments(CommandLine.arguments.dropFirst())
+    let arguments = Arguments(CommandLine.arguments.dropFirst())
     do {
-      try Processor.check()
-      try call.check()
-      var command = try GSCNN.parseAsRoot(call.words)
+      try InstructionSet.validateOverride()
+      try arguments.check()
+      var command = try GSCNN.parseAsRoot(arguments.words)
       try command.run()
-      try finishOutput()
+      try flushOutput()
     } catch let status as ExitCode {
       exit(status.rawValue)
     } catch  where GSCNN.exitCode(for: error) == .success {
-      answer(GSCNN.fullMessage(for: error))
+      printOnce(GSCNN.fullMessage(for: error))
     } catch  where GSCNN.exitCode(for: error) == .validationFailure {
-      Communicator.fail(call.error(GSCNN.message(for: error)), status: 2)
+      fail(arguments.usageError(GSCNN.message(for: error)))
     } catch {
-      Communicator.fail(error, status: error is OptionError || error is UsageError ? 2 : 1)
+      fail(error)
     }
   }
 
-  /// Prints what was asked for instead of a command: help or the version. Of several processes one does.
-  private static func answer(_ text: String) {
+  private static func fail(_ error: any Error) -> Never {
+    Communicator.fail(error, remedy: remedy(for: error), status: exitStatus(for: error))
+  }
+
+  /// Prints the help or the version; of several processes one does.
+  private static func printOnce(_ text: String) {
     let launcher = Launcher { ProcessInfo.processInfo.environment[$0] }
     if launcher?.rank ?? 0 == 0 { print(text) }
     do {
-      try finishOutput()
+      try flushOutput()
     } catch {
-      Communicator.fail(error)
+      fail(error)
     }
   }
 
-  /// Results that did not reach their place are a failure.
-  private static func finishOutput() throws {
+  /// Flushes standard output: results that cannot be written are a failure.
+  private static func flushOutput() throws {
     guard fflush(nil) == 0 else {
       throw TrainingError("standard output: cannot be written (\(String(cString: strerror(errno)))); make room there")
     }

@@ -1,47 +1,70 @@
 import ArgumentParser
 import Cityscapes
-import Distributed
 import GatedSCNN
-import Machine
+import Inference
 import Training
 
 extension NameSpecification {
-  /// `--crop-h`, and `--crop_h` as the original implementation spells it.
+  /// `--crop-h`, and `--crop_h` as the reference implementation spells it.
   static func kebabOrSnake(_ name: String) -> NameSpecification {
     [.customLong(name), .customLong(name.split(separator: "-").joined(separator: "_"))]
   }
 }
 
 extension ArgumentHelp {
-  /// - Parameter name: what stands for the value in the help.
+  /// - Parameter name: the placeholder for the value.
   static func value(_ name: String, _ text: String) -> ArgumentHelp { ArgumentHelp(text, valueName: name) }
+}
+
+/// A number on the command line, with the range that it must lie in.
+typealias OptionNumber = LosslessStringConvertible & Comparable & Sendable
+
+extension Option where Value: OptionNumber {
+  /// A number with a default. A word that begins with a dash is a value too: a negative number is refused by its range.
+  init(wrappedValue: Value, name: NameSpecification = .long, in range: ClosedRange<Value>, help: ArgumentHelp) {
+    // The parser shows no default beside a transform.
+    var help = help
+    help.abstract += " (default: \(plain(wrappedValue)))"
+    self.init(wrappedValue: wrappedValue, name: name, parsing: .unconditional, help: help) {
+      try parseNumber($0, in: range)
+    }
+  }
+}
+
+extension Option {
+  /// A number without a default.
+  init<Number: OptionNumber>(name: NameSpecification = .long, in range: ClosedRange<Number>, help: ArgumentHelp)
+  where Value == Number? {
+    self.init(wrappedValue: nil, name: name, parsing: .unconditional, help: help) { try parseNumber($0, in: range) }
+  }
+}
+
+private func parseNumber<Number: OptionNumber>(_ text: String, in range: ClosedRange<Number>) throws -> Number {
+  guard let number = Number(text), range.contains(number) else {
+    throw ValidationError("give a number from \(plain(range.lowerBound)) to \(plain(range.upperBound))")
+  }
+  return number
+}
+
+/// 1000.0 → "1000".
+private func plain(_ number: some OptionNumber) -> String {
+  let text = "\(number)"
+  return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+}
+
+/// Ranges that several options share.
+extension ClosedRange<Int> {
+  /// Pixels of a side; no image is larger.
+  static var pixels: Self { 1...16384 }
+  /// Pixels of a side of synthetic streets: smaller images have no street on them.
+  static var streetPixels: Self { 32...16384 }
+  static var threads: Self { 1...1024 }
+  static var count: Self { 1...1_000_000 }
+  static var steps: Self { 1...1_000_000_000 }
 }
 
 extension Backbone: ExpressibleByArgument {}
 extension Split: ExpressibleByArgument {}
 extension AugmentationMode: ExpressibleByArgument {}
 extension TrainingOptions.BatchNormScope: ExpressibleByArgument {}
-extension TrainingOptions.ValidationRanks: ExpressibleByArgument {}
-
-/// Refuses numbers that are out of range.
-func check(_ numbers: KeyValuePairs<String, Int>, _ range: ClosedRange<Int>) throws {
-  for (option, value) in numbers where !range.contains(value) {
-    throw OptionError(option, value, "give a number from \(range.lowerBound) to \(range.upperBound)")
-  }
-}
-
-/// The compute threads of this rank: those asked for, else the cores that are its own. Every rank takes part, and is
-/// bound to its place first.
-func computeThreads(_ asked: Int?, _ communicator: Communicator?) throws -> Int {
-  communicator?.setAffinity()
-  guard let asked else { return communicator?.defaultThreads() ?? ProcessLayout.singleProcess.defaultThreads() }
-  try check(["--threads": asked], 1...1024)
-  return asked
-}
-
-/// Does what is no work for several ranks: under `mpirun` rank 0 does it, and the others wait.
-func onRankZero(_ body: () throws -> Void) throws {
-  let communicator = try Communicator.initialize()
-  if communicator.rank == 0 { try body() }
-  communicator.finalize()
-}
+extension ValidationRanks: ExpressibleByArgument {}

@@ -53,7 +53,7 @@ import Testing
     let few = #expect(throws: DistributedBatchSamplerError.self) {
       try DistributedBatchSampler(samples: 3, batchSize: 4, ranks: 1, order: .byFileName)
     }
-    #expect(few.map { "\($0)" } == "--batch-size 4: the training split holds only 3 images; lower it or add images")
+    #expect(few.map { "\($0)" } == "a batch of 4 images is too large: the training split holds only 3")
     let ranks = #expect(throws: DistributedBatchSamplerError.self) {
       try DistributedBatchSampler(samples: 30, batchSize: 4, ranks: 5, order: .byFileName)
     }

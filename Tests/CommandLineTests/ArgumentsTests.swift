@@ -2,13 +2,13 @@ import Jobs
 import Testing
 
 extension CommandLine {
-  @Suite("How the program is called")
-  struct CallTests {
+  @Suite("Arguments")
+  struct ArgumentsTests {
     let work: Workplace
 
     init() throws { work = try Workplace() }
 
-    @Test("Alone it prints its help, and so it does when asked", arguments: [[], ["--help"], ["-h"], ["help"]])
+    @Test("Without arguments, and on request, the program prints its help", arguments: [[], ["--help"], ["-h"], ["help"]])
     func help(words: [String]) throws {
       let job = try work.gscnn(words)
       #expect(job.status == 0)
@@ -29,7 +29,7 @@ extension CommandLine {
     }
 
     @Test(
-      "Words that are no call are refused with status 2 and where to look",
+      "A call that cannot be parsed is refused with status 2 and the call for help",
       arguments: [
         ("frobnicate", "'frobnicate'", "see gscnn --help"),
         ("convert in.pth out.safetensors", "'convert'", "see gscnn --help"),
@@ -46,7 +46,8 @@ extension CommandLine {
         ("train --no-test=yes", "'--no-test'", "see gscnn train --help"),
         ("train --backbone-type resnet18", "'--backbone-type <name>'", "'resnet50' and 'resnet101'; see"),
         ("train --batch-norm none", "'--batch-norm <scope>'", "'sync' and 'local'; see"),
-        ("train --augment some", "'--augment <kind>'", "'seed' and 'none'; see"),
+        ("train --loss seed", "'--loss'", "see gscnn train --help"),
+        ("train --augment some", "'--augment <kind>'", "'random' and 'none'; see"),
         ("evaluate", "'--model-weight <file>'", "see gscnn evaluate --help"),
         ("evaluate --model-weight m --split all", "'--split <name>'", "'train', 'val' or 'test'; see"),
         ("evaluate --model-weight m --scales 1", "'--scales'", "see gscnn evaluate --help"),
@@ -60,38 +61,37 @@ extension CommandLine {
     }
 
     @Test(
-      "A number out of range is refused with the option and the range",
+      "A number out of range is refused with the option and its range",
       arguments: [
-        ("train --crop-h 0", "--crop-h 0: ", "1 to 16384"),
-        ("train --crop-h -5", "--crop-h -5: ", "1 to 16384"),
-        ("train --crop_w=-5", "--crop-w -5: ", "1 to 16384"),
-        ("train --crop-w 16385", "--crop-w 16385: ", "1 to 16384"),
-        ("train --batch-size=-1", "--batch-size -1: ", "from 1 to"),
-        ("train --batch-size 0", "--batch-size 0: ", "from 1 to"),
+        ("train --crop-h 0", "'0' is invalid for '--crop-h <", "1 to 16384"),
+        ("train --crop-h -5", "'-5' is invalid for '--crop-h <", "1 to 16384"),
+        ("train --crop_w=-5", "'-5' is invalid for '--crop_w <", "1 to 16384"),
+        ("train --crop-w 16385", "'16385' is invalid for '--crop-w <", "1 to 16384"),
+        ("train --batch-size=-1", "'-1' is invalid for '--batch-size <", "from 1 to"),
+        ("train --batch-size 0", "'0' is invalid for '--batch-size <", "from 1 to"),
         ("train --batch-size 1", "--batch-size 1: ", "no variance; give --batch-size 2 or more"),
-        ("train --epochs 0", "--epochs 0: ", "from 1 to"),
-        ("train --epochs 9223372036854775807", "--epochs 9223372036854775807: ", "from 1 to"),
-        ("train --threads 0", "--threads 0: ", "1 to 1024"),
-        ("train --keep 0", "--keep 0: ", "from 1 to"),
-        ("train --max-steps 0", "--max-steps 0: ", "from 1 to"),
-        ("train --checkpoint-every -1", "--checkpoint-every -1: ", "from 1 to"),
-        ("train --validate-every 0", "--validate-every 0: ", "from 1 to"),
-        ("train --log-every 0", "--log-every 0: ", "from 1 to"),
-        ("train --learning-rate nan", "--learning-rate nan: ", "from 0 to 1000"),
-        ("train --learning-rate -0.01", "--learning-rate -0.01: ", "from 0 to 1000"),
-        ("train --learning-rate inf", "--learning-rate inf: ", "from 0 to 1000"),
-        ("train --momentum 1", "--momentum 1.0: ", "from 0 to 0.999999"),
-        ("train --weight-decay -1e-4", "--weight-decay -0.0001: ", "from 0 to 1"),
-        ("train --power nan", "--power nan: ", "from 0 to 100"),
-        ("train --loss full", "--loss full: ", "not there yet; leave it out"),
-        ("prepare --threads -2", "--threads -2: ", "1 to 1024"),
-        ("synthesize --train -1", "--train -1: ", "0 to 1000000"),
-        ("synthesize --height 31", "--height 31: ", "32 to 16384"),
-        ("bench step --steps 0", "--steps 0: ", "from 1 to"),
-        ("bench step --crop-h 0", "--crop-h 0: ", "from 1 to"),
-        ("bench evaluate --width 0", "--width 0: ", "1 to 16384"),
-        ("bench loader --batch-size 0", "--batch-size 0: ", "from 1 to"),
-        ("bench allreduce --bytes 0", "--bytes 0: ", "from 4 to"),
+        ("train --epochs 0", "'0' is invalid for '--epochs <", "from 1 to"),
+        ("train --epochs 9223372036854775807", "'9223372036854775807' is invalid for '--epochs <", "from 1 to"),
+        ("train --threads 0", "'0' is invalid for '--threads <", "1 to 1024"),
+        ("train --keep 0", "'0' is invalid for '--keep <", "from 1 to"),
+        ("train --max-steps 0", "'0' is invalid for '--max-steps <", "from 1 to"),
+        ("train --checkpoint-every -1", "'-1' is invalid for '--checkpoint-every <", "from 1 to"),
+        ("train --validate-every 0", "'0' is invalid for '--validate-every <", "from 1 to"),
+        ("train --log-every 0", "'0' is invalid for '--log-every <", "from 1 to"),
+        ("train --learning-rate nan", "'nan' is invalid for '--learning-rate <", "from 0 to 1000"),
+        ("train --learning-rate -0.01", "'-0.01' is invalid for '--learning-rate <", "from 0 to 1000"),
+        ("train --learning-rate inf", "'inf' is invalid for '--learning-rate <", "from 0 to 1000"),
+        ("train --momentum 1", "'1' is invalid for '--momentum <", "from 0 to 0.999999"),
+        ("train --weight-decay -1e-4", "'-1e-4' is invalid for '--weight-decay <", "from 0 to 1"),
+        ("train --power nan", "'nan' is invalid for '--power <", "from 0 to 100"),
+        ("prepare --threads -2", "'-2' is invalid for '--threads <", "1 to 1024"),
+        ("synthesize --train -1", "'-1' is invalid for '--train <", "0 to 1000000"),
+        ("synthesize --height 31", "'31' is invalid for '--height <", "32 to 16384"),
+        ("bench step --steps 0", "'0' is invalid for '--steps <", "from 1 to"),
+        ("bench step --crop-h 0", "'0' is invalid for '--crop-h <", "from 1 to"),
+        ("bench evaluate --width 0", "'0' is invalid for '--width <", "1 to 16384"),
+        ("bench loader --batch-size 0", "'0' is invalid for '--batch-size <", "from 1 to"),
+        ("bench allreduce --bytes 0", "'0' is invalid for '--bytes <", "from 4 to"),
       ])
     func outOfRange(call: String, what: String, remedy: String) throws {
       try work.expectRefusal(call.split(separator: " ").map(String.init), status: 2, saying: what, remedy)
@@ -104,7 +104,7 @@ extension CommandLine {
       try work.expectRefusal(["info", ""], status: 2, saying: "the value is empty")
     }
 
-    @Test("Results that cannot be written are a failure")
+    @Test("Output that cannot be written is a failure")
     func fullOutput() throws {
       let job = try Job.run("gscnn", [], under: ["sh", "-c", "exec \"$@\" >/dev/full", "sh"])
       #expect(job.status == 1)

@@ -88,7 +88,7 @@ extension CommandLine {
 
       let checkpoint = "results/resnet50_32_32/checkpoints/step-00000001"
       let whole = try work.gscnn("info", checkpoint)
-      #expect(whole.output.first == "\(checkpoint): a whole checkpoint, every byte as it was written")
+      #expect(whole.output.first == "\(checkpoint): a valid checkpoint, all checksums match")
 
       // The next checkpoint does not fit on the disk; the previous one must stay intact.
       let before = try work.contents().filter { $0.key.hasPrefix(checkpoint) }
@@ -113,7 +113,7 @@ extension CommandLine {
       let damaged = try work.gscnn(Workplace.training + ["--resume", "auto", "--epochs", "2"])
       #expect(damaged.status == 1)
       #expect(damaged.errors.first?.contains("\(checkpoint): is damaged: model.safetensors") == true)
-      #expect(damaged.errors.last?.contains("none that is whole; give another --save-path") == true)
+      #expect(damaged.errors.last?.contains("none is valid; give another --save-path") == true)
       try work.expectRefusal(
         ["info", checkpoint], status: 1, saying: checkpoint, "does not match its checksum", "earlier checkpoint")
     }

@@ -28,7 +28,7 @@ extension CommandLine {
     }
 
     private func train() throws {
-      // In the spellings of the original; two ranks, a step each, then the rest as on a terminal.
+      // In the spellings of the reference implementation; one step on two ranks, then the rest as on a terminal.
       let call = [
         "train", "--data_path", "data", "--backbone_type", "resnet50", "--crop_h", "32", "--crop_w=32", "--batch_size",
         "2",
@@ -39,7 +39,7 @@ extension CommandLine {
       #expect(first.output == [])
       #expect(first.errors.contains { $0.hasPrefix("2 ranks on 1 machine") })
       #expect(first.errors.contains { $0.hasPrefix("epoch 1/1 step 1/2 loss ") })
-      #expect(first.errors.last == "stopped; saved in results/resnet50_32_32/checkpoints: go on with --resume auto")
+      #expect(first.errors.last == "stopped; saved in results/resnet50_32_32/checkpoints: resume with --resume auto")
 
       let rest = try work.gscnn(call + ["--resume", "auto"], environment: ["GSCNN_TERMINAL": "1"])
       #expect(rest.status == 0, "\(rest.errors)")
@@ -76,7 +76,7 @@ extension CommandLine {
 
       let again = try work.gscnn(call + ["--resume", "auto"])
       #expect(again.status == 0)
-      #expect(again.errors.contains { $0.hasSuffix("step-00000002: every epoch is done") })
+      #expect(again.errors.contains { $0.hasSuffix("step-00000002: all epochs are done") })
     }
 
     private func evaluate() throws {
@@ -92,7 +92,7 @@ extension CommandLine {
         call + ["--json", "shared.json", "--export", "predictions", "--split", "val"], ranks: 2)
       #expect(shared.status == 0, "\(shared.errors)")
       #expect(shared.output.dropLast() == alone.output.dropLast())
-      let (one, two) = (try figures("alone.json"), try figures("shared.json"))
+      let (one, two) = (try metrics("alone.json"), try metrics("shared.json"))
       #expect(one["confusion"] as? [[Int]] == two["confusion"] as? [[Int]])
       #expect(one["loss"] as? Double == two["loss"] as? Double)
       let pixels = (one["confusion"] as? [[Int]] ?? []).joined().reduce(0, +)
@@ -119,10 +119,10 @@ extension CommandLine {
       #expect(val.status == 0, "\(val.errors)")
       #expect(val.output == [result])
       #expect(try kind(result) == [3 * 48, 32, 8, 2])
-      // The test split's labels say nothing.
+      // The test split's labels are empty.
       #expect(try work.gscnn(call + [names[1], "--output", "test.png"]).output == ["test.png"])
       #expect(try kind("test.png") == [2 * 48, 32, 8, 2])
-      // Any image: the one just drawn.
+      // Any image: the one just rendered.
       #expect(try work.gscnn(call + ["test.png", "--output", "any.png"], ranks: 2).output == ["any.png"])
       #expect(try kind("any.png") == [4 * 48, 32, 8, 2])
       try work.expectRefusal(
@@ -141,18 +141,18 @@ extension CommandLine {
         let checkpoint = try work.gscnn("info", path)
         #expect(
           checkpoint.output.first
-            == "results/resnet50_32_32/checkpoints/step-00000002: a whole checkpoint, every byte as it was written")
+            == "results/resnet50_32_32/checkpoints/step-00000002: a valid checkpoint, all checksums match")
         #expect(checkpoint.output.contains("all 1 epochs done, 2 steps in all"))
       }
       try work.expectRefusal(["info", "data"], status: 1, saying: "data: ", "holds no checkpoint", "give")
     }
 
-    private func figures(_ name: String) throws -> [String: Any] {
+    private func metrics(_ name: String) throws -> [String: Any] {
       let data = try Data(contentsOf: URL(fileURLWithPath: work.place(name)))
       return try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
     }
 
-    /// Width, height, bits and color type, from the header of a PNG.
+    /// Width, height, bit depth and color type of a PNG header.
     private func kind(_ name: String) throws -> [Int] {
       let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: work.place(name))).prefix(26))
       try #require(bytes.count == 26)

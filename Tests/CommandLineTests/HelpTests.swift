@@ -8,7 +8,7 @@ extension CommandLine {
 
     init() throws { work = try Workplace() }
 
-    /// The options of a command's help, each with all that is said of it in one line.
+    /// The options of a command's help, each with its text on one line.
     private func options(_ command: [String]) throws -> [String] {
       let job = try work.gscnn(command + ["--help"])
       #expect(job.status == 0)
@@ -33,7 +33,7 @@ extension CommandLine {
       }
     }
 
-    @Test("train explains every option with its default, the original's in both spellings")
+    @Test("train documents every option with its default, those of the reference implementation in both spellings")
     func train() throws {
       try expect(
         "train",
@@ -43,21 +43,21 @@ extension CommandLine {
           ("--crop-h, --crop_h <pixels>", "default: 512)"), ("--crop-w, --crop_w <pixels>", "default: 512)"),
           ("--batch-size, --batch_size <images>", "default: 4)"), ("--epochs <number>", "default: 60)"),
           ("--save-path, --save_path <folder>", "default: results)"), ("--seed <number>", "default: 1)"),
-          ("--threads <number>", "default: the cores that are the rank's own)"),
+          ("--threads <number>", "default: one for each of its cores)"),
           ("--learning-rate <rate>", "default: 0.01)"), ("--momentum <factor>", "default: 0.9)"),
-          ("--weight-decay <factor>", "default: 0.0001)"), ("--power <exponent>", "default: 1.0)"),
+          ("--weight-decay <factor>", "default: 0.0001)"), ("--power <exponent>", "default: 1)"),
           ("--batch-norm <scope>", "values: sync, local; default: sync)"),
           ("--validate-on <ranks>", "values: rank0, all; default: rank0)"),
           ("--validate-every <epochs>", "default: 1)"), ("--no-test", "test split"),
           ("--checkpoint-every <steps>", "default: none)"), ("--keep <number>", "default: 3)"),
           ("--resume <checkpoint>", "auto"), ("--max-steps <steps>", "default: none)"),
-          ("--pretrained <file>", "safetensors"), ("--augment <kind>", "values: seed, none; default: seed)"),
-          ("--cache-gb <size>", "default: none)"), ("--loss <kind>", "default: seed)"),
+          ("--pretrained <file>", "safetensors"), ("--augment <kind>", "values: random, none; default: random)"),
+          ("--cache-gb <size>", "default: none)"),
           ("--log-every <steps>", "default: 10)"), ("--timeline <file>", "ui.perfetto.dev"),
         ])
     }
 
-    @Test("The other commands explain theirs")
+    @Test("The other commands document theirs")
     func others() throws {
       try expect(
         "synthesize",
@@ -104,8 +104,8 @@ extension CommandLine {
         "plan",
         [
           ("--nodes <numbers>", "default: 1)"), ("--ranks-per-node <number>", "default: 1)"),
-          ("--threads <number>", "default: those of this machine)"), ("--link-gbit <gbit/s>", "default: 10.0)"),
-          ("--latency-us <microseconds>", "default: 30.0)"),
+          ("--threads <number>", "default: one for each of its cores)"), ("--link-gbit <gbit/s>", "default: 10)"),
+          ("--latency-us <microseconds>", "default: 30)"),
           ("--batch-size, --batch_size <images>", "default: 4)"), ("--images <number>", "default: 2975)"),
           ("--step-seconds <seconds>", "bench step"), ("--json", "JSON"),
         ])
@@ -113,7 +113,7 @@ extension CommandLine {
       try expect("bench allreduce", [("--bytes <bytes>", "default: 26214400)")])
     }
 
-    @Test("help COMMAND says what COMMAND --help says")
+    @Test("help COMMAND prints the same as COMMAND --help")
     func helpOfCommand() throws {
       for command in [["train"], ["bench", "step"]] {
         #expect(try work.gscnn(["help"] + command).output == work.gscnn(command + ["--help"]).output)

@@ -13,7 +13,7 @@ extension CommandLine {
       try work.makeStreets()
     }
 
-    @Test("A step of training has the same losses, to a thousandth, with every instruction set of this processor")
+    @Test("Losses agree to a thousandth over the instruction sets that this processor supports")
     func sameLosses() throws {
       let losses = try InstructionSet.supported.map { set in
         let results = "results-\(set.rawValue)"
@@ -32,7 +32,7 @@ extension CommandLine {
       }
     }
 
-    @Test("An instruction set that is not there is refused with those that are")
+    @Test("An unknown instruction set is refused with the list of those available")
     func unknown() throws {
       let job = try work.gscnn("info", "none", environment: [InstructionSet.variable: "neon"])
       #expect(job.status == 2)

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension CommandLine {
-  @Suite("Launch scripts, among stand-ins for the commands of a cluster")
+  @Suite("Launch scripts, with fake cluster commands")
   struct LaunchTests {
     let standIns: StandIns
 
@@ -13,7 +13,7 @@ extension CommandLine {
     static let isBuilt = FileManager.default.isExecutableFile(
       atPath: StandIns.launch + "/../.build/release/gscnn")
 
-    /// What launch/ranks calls mpirun with before the path of the program.
+    /// The arguments of mpirun before the program, as passed by launch/ranks.
     private func mpirunOptions(_ words: [String], environment: [String: String] = [:]) throws -> [String] {
       try standIns.command("mpirun", #"printf '%s\n' "$*" >>"$FOLDER/calls""#)
       let result = try standIns.run("ranks", words, environment: environment)
@@ -23,7 +23,7 @@ extension CommandLine {
     }
 
     @Test(
-      "launch/ranks starts as many ranks as suit the machine, unless it is told how many or where",
+      "launch/ranks starts as many ranks as suit the machine, unless their number or placement is given",
       .enabled(if: isBuilt, "there is no release build"))
     func ranks() throws {
       let train = ["gscnn", "train", "--batch-size", "4"]
@@ -39,8 +39,8 @@ extension CommandLine {
 
     // MARK: - SLURM
 
-    /// A job of SLURM, number 42, in a repository of stand-ins. They say more than a pipe holds, so that a reader that has
-    /// heard enough and goes makes them fail.
+    /// Runs launch/slurm as SLURM job 42 with fake commands. They write more than a pipe holds, so that a reader that exits
+    /// early makes them fail.
     private func slurm(
       _ words: [String], plugins: String = "none pmix", state: String = "RUNNING", srun: String = "exit 0",
       environment: [String: String] = [:], meanwhile: (Process) throws -> Void = { _ in }
@@ -63,7 +63,7 @@ extension CommandLine {
 
     private let srunTrain = "srun --mpi=pmix --kill-on-bad-exit=1 ./.build/release/gscnn train --epochs 3"
 
-    @Test("launch/slurm starts the ranks by srun, and goes on with what there is; done is done")
+    @Test("launch/slurm starts the ranks by srun, and resumes automatically")
     func starts() throws {
       let job = try slurm(["gscnn", "train", "--epochs", "3"])
       #expect(job.status == 0)
@@ -71,7 +71,7 @@ extension CommandLine {
     }
 
     @Test(
-      "launch/slurm leaves a given --resume, and other commands, as they are",
+      "launch/slurm keeps a given --resume, and adds none to other commands",
       arguments: ["--resume=here", "--resume here"])
     func resume(option: String) throws {
       let words = ["gscnn", "train", "--epochs", "3"] + option.split(separator: " ").map(String.init)
@@ -81,14 +81,14 @@ extension CommandLine {
           == "srun --mpi=pmix --kill-on-bad-exit=1 ./.build/release/gscnn prepare")
     }
 
-    @Test("launch/slurm starts the ranks by mpirun where srun has no PMIx, or on demand")
+    @Test("launch/slurm starts the ranks by mpirun where srun has no PMIx, or on request")
     func withoutPMIx() throws {
       #expect(try slurm(["gscnn", "prepare"], plugins: "none pmi2").calls == ["ranks gscnn prepare"])
-      let demanded = try slurm(["gscnn", "prepare"], environment: ["GSCNN_START": "mpirun"])
-      #expect(demanded.calls.last == "ranks gscnn prepare")
+      let requested = try slurm(["gscnn", "prepare"], environment: ["GSCNN_START": "mpirun"])
+      #expect(requested.calls.last == "ranks gscnn prepare")
     }
 
-    @Test("launch/slurm queues a job again that has saved, but not one that was cancelled or has failed")
+    @Test("launch/slurm requeues a job that has saved, but not one that was cancelled or failed")
     func requeues() throws {
       let stopped = try slurm(["gscnn", "prepare"], srun: "exit 75")
       #expect(stopped.status == 75)
@@ -100,7 +100,7 @@ extension CommandLine {
       }
     }
 
-    @Test("launch/slurm hands the signal of SLURM on to the ranks, and waits until they have saved")
+    @Test("launch/slurm forwards SLURM's signal to the ranks, and waits until they have saved")
     func signal() throws {
       let job = try slurm(
         ["gscnn", "prepare"],
@@ -114,7 +114,7 @@ extension CommandLine {
       #expect(job.calls.suffix(2) == ["saved", "scontrol requeue 42"])
     }
 
-    @Test("launch/slurm refuses what it cannot run, and says what to do")
+    @Test("launch/slurm refuses wrong calls, and says what to do")
     func refusals() throws {
       let outside = try standIns.run("slurm", ["gscnn", "train"])
       #expect(outside.status == 2)

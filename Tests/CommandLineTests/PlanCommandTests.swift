@@ -20,22 +20,22 @@ extension CommandLine {
       let predictions = try #require(plan?["predictions"] as? [[String: Any]])
       #expect(predictions.map { $0["nodes"] as? Int } == [1, 1, 1, 1, 4, 4, 4, 4])
       #expect(predictions.map { $0["batch_size"] as? Int } == [4, 8, 16, 32, 4, 8, 16, 32])
-      // The step that was given, of two images, with two shares and an update that does not grow.
+      // The given step of two images, twice its passes and once its update.
       let seconds = try #require(predictions[0]["step_seconds"] as? Double)
       #expect(seconds > 12 && seconds < 16.001)
     }
 
     @Test(
-      "plan refuses what is no cluster, in a line that names the option",
+      "plan refuses an impossible cluster in one line that names the option",
       arguments: [
         ("--nodes", "0"), ("--nodes", "1,,2"), ("--nodes", "many"), ("--link-gbit", "0"), ("--latency-us", "-1"),
         ("--ranks-per-node", "0"), ("--step-seconds", "nan"), ("--spread", "inf"),
       ])
     func refusals(option: String, value: String) throws {
-      try work.expectRefusal(["plan", option, value], status: 2, saying: "\(option) ", "give ")
+      try work.expectRefusal(["plan", option, value], status: 2, saying: "'\(value)' is invalid for '\(option) ", "give ")
     }
 
-    @Test("layout gives every rank of a training the same number of images, and other work to one rank")
+    @Test("layout gives every rank of a training the same number of images, and other work a single rank")
     func layout() throws {
       let train = try work.gscnn("layout", "train", "--batch-size", "6")
       let ranks = try #require(train.output.first?.split(separator: " ").first.flatMap { Int($0) })

@@ -3,7 +3,7 @@ import Jobs
 import Testing
 
 extension CommandLine {
-  /// Runs `gscnn` where nothing can be written to standard error.
+  /// Runs `gscnn` with a standard error that cannot be written.
   static func silenced(_ words: [String]) throws -> Job {
     try Job.run("gscnn", words, under: ["sh", "-c", "exec \"$@\" 2>/dev/full", "sh"])
   }
@@ -18,11 +18,10 @@ extension CommandLine {
     }
 
     @Test(
-      "What is wrong is said once, without a rank, and the job ends with its status",
+      "An error of all ranks is reported once, without a rank, and the job ends with its status",
       arguments: [
         (["train", "--crop-h"], 2, "Missing value for '--crop-h <pixels>'"),
-        (["train", "--crop-h", "0"], 2, "--crop-h 0: give a number"),
-        (["train", "--loss", "full"], 2, "--loss full: not there yet"),
+        (["train", "--crop-h", "0"], 2, "The value '0' is invalid for '--crop-h <pixels>': give a number"),
         (["frobnicate"], 2, "there is no command 'frobnicate'"),
         (["train", "--data-path", "nowhere"], 1, "nowhere: holds no images"),
         (["prepare", "--data-path", "nowhere"], 1, "nowhere: holds no images"),
@@ -34,7 +33,7 @@ extension CommandLine {
       try work.expectRefusal(words, ranks: 2, status: Int32(status), saying: "gscnn: \(message)")
     }
 
-    @Test("What one rank alone meets is said with the rank")
+    @Test("An error of one rank is reported with the rank")
     func oneRank() throws {
       #expect(try work.gscnn("prepare", ranks: 2).output == ["data: 7 images prepared"])
       #expect(try work.gscnn("prepare", ranks: 2).output == ["data: everything is prepared"])
@@ -43,7 +42,7 @@ extension CommandLine {
       try work.truncate(file)
       try FileManager.default.setAttributes(
         [.modificationDate: made[.modificationDate] as Any], ofItemAtPath: work.place(file))
-      // In the order of the files the second image of the first batch is rank 1's.
+      // In file order the second image of the first batch belongs to rank 1.
       let job = try work.gscnn(Workplace.training + ["--augment", "none"], ranks: 2)
       #expect(job.status == 1)
       let messages = job.errors.filter { $0.hasPrefix("gscnn: ") }
@@ -53,7 +52,7 @@ extension CommandLine {
       #expect(job.errors.last == messages.last)
     }
 
-    @Test("Work for one process is done once")
+    @Test("Work for one process is done once under mpirun")
     func aloneUnderMpirun() throws {
       let made = try work.gscnn(
         "synthesize", "--data-path", "more", "--train", "1", "--val", "1", "--test", "0", "--height", "32", "--width",

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A folder with commands that stand in for those of a cluster, and a script of `launch/` that finds them in PATH.
+/// A folder with fake cluster commands in PATH, for running scripts of `launch/`.
 final class StandIns {
   let folder = FileManager.default.temporaryDirectory.appending(path: "gscnn-stand-ins-\(UUID().uuidString)").path
 
@@ -12,7 +12,7 @@ final class StandIns {
   static let launch = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../launch")
     .standardizedFileURL.path
 
-  /// Makes a command of lines of shell.
+  /// Makes a command from lines of shell.
   func command(_ name: String, _ lines: String...) throws {
     let file = URL(fileURLWithPath: folder).appending(path: name)
     try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
@@ -20,16 +20,16 @@ final class StandIns {
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
   }
 
-  /// The lines that stand-ins have added to a file.
+  /// The lines that the fake commands have written to a file.
   func lines(_ name: String) -> [String] {
     let text = try? String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
     return (text ?? "").split(separator: "\n").map(String.init)
   }
 
-  /// Runs a script with `$FOLDER` as the folder of the stand-ins, and waits for its end.
+  /// Runs a script with `$FOLDER` set to the folder, and waits for its end.
   ///
   /// - Parameters:
-  ///   - meanwhile: is handed the process; the test goes on when it returns and the script has ended.
+  ///   - meanwhile: receives the running process.
   /// - Returns: the exit status and the lines of standard error.
   func run(
     _ script: String, _ words: [String], environment: [String: String] = [:],
@@ -49,7 +49,7 @@ final class StandIns {
     process.standardError = FileHandle(forWritingAtPath: errors)
     process.standardOutput = FileHandle.nullDevice
     process.standardInput = FileHandle.nullDevice
-    // The script inherits the signals that this thread blocks, and the tests' threads block almost all.
+    // The script inherits the signal mask of this thread, and the tests' threads block almost all signals.
     var none = sigset_t()
     var blocked = sigset_t()
     sigemptyset(&none)

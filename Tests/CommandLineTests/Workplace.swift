@@ -2,11 +2,11 @@ import Foundation
 import Jobs
 import Testing
 
-/// The tests start processes, one after another.
+/// The tests start processes; they run one after another.
 @Suite("The command line", .serialized)
 enum CommandLine {}
 
-/// A folder of a test's own, gone with the test, and the program at work in it.
+/// A temporary folder for one test, in which it runs the program.
 final class Workplace {
   let folder: String
 
@@ -20,8 +20,8 @@ final class Workplace {
   /// Runs `gscnn` in the folder.
   ///
   /// - Parameters:
-  ///   - ranks: nil for a process started by hand.
-  ///   - fileLimit: the size that no file can outgrow, in units of 512 bytes, as if the disk were full then.
+  ///   - ranks: `nil` to start the process without `mpirun`.
+  ///   - fileLimit: the maximum file size in units of 512 bytes, to imitate a full disk.
   func gscnn(
     _ words: String..., ranks: Int? = nil, environment: [String: String] = [:], fileLimit: Int? = nil
   ) throws -> Job {
@@ -36,7 +36,7 @@ final class Workplace {
       "gscnn", words, ranks: ranks, under: ["env", "-C", folder] + limit, environment: environment, mpirun: ["--quiet"])
   }
 
-  /// Small streets in `data`: 48×32 pixels.
+  /// Makes small synthetic streets in `data`: 48×32 pixels.
   func makeStreets(_ name: String = "data", train: Int = 4, val: Int = 2, test: Int = 1, width: Int = 48) throws {
     let job = try gscnn(
       "synthesize", "--data-path", name, "--train", "\(train)", "--val", "\(val)", "--test", "\(test)", "--height",
@@ -52,7 +52,7 @@ final class Workplace {
     "\(data)/gtFine/\(split)/synthetica/synthetica_00000\(index)_000019_gtFine_labelIds.png"
   }
 
-  /// The call of a training on two tiny crops a step.
+  /// A training with two tiny crops per step.
   static let training = [
     "train", "--data-path", "data", "--save-path", "results", "--crop-h", "32", "--crop-w", "32", "--batch-size", "2",
   ]
@@ -73,7 +73,7 @@ final class Workplace {
 
   func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: place(name)) }
 
-  /// Leaves the first half of a file.
+  /// Truncates a file to its first half.
   func truncate(_ name: String) throws {
     let data = try Data(contentsOf: URL(fileURLWithPath: place(name)))
     try write(data.prefix(data.count / 2), to: name)
@@ -87,7 +87,7 @@ final class Workplace {
     URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/" + name).path
   }
 
-  /// Every file there is: what it holds, or of large ones the date of the last change.
+  /// The contents of every file; of large ones size, inode and modification time.
   func contents() throws -> [String: Data] {
     var contents: [String: Data] = [:]
     for case let name as String in FileManager.default.enumerator(atPath: folder) ?? .init() {
@@ -103,11 +103,10 @@ final class Workplace {
 }
 
 extension Workplace {
-  /// Makes a call that must be answered in one line on standard error, with nothing on standard output, and must leave
-  /// every file as it was.
+  /// Expects a call to fail with one line on standard error and no standard output, and to change no file.
   ///
   /// - Parameters:
-  ///   - parts: what the line says, in this order: the option or file, and what to do.
+  ///   - parts: texts that the line contains in this order: the option or file, and what to do.
   func expectRefusal(
     _ words: [String], ranks: Int? = nil, status: Int32, saying parts: String..., fileLimit: Int? = nil,
     sourceLocation: SourceLocation = #_sourceLocation

@@ -82,7 +82,7 @@ struct MemoryTests {
           _ = JointLoss.evaluateAndAddGradients(
             output, target: batch.target, boundary: batch.boundary, on: workers)
           tape.backward()
-          optimizer.step(rate: 0.01, on: workers)
+          optimizer.step(learningRate: 0.01, on: workers)
           let pool = BufferPool.shared
           seen.append([pool.residentBytes, pool.growthCount])
         }

@@ -60,7 +60,7 @@ struct ParityTests {
           #expect(distance <= (try spread.allowed(name)), "\(name): relative distance \(distance)")
         }
       }
-      optimizer.step(rate: 0.01, on: Self.workers)
+      optimizer.step(learningRate: 0.01, on: Self.workers)
     }
 
     for (got, expected) in zip(losses, expectedLosses).prefix(4) {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A program of this package that was started, alone or under a real `mpirun`, and has ended.
+/// A program of this package that has run, alone or under a real `mpirun`.
 package struct Job: Sendable {
   package let status: Int32
   /// Lines of standard output.
@@ -8,10 +8,10 @@ package struct Job: Sendable {
   /// Lines of standard error.
   package let errors: [String]
 
-  /// Why there is no job to look at.
-  package enum Trouble: Error {
+  /// Why a job has no result.
+  package enum Failure: Error {
     case stillRunning(after: Double, errors: [String])
-    /// What a test waited for did not happen before the job ended.
+    /// The job ended before what the test waited for.
     case ended(before: String, errors: [String])
     case noRank(Int)
   }
@@ -20,12 +20,12 @@ package struct Job: Sendable {
   ///
   /// - Parameters:
   ///   - program: an executable of this package.
-  ///   - ranks: `nil` to start the program by hand, without `mpirun`.
-  ///   - wrapper: a command that runs the words after it, as `env -C FOLDER`.
-  ///   - options: of `mpirun`.
+  ///   - ranks: `nil` to start the program without `mpirun`.
+  ///   - wrapper: a command that runs its arguments, as `env -C FOLDER`.
+  ///   - options: options of `mpirun`.
   ///   - limit: seconds after which the job is killed.
-  ///   - meanwhile: done beside the running job.
-  /// - Throws: `Trouble`.
+  ///   - meanwhile: receives the running job.
+  /// - Throws: `Failure`.
   package static func run(
     _ program: String, _ arguments: [String], ranks: Int? = nil, under wrapper: [String] = [],
     environment: [String: String] = [:],
@@ -52,7 +52,7 @@ package struct Job: Sendable {
     return try job.end()
   }
 
-  /// Where an executable of this package lies: beside the program that runs the tests.
+  /// The path of an executable of this package, beside the program that runs the tests.
   private static func path(of program: String) -> String {
     let tests = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
     return tests.deletingLastPathComponent().appending(path: program).path

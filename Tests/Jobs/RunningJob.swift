@@ -1,6 +1,6 @@
 import Foundation
 
-/// A job that is under way.
+/// A running job.
 package final class RunningJob {
   private let process = Process()
   private let folder: URL
@@ -13,18 +13,18 @@ package final class RunningJob {
     folder = FileManager.default.temporaryDirectory.appending(path: "gscnn-job-\(UUID().uuidString)")
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = command
-    // The tests may themselves run inside of a job.
+    // The tests may themselves run inside a job.
     let inherited = ProcessInfo.processInfo.environment.filter { variable in
       !["OMPI_", "PMIX_", "PMI_", "SLURM_"].contains { variable.key.hasPrefix($0) }
     }
     let root = ["OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"]
     process.environment = inherited.merging(root) { $1 }.merging(environment) { $1 }
-    // Files, not pipes: nobody has to read while the job runs.
+    // Files, not pipes: nothing has to be read while the job runs.
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     process.standardOutput = try file("output")
     process.standardError = try file("errors")
     process.standardInput = FileHandle.nullDevice
-    // The program inherits what this thread blocks: on a thread of the system's pool, nearly every signal.
+    // The program inherits the signal mask of this thread, which blocks nearly every signal on a dispatch thread.
     var none = sigset_t()
     var before = sigset_t()
     sigemptyset(&none)
@@ -46,29 +46,29 @@ package final class RunningJob {
     return (text ?? "").split(separator: "\n").map(String.init)
   }
 
-  /// Waits until something has happened.
+  /// Waits until a condition holds.
   ///
-  /// - Parameter what: for the error, where the job ends before it.
+  /// - Parameter what: names it in the error if the job ends before.
   package func wait(for what: String, until happened: () -> Bool) throws {
     while !happened() {
-      guard process.isRunning else { throw Job.Trouble.ended(before: what, errors: lines("errors")) }
-      guard Date() < deadline else { throw Job.Trouble.stillRunning(after: limit, errors: lines("errors")) }
+      guard process.isRunning else { throw Job.Failure.ended(before: what, errors: lines("errors")) }
+      guard Date() < deadline else { throw Job.Failure.stillRunning(after: limit, errors: lines("errors")) }
       usleep(2000)
     }
   }
 
-  /// Sends a signal to one rank; to the program itself where there is no `mpirun`.
+  /// Sends a signal to one rank; to the program itself if `rank` is `nil`.
   package func send(_ signal: Int32, toRank rank: Int?) throws {
     guard let rank else {
       Foundation.kill(process.processIdentifier, signal)
       return
     }
-    // mpirun tells every rank its number in the environment.
+    // mpirun passes every rank its number in the environment.
     let mark = Data("OMPI_COMM_WORLD_RANK=\(rank)\0".utf8)
     let found = children(of: process.processIdentifier).first { child in
       (try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(child)/environ")))?.range(of: mark) != nil
     }
-    guard let found else { throw Job.Trouble.noRank(rank) }
+    guard let found else { throw Job.Failure.noRank(rank) }
     Foundation.kill(found, signal)
   }
 
@@ -84,17 +84,17 @@ package final class RunningJob {
     while process.isRunning, Date() < deadline { usleep(2000) }
     guard !process.isRunning else {
       kill()
-      throw Job.Trouble.stillRunning(after: limit, errors: lines("errors"))
+      throw Job.Failure.stillRunning(after: limit, errors: lines("errors"))
     }
     process.waitUntilExit()
     return Job(status: process.terminationStatus, output: lines("output"), errors: lines("errors"))
   }
 
   func kill() {
-    // mpirun takes its ranks with it when it is asked to end, not when it is killed.
+    // mpirun ends its ranks on SIGTERM, not when it is killed.
     process.terminate()
-    let waitPolicy = Date(timeIntervalSinceNow: 5)
-    while process.isRunning, Date() < waitPolicy { usleep(2000) }
+    let gracePeriod = Date(timeIntervalSinceNow: 5)
+    while process.isRunning, Date() < gracePeriod { usleep(2000) }
     if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
     process.waitUntilExit()
   }

@@ -130,7 +130,7 @@ struct LayoutTests {
     #expect(layout([("a", [0, 1], 2), ("a", [2, 3], 2)], of: 4).warnings == [])
 
     let crowd = layout([("a", [0, 1], 2), ("a", [0, 1], 2), ("b", [0, 1], 2)], of: 2)
-    #expect(crowd.warnings == ["a: 4 threads compete for 2 cores; lower --threads or start fewer ranks"])
+    #expect(crowd.warnings == ["a: 4 threads compete for 2 cores; use fewer threads or start fewer ranks"])
     let bound = layout([("a", [0], 2), ("a", [1, 2, 3], 2)], of: 4)
     #expect(
       bound.warnings == [
@@ -141,7 +141,7 @@ struct LayoutTests {
       together.warnings == ["a: 2 ranks with 4 threads are bound to the same 2 cores; give mpirun --bind-to none"])
 
     let idle = layout([("a", four, 1), ("a", four, 2)], of: 4)
-    #expect(idle.warnings == ["a: 1 core of 4 lies idle; raise --threads or start more ranks"])
+    #expect(idle.warnings == ["a: 1 core of 4 lies idle; use more threads or start more ranks"])
     let narrow = layout([("a", [0], 1), ("b", [0], 1), ("c", four, 4)], of: 4)
     #expect(
       narrow.warnings == [

@@ -174,8 +174,8 @@ struct BufferPoolTests {
       let message = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
       #expect(
         message.contains(
-          "gscnn: out of memory: 2048 MiB more are not to be had beside 4 MiB in use; "
-            + "lower --batch-size or the crop, or raise the limit (ulimit -v)\n"))
+          "gscnn: out of memory: cannot allocate 2048 MiB (4 MiB in use); "
+            + "use a smaller batch or crop, or raise the limit (ulimit -v)\n"))
     }
   #endif
 }

@@ -6,7 +6,7 @@ import Tensors
 import Testing
 import Training
 
-@Suite("Data that changed between stopping and going on")
+@Suite("Resuming with changed data")
 struct ChangedDataTests {
   private func data(images: Int) throws -> TrainingDataset {
     let root = NSTemporaryDirectory() + "/changed-data-\(UUID().uuidString)"
@@ -19,7 +19,7 @@ struct ChangedDataTests {
     return try TrainingDataset(options, communicator: Communicator.initialize())
   }
 
-  @Test("A run does not go on with an image more or less, but with the same ones in another place")
+  @Test("A run resumes with its images in another folder, but not with more or fewer")
   func refused() throws {
     var state = TrainingState(options: TrainingOptions())
     try state.requireSameData(data(images: 3).digest)

@@ -2,14 +2,14 @@ import Foundation
 import Jobs
 import Testing
 
-/// A run that is stopped in every way that a run is stopped, and goes on each time with other ranks and threads.
+/// A run that is stopped in every possible way, and resumed each time with other ranks and threads.
 private struct InterruptedRun: Sendable {
-  /// A start of the program.
+  /// One start of the program.
   struct Leg: Sendable {
     let job: Job
     /// Steps done when it ended.
     let steps: Int
-    /// Steps after which there were checkpoints then.
+    /// Steps that have checkpoints then.
     let saved: [Int]
   }
 
@@ -60,22 +60,22 @@ private struct InterruptedRun: Sendable {
 }
 
 extension Trainings {
-  @Suite("Stopping and going on")
+  @Suite("Stopping and resuming")
   struct InterruptionTests {
-    @Test("A run that was stopped in every way, each time with other ranks and threads, ends with the same bytes")
+    @Test("A run stopped in every way and resumed with other ranks and threads ends with the same bytes")
     func sameBytes() throws {
       let interrupted = try InterruptedRun.shared.get()
       try #require(interrupted.last.job.status == 0, "\(interrupted.last.job.errors)")
       try interrupted.run.expectSame(as: Trainings.straight.get())
     }
 
-    @Test("--max-steps stops with status 0 and a checkpoint, in the middle of an epoch")
+    @Test("--max-steps stops mid-epoch with status 0 and a checkpoint")
     func maxSteps() throws {
       let leg = try InterruptedRun.shared.get().afterMaxSteps
       #expect(leg.job.status == 0)
       #expect(leg.steps == 2)
       #expect(leg.saved == [2])
-      #expect(leg.job.errors.last?.contains("go on with --resume auto") == true)
+      #expect(leg.job.errors.last?.contains("resume with --resume auto") == true)
     }
 
     @Test("SIGUSR1 to one of two ranks: both stop after the same step with a checkpoint and status 75")
@@ -87,7 +87,7 @@ extension Trainings {
       #expect(leg.job.errors.filter { $0.contains("stopped; saved in") }.count == 1)
     }
 
-    @Test("Ctrl-C to a process alone: a checkpoint and status 130")
+    @Test("Ctrl-C to a single process: a checkpoint and status 130")
     func interruption() throws {
       let interrupted = try InterruptedRun.shared.get()
       let leg = interrupted.afterSIGINT
@@ -96,28 +96,28 @@ extension Trainings {
       #expect(leg.saved.last == leg.steps)
     }
 
-    @Test("A rank that is killed ends the job; the checkpoints before stay")
+    @Test("A killed rank ends the job; earlier checkpoints stay")
     func killedRank() throws {
       let interrupted = try InterruptedRun.shared.get()
       let leg = interrupted.afterSIGKILL
       #expect(leg.job.status != 0)
-      #expect(leg.steps < 10, "it was killed before its end")
+      #expect(leg.steps < 10, "killed before the end")
       #expect(leg.saved.count >= 2)
     }
 
-    @Test("--resume auto names a damaged checkpoint and takes the one before")
+    @Test("--resume auto reports a corrupt checkpoint and resumes from the one before")
     func damagedCheckpoint() throws {
       let interrupted = try InterruptedRun.shared.get()
       let errors = interrupted.last.job.errors
-      let warning = try #require(errors.first { $0.contains("passed over a checkpoint") })
+      let warning = try #require(errors.first { $0.contains("skipped a checkpoint") })
       #expect(warning.contains(interrupted.damaged))
       #expect(warning.contains("momentum.safetensors does not match its checksum"))
       let before = interrupted.run.checkpoint(interrupted.afterSIGKILL.saved.dropLast().last ?? 0)
       #expect(errors.contains { $0.hasPrefix("from \(before): epoch ") })
     }
 
-    @Test("Where every checkpoint is damaged --resume auto does not begin again over the results")
-    func nothingWhole() throws {
+    @Test("With only corrupt checkpoints --resume auto does not start over the results")
+    func onlyCorruptCheckpoints() throws {
       let run = try Trainings.oneStep.get()
       try #require(run.savedSteps == [1])
       try InterruptedRun.damage(run.checkpoint(1) + "/state.json")
@@ -125,7 +125,7 @@ extension Trainings {
       for options in [["--resume", "auto"], []] {
         let job = try run.train(options)
         #expect(job.status == 1)
-        #expect(job.errors.last?.contains("holds checkpoints, but none that is whole") == true)
+        #expect(job.errors.last?.contains("holds checkpoints, but none is valid") == true)
         #expect(try RunFolder.files(below: run.folder) == before)
       }
     }

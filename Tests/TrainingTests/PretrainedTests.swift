@@ -5,26 +5,26 @@ import Testing
 import Weights
 
 extension Trainings {
-  @Suite("Weights to start from")
+  @Suite("Pretrained weights")
   struct PretrainedTests {
-    /// A rate of zero leaves the parameters where they began; the running statistics still follow the batches.
-    private static let oneStepOnTheSpot = ["--learning-rate", "0", "--max-steps", "1"]
+    /// With a learning rate of 0 the parameters stay; the running statistics still change.
+    private static let oneStepWithoutUpdate = ["--learning-rate", "0", "--max-steps", "1"]
 
-    @Test("A whole network is taken over, and what matched is told")
+    @Test("A whole network is loaded, and the matched tensors are counted")
     func wholeNetwork() throws {
       let run = try TrainingRun("pretrained", on: Trainings.fewStreets.get())
       defer { run.remove() }
       let source = try Trainings.straight.get().model
-      let job = try run.train(["--pretrained", source] + Self.oneStepOnTheSpot)
+      let job = try run.train(["--pretrained", source] + Self.oneStepWithoutUpdate)
       #expect(job.status == 0, "\(job.errors)")
       #expect(job.errors.contains("from \(source), 476 tensors read: epoch 1, step 0"))
-      let (given, taken) = (try Safetensors(contentsOf: source), try started(run))
+      let (given, loaded) = (try Safetensors(contentsOf: source), try started(run))
       for parameter in GatedSCNN(.resnet50, seed: 0).store.parameters {
-        #expect(try taken.floats(parameter.name) == given.floats(parameter.name), "\(parameter.name)")
+        #expect(try loaded.floats(parameter.name) == given.floats(parameter.name), "\(parameter.name)")
       }
     }
 
-    @Test("A backbone under timm's names is taken over, the rest begins from the seed, on every rank")
+    @Test("A backbone with timm's names is loaded, the rest is initialized from the seed, on every rank")
     func backbone() throws {
       let run = try TrainingRun("backbone", on: Trainings.fewStreets.get())
       let source = try RunFolder.new("timm") + ".safetensors"
@@ -40,20 +40,20 @@ extension Trainings {
       }
       try SafetensorsWriter.write(tensors, to: source)
 
-      let job = try run.train(ranks: 2, ["--pretrained", source, "--seed", "9"] + Self.oneStepOnTheSpot)
+      let job = try run.train(ranks: 2, ["--pretrained", source, "--seed", "9"] + Self.oneStepWithoutUpdate)
       #expect(job.status == 0, "\(job.errors)")
       let line = try #require(job.errors.first { $0.hasPrefix("from \(source), ") })
       #expect(line.contains("\(tensors.count - 1) tensors read; \(476 - tensors.count + 1) not in the file: "))
-      let taken = try started(run)
+      let loaded = try started(run)
       let fresh = GatedSCNN(.resnet50, seed: 9).store
       for parameter in fresh.parameters where parameter.name.hasPrefix(prefix) {
-        #expect(try taken.floats(parameter.name) == whole.floats(parameter.name), "\(parameter.name)")
+        #expect(try loaded.floats(parameter.name) == whole.floats(parameter.name), "\(parameter.name)")
       }
-      // A vector is the same here and in PyTorch's layout.
-      for parameter in fresh.parameters where !parameter.name.hasPrefix(prefix) && parameter.layout.shape.count == 1 {
-        #expect(try taken.floats(parameter.name) == parameter.value.values, "\(parameter.name)")
+      // Vectors have the same layout as in PyTorch.
+      for parameter in fresh.parameters where !parameter.name.hasPrefix(prefix) && parameter.form.shape.count == 1 {
+        #expect(try loaded.floats(parameter.name) == parameter.value.values, "\(parameter.name)")
       }
-      #expect(try taken.floats("seg.0.weight") != whole.floats("seg.0.weight"))
+      #expect(try loaded.floats("seg.0.weight") != whole.floats("seg.0.weight"))
     }
 
     private func started(_ run: TrainingRun) throws -> Safetensors {

@@ -7,7 +7,7 @@ extension Trainings {
   @Suite("Ranks")
   struct RankTests {
     @Test(
-      "The number of ranks changes no bit of losses, figures, predictions and weights, nor who validates",
+      "Losses, metrics, predictions and weights have the same bits on any number of ranks, whichever validate",
       arguments: zip([2, 4], ["all", "rank0"]))
     func ranks(count: Int, validators: String) throws {
       let straight = try Trainings.straight.get()
@@ -22,7 +22,7 @@ extension Trainings {
     }
 
     @Test(
-      "1 and 8 ranks end ten steps with the same bytes, and so do 8, 2, 1 and 4 one after another, stopped in the middle of epochs"
+      "Ten steps end with the same bytes on 1 rank, on 8 ranks, and resumed mid-epoch on 8, 2, 1 and 4 ranks in turn"
     )
     func ranksChange() throws {
       // Two steps an epoch.
@@ -44,7 +44,7 @@ extension Trainings {
       try changing.expectSame(as: one)
     }
 
-    @Test("Ranks with shares that differ agree up to rounding")
+    @Test("Three ranks with unequal shares agree up to rounding")
     func unequalShares() throws {
       let run = try TrainingRun("three-ranks")
       defer { run.remove() }
@@ -52,11 +52,11 @@ extension Trainings {
       #expect(job.status == 0, "\(job.errors)")
       try #require(run.losses.count == 4)
       for (mine, expected) in zip(run.losses, try Trainings.straight.get().losses) {
-        #expect(abs(mine - expected) <= 1e-4 * expected, "\(mine), not \(expected)")
+        #expect(abs(mine - expected) <= 1e-4 * expected, "\(mine) instead of \(expected)")
       }
     }
 
-    @Test("With batch norm over each rank's share a run is another one, and comes to its end")
+    @Test("With local batch norm a run has other losses, and completes")
     func localBatchNorm() throws {
       let run = try TrainingRun("local", on: Trainings.fewStreets.get())
       defer { run.remove() }
@@ -67,13 +67,13 @@ extension Trainings {
 
       let rows = run.statistics.dropFirst().map { $0.split(separator: ",", omittingEmptySubsequences: false) }
       let wasValidated = rows.map { row in [2, 4, 6, 8, 10].map { !row[$0].isEmpty } }
-      let (yes, no) = ([Bool](repeating: true, count: 5), [Bool](repeating: false, count: 5))
-      #expect(wasValidated == [no, yes, yes], "every second epoch, and the last")
+      let (all, none) = ([Bool](repeating: true, count: 5), [Bool](repeating: false, count: 5))
+      #expect(wasValidated == [none, all, all], "every second epoch, and the last")
 
       #expect(try run.losses.first != Trainings.oneStep.get().losses.first)
     }
 
-    @Test("An image that one rank cannot read ends the job with that rank's message")
+    @Test("An image that one rank cannot read ends the job with an error that names the rank")
     func unreadableImage() throws {
       let data = try RunFolder.streets(train: 8, val: 1)
       let run = try TrainingRun("unreadable", on: data)
@@ -87,7 +87,7 @@ extension Trainings {
       let dates = try FileManager.default.attributesOfItem(atPath: image)
       let bytes = try Data(contentsOf: file)
       try bytes.prefix(bytes.count / 2).write(to: file)
-      // Not newer than what was made from it: preparation sees nothing to do.
+      // Not newer than the files made from it, so that preprocessing skips it.
       try FileManager.default.setAttributes(
         [.modificationDate: try #require(dates[.modificationDate] as? Date)], ofItemAtPath: image)
 
@@ -96,7 +96,7 @@ extension Trainings {
       let line = try #require(job.errors.last)
       #expect(line.hasPrefix("gscnn: rank 1 on "))
       #expect(line.contains(image))
-      #expect(run.losses.count == 1, "the step before it was made")
+      #expect(run.losses.count == 1, "the step before it was done")
     }
   }
 }

@@ -4,10 +4,10 @@ import Testing
 import Training
 
 extension Trainings {
-  @Suite("What is refused")
+  @Suite("Refused calls")
   struct RefusalTests {
     @Test(
-      "Starting anew where a run lies, or going on with other options, is refused and harms nothing",
+      "Starting over an earlier run, or resuming with other options, is refused and changes no file",
       arguments: zip(
         [["--no-test"], ["--resume", "auto", "--seed", "2"]],
         ["gscnn: --save-path ", "gscnn: --seed 2: the checkpoint was made with 1"]))
@@ -21,10 +21,10 @@ extension Trainings {
       #expect(try RunFolder.files(below: straight.folder) == before)
     }
 
-    @Test("A batch of one image is refused in one line, whatever the ranks", arguments: [nil, 2])
+    @Test("A batch with one image per batch norm is refused in one line", arguments: [nil, 2])
     func batchOfOne(ranks: Int?) throws {
       let run = try TrainingRun("one")
-      // Under two ranks with batch norm of their own, each has one of two images.
+      // With local batch norm each of two ranks has one image.
       let options = ranks == nil ? ["--batch-size", "1"] : ["--batch-size", "2", "--batch-norm", "local"]
       let job = try run.train(ranks: ranks, options)
       #expect(job.status == 2)
@@ -34,17 +34,21 @@ extension Trainings {
     }
 
     @Test(
-      "What every rank finds wrong alike is told once", arguments: [["--batch-size", "22"], ["--data-path", "/none"]])
-    func toldOnce(options: [String]) throws {
-      let run = try TrainingRun("alike")
+      "An error that all ranks meet is reported once, with its remedy",
+      arguments: [
+        (["--batch-size", "22"], 1, "lower --batch-size"), (["--data-path", "/none"], 1, "synthesize --data-path /none"),
+        (["--batch-size", "2"], 2, "raise --batch-size to 3"),
+      ])
+    func reportedOnce(options: [String], status: Int32, remedy: String) throws {
+      let run = try TrainingRun("reported-once")
       defer { run.remove() }
-      let job = try run.train(ranks: 2, options)
-      #expect(job.status == 1)
+      let job = try run.train(ranks: 3, options)
+      #expect(job.status == status)
       #expect(job.errors.count == 1, "\(job.errors)")
-      #expect(job.errors.last?.contains(options[1]) == true)
+      #expect(job.errors.last?.contains(options[1]) == true && job.errors.last?.contains(remedy) == true, "\(job.errors)")
     }
 
-    @Test("Every option that shapes the training must stay as it was, and no other")
+    @Test("A resumed run must keep every option that shapes the training, and no other")
     func fixedOptions() throws {
       let old = TrainingOptions()
       let state = TrainingState(options: old)
@@ -87,7 +91,7 @@ extension Trainings {
       #expect(free == nil)
     }
 
-    @Test("A state reaches the other ranks as it is, figures that are not finite included")
+    @Test("A state is encoded for other ranks without loss, including numbers that are not finite")
     func encodedState() throws {
       var state = TrainingState(options: TrainingOptions())
       state.running.lossSum = 0.1 + 0.2

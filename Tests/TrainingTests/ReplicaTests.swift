@@ -8,14 +8,14 @@ import Testing
 import Training
 
 extension Trainings {
-  @Suite("Steps")
+  @Suite("Training step")
   struct ReplicaTests {
-    @Test("The number of threads changes no bit of a step")
+    @Test("A step has the same bits on any number of threads")
     func threads() throws {
       let batch = try batch(of: 4)
       func trained(threads: Int) throws -> [[UInt32]] {
         let replica = try replica(threads: threads)
-        let losses = (0..<2).map { _ in replica.step(batch, rate: 0.01).loss.total }
+        let losses = (0..<2).map { _ in replica.step(batch, learningRate: 0.01).loss.total }
         let store = replica.model.store
         return [store.values, store.running, replica.optimizer.velocities, FloatSlice(losses.map(Float.init))]
           .map { $0.values.map(\.bitPattern) }
@@ -25,20 +25,18 @@ extension Trainings {
       #expect(try trained(threads: 3) == one)
     }
 
-    @Test("Two images are learned: the loss falls by a fifth within a few steps")
+    @Test("The loss of two images falls by a fifth within 16 steps")
     func learns() throws {
       let batch = try batch(of: 2)
       let replica = try replica(threads: 2)
-      let losses = (0..<16).map { _ in replica.step(batch, rate: 0.01).loss.total }
-      #expect(losses[0] > 5, "19 classes by chance and a boundary: ln 19 at least, and twice where edges are seen")
+      let losses = (0..<16).map { _ in replica.step(batch, learningRate: 0.01).loss.total }
+      #expect(losses[0] > 5, "an untrained network: ln 19 at least, and twice where it predicts edges")
       #expect(losses[15] < 0.8 * losses[0], "\(losses)")
       #expect(losses.allSatisfy { $0.isFinite })
     }
 
-    @Test(
-      "A bucket is complete when the backward pass has come as far as its last parameter: none waits long for an earlier one's"
-    )
-    func bucketsFollowTheWayBack() throws {
+    @Test("Gradient buckets are ready in the order of the backward pass")
+    func bucketOrder() throws {
       let batch = try batch(of: 2)
       let model = GatedSCNN(.resnet50, seed: 1)
       model.store.allocateGradients()
@@ -60,8 +58,8 @@ extension Trainings {
         #expect(complete <= before + 4, "bucket of \(parameters[bucket.parameters.lowerBound].name)")
       }
       let bytes = buckets.map { 4 * $0.floats.count }
-      #expect(try #require(bytes.first) < 3 << 20, "communication begins early")
-      #expect(try #require(bytes.last) < 1 << 20, "nothing hides the last sum")
+      #expect(try #require(bytes.first) < 3 << 20, "communication starts early")
+      #expect(try #require(bytes.last) < 1 << 20, "the last all-reduce cannot be overlapped")
     }
 
     private func batch(of images: Int) throws -> Batch {

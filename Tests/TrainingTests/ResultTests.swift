@@ -2,6 +2,7 @@ import Cityscapes
 import Distributed
 import Foundation
 import Images
+import Inference
 import Tensors
 import Testing
 import Training
@@ -9,7 +10,7 @@ import Training
 extension Trainings {
   @Suite("Results of a run")
   struct ResultTests {
-    @Test("The model file is the epoch with the best mIoU: it gives that row's figures, and the predictions drawn")
+    @Test("The model file is that of the epoch with the best mIoU: its metrics and predictions are those on disk")
     func bestModel() throws {
       let run = try Trainings.straight.get()
       let rows = run.statistics.dropFirst().map { $0.split(separator: ",").map { Double($0) ?? .nan } }
@@ -24,37 +25,37 @@ extension Trainings {
       try FileManager.default.createDirectory(atPath: expected, withIntermediateDirectories: true)
       func contents(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: "\(expected)/\(name)")) }
 
-      var drawn = try run.predictions("val")
+      var predictions = try run.predictions("val")
       let validation = try evaluator.evaluate(try layout.samples(of: .val), of: .val) { sample, trainIds, size in
         let name = "\(sample.name)_color.png"
         let indices = Image(size, channels: 1, pixels: trainIds)
         try PNG.write(indices: indices, palette: Label.palette, to: "\(expected)/\(name)")
-        let image = drawn.removeValue(forKey: name)
+        let image = predictions.removeValue(forKey: name)
         #expect(try image == contents(name), "\(name)")
       }
-      #expect(drawn.isEmpty)
+      #expect(predictions.isEmpty)
       let metrics = try #require(validation?.metrics)
-      let figures = [
+      let scores = [
         validation?.loss ?? .nan, 100 * metrics.pixelAccuracy, 100 * metrics.meanAccuracy, 100 * metrics.meanClassIoU,
         100 * metrics.meanCategoryIoU,
       ]
-      for (figure, written) in zip(figures, [best[2], best[4], best[6], best[8], best[10]]) {
-        #expect(abs(figure - written) < 1e-4)
+      for (score, written) in zip(scores, [best[2], best[4], best[6], best[8], best[10]]) {
+        #expect(abs(score - written) < 1e-4)
       }
 
-      drawn = try run.predictions("test")
+      predictions = try run.predictions("test")
       _ = try evaluator.evaluate(try layout.samples(of: .test), of: .test) { sample, trainIds, size in
         let name = "\(sample.name)_color.png"
-        let removed = drawn.removeValue(forKey: name)
+        let removed = predictions.removeValue(forKey: name)
         let image = try #require(removed)
         try image.write(to: URL(fileURLWithPath: "\(expected)/\(name)"))
         #expect(try PNG.header("\(expected)/\(name)").color == .gray)
         #expect(try PNG.read("\(expected)/\(name)", as: .gray).pixels == trainIds.map { Label.ids[Int($0)] }, "\(name)")
       }
-      #expect(drawn.isEmpty)
+      #expect(predictions.isEmpty)
     }
 
-    @Test("Nothing is left beside the results")
+    @Test("A run leaves no other files")
     func tidy() throws {
       let run = try Trainings.straight.get()
       #expect(
@@ -64,7 +65,7 @@ extension Trainings {
       #expect(try names(in: run.checkpoints).allSatisfy { $0.hasPrefix("step-") })
     }
 
-    @Test("Statistics bear the original implementation's columns, and the learning rate falls each epoch")
+    @Test("Statistics have the columns of the reference implementation, and the learning rate decays each epoch")
     func statistics() throws {
       let run = try Trainings.straight.get()
       #expect(

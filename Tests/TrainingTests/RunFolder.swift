@@ -5,9 +5,9 @@ import SyntheticStreets
 import Tensors
 import Testing
 
-/// Where the tests' data sets and runs lie, gone when the tests are over.
+/// The folder of the tests' data sets and runs, removed when the tests end.
 enum RunFolder {
-  /// In memory where there is room: a run writes checkpoints of 300 MB.
+  /// In shared memory if there is room: a run writes checkpoints of 300 MB.
   private static let root: String = {
     let memory = "/dev/shm"
     let attributes = try? FileManager.default.attributesOfFileSystem(forPath: memory)
@@ -22,7 +22,7 @@ enum RunFolder {
 
   private static let prefix = "gscnn-training-tests-"
 
-  /// Folders of tests that were killed.
+  /// Removes folders of tests that were killed.
   private static func removeLeftovers(in parent: String) {
     for name in (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? [] where name.hasPrefix(prefix) {
       guard let owner = pid_t(name.dropFirst(prefix.count)), kill(owner, 0) != 0, errno == ESRCH else { continue }
@@ -30,13 +30,13 @@ enum RunFolder {
     }
   }
 
-  /// A path that nothing has taken.
+  /// A new path.
   static func new(_ name: String) throws -> String {
     try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
     return "\(root)/\(name)-\(UUID().uuidString.prefix(8))"
   }
 
-  /// Made-up streets, prepared: 72×48 pixels, two test images.
+  /// Synthetic streets, preprocessed: 72×48 pixels, two test images.
   static func streets(train: Int, val: Int) throws -> String {
     let path = try new("streets")
     try SyntheticStreets(train: train, val: val, test: 2, size: Size(48, 72), seed: 5).write(to: path)
@@ -45,7 +45,7 @@ enum RunFolder {
     return path
   }
 
-  /// Every file below a folder with its size and the time of its last change.
+  /// Every file below a folder with its modification time and size.
   static func files(below folder: String) throws -> [String: [Double]] {
     var files: [String: [Double]] = [:]
     for name in try FileManager.default.subpathsOfDirectory(atPath: folder) {

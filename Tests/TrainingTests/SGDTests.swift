@@ -5,23 +5,23 @@ import Training
 
 @Suite("Optimizer and schedule")
 struct SGDTests {
-  @Test("Steps are PyTorch's: decay goes into the gradient, the first velocity is the gradient, the rate stays outside")
+  @Test("Updates match torch.optim.SGD: decay is added to the gradient, the first velocity is the gradient, the learning rate scales the update")
   func sequence() {
     let store = ParameterStore()
-    // 21 values: whole vectors and a rest.
+    // 21 values: full vectors and a remainder.
     let parameter = store.root.vector("weight", 21, initial: .constant(1))
     store.allocate(seed: 0)
     store.allocateGradients()
     let optimizer = SGD(store, momentum: 0.9, weightDecay: 0.01)
-    // torch.optim.SGD([1.], momentum=0.9, weight_decay=0.01): rate 0.1 twice, then 0.05.
-    let steps: [(gradient: Float, rate: Float, velocity: Float, value: Float)] = [
+    // torch.optim.SGD([1.], momentum=0.9, weight_decay=0.01): learning rate 0.1 twice, then 0.05.
+    let steps: [(gradient: Float, learningRate: Float, velocity: Float, value: Float)] = [
       (0.5, 0.1, 0.51, 0.949),
       (-0.2, 0.1, 0.26849, 0.922151),
       (0, 0.05, 0.25086251, 0.9096078745),
     ]
     for step in steps {
       for index in 0..<21 { parameter.gradient[index] = step.gradient }
-      optimizer.step(rate: step.rate, on: WorkerPool(threads: 1))
+      optimizer.step(learningRate: step.learningRate, on: WorkerPool(threads: 1))
       for index in 0..<21 {
         #expect(abs(parameter.value[index] - step.value) < 3e-7)
         #expect(abs(optimizer.velocities[parameter.offset + index] - step.velocity) < 3e-7)
@@ -30,14 +30,14 @@ struct SGDTests {
     }
   }
 
-  @Test("The rate falls from its start along (1 − epoch / epochs)^power")
+  @Test("The learning rate decays from its start as (1 − epoch / epochs)^power")
   func schedule() {
     let linear = PolynomialLRSchedule(start: 0.01, epochs: 60)
-    #expect(linear.rate(epoch: 0) == 0.01)
-    #expect(linear.rate(epoch: 30) == 0.005)
-    #expect(abs(linear.rate(epoch: 59) - 0.01 / 60) < 1e-15)
+    #expect(linear.learningRate(epoch: 0) == 0.01)
+    #expect(linear.learningRate(epoch: 30) == 0.005)
+    #expect(abs(linear.learningRate(epoch: 59) - 0.01 / 60) < 1e-15)
     let square = PolynomialLRSchedule(start: 0.4, epochs: 10, power: 2)
-    #expect(abs(square.rate(epoch: 5) - 0.1) < 1e-15)
-    #expect(PolynomialLRSchedule(start: 0.4, epochs: 10, power: 0).rate(epoch: 9) == 0.4)
+    #expect(abs(square.learningRate(epoch: 5) - 0.1) < 1e-15)
+    #expect(PolynomialLRSchedule(start: 0.4, epochs: 10, power: 0).learningRate(epoch: 9) == 0.4)
   }
 }

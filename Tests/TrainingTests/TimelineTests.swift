@@ -10,7 +10,7 @@ import Training
 extension Trainings {
   @Suite("Timelines")
   struct TimelineTests {
-    /// What an event of the file says, in µs.
+    /// An event of the file; times in µs.
     private struct Event: Decodable {
       struct Arguments: Decodable {
         var bytes: Int?
@@ -29,7 +29,7 @@ extension Trainings {
     }
     private struct File: Decodable { let traceEvents: [Event] }
 
-    @Test("A run that a signal stops leaves the timeline of all its ranks, and the same bits as one without")
+    @Test("A run stopped by a signal writes the timeline of all ranks, and has the same bits as without")
     func stoppedRun() throws {
       let run = try TrainingRun("timeline")
       defer { run.remove() }
@@ -71,26 +71,26 @@ extension Trainings {
         #expect(steps * 4 / 2 <= events("loading").count)
         if rank == 0 { #expect(events("checkpoint writer").contains { $0.name == "step-00000002" }) }
 
-        // Every gradient travels once a step: 4 bytes for each parameter, and the gaps between them.
+        // Every gradient is summed once per step: 4 bytes for each parameter, and padding.
         let buckets = events("sums of gradients")
         let bytes = buckets.compactMap(\.args?.bytes).reduce(0, +)
         #expect(bytes % steps == 0 && bytes / steps >= 4 * store.parameterCount)
         #expect(bytes / steps <= 4 * (store.parameterCount + 16 * store.parameters.count))
         let backward = try #require(compute.first { $0.name == "backward" })
         #expect(
-          buckets.contains { $0.begin > backward.begin && $0.end < backward.end }, "sums go on beside the backward pass")
+          buckets.contains { $0.begin > backward.begin && $0.end < backward.end }, "all-reduces overlap with the backward pass")
 
         for row in rows { expectNesting(events(row), "\(row) of rank \(rank)") }
       }
       let (first, second) = (steps(of: 0, in: file), steps(of: 1, in: file))
-      #expect(zip(first, second).allSatisfy { $0.begin < $1.end && $1.begin < $0.end }, "steps of both ranks coincide")
+      #expect(zip(first, second).allSatisfy { $0.begin < $1.end && $1.begin < $0.end }, "steps of both ranks overlap in time")
     }
 
     private func steps(of rank: Int, in file: File) -> [Event] {
       file.traceEvents.filter { $0.pid == rank && $0.ph == "X" && $0.name.hasPrefix("step ") }
     }
 
-    /// Of two events of a row one contains the other, or they do not overlap; but for the rounding of sums of microseconds.
+    /// Expects that of two events of a row one contains the other or they do not overlap, up to rounding.
     private func expectNesting(_ events: [Event], _ row: String) {
       var open: [Event] = []
       for event in events.sorted(by: { ($0.begin, -$0.end) < ($1.begin, -$1.end) }) {
@@ -114,7 +114,7 @@ extension Trainings {
       }
     }
 
-    @Test("A timeline keeps the latest events and says how many it forgot; rows do not overlap, names are quoted")
+    @Test("A timeline keeps the latest events and counts the dropped ones; rows do not overlap, names are quoted")
     func lines() throws {
       let timeline = Timeline(capacity: 3)
       for index in 0..<5 {

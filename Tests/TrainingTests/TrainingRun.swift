@@ -2,14 +2,14 @@ import Foundation
 import Jobs
 import Testing
 
-/// The tests that train, one after another.
+/// The tests that train; they run one after another.
 @Suite("Training", .serialized)
 enum Trainings {
-  /// 21 images make five steps an epoch, and one is left over.
+  /// 21 images: five steps per epoch, and one image is left over.
   static let streets = Result { try RunFolder.streets(train: 21, val: 3) }
-  /// Two steps an epoch.
+  /// Two steps per epoch.
   static let fewStreets = Result { try RunFolder.streets(train: 8, val: 1) }
-  /// What all others are compared with: two epochs of five steps, on one rank with one thread, never stopped.
+  /// The reference for all others: two epochs of five steps on one rank with one thread, uninterrupted.
   static let straight = Result {
     let run = try TrainingRun("straight")
     let job = try run.train("--keep", "1")
@@ -25,7 +25,7 @@ enum Trainings {
   }
 }
 
-/// A run of `gscnn train` and what it writes: crops of 24×40, batches of four.
+/// A run of `gscnn train` with crops of 24×40 and batches of four, and the files that it writes.
 struct TrainingRun: Sendable {
   struct Failed: Error { let errors: [String] }
 
@@ -39,7 +39,7 @@ struct TrainingRun: Sendable {
 
   /// Starts the program, alone or under `mpirun`.
   ///
-  /// - Parameter options: come last, and so override those before.
+  /// - Parameter options: appended, so that they override the common ones.
   func train(
     ranks: Int? = nil, _ options: String..., meanwhile: (RunningJob) throws -> Void = { _ in }
   ) throws -> Job {
@@ -60,7 +60,7 @@ struct TrainingRun: Sendable {
 
   func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
-  // MARK: - What it wrote
+  // MARK: - Its files
 
   private var prefix: String { folder + "/resnet50_24_40" }
   var model: String { prefix + "_model.safetensors" }
@@ -97,7 +97,7 @@ struct TrainingRun: Sendable {
       uniqueKeysWithValues: names.map { ($0, try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0)"))) })
   }
 
-  /// Expects of another run that it came to the same end: every figure, every image and every weight, bit for bit.
+  /// Expects the same metrics, predictions and weights as of another run, bit for bit.
   func expectSame(as other: TrainingRun, at location: SourceLocation = #_sourceLocation) throws {
     #expect(steps == other.steps, sourceLocation: location)
     #expect(statistics == other.statistics, sourceLocation: location)

@@ -3,10 +3,10 @@ import Jobs
 import Testing
 
 extension Trainings {
-  @Suite("Who validates")
+  @Suite("Validation ranks")
   struct ValidationTests {
     @Test(
-      "Every figure and every prediction is the same, to the last digit, whoever judges",
+      "Metrics and predictions are identical whichever ranks validate",
       arguments: [(images: 5, ranks: 2), (2, 3)])
     func validators(images: Int, ranks: Int) throws {
       let data = try RunFolder.streets(train: 4, val: images)
@@ -25,7 +25,7 @@ extension Trainings {
       #expect(predictions[0] == predictions[1])
     }
 
-    @Test("evaluate finds the same figures and predictions on any number of ranks")
+    @Test("evaluate has the same metrics and predictions on any number of ranks")
     func evaluate() throws {
       let data = try RunFolder.streets(train: 4, val: 5)
       let run = try TrainingRun("evaluate", on: data)
@@ -38,7 +38,7 @@ extension Trainings {
       var found: [[String: NSObject]] = []
       var images: [[String: Data]] = []
       for ranks in [nil, 3] {
-        let (json, folder) = (run.folder + "/figures.json", run.folder + "/predictions")
+        let (json, folder) = (run.folder + "/metrics.json", run.folder + "/predictions")
         let job = try Job.run(
           "gscnn",
           [
@@ -47,9 +47,9 @@ extension Trainings {
           ], ranks: ranks, mpirun: ["--quiet", "--mca", "mpi_yield_when_idle", "1"], limit: 120)
         #expect(job.status == 0, "\(job.errors)")
         let object = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: json)))
-        var figures = try #require(object as? [String: NSObject])
-        for speed in ["seconds", "images_per_second"] { figures[speed] = nil }
-        found.append(figures)
+        var metrics = try #require(object as? [String: NSObject])
+        for speed in ["seconds", "images_per_second"] { metrics[speed] = nil }
+        found.append(metrics)
         let names = try FileManager.default.contentsOfDirectory(atPath: folder)
         images.append(
           try Dictionary(

@@ -1,7 +1,7 @@
 import Cityscapes
 import Foundation
 
-/// `P_statistics.csv`: a line an epoch, with the columns of the original implementation and three more.
+/// Writes `P_statistics.csv`: one line per epoch, with the columns of the reference implementation and three more.
 package final class StatisticsFile: TrainingObserver {
   private static let header =
     "epoch,train_loss,val_loss,train_PA,val_PA,train_mPA,val_mPA,train_class_mIOU,val_class_mIOU,"
@@ -9,7 +9,7 @@ package final class StatisticsFile: TrainingObserver {
   private let path: String
   private var rows: [EpochReport]
 
-  /// - Parameter rows: the epochs that a resumed run has behind it.
+  /// - Parameter rows: the finished epochs of a resumed run.
   package init(path: String, rows: [EpochReport]) {
     self.path = path
     self.rows = rows
@@ -23,17 +23,17 @@ package final class StatisticsFile: TrainingObserver {
       try text.write(toFile: path, atomically: true, encoding: .utf8)
     } catch {
       throw TrainingError(
-        "\(path): the statistics cannot be written (\(error.reason)); make room and resume")
+        "\(path): the statistics cannot be written (\(error.reason)); free some space and resume")
     }
   }
 
   private static func line(_ row: EpochReport) -> String {
-    func pair(_ figure: (EpochReport.Figures) -> Double, percent: Bool) -> [String] {
-      [row.train, row.validation].map { figures in
-        figures.map { String(format: percent ? "%.4f" : "%.9g", figure($0) * (percent ? 100 : 1)) } ?? ""
+    func pair(_ score: (EpochReport.Scores) -> Double, percent: Bool) -> [String] {
+      [row.train, row.validation].map { scores in
+        scores.map { String(format: percent ? "%.4f" : "%.9g", score($0) * (percent ? 100 : 1)) } ?? ""
       }
     }
-    // An addition a statement: Swift 6.0 gives up on the types of one long sum.
+    // One addition per statement: Swift 6.0 cannot type-check a single long sum.
     var fields = ["\(row.epoch)"]
     fields += pair(\.loss, percent: false)
     fields += pair(\.pixelAccuracy, percent: true)

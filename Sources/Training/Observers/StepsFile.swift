@@ -1,7 +1,7 @@
 import Cityscapes
 import Foundation
 
-/// `P_steps.csv`: a line a step, written as it happens.
+/// Writes `P_steps.csv`: one line per step, appended after each step.
 package final class StepsFile: TrainingObserver {
   private static let columns = [
     "epoch", "step", "loss", "semantic", "edge", "task", "learning_rate", "images_per_second",
@@ -13,18 +13,18 @@ package final class StepsFile: TrainingObserver {
 
   package func observe(_ event: TrainingEvent) throws {
     switch event {
-    case .started(let run): try begin(at: run.position)
+    case .started(let run): try open(at: run.position)
     case .stepped(let report): try append(report)
     case .stopped, .finished: try file?.close()
     default: break
     }
   }
 
-  /// Keeps the lines before the position from which the run goes on: what a run did after its last checkpoint is done again.
-  private func begin(at position: Position) throws {
+  /// Opens the file and removes the lines after the position where the run starts: those steps are repeated.
+  private func open(at position: Position) throws {
     var kept = [Self.columns.joined(separator: ",")]
     if position != Position(epoch: 0, step: 0), let old = try? String(contentsOfFile: path, encoding: .utf8) {
-      kept += old.split(separator: "\n").dropFirst().map(String.init).filter { Self.isBehind(position, $0) }
+      kept += old.split(separator: "\n").dropFirst().map(String.init).filter { Self.isDone($0, at: position) }
     }
     do {
       try (kept.joined(separator: "\n") + "\n").write(toFile: path, atomically: true, encoding: .utf8)
@@ -37,10 +37,10 @@ package final class StepsFile: TrainingObserver {
     }
   }
 
-  /// Whether a line is whole and of a step up to `position`.
-  package static func isBehind(_ position: Position, _ line: String) -> Bool {
+  /// Whether a line is complete and of a step up to `position`.
+  package static func isDone(_ line: String, at position: Position) -> Bool {
     let fields = line.split(separator: ",")
-    // The last line may have been cut short, as by a full disk.
+    // The last line may be truncated, for example by a full disk.
     guard fields.count == columns.count, let epoch = Int(fields[0]), let step = Int(fields[1]) else { return false }
     return (epoch - 1, step) <= (position.epoch, position.step)
   }
@@ -53,7 +53,7 @@ package final class StepsFile: TrainingObserver {
     do {
       try file?.write(contentsOf: Data(line.utf8))
     } catch {
-      throw TrainingError("\(path): the step cannot be written (\(error.reason)); make room and resume")
+      throw TrainingError("\(path): the step cannot be written (\(error.reason)); free some space and resume")
     }
   }
 }

@@ -1,50 +1,43 @@
 import ArgumentParser
 import Cityscapes
 import Distributed
-import System
+import Inference
 import Tensors
 import Training
 
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Prints a model's figures on a split, class by class; alone or under mpirun.",
-    discussion: "The ranks share out the images; the figures do not depend on their number.")
+    commandName: "evaluate",
+    abstract: "Prints the metrics of a model on a split, class by class; alone or under mpirun.",
+    discussion: "The ranks share the images; the metrics do not depend on the number of ranks.")
 
-  @Option(
-    name: .kebabOrSnake("data-path"),
-    help: .value("folder", "Folder with leftImg8bit/ and gtFine/ in Cityscapes' layout."))
-  var dataPath = "data"
+  @OptionGroup var data: DataOptions
+  @OptionGroup var weights: ModelOptions
 
-  @Option(
-    name: .kebabOrSnake("model-weight"),
-    help: .value("file", "Model or checkpoint, a safetensors file; its backbone is recognized."))
-  var modelWeight: String
-
-  @Option(help: .value("name", "Part of the data set."))
+  @Option(help: .value("name", "Split of the data set."))
   var split = Split.val
 
-  @Option(help: .value("number", "Compute threads of each rank (default: the cores that are the rank's own)."))
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   @Option(
     help: .value(
-      "folder", "Write the predictions there as NAME_prediction.png, labelIds, ready for the benchmark server."))
+      "folder", "Write the predictions there as NAME_prediction.png, label ids, ready for the benchmark server."))
   var export: String?
 
-  @Option(help: .value("file", "Write the figures there as JSON, shares from 0 to 1."))
+  @Option(help: .value("file", "Write the metrics there as JSON, as fractions from 0 to 1."))
   var json: String?
 
   @Flag(
-    help: "Count classes that the ground truth does not hold as 0 in the means, as the original implementation does.")
+    help: "Count classes that the ground truth does not hold as 0 in the means, as the reference implementation does.")
   var absentAsZero = false
 
   func run() throws {
     let communicator = try Communicator.initialize()
-    let workers = WorkerPool(threads: try computeThreads(threads, communicator))
-    let model = try communicator.collectively { try ModelLoader.read(modelWeight) }
-    try Preprocessing.runOnAllRanks(dataPath, splits: [split], communicator: communicator, threads: workers.threads)
-    let samples = try CityscapesDirectory(root: dataPath).samples(of: split)
-    if let export { try communicator.collectively { try PredictionWriter.make(export) } }
+    let workers = WorkerPool(threads: threads.resolve(communicator))
+    let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight) }
+    try DataSet.prepare(data.dataPath, splits: [split], communicator: communicator, threads: workers.threads)
+    let samples = try CityscapesDirectory(root: data.dataPath).samples(of: split)
+    if let export { try communicator.collectively { try PredictionWriter.createFolder(export) } }
     let showsProgress = communicator.rank == 0 && StandardError.isTerminal
     let evaluation = try Evaluator(model, workers: workers, communicator: communicator).evaluate(
       samples, of: split,

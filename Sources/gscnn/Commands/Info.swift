@@ -2,7 +2,8 @@ import ArgumentParser
 import Training
 
 struct Info: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Tells what a checkpoint or weight file holds.")
+  static let configuration = CommandConfiguration(
+    commandName: "info", abstract: "Describes a checkpoint or a weight file.")
 
   @Argument(help: "A safetensors file, the folder of a checkpoint, or a results folder.")
   var file: String

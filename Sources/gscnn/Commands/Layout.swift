@@ -5,19 +5,20 @@ import System
 
 struct Layout: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Tells how many ranks suit this machine, and why; launch/ranks asks it where -n is not given.",
+    commandName: "layout",
+    abstract: "Prints how many ranks suit this machine, and why; launch/ranks uses it where -n is not given.",
     discussion: """
-      A rank for each L3 cache of 4 cores or more, else for each NUMA node, else for the machine, as far as all get the \
-      same number of them and of images; a rank runs a thread on each of its cores.
+      One rank for each L3 cache of 4 cores or more, otherwise for each NUMA node, otherwise for the machine, as far as \
+      all ranks get the same number of them and of images; a rank runs one thread on each of its cores.
       """)
 
   @Argument(
     parsing: .captureForPassthrough,
-    help: ArgumentHelp("What the ranks are to do (default: train).", valueName: "command"))
+    help: ArgumentHelp("What the ranks are to run (default: train).", valueName: "command"))
   var command: [String] = []
 
   func run() throws {
-    // Everything after the name of the command is taken as it is, a call for help too.
+    // captureForPassthrough also takes a call for help.
     if command == ["--help"] || command == ["-h"] { throw CleanExit.helpRequest(self) }
     let topology = Topology()
     let quota = ControlGroup().quota
@@ -31,11 +32,10 @@ struct Layout: ParsableCommand {
     print("\(ranks) \(ranks == 1 ? "rank" : "ranks") (\(reason))")
   }
 
-  /// Images that the ranks share out; nil where any number of ranks has work, 1 where only one has.
+  /// Images that the ranks share; `nil` where any number of ranks has work, 1 where only one has.
   private var images: Int? {
-    let words = command.isEmpty ? ["train"] : command
-    // A call that is wrong is told of by the command itself.
-    return switch try? GSCNN.parseAsRoot(Arguments(words).words) {
+    // The command itself reports a wrong call.
+    return switch try? GSCNN.parseAsRoot(command.isEmpty ? ["train"] : command) {
     case let train as Train: train.batchSize
     case let step as Bench.Step: step.batchSize
     case is Prepare, is Evaluate, is Bench.AllReduce: nil

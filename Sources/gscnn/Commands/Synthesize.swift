@@ -7,38 +7,35 @@ import Tensors
 
 struct Synthesize: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "synthesize",
     abstract:
-      "Makes street-like images with exact labels in Cityscapes' layout, so that everything runs without the licensed data."
-  )
+      "Makes street-like images with exact labels in the Cityscapes layout, to run everything without the licensed data.")
 
-  @Option(name: .kebabOrSnake("data-path"), help: .value("folder", "Folder to write to."))
-  var dataPath = "data"
+  @OptionGroup var data: DataOptions
 
-  @Option(help: .value("images", "Images of the training split."))
+  @Option(in: 0...1_000_000, help: .value("images", "Images of the training split."))
   var train = 16
 
-  @Option(help: .value("images", "Images of the validation split."))
+  @Option(in: 0...1_000_000, help: .value("images", "Images of the validation split."))
   var val = 4
 
-  @Option(help: .value("images", "Images of the test split."))
+  @Option(in: 0...1_000_000, help: .value("images", "Images of the test split."))
   var test = 4
 
-  @Option(help: .value("pixels", "Height of the images, in pixels."))
+  @Option(in: .streetPixels, help: .value("pixels", "Height of the images."))
   var height = 256
 
-  @Option(help: .value("pixels", "Width of the images, in pixels."))
+  @Option(in: .streetPixels, help: .value("pixels", "Width of the images."))
   var width = 512
 
-  @Option(help: .value("number", "Chooses the images; the same seed gives the same."))
+  @Option(parsing: .unconditional, help: .value("number", "Random seed of the images."))
   var seed: UInt64 = 0
 
   func run() throws {
-    try check(["--train": train, "--val": val, "--test": test], 0...1_000_000)
-    try check(["--height": height, "--width": width], 32...16384)
     try onRankZero {
-      let streets = SyntheticStreets(train: train, val: val, test: test, size: Size(height, width), seed: seed)
-      try streets.write(to: dataPath, threads: ProcessLayout.singleProcess.defaultThreads())
-      print("\(dataPath): \(train + val + test) images of \(width)×\(height)")
+      let streets = SyntheticStreets(train: train, val: val, test: test, height: height, width: width, seed: seed)
+      try streets.write(to: data.dataPath, threads: ProcessLayout.defaultThreads(nil))
+      print("\(data.dataPath): \(train + val + test) images of \(width)×\(height)")
     }
   }
 }

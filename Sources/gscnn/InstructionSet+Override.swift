@@ -2,13 +2,12 @@ import Foundation
 import Kernels
 import Training
 
-/// The instruction set that the user asks for by a variable of the environment, instead of the widest there is.
-enum Processor {
-  /// Refuses what is not known or not here, before the arithmetic would stop with an illegal instruction.
-  static func check() throws {
-    let variable = InstructionSet.variable
+extension InstructionSet {
+  /// Checks the environment variable that selects an instruction set in place of the widest: it must be known, and this
+  /// processor must support it. Otherwise the arithmetic would end in an illegal instruction.
+  static func validateOverride() throws {
     guard let name = ProcessInfo.processInfo.environment[variable] else { return }
-    let supported = InstructionSet.supported.map(\.rawValue)
+    let supported = supported.map(\.rawValue)
     guard !supported.contains(name) else { return }
     let known = InstructionSet(rawValue: name) != nil
     throw OptionError(

@@ -2,17 +2,17 @@ import GatedSCNN
 import Testing
 import Training
 
-/// What was shown, piece by piece.
+/// Collects what is written.
 private final class Screen {
   var pieces: [String] = []
 }
 
-@Suite("Progress")
-struct ProgressTests {
-  private static let figures = EpochReport.Figures(
+@Suite("Console progress")
+struct ConsoleProgressTests {
+  private static let scores = EpochReport.Scores(
     loss: 2.5, pixelAccuracy: 0.9, meanAccuracy: 0.5, meanClassIoU: 0.4, meanCategoryIoU: 0.6)
 
-  private func started(_ progress: Progress, logEvery: Int = 10) {
+  private func started(_ progress: ConsoleProgress, logEvery: Int = 10) {
     var options = TrainingOptions()
     options.epochs = 2
     options.logEvery = logEvery
@@ -33,14 +33,14 @@ struct ProgressTests {
   private func finished(seconds: Double, validated: Bool = true) -> TrainingEvent {
     .epochFinished(
       EpochReport(
-        epoch: 1, train: Self.figures, validation: validated ? Self.figures : nil, learningRate: 0.01, seconds: seconds,
+        epoch: 1, train: Self.scores, validation: validated ? Self.scores : nil, learningRate: 0.01, seconds: seconds,
         imagesPerSecond: 0.8), isBest: true)
   }
 
-  @Test("Where there is no terminal: plain lines, every --log-every steps and at the end of an epoch")
+  @Test("Without a terminal: plain lines, every --log-every steps and at the end of an epoch")
   func lines() {
     let screen = Screen()
-    let progress = Progress(isTerminal: false) { screen.pieces.append($0) }
+    let progress = ConsoleProgress(isTerminal: false) { screen.pieces.append($0) }
     started(progress, logEvery: 4)
     for number in 1...10 { progress.observe(step(number)) }
     progress.observe(.imageEvaluated(.val, done: 1, of: 3))
@@ -60,10 +60,10 @@ struct ProgressTests {
       ])
   }
 
-  @Test("On a terminal: a bar in place, with loss, speed and the time left; lines wipe it away")
+  @Test("On a terminal: a bar with loss, speed and the time left; other lines clear it")
   func bar() {
     let screen = Screen()
-    let progress = Progress(isTerminal: true) { screen.pieces.append($0) }
+    let progress = ConsoleProgress(isTerminal: true) { screen.pieces.append($0) }
     started(progress)
     screen.pieces = []
     progress.observe(step(5))
@@ -83,24 +83,24 @@ struct ProgressTests {
   }
 
   @Test(
-    "Times are read at a glance",
+    "Durations are shown in two units",
     arguments: [
       (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (75, "1 min 15 s"), (3599.4, "59 min 59 s"),
       (3600, "1 h 0 min"), (90_061, "25 h 1 min"),
     ])
   func durations(seconds: Double, text: String) {
     let screen = Screen()
-    let progress = Progress(isTerminal: false) { screen.pieces.append($0) }
+    let progress = ConsoleProgress(isTerminal: false) { screen.pieces.append($0) }
     started(progress)
     progress.observe(finished(seconds: seconds))
     #expect(screen.pieces.contains("epoch 1/2 in \(text)\n"))
   }
 
-  @Test("A stop says where the run was saved and how it goes on")
+  @Test("A stop names the checkpoint folder and the option to resume")
   func stop() {
     let screen = Screen()
-    let progress = Progress(isTerminal: false) { screen.pieces.append($0) }
+    let progress = ConsoleProgress(isTerminal: false) { screen.pieces.append($0) }
     progress.observe(.stopped(status: 75, checkpoint: "results/P/checkpoints"))
-    #expect(screen.pieces == ["stopped; saved in results/P/checkpoints: go on with --resume auto\n"])
+    #expect(screen.pieces == ["stopped; saved in results/P/checkpoints: resume with --resume auto\n"])
   }
 }

@@ -4,15 +4,16 @@ import SyntheticStreets
 import Tensors
 
 extension Benchmarks {
-  /// Decoding and augmenting images on disk, on as many loader threads.
+  /// Times the loader: decoding and augmenting images from disk.
   ///
   /// - Parameters:
-  ///   - dataPath: a data set with training images, prepared first where it is not yet; nil: four synthetic streets,
+  ///   - dataPath: a data set with training images, preprocessed first if it is not yet; `nil`: four synthetic streets,
   ///     whose surfaces are noisy, so that a file of 2048×1024 has 3.2 MB. (Photographs of Cityscapes have 2.3 MB.)
   ///   - image: the size of synthetic streets.
+  ///   - threads: loader threads.
   package static func loader(
     dataPath: String?, batchSize: Int, crop: Size, image: Size, steps: Int, threads: Int
-  ) throws -> Result {
+  ) throws -> BenchmarkResult {
     let folder = NSTemporaryDirectory() + "/gscnn-bench-\(getpid())"
     defer { try? FileManager.default.removeItem(atPath: folder) }
     if dataPath == nil {
@@ -20,7 +21,7 @@ extension Benchmarks {
     }
     let images = try CityscapesDirectory(root: dataPath ?? folder).samples(of: .train)
     _ = try Preprocessing(images).run(threads: threads)
-    // An image that comes again comes under another number, and so is cut elsewhere.
+    // A repeated image has another index, so that it is cropped differently.
     let samples = (0..<(steps + 1) * batchSize).map { images[$0 % images.count] }
     let batches = (0...steps).map { step in Array(step * batchSize..<(step + 1) * batchSize) }
     let loader = Loader(
@@ -28,13 +29,13 @@ extension Benchmarks {
       threads: threads, prefetch: threads)
     defer { loader.stop() }
     _ = try loader.next()
-    let begin = cpuSeconds()
+    let begin = ProcessUsage.cpuSeconds
     let seconds = try repeated(steps) { _ = try loader.next() }
     let loaded = Double(steps * batchSize)
-    return Result(
+    return BenchmarkResult(
       bench: "loader", threads: threads, images: batchSize, height: dataPath == nil ? image.height : nil,
       width: dataPath == nil ? image.width : nil, seconds: seconds,
       imagesPerSecond: rounded(loaded / seconds.reduce(0, +), to: 0.01),
-      cpuSecondsPerImage: rounded((cpuSeconds() - begin) / loaded, to: 1e-6))
+      cpuSecondsPerImage: rounded((ProcessUsage.cpuSeconds - begin) / loaded, to: 1e-6))
   }
 }

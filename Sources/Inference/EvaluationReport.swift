@@ -2,7 +2,7 @@ import Cityscapes
 import Foundation
 import Metrics
 
-/// The figures of a split, for people and for programs.
+/// The metrics of a split, as a table and as JSON.
 package struct EvaluationReport {
   private let evaluation: Evaluation
   private let metrics: SegmentationMetrics
@@ -12,13 +12,13 @@ package struct EvaluationReport {
     metrics = SegmentationMetrics(evaluation.confusion, absentClasses: absentClasses)
   }
 
-  /// Class by class, in percent.
+  /// The metrics of each class, in percent.
   package var table: String {
     let images = evaluation.images == 1 ? "1 image" : "\(evaluation.images) images"
     return metrics.table + String(format: "\n\nFPS              %.3f   (%@)", evaluation.imagesPerSecond, images)
   }
 
-  /// Writes the figures as one JSON object, shares from 0 to 1; null for a class that the ground truth does not hold.
+  /// Writes the metrics as one JSON object, as fractions from 0 to 1; null for a class that the ground truth does not hold.
   package func write(to path: String) throws {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -26,13 +26,13 @@ package struct EvaluationReport {
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     do {
-      try (encoder.encode(figures) + Data("\n".utf8)).write(to: URL(fileURLWithPath: path), options: .atomic)
+      try (encoder.encode(content) + Data("\n".utf8)).write(to: URL(fileURLWithPath: path), options: .atomic)
     } catch {
-      throw TrainingError("--json \(path): the file cannot be written (\(error.reason)); give another path")
+      throw InferenceError.cannotWriteReport(path, reason: error.reason)
     }
   }
 
-  private struct Figures: Encodable {
+  private struct Content: Encodable {
     let split: String
     let images: Int
     let imagesPerSecond: Double
@@ -43,16 +43,16 @@ package struct EvaluationReport {
     let meanClassIou: Double
     let meanCategoryIou: Double
     let absentClasses: String
-    /// Of each class its share of pixels predicted right, and intersection over union.
+    /// The accuracy and the intersection over union of each class.
     let classes: [String: [String: Double?]]
     let categories: [String: [String: Double?]]
     /// Rows are the ground truth, columns the prediction, both by train id.
     let confusion: [[Int64]]
   }
 
-  private var figures: Figures {
+  private var content: Content {
     let counts = evaluation.confusion.counts
-    return Figures(
+    return Content(
       split: evaluation.split.rawValue, images: evaluation.images,
       imagesPerSecond: evaluation.imagesPerSecond, loss: evaluation.loss, pixels: metrics.pixels,
       pixelAccuracy: metrics.pixelAccuracy, meanAccuracy: metrics.meanAccuracy, meanClassIou: metrics.meanClassIoU,

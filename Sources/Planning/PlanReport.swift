@@ -1,52 +1,53 @@
 import Foundation
 
-/// Predictions for people: a line each, and what they advise.
+/// The predictions as a table with advice, and as JSON.
 package struct PlanReport {
-  /// The predictions for one number of nodes, by growing batch.
-  package struct Block {
+  /// The predictions for one cluster, by batch size.
+  package struct Scenario {
     package let cluster: Cluster
     package let predictions: [CostModel.Prediction]
 
-    /// - Parameter batchSize: the batch that was asked for; four batches from there on, by powers of two, as long as ten
-    ///   steps are left in an epoch. Fewer images than ranks are raised to one a rank.
+    /// - Parameter batchSize: the batch asked for, raised to one image per rank where it is smaller. Up to three doublings of
+    ///   it are added, as long as ten steps are left in an epoch.
     package init(_ cluster: Cluster, _ model: CostModel, batchSize: Int) {
       self.cluster = cluster
       let first = max(batchSize, cluster.ranks)
-      let batches = (0..<4).map { first << $0 }.filter { $0 == first || $0 * 10 <= model.run.images }
+      let batches = (0..<4).map { first << $0 }.filter { $0 == first || $0 * 10 <= model.workload.images }
       predictions = batches.map { model.predict(cluster, batchSize: $0) }
     }
   }
 
   private let model: CostModel
-  private let blocks: [Block]
-  private let asked: Int
+  private let scenarios: [Scenario]
+  private let batchSize: Int
 
-  package init(_ model: CostModel, _ blocks: [Block], batchSize: Int) {
+  package init(_ model: CostModel, _ scenarios: [Scenario], batchSize: Int) {
     self.model = model
-    self.blocks = blocks
-    asked = batchSize
+    self.scenarios = scenarios
+    self.batchSize = batchSize
   }
 
-  /// Wide enough for thousands of ranks, narrow enough for a terminal of 100 columns.
+  /// The table. Its columns fit thousands of ranks and a terminal of 100 columns.
   package var text: String {
-    ([facts, "", Self.head] + blocks.flatMap { $0.predictions.map(Self.line) } + [""] + blocks.flatMap(advice))
+    ([measurement, "", Self.head] + scenarios.flatMap { $0.predictions.map(Self.line) } + [""]
+      + scenarios.flatMap(advice))
       .joined(separator: "\n")
   }
 
-  private var facts: String {
+  private var measurement: String {
     let step = model.step
     let sums = step.forwardSums.count + step.backwardSums.count
     return String(
       format: """
-        measured  %d images of %d×%d on %d threads: %.2f s forward, %.2f s back, %.2f s update; %.1f GB
-        exchange  %.0f MB of gradients in %d sums, beside the backward pass; %d small sums that the step waits for
+        measured  %d images of %d×%d on %d threads: %.2f s forward, %.2f s backward, %.2f s update; %.1f GB
+        exchange  %.0f MB of gradients in %d buckets, overlapped with the backward pass; %d small all-reduces
         """,
       step.images, step.width, step.height, step.threads, step.forward, step.backward, step.update,
       (step.fixedMegabytes + step.stepMegabytes) / 1e3, Double(step.gradientBytes) / 1e6, step.buckets.count, sums)
   }
 
   private static let head =
-    "nodes  ranks  batch  share   step s  compute    sums  gradients  not hidden  efficiency  pict./s  GB/rank  epoch min  total h"
+    "nodes  ranks  batch  share   step s  compute    sums  gradients     exposed  efficiency  image/s  GB/rank  epoch min  total h"
 
   private static func line(_ prediction: CostModel.Prediction) -> String {
     String(
@@ -57,36 +58,36 @@ package struct PlanReport {
       prediction.epochSeconds / 60, prediction.trainingHours)
   }
 
-  /// What a row cannot say.
-  private func advice(_ block: Block) -> [String] {
-    let (cluster, ranks) = (block.cluster, block.cluster.ranks)
-    guard let first = block.predictions.first else { return [] }
+  /// Findings that a row does not show.
+  private func advice(_ scenario: Scenario) -> [String] {
+    let (cluster, ranks) = (scenario.cluster, scenario.cluster.ranks)
+    guard let first = scenario.predictions.first else { return [] }
     var lines: [String] = []
     let name = "\(ranks) \(ranks == 1 ? "rank" : "ranks"): "
-    if asked < ranks {
-      lines.append("\(name)--batch-size \(asked) feeds \(asked) of them; raise it to \(ranks), or start fewer")
+    if batchSize < ranks {
+      lines.append("\(name)--batch-size \(batchSize) is too small for one image each; raise it to \(ranks), or start fewer")
     }
     if first.batchSize % ranks != 0 {
       lines.append(
-        "\(name)a batch of \(first.batchSize) gives some ranks an image less, which then wait; "
+        "\(name)a batch of \(first.batchSize) gives some ranks an image less, and they wait; "
           + "give a multiple of \(ranks)")
     }
     if !cluster.isPowerOfTwo {
       lines.append(
-        "\(name)no power of two: a sum takes \(2 * (ranks - 1)) messages a rank, and no other number gives its bits")
+        "\(name)not a power of two: an all-reduce takes \(2 * (ranks - 1)) messages per rank, and other numbers give other bits")
     }
     if first.efficiency < 0.9 {
       let cause =
         first.exposedSeconds > max(first.sumSeconds, 0.1 * first.stepSeconds)
         ? String(
-          format: "the exchange of gradients takes %.2f s, longer than the backward pass hides", first.gradientSeconds)
-        : String(format: "%.2f s of a step are spent waiting", first.sumSeconds + first.exposedSeconds)
+          format: "the gradient all-reduce takes %.2f s, more than the backward pass overlaps", first.gradientSeconds)
+        : String(format: "%.2f s of a step are communication", first.sumSeconds + first.exposedSeconds)
       let remedy =
         model.smallestBatch(cluster, efficiency: 0.9).map { "for 90 % give --batch-size \($0)" }
         ?? "no batch that leaves ten steps in an epoch reaches 90 %: a faster link, or fewer ranks of more threads"
       lines.append("\(name)\(cause); \(remedy)")
     }
-    if ranks > 1, model.run.validators == .rank0, first.validationSeconds > 0.1 * first.epochSeconds {
+    if ranks > 1, model.workload.validators == .rank0, first.validationSeconds > 0.1 * first.epochSeconds {
       lines.append(
         String(
           format: "%@validation on rank 0 alone takes %.0f %% of an epoch; with --validate-on all about %.0f s", name,
@@ -97,7 +98,7 @@ package struct PlanReport {
 }
 
 extension PlanReport {
-  /// Everything that the predictions come from, and they, as one JSON object, the names in snake case.
+  /// The model, the clusters and the predictions as one JSON object, with snake-case keys.
   package var json: String {
     struct Plan: Encodable {
       let model: CostModel
@@ -107,7 +108,7 @@ extension PlanReport {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys]
-    let plan = Plan(model: model, clusters: blocks.map(\.cluster), predictions: blocks.flatMap(\.predictions))
+    let plan = Plan(model: model, clusters: scenarios.map(\.cluster), predictions: scenarios.flatMap(\.predictions))
     return (try? encoder.encode(plan)).flatMap { String(data: $0, encoding: .utf8) } ?? ""
   }
 }

@@ -3,9 +3,9 @@ import Layers
 import System
 
 extension Profile {
-  /// A table of the parts of a repetition: mean seconds, share of the total, peak memory, arithmetic rate, and its
-  /// fraction of the processor's peak.
-  package func table(for result: Benchmarks.Result) -> String {
+  /// The parts of a repetition: mean seconds, share of the whole, the most memory that buffers had meanwhile, and how much
+  /// of the processor's peak the part's arithmetic took.
+  package func table(for result: BenchmarkResult) -> String {
     let repetitions = Double(max(result.seconds.count, 1))
     let whole = result.seconds.reduce(0, +) / repetitions
     func line(_ name: String, _ seconds: Double, _ bytes: Int?, _ rate: Double?) -> String {

@@ -1,22 +1,21 @@
 import Cityscapes
 import Distributed
 import Foundation
-import System
+import Inference
 
-/// What a person sees: a bar that moves on a terminal, plain lines elsewhere; on standard error, for results go to
-/// standard output.
-package final class Progress: TrainingObserver {
+/// Shows progress on standard error: a bar on a terminal, plain lines elsewhere. (Results go to standard output.)
+package final class ConsoleProgress: TrainingObserver {
   private let isTerminal: Bool
   private let write: (String) -> Void
   private var options = TrainingOptions()
   private var stepsPerEpoch = 1
   private var barIsOpen = false
   /// Smoothed images per second, for the time left.
-  private var pace: Double?
+  private var imagesPerSecond: Double?
 
   /// - Parameters:
-  ///   - isTerminal: whether a bar can be drawn.
-  ///   - write: takes what is to be shown, line ends included.
+  ///   - isTerminal: whether to draw a bar.
+  ///   - write: receives the text to show, line ends included.
   package init(
     isTerminal: Bool = StandardError.isTerminal, write: @escaping (String) -> Void = StandardError.write
   ) {
@@ -32,7 +31,7 @@ package final class Progress: TrainingObserver {
       if isTerminal { show("  \(split.rawValue) \(done)/\(total)") }
     case .epochFinished(let report, let isBest): summarize(report, isBest: isBest)
     case .tested(let evaluation): line("  test: \(Self.describe(evaluation))")
-    case .stopped(_, let checkpoint): line("stopped; saved in \(checkpoint): go on with --resume auto")
+    case .stopped(_, let checkpoint): line("stopped; saved in \(checkpoint): resume with --resume auto")
     case .finished(let best):
       line(best.map { String(format: "done; best validation class mIoU %.2f %%", $0 * 100) } ?? "done")
     }
@@ -44,11 +43,12 @@ package final class Progress: TrainingObserver {
     for text in run.layout { line(text) }
     let counts = Split.allCases.compactMap { split in run.images[split].map { "\($0) \(split.rawValue)" } }
     line(
-      "Gated-SCNN on \(run.options.backbone.rawValue), \(run.parameters / 1_000_000).\(run.parameters / 100_000 % 10) M parameters; "
+      "Gated-SCNN on \(run.options.backbone.rawValue), "
+        + String(format: "%.1f M parameters; ", Double(run.parameters) * 1e-6)
         + "images: \(counts.joined(separator: ", ")); \(run.stepsPerEpoch) steps an epoch")
     if let origin = run.origin {
       let (epoch, step) = (run.position.epoch + 1, run.position.step)
-      line("from \(origin): " + (epoch > run.options.epochs ? "every epoch is done" : "epoch \(epoch), step \(step)"))
+      line("from \(origin): " + (epoch > run.options.epochs ? "all epochs are done" : "epoch \(epoch), step \(step)"))
     }
   }
 
@@ -60,18 +60,18 @@ package final class Progress: TrainingObserver {
   }
 
   private func draw(_ report: StepReport) {
-    // The line is to fit into 80 columns: a longer one breaks, and could not be wiped.
+    // The line must fit into 80 columns: a longer one wraps, and cannot be cleared.
     let width = 16
     let filled = width * report.position.step / max(1, report.stepsPerEpoch)
     let bar = String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
-    let pace = self.pace.map { 0.8 * $0 + 0.2 * report.imagesPerSecond } ?? report.imagesPerSecond
-    self.pace = pace
+    let speed = imagesPerSecond.map { 0.8 * $0 + 0.2 * report.imagesPerSecond } ?? report.imagesPerSecond
+    imagesPerSecond = speed
     let stepsLeft =
       report.stepsPerEpoch - report.position.step + (report.epochs - report.position.epoch - 1) * report.stepsPerEpoch
-    let left = Double(stepsLeft * options.batchSize) / max(pace, 1e-9)
+    let left = Double(stepsLeft * options.batchSize) / max(speed, 1e-9)
     show(
       "\(report.position.epoch + 1)/\(report.epochs) \(bar) \(report.position.step)/\(report.stepsPerEpoch) "
-        + String(format: "loss %.4f  %.2f images/s  ", report.loss.total, pace) + Self.duration(left) + " left")
+        + String(format: "loss %.4f  %.2f images/s  ", report.loss.total, speed) + Self.duration(left) + " left")
   }
 
   private static func describe(_ report: StepReport) -> String {
@@ -82,22 +82,22 @@ package final class Progress: TrainingObserver {
   }
 
   private func summarize(_ report: EpochReport, isBest: Bool) {
-    func text(_ figures: EpochReport.Figures) -> String {
+    func text(_ scores: EpochReport.Scores) -> String {
       String(
-        format: "loss %.4f PA %.2f mPA %.2f class mIoU %.2f category mIoU %.2f", figures.loss,
-        figures.pixelAccuracy * 100, figures.meanAccuracy * 100, figures.meanClassIoU * 100,
-        figures.meanCategoryIoU * 100)
+        format: "loss %.4f PA %.2f mPA %.2f class mIoU %.2f category mIoU %.2f", scores.loss,
+        scores.pixelAccuracy * 100, scores.meanAccuracy * 100, scores.meanClassIoU * 100,
+        scores.meanCategoryIoU * 100)
     }
     line("epoch \(report.epoch)/\(options.epochs) in \(Self.duration(report.seconds))\(Self.describe(report.loading))")
     line("  train: \(text(report.train))")
     if let validation = report.validation { line("  val:   \(text(validation))\(isBest ? "  best so far" : "")") }
   }
 
-  /// Images, and what of the epoch was spent on waiting for them.
+  /// The images loaded, and the time of the epoch spent waiting for them.
   private static func describe(_ loading: Loader.Statistics?) -> String {
     guard let loading else { return "" }
     let cached = loading.cached > 0 ? ", \(loading.cached) from the cache" : ""
-    return String(format: ", %.2f s of it waiting for images (%d decoded", loading.secondsWaited, loading.decoded)
+    return String(format: ", of which %.2f s waiting for images (%d decoded", loading.secondsWaited, loading.decoded)
       + "\(cached))"
   }
 
@@ -125,7 +125,7 @@ package final class Progress: TrainingObserver {
     barIsOpen = false
   }
 
-  /// Shows a line that the next takes the place of.
+  /// Shows a line that the next one overwrites.
   private func show(_ text: String) {
     write(StandardError.clearLine + text)
     barIsOpen = true

@@ -1,0 +1,68 @@
+import Foundation
+
+/// The result of a benchmark: one line of JSON.
+package struct BenchmarkResult: Codable, Sendable {
+  package var bench: String
+  package var backbone: String?
+  package var ranks = 1
+  package var threads: Int
+  package var images: Int?
+  package var height: Int?
+  package var width: Int?
+  package var bytes: Int?
+  /// Seconds of each repetition, without the warm-up.
+  package var seconds: [Double]
+  /// Peak resident size of this process.
+  package var peakMb = ProcessUsage.peakMegabytes
+  /// Peak single-precision performance of the processor, measured just before.
+  package var peakGflops: Double?
+  /// Arithmetic of direct convolutions over the fastest repetition, as a fraction of that peak. Winograd and Strassen need
+  /// less arithmetic: more than 1 is possible.
+  package var shareOfPeak: Double?
+  package var gigabytesPerSecond: Double?
+  package var imagesPerSecond: Double?
+  /// CPU time, which other processes do not disturb.
+  package var cpuSecondsPerImage: Double?
+  /// Seconds of plain MPI_Allreduce on the same bytes, each repetition right after one of ours.
+  package var plainSeconds: [Double]?
+  package var plainGigabytesPerSecond: Double?
+  /// Our bandwidth over the plain one, of the medians.
+  package var ratioToPlain: Double?
+  /// Of a step: seconds of the gradients' all-reduce, from the start of a bucket to its end, summed.
+  package var communicationSeconds: Double?
+  /// Of a step: seconds of waiting for the all-reduce after the backward pass.
+  package var waitedSeconds: Double?
+  /// The fraction of the communication that overlaps with computation.
+  package var hiddenShare: Double?
+
+  /// One line of JSON, with snake-case keys.
+  package var line: String {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return (try? encoder.encode(self)).flatMap { String(data: $0, encoding: .utf8) } ?? ""
+  }
+
+  /// Rounds a measurement to its significant digits.
+  static func rounded(_ value: Double, to unit: Double) -> Double { (value / unit).rounded() / (1 / unit) }
+}
+
+/// The resources that this process has used (getrusage).
+enum ProcessUsage {
+  static var peakMegabytes: Int { current.ru_maxrss / 1024 }
+
+  /// Seconds of all threads, in user and kernel mode.
+  static var cpuSeconds: Double {
+    let usage = current
+    return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+      + 1e-6 * Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)
+  }
+
+  private static var current: rusage {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage
+  }
+}

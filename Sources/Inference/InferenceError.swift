@@ -1,0 +1,21 @@
+import Cityscapes
+import Distributed
+
+/// Why an evaluation or a prediction failed. Every rank meets it alike, or rank 0 alone does the work: one rank reports it.
+package enum InferenceError: CollectiveError, CustomStringConvertible, Equatable {
+  case cannotCreateFolder(String, reason: String)
+  case cannotWriteReport(String, reason: String)
+  case noSuchImage(String, dataPath: String)
+  case sizeMismatch(labels: String, labelSize: String, imageSize: String)
+
+  package var description: String {
+    switch self {
+    case .cannotCreateFolder(let path, let reason): "\(path): the folder cannot be made (\(reason))"
+    case .cannotWriteReport(let path, let reason): "\(path): the report cannot be written (\(reason))"
+    case .noSuchImage(let name, let dataPath):
+      "\(name): there is no \(dataPath)/leftImg8bit/\(name) and no file \(name)"
+    case .sizeMismatch(let labels, let labelSize, let imageSize):
+      "\(labels): \(labelSize), but its image is \(imageSize)"
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import GatedSCNN
+import Weights
+
+/// Loads models from weight files.
+package enum ModelLoader {
+  /// Loads the network of a weight file; the names in the file tell its backbone.
+  package static func read(_ path: String) throws -> GatedSCNN {
+    let model = GatedSCNN(backbone(of: try Safetensors(contentsOf: path)), seed: 0)
+    try ModelFile.read(path, into: model.store)
+    return model
+  }
+
+  /// The backbone of a whole network, or of a backbone alone under timm's names.
+  package static func backbone(of file: Safetensors) -> Backbone {
+    // The third stage of ResNet-50 has six blocks, that of ResNet-101 has 23.
+    let seventhBlock = "layer3.6.conv1.weight"
+    return file[ModelFile.backbonePrefix + seventhBlock] ?? file[seventhBlock] == nil ? .resnet50 : .resnet101
+  }
+}

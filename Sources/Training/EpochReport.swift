@@ -1,0 +1,60 @@
+import Cityscapes
+
+/// One epoch: a row of the statistics file.
+package struct EpochReport: Codable, Sendable, Equatable {
+  /// Counted from 1.
+  package let epoch: Int
+  package let train: Scores
+  /// `nil` where the epoch was not validated.
+  package let validation: Scores?
+  package let learningRate: Double
+  /// Seconds of the epoch's steps.
+  package let seconds: Double
+  package let imagesPerSecond: Double
+  /// Images loaded by all ranks, and the longest wait of a rank; `nil` in checkpoints of an earlier version.
+  package let loading: Loader.Statistics?
+
+  /// The key of the speed is that of the first checkpoints.
+  private enum CodingKeys: String, CodingKey {
+    case epoch, train, validation, learningRate, seconds, loading
+    case imagesPerSecond = "picturesPerSecond"
+  }
+
+  package init(
+    epoch: Int, train: Scores, validation: Scores?, learningRate: Double, seconds: Double, imagesPerSecond: Double,
+    loading: Loader.Statistics? = nil
+  ) {
+    self.epoch = epoch
+    self.train = train
+    self.validation = validation
+    self.learningRate = learningRate
+    self.seconds = seconds
+    self.imagesPerSecond = imagesPerSecond
+    self.loading = loading
+  }
+
+  /// Loss and metrics of a split: the five columns that the reference implementation writes for it.
+  package struct Scores: Codable, Sendable, Equatable {
+    package let loss: Double
+    package let pixelAccuracy: Double
+    package let meanAccuracy: Double
+    package let meanClassIoU: Double
+    package let meanCategoryIoU: Double
+
+    package init(
+      loss: Double, pixelAccuracy: Double, meanAccuracy: Double, meanClassIoU: Double, meanCategoryIoU: Double
+    ) {
+      self.loss = loss
+      self.pixelAccuracy = pixelAccuracy
+      self.meanAccuracy = meanAccuracy
+      self.meanClassIoU = meanClassIoU
+      self.meanCategoryIoU = meanCategoryIoU
+    }
+
+    package init(loss: Double, _ metrics: Metrics) {
+      self.init(
+        loss: loss, pixelAccuracy: metrics.pixelAccuracy, meanAccuracy: metrics.meanAccuracy,
+        meanClassIoU: metrics.meanClassIoU, meanCategoryIoU: metrics.meanCategoryIoU)
+    }
+  }
+}

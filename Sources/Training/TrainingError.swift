@@ -1,0 +1,38 @@
+import Distributed
+
+/// The call is wrong: which option, which value, and what to give instead. Every rank is called alike, or rank 0 alone
+/// checks: one rank reports it.
+package struct OptionError: CollectiveError, CustomStringConvertible, Equatable {
+  package let option: String
+  package let value: String
+  package let remedy: String
+
+  /// - Parameter remedy: what is wrong with the value where that is not plain, and what to give instead.
+  package init(_ option: String, _ value: some CustomStringConvertible, _ remedy: String) {
+    self.option = option
+    self.value = value.description
+    self.remedy = remedy
+  }
+
+  package var description: String { "\(option) \(value): \(remedy)" }
+}
+
+/// A run that cannot go on: one line that names the file or folder and says what to do. All ranks meet it, or rank 0 alone
+/// does the work: one rank reports it.
+package struct TrainingError: CollectiveError, CustomStringConvertible, Equatable {
+  package let description: String
+
+  package init(_ description: String) { self.description = description }
+}
+
+/// The loss is infinite or not a number.
+package struct NonFiniteLossError: CollectiveError, CustomStringConvertible, Equatable {
+  /// The steps before this one.
+  package let position: Position
+  package let loss: Double
+
+  package var description: String {
+    "epoch \(position.epoch + 1), step \(position.step + 1): the loss is \(loss); "
+      + "start again with a lower --learning-rate, or resume from an earlier checkpoint with --resume"
+  }
+}
