@@ -1,21 +1,19 @@
 // swift-tools-version:6.0
 import PackageDescription
 
-/// The inner loops are compiled once for every instruction set from the same source, which `MicrokernelsAVX2` and `MicrokernelsAVX512`
-/// are links to; the program chooses when it starts. Nothing else may be compiled for more than the plain processor.
-#if arch(x86_64)
-  let widerLoops: [Target] = [
-    .target(
-      name: "MicrokernelsAVX2", dependencies: ["CIntrinsics", "Microkernels"],
-      swiftSettings: [.define("FUSED"), .unsafeFlags(["-Xcc", "-march=x86-64-v3"])]),
-    .target(
-      name: "MicrokernelsAVX512", dependencies: ["CIntrinsics", "Microkernels"],
-      swiftSettings: [.define("FUSED"), .define("AVX512"), .unsafeFlags(["-Xcc", "-march=x86-64-v4"])]),
-  ]
-#else
-  let widerLoops: [Target] = []
-#endif
-let microkernels: [Target.Dependency] = ["Microkernels", "MicrokernelsPlain"] + widerLoops.map { .byName(name: $0.name) }
+/// Compiles a target for a level of x86-64; other architectures are not affected.
+///
+/// `-Xarch_x86_64` passes the next flag to the compiler only if the *target* is x86-64, so that a cross-build sets nothing. The
+/// clang of Swift 6.0 to 6.2 knows it for Apple's systems only; there the architecture of the building machine decides.
+func march(_ level: String) -> [SwiftSetting] {
+  #if compiler(>=6.3)
+    [.unsafeFlags(["-Xcc", "-Xarch_x86_64", "-Xcc", "-march=\(level)", "-Xcc", "-Qunused-arguments"])]
+  #elseif arch(x86_64)
+    [.unsafeFlags(["-Xcc", "-march=\(level)"])]
+  #else
+    []
+  #endif
+}
 
 let package = Package(
   name: "gscnn",
@@ -33,9 +31,18 @@ let package = Package(
 
     // MARK: - Numbers
     .target(name: "Tensors"),
+
+    // MARK: - Microkernels, one target per instruction set; `InstructionSet` chooses at run time
+    // Shared sources are linked into each folder. Code for more than the plain processor belongs here only.
     .target(name: "Microkernels"),
-    .target(name: "MicrokernelsPlain", dependencies: ["COpenBLAS", "Microkernels"], swiftSettings: [.define("OPENBLAS")]),
-    .target(name: "Kernels", dependencies: ["Tensors"] + microkernels),
+    .target(name: "MicrokernelsPlain", dependencies: ["COpenBLAS", "Microkernels"]),
+    .target(
+      name: "MicrokernelsAVX2", dependencies: ["CIntrinsics", "Microkernels"], swiftSettings: march("x86-64-v3")),
+    .target(
+      name: "MicrokernelsAVX512", dependencies: ["CIntrinsics", "Microkernels"], swiftSettings: march("x86-64-v4")),
+    .target(
+      name: "Kernels",
+      dependencies: ["Tensors", "Microkernels", "MicrokernelsPlain", "MicrokernelsAVX2", "MicrokernelsAVX512"]),
 
     // MARK: - The network
     .target(name: "Layers", dependencies: ["Tensors", "Kernels"]),
@@ -63,7 +70,7 @@ let package = Package(
     .target(name: "Jobs", path: "Tests/Jobs"),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "MicrokernelsTests", dependencies: ["Kernels", "Microkernels", "Tensors"]),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Microkernels", "Tensors"]),
     .testTarget(name: "LayersTests", dependencies: ["Kernels", "Layers", "Tensors"]),
     .testTarget(name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Training", "Weights"], exclude: ["Fixtures"]),
     .testTarget(name: "ImagesTests", dependencies: ["Images"], exclude: ["Fixtures"]),
@@ -80,5 +87,5 @@ let package = Package(
       ]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
     .testTarget(name: "CommandLineTests", dependencies: ["Jobs", "Kernels", "gscnn"], exclude: ["Fixtures"]),
-  ] + widerLoops
+  ]
 )
