@@ -1,21 +1,19 @@
 // swift-tools-version:6.0
 import PackageDescription
 
-/// The inner loops are compiled once for every instruction set from the same source, which `MicrokernelsAVX2` and `MicrokernelsAVX512`
-/// are links to; the program chooses when it starts. Nothing else may be compiled for more than the plain processor.
-#if arch(x86_64)
-  let widerLoops: [Target] = [
-    .target(
-      name: "MicrokernelsAVX2", dependencies: ["CIntrinsics", "Microkernels"],
-      swiftSettings: [.define("FUSED"), .unsafeFlags(["-Xcc", "-march=x86-64-v3"])]),
-    .target(
-      name: "MicrokernelsAVX512", dependencies: ["CIntrinsics", "Microkernels"],
-      swiftSettings: [.define("FUSED"), .define("AVX512"), .unsafeFlags(["-Xcc", "-march=x86-64-v4"])]),
-  ]
-#else
-  let widerLoops: [Target] = []
-#endif
-let microkernels: [Target.Dependency] = ["Microkernels", "MicrokernelsPlain"] + widerLoops.map { .byName(name: $0.name) }
+/// Compiles a target for a level of x86-64; other architectures are not affected.
+///
+/// `-Xarch_x86_64` passes the next flag to the compiler only if the *target* is x86-64, so that a cross-build sets nothing. The
+/// clang of Swift 6.0 to 6.2 knows it for Apple's systems only; there the architecture of the building machine decides.
+func march(_ level: String) -> [SwiftSetting] {
+  #if compiler(>=6.3)
+    [.unsafeFlags(["-Xcc", "-Xarch_x86_64", "-Xcc", "-march=\(level)", "-Xcc", "-Qunused-arguments"])]
+  #elseif arch(x86_64)
+    [.unsafeFlags(["-Xcc", "-march=\(level)"])]
+  #else
+    []
+  #endif
+}
 
 let package = Package(
   name: "gscnn",
@@ -31,96 +29,63 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
-    // MARK: - The operating system
-    .target(name: "System"),
-
     // MARK: - Numbers
-    .target(name: "Tensors", dependencies: ["System"]),
+    .target(name: "Tensors"),
+
+    // MARK: - Microkernels, one target per instruction set; `InstructionSet` chooses at run time
+    // Shared sources are linked into each folder. Code for more than the plain processor belongs here only.
     .target(name: "Microkernels"),
-    .target(name: "MicrokernelsPlain", dependencies: ["COpenBLAS", "Microkernels"], swiftSettings: [.define("OPENBLAS")]),
-    .target(name: "Kernels", dependencies: ["System", "Tensors"] + microkernels),
+    .target(name: "MicrokernelsPlain", dependencies: ["COpenBLAS", "Microkernels"]),
+    .target(
+      name: "MicrokernelsAVX2", dependencies: ["CIntrinsics", "Microkernels"], swiftSettings: march("x86-64-v3")),
+    .target(
+      name: "MicrokernelsAVX512", dependencies: ["CIntrinsics", "Microkernels"], swiftSettings: march("x86-64-v4")),
+    .target(
+      name: "Kernels",
+      dependencies: ["Tensors", "Microkernels", "MicrokernelsPlain", "MicrokernelsAVX2", "MicrokernelsAVX512"]),
 
     // MARK: - The network
-    .target(name: "Layers", dependencies: ["System", "Tensors", "Kernels"]),
+    .target(name: "Layers", dependencies: ["Tensors", "Kernels"]),
     .target(name: "GatedSCNN", dependencies: ["Tensors", "Kernels", "Layers"]),
 
     // MARK: - The data
     .target(name: "Images", dependencies: ["CPNG"]),
-    .target(name: "Cityscapes", dependencies: ["System", "Tensors", "Images"]),
-    .target(name: "Images", dependencies: ["CPNG", "Tensors"]),
     .target(name: "Cityscapes", dependencies: ["Tensors", "Images"]),
-    .target(name: "SyntheticStreets", dependencies: ["Tensors", "Images", "Cityscapes"]),
-    .target(name: "Metrics", dependencies: ["Cityscapes"]),
 
     // MARK: - Ranks and files
-    .target(name: "Machine", dependencies: ["CLinux", "System"]),
-    .target(name: "Distributed", dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine"]),
-    .target(name: "Weights", dependencies: ["System", "Tensors", "Layers"]),
+    .target(name: "Distributed", dependencies: ["CLinux", "COpenMPI", "Tensors", "Layers"]),
+    .target(name: "Weights", dependencies: ["Tensors", "Layers"]),
 
-    // MARK: - Inference and training
-    .target(
-      name: "Inference",
-      dependencies: [
-        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Machine", "Distributed",
-        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics", "Distributed",
-        "Weights",
-      ]),
+    // MARK: - The trainer
     .target(
       name: "Training",
       dependencies: [
-        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Distributed", "Weights", "Inference",
+        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Distributed", "Weights",
       ]),
-
-    // MARK: - Benchmarks and plans
-    .target(
-      name: "Benchmarks",
-      dependencies: [
-        "Tensors", "Kernels", "Layers", "GatedSCNN", "Cityscapes", "Distributed", "Inference", "Training",
-      ]),
-    .target(name: "Planning", dependencies: ["Inference", "Benchmarks"]),
-
-    // MARK: - The command line
     .executableTarget(
       name: "gscnn",
-      dependencies: [
-        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Distributed", "Weights", "Inference",
-        "Training", "Benchmarks", "Planning", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      dependencies: ["Kernels", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
     // MARK: - Tests, a bundle a target
     .target(name: "Jobs", path: "Tests/Jobs"),
-    .testTarget(name: "SystemTests", dependencies: ["Jobs", "System"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "MicrokernelsTests", dependencies: ["Kernels", "Microkernels", "Tensors"]),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Microkernels", "Tensors"]),
     .testTarget(name: "LayersTests", dependencies: ["Kernels", "Layers", "Tensors"]),
     .testTarget(name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Training", "Weights"], exclude: ["Fixtures"]),
-    .target(name: "ImageFixtures", dependencies: ["Images", "Tensors"], path: "Tests/ImageFixtures", exclude: ["Fixtures"]),
-    .testTarget(name: "ImagesTests", dependencies: ["ImageFixtures", "Images", "Tensors"]),
-    .testTarget(
-      name: "CityscapesTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "SyntheticStreets", "Tensors"],
-      exclude: ["Fixtures"]),
-    .testTarget(
-      name: "SyntheticStreetsTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "SyntheticStreets", "Tensors"]),
-    .testTarget(
-      name: "MetricsTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "Metrics"], exclude: ["Fixtures"]),
+    .testTarget(name: "ImagesTests", dependencies: ["Images"], exclude: ["Fixtures"]),
+    .testTarget(name: "CityscapesTests", dependencies: ["Cityscapes"], exclude: ["Fixtures"]),
     .executableTarget(
-      name: "RankProgram", dependencies: ["COpenMPI", "Distributed", "Layers", "Machine", "System", "Tensors"],
-      path: "Tests/RankProgram"),
-    .testTarget(name: "MachineTests", dependencies: ["Jobs", "Machine"]),
-    .testTarget(
-      name: "DistributedTests", dependencies: ["Distributed", "Jobs", "Machine", "RankProgram", "System", "Tensors"]),
-    .testTarget(
-      name: "WeightsTests", dependencies: ["Layers", "System", "Tensors", "Weights"], exclude: ["Fixtures", "pytorch_reads.py"]),
+      name: "RankProgram", dependencies: ["COpenMPI", "Distributed", "Layers", "Tensors"], path: "Tests/RankProgram"),
+    .testTarget(name: "DistributedTests", dependencies: ["Distributed", "Jobs", "RankProgram", "Tensors"]),
+    .testTarget(name: "WeightsTests", dependencies: ["Weights"], exclude: ["Fixtures", "pytorch_reads.py"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Images", "Inference", "Tensors", "Training",
-        "Weights", "gscnn",
-      ], exclude: ["Fixtures"]),
-    .testTarget(name: "BenchmarksTests", dependencies: ["Benchmarks", "GatedSCNN", "Tensors"]),
-    .testTarget(name: "PlanningTests", dependencies: ["Benchmarks", "Planning"]),
+        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Images", "Tensors", "Training", "Weights",
+        "gscnn",
+      ]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
     .testTarget(name: "CommandLineTests", dependencies: ["Jobs", "Kernels", "gscnn"], exclude: ["Fixtures"]),
-  ] + widerLoops
+  ]
 )

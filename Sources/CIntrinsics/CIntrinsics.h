@@ -1,9 +1,22 @@
-// The instructions of x86-64 that Swift has no operation for, as the compiler declares them.
+// Instructions that Swift has no operation for. `ext_vector_type` vectors are SIMD8<Float> and SIMD16<Float> in Swift.
 #ifndef CINTRINSICS_H
 #define CINTRINSICS_H
 
-#if defined(__x86_64__)
-#include <immintrin.h>
+typedef float float8 __attribute__((ext_vector_type(8)));
+typedef float float16 __attribute__((ext_vector_type(16)));
+
+// Non-temporal stores: the address must be aligned to the vector.
+static inline __attribute__((always_inline)) void store_nontemporal_8(float *target, float8 value) {
+  __builtin_nontemporal_store(value, (float8 *)target);
+}
+
+static inline __attribute__((always_inline)) void store_nontemporal_16(float *target, float16 value) {
+  __builtin_nontemporal_store(value, (float16 *)target);
+}
+
+// Only targets that are compiled for x86-64-v3 or more import this module.
+#if defined(__x86_64__) && !defined(__AVX2__)
+#error "the compiler did not get the -march of this target; see `march` in Package.swift"
 #endif
 
 #endif

@@ -79,7 +79,7 @@ extension BatchNormKernel {
     precondition(dy.shape == y.shape)
     let masked = inPlace ? dy : Tensor(dy.shape)
     forEachBlock(of: dy.shape, on: workers) { first, rows, width in
-      microkernels.mask(dy.start + first, where: y.start + first, into: masked.start + first, count: rows * width)
+      microkernels.reluGradient(dy.start + first, where: y.start + first, into: masked.start + first, count: rows * width)
     }
     return masked
   }
@@ -109,7 +109,7 @@ extension BatchNormKernel {
     let offsetRow = Normalizer.row(offsets)
     let dz = inPlace ? dy : Tensor(dy.shape)
     forEachBlock(of: z.shape, on: workers) { first, rows, width in
-      microkernels.normalizerGradient(
+      microkernels.batchNormInputGradient(
         dy.start + first, z.start + first, rows: rows, width: width, normalizer.rows, slope: slopeRow.start,
         offset: offsetRow.start, mask: rectification.mask { $0.start + first }, into: dz.start + first)
     }
@@ -123,14 +123,14 @@ extension BatchNormKernel {
   ) -> GradientSums {
     let width = ChannelSums.width(z.shape)
     let channels = normalizer.channels
-    let rows = ChannelSums.perImage(z.shape, quantities: 2, scratch: 2 * width + 24, on: workers) {
-      run, sums, scratch in
-      let sum = scratch
-      let product = scratch + width
-      for c in stride(from: 0, to: 2 * width, by: 8) { scratch.store(Vector(), c) }
+    let rows = ChannelSums.perImage(z.shape, quantities: 2, workspace: 2 * width + 24, on: workers) {
+      run, sums, workspace in
+      let sum = workspace
+      let product = workspace + width
+      for c in stride(from: 0, to: 2 * width, by: 8) { workspace.store(Vector(), c) }
       var mask = rectification.mask { run.start(in: $0) }
       if let masked, case .output(let y) = mask { mask = .outputWriting(y, to: run.start(in: masked)) }
-      microkernels.addGradients(
+      microkernels.addBatchNormGradientSums(
         run.start(in: dy), run.start(in: z), rows: run.rows, width: width, normalizer.rows, mask: mask, to: sum, product
       )
       if run.rest > 0 {
@@ -142,7 +142,7 @@ extension BatchNormKernel {
           run.copyRest(of: output, filler: 0, to: restOutput)
           return restOutput
         }
-        microkernels.addGradients(
+        microkernels.addBatchNormGradientSums(
           restGradients, restValues, rows: 1, width: width, normalizer.rows, mask: restMask, to: sum, product)
       }
 
@@ -155,8 +155,8 @@ extension BatchNormKernel {
     let images = rows.map { row in
       var row = row
       for c in 0..<channels {
-        let centerd = row[channels + c] + (Double(normalizer.mean[c]) - normalizer.batchMean[c]) * row[c]
-        row[channels + c] = centerd * normalizer.inverseDeviation[c]
+        let centered = row[channels + c] + (Double(normalizer.mean[c]) - normalizer.batchMean[c]) * row[c]
+        row[channels + c] = centered * normalizer.inverseDeviation[c]
       }
       return row
     }

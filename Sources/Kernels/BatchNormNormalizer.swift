@@ -19,7 +19,7 @@ extension BatchNormKernel {
     let inverseDeviation: [Double]
 
     /// What the loops read beside each pixel.
-    var rows: NormalizerRows { NormalizerRows(scale: scale.start, shift: shift.start, mean: mean.start) }
+    var rows: NormalizerPointers { NormalizerPointers(scale: scale.start, shift: shift.start, mean: mean.start) }
 
     /// From statistics of the batch.
     ///
@@ -68,7 +68,7 @@ extension BatchNormKernel {
           let first = task * grain
           microkernels.normalize(
             filter.start + first * channels, rows: min(grain, rows - first), width: channels, scale: scale.start,
-            shift: zeros.start, residual: nil, relu: false, into: result.start + first * channels, streaming: false)
+            shift: zeros.start, residual: nil, relu: false, into: result.start + first * channels, nonTemporal: false)
         }
       } else {
         for index in 0..<filter.floats.count { result.start[index] = filter.start[index] * scale[index % channels] }

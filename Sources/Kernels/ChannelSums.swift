@@ -28,18 +28,18 @@ enum ChannelSums {
     }
   }
 
-  /// FloatSlice of a kernel's row for tensors of this shape.
+  /// Floats of a kernel's row for tensors of this shape.
   static func width(_ shape: Shape) -> Int { shape.channels == 1 ? 8 : shape.stride }
 
   /// Sums `quantities` numbers a channel over the pixels of each image.
   ///
   /// - Parameters:
-  ///   - scratch: floats that `body` needs for itself.
+  ///   - workspace: floats that `body` needs for itself.
   ///   - body: adds the sums of a run to `sums`, `[quantities][width]`.
   /// - Returns: for each image `[quantities][channels]`, flattened.
   static func perImage(
-    _ shape: Shape, quantities: Int, scratch: Int, on workers: WorkerPool,
-    body: (_ run: Run, _ sums: UnsafeMutablePointer<Double>, _ scratch: UnsafeMutablePointer<Float>) -> Void
+    _ shape: Shape, quantities: Int, workspace: Int, on workers: WorkerPool,
+    body: (_ run: Run, _ sums: UnsafeMutablePointer<Double>, _ workspace: UnsafeMutablePointer<Float>) -> Void
   ) -> [[Double]] {
     let pixels = shape.pixelsPerImage
     let width = width(shape)
@@ -50,7 +50,7 @@ enum ChannelSums {
     let parts = UnsafeMutablePointer<Double>.allocate(capacity: shape.images * segments * count)
     defer { parts.deallocate() }
     parts.initialize(repeating: 0, count: shape.images * segments * count)
-    let scratchFloats = Buffer(count: workers.threads * scratch)
+    let workspaces = Buffer(count: workers.threads * workspace)
 
     workers.parallelFor(shape.images * segments) { task, worker in
       let image = task / segments
@@ -62,7 +62,7 @@ enum ChannelSums {
         let count = min(runPixels, end - first)
         let run = Run(
           firstPixel: image * pixels + first, rows: count / perRow, width: width, rest: count % perRow)
-        body(run, parts + task * quantities * width, scratchFloats.start + worker * scratch)
+        body(run, parts + task * quantities * width, workspaces.start + worker * workspace)
       }
     }
 
@@ -83,15 +83,15 @@ enum ChannelSums {
   /// The sums of a tensor's values, `[image][channel]`.
   static func ofValues(_ tensor: Tensor, on workers: WorkerPool) -> [[Double]] {
     let width = width(tensor.shape)
-    return perImage(tensor.shape, quantities: 1, scratch: width + 8, on: workers) { run, sums, scratch in
-      let rest = scratch + width
-      for c in stride(from: 0, to: width, by: 8) { scratch.store(Vector(), c) }
-      microkernels.addRows(run.start(in: tensor), rows: run.rows, width: width, to: scratch)
+    return perImage(tensor.shape, quantities: 1, workspace: width + 8, on: workers) { run, sums, workspace in
+      let rest = workspace + width
+      for c in stride(from: 0, to: width, by: 8) { workspace.store(Vector(), c) }
+      microkernels.addRows(run.start(in: tensor), rows: run.rows, width: width, to: workspace)
       if run.rest > 0 {
         run.copyRest(of: tensor, filler: 0, to: rest)
-        microkernels.addRows(rest, rows: 1, width: width, to: scratch)
+        microkernels.addRows(rest, rows: 1, width: width, to: workspace)
       }
-      for c in 0..<width { sums[c] += Double(scratch[c]) }
+      for c in 0..<width { sums[c] += Double(workspace[c]) }
     }
   }
 

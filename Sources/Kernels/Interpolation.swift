@@ -28,12 +28,12 @@ package enum Interpolation {
     let columns = InterpolationTaps(of: size.width, among: shape.width, corners)
     let stride = shape.stride
     let rowFloats = shape.width * stride
-    let scratch = Scratch(rowFloats, workers)
+    let workspace = Scratch(rowFloats, workers)
     workers.parallelFor(shape.images * wanted.count) { task, worker in
       let (image, index) = task.quotientAndRemainder(dividingBy: wanted.count)
       let row = wanted.lowerBound + index
       let input = x.image(image)
-      let mixed = scratch.row(worker)
+      let mixed = workspace.row(worker)
       mix(
         input + rows.lower[row] * rowFloats, input + rows.upper[row] * rowFloats, rows.fraction[row], rowFloats,
         into: mixed)
@@ -69,10 +69,10 @@ package enum Interpolation {
     let columns = TransposedTaps(of: inputSize.width, InterpolationTaps(of: shape.width, among: inputSize.width, corners))
     let stride = shape.stride
     let rowFloats = shape.width * stride
-    let scratch = Scratch(rowFloats, workers)
+    let workspace = Scratch(rowFloats, workers)
     workers.parallelFor(shape.images * inputSize.height) { task, worker in
       let (image, row) = task.quotientAndRemainder(dividingBy: inputSize.height)
-      let gathered = scratch.row(worker)
+      let gathered = workspace.row(worker)
       gather(dy.image(image), rows, row, step: rowFloats, count: rowFloats, into: gathered)
       let output = dx.start + task * inputSize.width * stride
       if stride == 1 {
@@ -94,21 +94,21 @@ package enum Interpolation {
   }
 
   /// `low + fraction · (high − low)` for `count` floats, rounded up to whole vectors.
-  private static func mix(
+  private static func lerp(
     _ low: UnsafeMutablePointer<Float>, _ high: UnsafeMutablePointer<Float>, _ fraction: Float, _ count: Int,
     into result: UnsafeMutablePointer<Float>
   ) {
-    microkernels.mix(low, high, fraction: fraction, into: result, count: count)
+    microkernels.lerp(low, high, fraction: fraction, into: result, count: count)
   }
 
   /// The weighted sum of what position `index` gave to, `step` floats from one to the next; `count` floats, rounded up
   /// to whole vectors.
-  private static func gather(
+  private static func weightedSum(
     _ source: UnsafeMutablePointer<Float>, _ receivers: TransposedTaps, _ index: Int, step: Int, count: Int,
     into result: UnsafeMutablePointer<Float>
   ) {
     let begin = receivers.begin[index]
-    microkernels.gather(
+    microkernels.weightedSum(
       source + receivers.first[index] * step, step: step, weights: receivers.weight + begin,
       terms: receivers.begin[index + 1] - begin, into: result, count: count)
   }

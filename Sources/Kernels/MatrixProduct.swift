@@ -3,7 +3,7 @@ import Tensors
 
 /// Products of single-precision matrices, on one thread; kernels call them from their tasks.
 ///
-/// `C = A · B` reads A and C row by row as they lie in tensors, and B from `Panels`. `C += Aᵀ · B`, which gradients of
+/// `C = A · B` reads A and C row by row as they lie in tensors, and B from `PackedBStorage`. `C += Aᵀ · B`, which gradients of
 /// weights are, reads both from panels of a few hundred rows at a time. The order of additions in an element of C
 /// depends on the depth alone: not on the number of rows, nor on where in the matrix a row stands. OpenBLAS promises no
 /// such thing: where it multiplies, kernels cut rows in a way that the size of one image decides (`together`).
@@ -15,41 +15,41 @@ package enum MatrixProduct {
   /// in any product, otherwise a single one.
   package static func together(_ images: Int) -> Int { microkernels.roundsByPlace ? 1 : images }
 
-  /// FloatSlice that `multiply` needs as scratch.
-  package static var scratchCount: Int { microkernels.productScratch }
+  /// Floats that `multiply` needs as workspace.
+  package static var workspaceCount: Int { microkernels.gemmWorkspaceCount }
 
   /// Rounds rows up to whole tiles, so that a block of them wastes nothing.
-  package static func wholeTiles(_ rows: Int) -> Int { (rows + microkernels.tileRows - 1) / microkernels.tileRows * microkernels.tileRows }
+  package static func roundedUpToTiles(_ rows: Int) -> Int { (rows + microkernels.tileRows - 1) / microkernels.tileRows * microkernels.tileRows }
 
   /// `C[rows, columns] = A[rows, depth] · B[depth, columns]`, plus what C held where `accumulate` says so.
   ///
   /// - Parameters:
-  ///   - columns: which of B's, from a multiple of `Panels.grain` to another or to the end; nil for all.
+  ///   - columns: which of B's, from a multiple of `PackedBStorage.grain` to another or to the end; nil for all.
   ///   - aStride: floats from row to row of A; up to 7 floats behind a row are read.
   ///   - c: the first row and the first of `columns`; `cStride` floats from row to row.
-  ///   - finish: what is done to the result afterwards; bias and residual from the first of `columns` on.
-  ///   - scratch: `scratchCount` floats of this thread's own.
+  ///   - epilogue: what is done to the result afterwards; bias and residual from the first of `columns` on.
+  ///   - workspace: `workspaceCount` floats of this thread's own.
   @inline(__always)
   package static func multiply(
-    rows: Int, columns: Range<Int>? = nil, _ a: UnsafePointer<Float>, aStride: Int, _ b: PackedMatrix,
-    into c: UnsafeMutablePointer<Float>, cStride: Int, accumulate: Bool = false, finish: Finish? = nil,
-    scratch: UnsafeMutablePointer<Float>
+    rows: Int, columns: Range<Int>? = nil, _ a: UnsafePointer<Float>, aStride: Int, _ b: PackedB,
+    into c: UnsafeMutablePointer<Float>, cStride: Int, accumulate: Bool = false, epilogue: EpiloguePointers? = nil,
+    workspace: UnsafeMutablePointer<Float>
   ) {
     microkernels.multiply(
       rows: rows, columns: columns ?? 0..<b.columns, a, aStride: aStride, b, into: c, cStride: cStride,
-      accumulate: accumulate, finish: finish, scratch: scratch)
+      accumulate: accumulate, epilogue: epilogue, workspace: workspace)
   }
 
   // MARK: - The transposed product
 
   /// Columns of A (rows of C) in whole panels.
   package static func paddedLeft(_ columns: Int) -> Int {
-    (columns + microkernels.leftWidth - 1) / microkernels.leftWidth * microkernels.leftWidth
+    (columns + microkernels.leftPanelWidth - 1) / microkernels.leftPanelWidth * microkernels.leftPanelWidth
   }
 
   /// Columns of B (columns of C) in whole panels.
   package static func paddedRight(_ columns: Int) -> Int {
-    let width = microkernels.rightWidth(columns: columns)
+    let width = microkernels.rightPanelWidth(columns: columns)
     return (columns + width - 1) / width * width
   }
 
@@ -60,7 +60,7 @@ package enum MatrixProduct {
   ) {
     microkernels.packRows(
       rows: rows, columns: columns, from: source, plus: sign, times: other, rowStride: rowStride,
-      width: microkernels.leftWidth, capacity: capacity, into: packed)
+      width: microkernels.leftPanelWidth, capacity: capacity, into: packed)
   }
 
   /// Packs `rows` rows of B: `columns`, a multiple of 8; what is missing of the last panel becomes zero. Where `other` is
@@ -71,7 +71,7 @@ package enum MatrixProduct {
   ) {
     microkernels.packRows(
       rows: rows, columns: columns, from: source, plus: sign, times: other, rowStride: rowStride,
-      width: microkernels.rightWidth(columns: columns), capacity: capacity, into: packed)
+      width: microkernels.rightPanelWidth(columns: columns), capacity: capacity, into: packed)
   }
 
   /// `C[leftColumns, rightColumns] += Aᵀ · B` over `rows` packed rows.
@@ -93,8 +93,8 @@ package enum MatrixProduct {
 }
 
 /// The right matrix of a product, in the order in which the product reads it.
-package struct Panels {
-  package let matrix: PackedMatrix
+package struct PackedBStorage {
+  package let matrix: PackedB
   private let buffer: Buffer
 
   /// Columns that a panel of any instruction set is a divisor of.
@@ -114,6 +114,6 @@ package struct Panels {
         into: buffer.start)
     }
     self.buffer = buffer
-    matrix = PackedMatrix(buffer.start, depth: depth, columns: (columns + 7) & ~7)
+    matrix = PackedB(buffer.start, depth: depth, columns: (columns + 7) & ~7)
   }
 }

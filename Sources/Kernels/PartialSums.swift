@@ -8,7 +8,7 @@ import Tensors
 struct PartialSums {
   let images: Int
   let segments: Int
-  /// FloatSlice from part to part.
+  /// Floats from part to part.
   private let stride: Int
   private let buffer: Buffer
 

@@ -10,22 +10,22 @@ package enum PeakFLOPS {
   package static func measure(on workers: WorkerPool) -> Double {
     let (rows, columns, depth, repetitions) = (48, 64, 64, 400)
     let packed = microkernels.packedCount(depth: depth, columns: columns)
-    let scratch = (0..<workers.threads).map { _ in
-      Buffer(count: rows * depth + packed + rows * columns + MatrixProduct.scratchCount)
+    let workspace = (0..<workers.threads).map { _ in
+      Buffer(count: rows * depth + packed + rows * columns + MatrixProduct.workspaceCount)
     }
-    for buffer in scratch { buffer.clear() }
+    for buffer in workspace { buffer.clear() }
     let seconds = 0.3
     var best = Double.infinity
     let start = Clock.now
     repeat {
       let begin = Clock.now
       workers.parallelFor(workers.threads) { task, _ in
-        let a = scratch[task].start
-        let b = PackedMatrix(a + rows * depth, depth: depth, columns: columns)
+        let a = workspace[task].start
+        let b = PackedB(a + rows * depth, depth: depth, columns: columns)
         let c = a + rows * depth + packed
         for _ in 0..<repetitions {
           MatrixProduct.multiply(
-            rows: rows, a, aStride: depth, b, into: c, cStride: columns, scratch: c + rows * columns)
+            rows: rows, a, aStride: depth, b, into: c, cStride: columns, workspace: c + rows * columns)
         }
       }
       best = min(best, Clock.now - begin)

@@ -27,17 +27,17 @@ package enum PointwiseConvolution {
       }
       return z
     }
-    return forward(x, weight, ending: Ending(bias: bias), on: workers)
+    return forward(x, weight, epilogue: Epilogue(bias: bias), on: workers)
   }
 
-  /// The same between several channels, with whatever ending.
-  package static func forward(_ x: Tensor, _ weight: Filter, ending: Ending?, on workers: WorkerPool) -> Tensor {
+  /// The same between several channels, with whatever epilogue.
+  package static func forward(_ x: Tensor, _ weight: Filter, epilogue: Epilogue?, on workers: WorkerPool) -> Tensor {
     check(weight)
     precondition(x.shape.channels == weight.inputs && weight.inputs > 1 && weight.outputs > 1)
     let z = Tensor(x.shape.with(channels: weight.outputs))
     multiply(
       x, depth: weight.inputs, columns: weight.outputs, weight.start, rowStride: weight.outputs, columnStride: 1,
-      ending: ending, into: z, on: workers)
+      epilogue: epilogue, into: z, on: workers)
     return z
   }
 
@@ -53,7 +53,7 @@ package enum PointwiseConvolution {
     } else {
       multiply(
         dz, depth: weight.outputs, columns: weight.inputs, weight.start, rowStride: 1, columnStride: weight.outputs,
-        ending: nil, into: dx, on: workers)
+        epilogue: nil, into: dx, on: workers)
     }
     return dx
   }
@@ -66,7 +66,7 @@ package enum PointwiseConvolution {
       SingleChannelConvolution.weightedSum(of: x, by: dz, into: dw.floats, on: workers)
     } else if dw.inputs == 1 {
       SingleChannelConvolution.weightedSum(of: dz, by: x, into: dw.floats, on: workers)
-    } else if StrassenWeightGradient.serves(x, dz) {
+    } else if StrassenWeightGradient.isProfitable(x, dz) {
       StrassenWeightGradient.compute(x, dz, into: dw, on: workers)
     } else {
       let stride = x.shape.stride
@@ -97,28 +97,28 @@ package enum PointwiseConvolution {
   /// `C = A · B` over all pixels; both tensors have more than one channel.
   private static func multiply(
     _ a: Tensor, depth: Int, columns: Int, _ b: UnsafePointer<Float>, rowStride: Int, columnStride: Int,
-    ending: Ending?, into c: Tensor, on workers: WorkerPool
+    epilogue: Epilogue?, into c: Tensor, on workers: WorkerPool
   ) {
-    if StrassenProduct.serves(rows: a.shape.pixelsPerImage, depth: depth, columns: columns) {
+    if StrassenProduct.isProfitable(rows: a.shape.pixelsPerImage, depth: depth, columns: columns) {
       let product = StrassenProduct(
         depth: depth, columns: columns, from: b, rowStride: rowStride, columnStride: columnStride, on: workers)
-      product.multiply(a, into: c, ending: ending, on: workers)
+      product.multiply(a, into: c, epilogue: epilogue, on: workers)
       return
     }
-    let panels = Panels(
+    let panels = PackedBStorage(
       depth: depth, columns: columns, from: b, rowStride: rowStride, columnStride: columnStride, on: workers)
-    let rows = MatrixProduct.together(a.shape.images) * a.shape.pixelsPerImage
+    let rows = MatrixProduct.imagesPerCall(a.shape.images) * a.shape.pixelsPerImage
     let columns = c.shape.stride
     let rowBlocks = (rows + MatrixProduct.rowBlock - 1) / MatrixProduct.rowBlock
     // Of few pixels the columns are cut as well.
     let wantedTasks = 16
-    let grain = Panels.grain
+    let grain = PackedBStorage.grain
     let columnBlock = max(2 * grain, (columns * rowBlocks / wantedTasks + grain - 1) / grain * grain)
     let columnBlocks = rowBlocks >= wantedTasks ? 1 : (columns + columnBlock - 1) / columnBlock
     let width = columnBlocks == 1 ? columns : columnBlock
 
-    let scratchCount = MatrixProduct.scratchCount
-    let scratch = Buffer(count: workers.threads * scratchCount)
+    let workspaceCount = MatrixProduct.workspaceCount
+    let workspace = Buffer(count: workers.threads * workspaceCount)
     workers.parallelFor(a.shape.pixels / rows * rowBlocks * columnBlocks) { task, worker in
       let (product, block) = (task / columnBlocks).quotientAndRemainder(dividingBy: rowBlocks)
       let firstRow = product * rows + block * MatrixProduct.rowBlock
@@ -128,8 +128,8 @@ package enum PointwiseConvolution {
         rows: min(MatrixProduct.rowBlock, (product + 1) * rows - firstRow),
         columns: firstColumn..<min(columns, firstColumn + width),
         a.start + firstRow * a.shape.stride, aStride: a.shape.stride, panels.matrix, into: c.start + offset,
-        cStride: columns, finish: ending?.from(float: offset, channel: firstColumn),
-        scratch: scratch.start + worker * scratchCount)
+        cStride: columns, epilogue: epilogue?.pointers(atFloat: offset, channel: firstColumn),
+        workspace: workspace.start + worker * workspaceCount)
     }
   }
 }

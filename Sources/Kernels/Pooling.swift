@@ -103,7 +103,7 @@ package enum Pooling {
   ///
   /// - Parameter x: `[N, H, W, C]`.
   /// - Returns: `[N, ⌈H/2⌉, ⌈W/2⌉, C]`.
-  package static func averageHalf(_ x: Tensor, on workers: WorkerPool) -> Tensor {
+  package static func average2x2Stride2(_ x: Tensor, on workers: WorkerPool) -> Tensor {
     let shape = x.shape
     let size = half(shape.size)
     let y = Tensor(shape.with(size: size))
@@ -124,7 +124,7 @@ package enum Pooling {
   }
 
   /// Each input pixel takes its share of its window's gradient: over 4, 2 or 1.
-  package static func averageHalfGradient(_ dy: Tensor, inputShape: Shape, on workers: WorkerPool) -> Tensor {
+  package static func average2x2Stride2Gradient(_ dy: Tensor, inputShape: Shape, on workers: WorkerPool) -> Tensor {
     precondition(dy.shape == inputShape.with(size: half(inputShape.size)))
     let dx = Tensor(inputShape)
     let stride = inputShape.stride
@@ -150,12 +150,12 @@ package enum Pooling {
   ///
   /// - Parameter x: `[N, H, W, C]`.
   /// - Returns: `[N, H, W, C]`.
-  package static func averageStay(_ x: Tensor, on workers: WorkerPool) -> Tensor {
+  package static func average2x2Stride1(_ x: Tensor, on workers: WorkerPool) -> Tensor {
     averageWithNeighbors(x, direction: 1, on: workers)
   }
 
   /// The same towards the left and above, for those are the windows that a pixel is in.
-  package static func averageStayGradient(_ dy: Tensor, on workers: WorkerPool) -> Tensor {
+  package static func average2x2Stride1Gradient(_ dy: Tensor, on workers: WorkerPool) -> Tensor {
     averageWithNeighbors(dy, direction: -1, on: workers)
   }
 
@@ -186,7 +186,7 @@ package enum Pooling {
   ///
   /// - Parameter x: `[N, H, W, C]`.
   /// - Returns: `[N, 1, 1, C]`.
-  package static func global(_ x: Tensor, on workers: WorkerPool) -> Tensor {
+  package static func globalAverage(_ x: Tensor, on workers: WorkerPool) -> Tensor {
     let shape = x.shape
     let stride = shape.stride
     let rowSums = Buffer(count: shape.images * shape.height * stride)
@@ -224,7 +224,7 @@ package enum Pooling {
   ///
   /// - Parameter dy: `[N, 1, 1, C]`.
   /// - Returns: `[N, H, W, C]`.
-  package static func globalGradient(_ dy: Tensor, inputSize: Size, on workers: WorkerPool) -> Tensor {
+  package static func globalAverageGradient(_ dy: Tensor, inputSize: Size, on workers: WorkerPool) -> Tensor {
     precondition(dy.shape.size == Size(1, 1))
     let dx = Tensor(dy.shape.with(size: inputSize))
     let stride = dx.shape.stride
@@ -261,22 +261,22 @@ package enum Pooling {
   ) {
     switch (right, below) {
     case (let right?, let below?):
-      overVectors(count) { index in
+      forEachVector(count) { index in
         let here = source.vector(index) + source.vector(index + right)
         let there = source.vector(index + below) + source.vector(index + below + right)
         result.store((here + there) * factor, index)
       }
     case (let other?, nil), (nil, let other?):
-      overVectors(count) { index in
+      forEachVector(count) { index in
         result.store((source.vector(index) + source.vector(index + other)) * factor, index)
       }
     case (nil, nil):
-      overVectors(count) { index in result.store(source.vector(index) * factor, index) }
+      forEachVector(count) { index in result.store(source.vector(index) * factor, index) }
     }
   }
 
   @inline(__always)
-  private static func overVectors(_ count: Int, _ body: (Int) -> Void) {
+  private static func forEachVector(_ count: Int, _ body: (Int) -> Void) {
     var index = 0
     while index < count {
       body(index)

@@ -2,7 +2,7 @@ import Tensors
 
 /// The rectified linear unit that stands without a batch norm before it: `y = max(x, 0)`.
 package enum ReLU {
-  /// FloatSlice of a task: small enough that its parts stay in cache, large enough that handing it out costs nothing.
+  /// Floats of a task: small enough that its parts stay in cache, large enough that handing it out costs nothing.
   private static let grain = 1 << 15
 
   /// - Returns: `max(x, 0)`, of the shape of `x`.
@@ -17,7 +17,7 @@ package enum ReLU {
   /// dL/dx = dL/dy where y > 0, else 0. Overwrites `dy` with it.
   package static func gradient(_ dy: Tensor, output y: Tensor, on workers: WorkerPool) -> Tensor {
     overRuns(of: y.shape.count, on: workers) { first, count in
-      microkernels.mask(dy.start + first, where: y.start + first, into: dy.start + first, count: count)
+      microkernels.reluGradient(dy.start + first, where: y.start + first, into: dy.start + first, count: count)
     }
     return dy
   }

@@ -5,7 +5,7 @@ package enum Sigmoid {
   /// - Returns: `1 / (1 + e⁻ˣ)`, of the shape of `x`.
   package static func forward(_ x: Tensor, on workers: WorkerPool) -> Tensor {
     let y = Tensor(x.shape)
-    overVectors(of: x.shape, on: workers) { index, padding in
+    forEachVector(of: x.shape, on: workers) { index, padding in
       let value = 1 / (1 + VectorMath.exp(-x.start.vector(index)))
       y.start.store(value.replacing(with: 0, where: padding), index)
     }
@@ -16,7 +16,7 @@ package enum Sigmoid {
   package static func gradient(_ dy: Tensor, output y: Tensor, on workers: WorkerPool) -> Tensor {
     precondition(dy.shape == y.shape)
     let dx = Tensor(y.shape)
-    overVectors(of: y.shape, on: workers) { index, _ in
+    forEachVector(of: y.shape, on: workers) { index, _ in
       let value = y.start.vector(index)
       dx.start.store(dy.start.vector(index) * (value * (1 - value)), index)
     }
@@ -26,7 +26,7 @@ package enum Sigmoid {
   /// Calls `body` with the index of each vector and the lanes of it that are padding. Only the last vector of a tensor
   /// overhangs, for which buffers have room.
   @inline(__always)
-  private static func overVectors(
+  private static func forEachVector(
     of shape: Shape, on workers: WorkerPool, _ body: (_ index: Int, _ padding: SIMDMask<SIMD8<Int32>>) -> Void
   ) {
     let grain = 1 << 14

@@ -35,7 +35,7 @@ enum SingleChannelConvolution {
     let block = block(shape)
     workers.parallelFor((shape.pixels + block - 1) / block) { task, _ in
       let first = task * block
-      microkernels.outer(
+      microkernels.outerProduct(
         plane.start + first, rows: min(block, shape.pixels - first), width: shape.stride, padded.start,
         plus: paddedBias.start, into: matrix.start + first * shape.stride)
     }

@@ -10,11 +10,11 @@ import Tensors
 package enum SpatialConvolution {
   /// y of x `[N, H, W, C]` and w `[3, 3, C, K]`, `[N, H, W, K]`.
   package static func forward(
-    _ x: Tensor, _ weight: Filter, dilation: Int, ending: Ending? = nil, on workers: WorkerPool
+    _ x: Tensor, _ weight: Filter, dilation: Int, epilogue: Epilogue? = nil, on workers: WorkerPool
   ) -> Tensor {
     precondition(weight.kernel == 3 && x.shape.channels == weight.inputs)
-    precondition(ending == nil || weight.outputs > 1)
-    return convolution(x, PaddedTaps(weight, on: workers), outputs: weight.outputs, dilation, ending, workers)
+    precondition(epilogue == nil || weight.outputs > 1)
+    return convolution(x, PaddedTaps(weight, on: workers), outputs: weight.outputs, dilation, epilogue, workers)
   }
 
   /// The gradient of x for the gradient dy of y: a convolution with the filter turned by half a turn,
@@ -38,7 +38,7 @@ package enum SpatialConvolution {
     precondition(dw.kernel == 3 && x.shape.channels == dw.inputs && dy.shape.channels == dw.outputs)
     precondition(x.shape.images == dy.shape.images && x.shape.size == dy.shape.size)
     let (x, dy) = (wholeVectors(x), wholeVectors(dy))
-    let kinds = WinogradTiles.kinds(of: x.shape.size, dilation: dilation)
+    let kinds = WinogradTiles.groups(of: x.shape.size, dilation: dilation)
     var sum = PairwiseSum(count: dw.floats.count)
     for image in 0..<x.shape.images {
       let summand = image == 0 ? dw : Filter(like: dw)
@@ -52,15 +52,15 @@ package enum SpatialConvolution {
   }
 
   private static func convolution(
-    _ x: Tensor, _ taps: PaddedTaps, outputs: Int, _ dilation: Int, _ ending: Ending?, _ workers: WorkerPool
+    _ x: Tensor, _ taps: PaddedTaps, outputs: Int, _ dilation: Int, _ epilogue: Epilogue?, _ workers: WorkerPool
   ) -> Tensor {
     precondition(dilation >= 1)
     let x = wholeVectors(x)
     // A single channel is written with its padding first, as vectors are.
     let y = Tensor(x.shape.with(channels: outputs == 1 ? 8 : outputs))
-    for tiles in WinogradTiles.kinds(of: x.shape.size, dilation: dilation) {
+    for tiles in WinogradTiles.groups(of: x.shape.size, dilation: dilation) {
       let filter = WinogradFilter(taps, for: tiles, on: workers)
-      WinogradConvolution.forward(x, filter, tiles, into: y, ending, on: workers)
+      WinogradConvolution.forward(x, filter, tiles, into: y, epilogue, on: workers)
     }
     guard outputs == 1 else { return y }
     let plane = Tensor(x.shape.with(channels: 1))

@@ -5,14 +5,14 @@ import Tensors
 /// image's pixels. An image's result does not depend on the others in the batch.
 struct StrassenProduct {
   /// Of the seven sums of quarters of B.
-  private let panels: [Panels]
+  private let panels: [PackedBStorage]
   private let depth: Int
   private let columns: Int
 
   /// Whether the product is large enough to gain from it, and can be halved.
-  static func serves(rows: Int, depth: Int, columns: Int) -> Bool {
+  static func isProfitable(rows: Int, depth: Int, columns: Int) -> Bool {
     rows >= 1024 && rows % 2 == 0 && depth >= 256 && depth % 16 == 0 && columns >= 256
-      && columns % (2 * Panels.grain) == 0
+      && columns % (2 * PackedBStorage.grain) == 0
   }
 
   /// - Parameter source: element (i, j) of the `depth` × `columns` matrix B is `source[i * rowStride + j * columnStride]`.
@@ -29,7 +29,7 @@ struct StrassenProduct {
     }
     panels = StrassenAlgorithm.products.map { product in
       guard let second = product.b.second else {
-        return Panels(
+        return PackedBStorage(
           depth: rows, columns: width, from: corner(product.b.first), rowStride: rowStride, columnStride: columnStride,
           on: workers)
       }
@@ -39,12 +39,12 @@ struct StrassenProduct {
       let block = 16
       workers.parallelFor((lines + block - 1) / block) { task, _ in
         let line = task * block
-        microkernels.combine(
+        microkernels.linearCombination(
           rows: min(block, lines - line), columns: run, 1, left + line * step, step, product.b.sign,
           right + line * step,
           step, into: sum.start + line * run, run)
       }
-      return Panels(
+      return PackedBStorage(
         depth: rows, columns: width, from: sum.start, rowStride: columnStride == 1 ? run : 1,
         columnStride: columnStride == 1 ? 1 : run, on: workers)
     }
@@ -57,49 +57,49 @@ struct StrassenProduct {
   private static let strip = 128
 
   /// Overwrites `c`, of the pixels of `a`.
-  func multiply(_ a: Tensor, into c: Tensor, ending: Ending?, on workers: WorkerPool) {
+  func multiply(_ a: Tensor, into c: Tensor, epilogue: Epilogue?, on workers: WorkerPool) {
     let half = a.shape.pixelsPerImage / 2
     let (aStride, cStride) = (a.shape.stride, c.shape.stride)
     let (depth, columns) = (depth / 2, columns / 2)
     let copyStride = depth + 16
     let stripStride = Self.strip + 16
-    let size = Self.block * (copyStride + stripStride) + MatrixProduct.scratchCount
-    let scratch = Buffer(count: workers.threads * size)
+    let size = Self.block * (copyStride + stripStride) + MatrixProduct.workspaceCount
+    let workspace = Buffer(count: workers.threads * size)
     let blocks = (half + Self.block - 1) / Self.block
 
     workers.parallelFor(a.shape.images * blocks) { task, worker in
       let (image, block) = task.quotientAndRemainder(dividingBy: blocks)
       let first = block * Self.block
       let rows = min(Self.block, half - first)
-      let copy = scratch.start + worker * size
+      let copy = workspace.start + worker * size
       let result = copy + Self.block * copyStride
-      let productScratch = result + Self.block * stripStride
+      let productWorkspace = result + Self.block * stripStride
       func ofA(_ quarter: StrassenAlgorithm.Quarter) -> UnsafeMutablePointer<Float> {
         a.image(image) + (quarter.row * half + first) * aStride + quarter.column * depth
       }
       for (product, panels) in zip(StrassenAlgorithm.products, panels) {
-        microkernels.combine(
+        microkernels.linearCombination(
           rows: rows, columns: depth, 1, ofA(product.a.first), aStride, product.a.sign,
           ofA(product.a.second ?? product.a.first), aStride, into: copy, copyStride)
         for column in stride(from: 0, to: columns, by: Self.strip) {
           let width = min(Self.strip, columns - column)
           MatrixProduct.multiply(
             rows: rows, columns: column..<column + width, copy, aStride: copyStride, panels.matrix, into: result,
-            cStride: stripStride, scratch: productScratch)
+            cStride: stripStride, workspace: productWorkspace)
           for (quarter, sign, isFirst) in product.targets {
             let place = (quarter.row * half + first) * cStride + quarter.column * columns + column
             let target = c.image(image) + place
-            microkernels.combine(
+            microkernels.linearCombination(
               rows: rows, columns: width, isFirst ? 0 : 1, isFirst ? UnsafePointer(result) : UnsafePointer(target),
               isFirst ? stripStride : cStride, sign, result, stripStride, into: target, cStride)
           }
         }
       }
-      guard let ending else { return }
+      guard let epilogue else { return }
       for lower in [0, 1] {
         let offset = (image * 2 * half + lower * half + first) * cStride
-        microkernels.complete(
-          c.start + offset, rows: rows, columns: 2 * columns, stride: cStride, ending.from(float: offset))
+        microkernels.applyEpilogue(
+          c.start + offset, rows: rows, columns: 2 * columns, stride: cStride, epilogue.pointers(atFloat: offset))
       }
     }
   }

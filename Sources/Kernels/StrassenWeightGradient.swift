@@ -14,7 +14,7 @@ enum StrassenWeightGradient {
   /// Pixels that all products go through before the next, as in `WeightGradient`.
   private static let run = 1024
 
-  static func serves(_ x: Tensor, _ dz: Tensor) -> Bool {
+  static func isProfitable(_ x: Tensor, _ dz: Tensor) -> Bool {
     x.shape.channels % 256 == 0 && dz.shape.channels % 256 == 0 && x.shape.pixelsPerImage % 2 == 0
       && x.shape.pixelsPerImage >= 1024
   }
@@ -81,7 +81,7 @@ enum StrassenWeightGradient {
         for (place, sign, isFirst) in product.targets {
           let row = (2 * (block / across) + place.row) * height + first
           let target = dw.start + row * dw.outputs + (2 * (block % across) + place.column) * width
-          microkernels.combine(
+          microkernels.linearCombination(
             rows: lines, columns: width, isFirst ? 0 : 1, isFirst ? UnsafePointer(source) : UnsafePointer(target),
             isFirst ? width : dw.outputs, sign, source, width, into: target, dw.outputs)
         }

@@ -15,26 +15,26 @@ package enum StridedConvolution {
   ///   - weight: `[3, 3, C, K]`, K > 1.
   /// - Returns: `[N, ⌈H/2⌉, ⌈W/2⌉, K]`
   package static func forward(
-    _ x: Tensor, _ weight: Filter, ending: Ending? = nil, on workers: WorkerPool
+    _ x: Tensor, _ weight: Filter, epilogue: Epilogue? = nil, on workers: WorkerPool
   ) -> Tensor {
     check(weight)
     precondition(x.shape.channels == weight.inputs)
     let z = Tensor(x.shape.with(size: outputSize(of: x.shape.size)).with(channels: weight.outputs))
     let channels = weight.inputs
     let depth = 9 * channels
-    let panels = Panels(
+    let panels = PackedBStorage(
       depth: depth, columns: weight.outputs, from: weight.start, rowStride: weight.outputs, on: workers)
 
     let rowStride = gatheredStride(depth)
     let block = min(MatrixProduct.rowBlock, max(48, 65_536 / rowStride / 6 * 6))
     let perImage = (z.shape.pixelsPerImage + block - 1) / block
-    let scratchCount = block * rowStride + MatrixProduct.scratchCount
-    let scratch = Buffer(count: workers.threads * scratchCount)
+    let workspaceCount = block * rowStride + MatrixProduct.workspaceCount
+    let workspace = Buffer(count: workers.threads * workspaceCount)
     workers.parallelFor(z.shape.images * perImage) { task, worker in
       let image = task / perImage
       let first = task % perImage * block
       let rows = min(block, z.shape.pixelsPerImage - first)
-      let gathered = scratch.start + worker * scratchCount
+      let gathered = workspace.start + worker * workspaceCount
       for row in 0..<rows {
         let (y, column) = ((first + row) / z.shape.width, (first + row) % z.shape.width)
         for tap in 0..<9 {
@@ -46,8 +46,8 @@ package enum StridedConvolution {
       MatrixProduct.multiply(
         rows: rows, gathered, aStride: rowStride, panels.matrix, into: z.image(image) + first * z.shape.stride,
         cStride: z.shape.stride,
-        finish: ending?.from(float: z.image(image) - z.start + first * z.shape.stride),
-        scratch: gathered + block * rowStride)
+        epilogue: epilogue?.pointers(atFloat: z.image(image) - z.start + first * z.shape.stride),
+        workspace: gathered + block * rowStride)
     }
     return z
   }
@@ -83,17 +83,17 @@ package enum StridedConvolution {
           target += outputs * weight.inputs
         }
       }
-      return Panels(
+      return PackedBStorage(
         depth: depth, columns: weight.inputs, from: stacked.start, rowStride: weight.inputs, on: workers)
     }
 
     let longest = dz.shape.width * gatheredStride(4 * outputs)
-    let scratchCount = longest + MatrixProduct.scratchCount
-    let scratch = Buffer(count: workers.threads * scratchCount)
+    let workspaceCount = longest + MatrixProduct.workspaceCount
+    let workspace = Buffer(count: workers.threads * workspaceCount)
     workers.parallelFor(dx.shape.images * inputSize.height) { task, worker in
       let image = task / inputSize.height
       let y = task % inputSize.height
-      let gathered = scratch.start + worker * scratchCount
+      let gathered = workspace.start + worker * workspaceCount
       for odd in 0..<min(2, inputSize.width) {
         let rows = (inputSize.width + 1 - odd) / 2
         let (vertical, horizontal) = (taps[y % 2], taps[odd])
@@ -111,7 +111,7 @@ package enum StridedConvolution {
         MatrixProduct.multiply(
           rows: rows, gathered, aStride: rowStride, panels[y % 2 * 2 + odd].matrix,
           into: dx.image(image) + (y * inputSize.width + odd) * columns, cStride: 2 * columns,
-          scratch: gathered + longest)
+          workspace: gathered + longest)
       }
     }
     return dx
@@ -128,7 +128,7 @@ package enum StridedConvolution {
       row: { $0 % width < dw.inputs ? $0 / width * dw.inputs + $0 % width : nil },
       packLeft: { image, rows, columns, capacity, target in
         // The panels are gathered where they are needed: eight channels of one tap at a time.
-        let panelWidth = microkernels.leftWidth
+        let panelWidth = microkernels.leftPanelWidth
         for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 8) {
           let tap = column / width
           let (panelIndex, offset) = (column - columns.lowerBound).quotientAndRemainder(dividingBy: panelWidth)
@@ -147,7 +147,7 @@ package enum StridedConvolution {
     precondition(weight.kernel == 3 && weight.outputs > 1)
   }
 
-  /// FloatSlice from row to row of a gathered matrix: a vector may overhang its end.
+  /// Floats from row to row of a gathered matrix: a vector may overhang its end.
   private static func gatheredStride(_ depth: Int) -> Int { ((depth + 7) & ~7) + 8 }
 
   private static func place(_ tensor: Tensor, _ image: Int, _ row: Int, _ column: Int) -> Place {

@@ -13,16 +13,16 @@ package enum VectorMath {
     let bounded = x.replacing(with: 89, where: x .> 89)
     let argument = bounded.replacing(with: -104, where: bounded .< -104)
     // Adding 1.5 · 2²³ leaves the nearest integer in the low bits of the mantissa.
-    let shifted = multiplyAdd(1.442_695_04, argument, Vector(repeating: integerShift))
+    let shifted = fma(1.442_695_04, argument, Vector(repeating: integerShift))
     let n = shifted - integerShift
-    let r = multiplyAdd(2.121_944_40e-4, n, multiplyAdd(-0.693_359_375, n, argument))
+    let r = fma(2.121_944_40e-4, n, fma(-0.693_359_375, n, argument))
     var series = Vector(repeating: 1.987_569_15e-4)
-    series = multiplyAdd(series, r, Vector(repeating: 1.398_199_950_7e-3))
-    series = multiplyAdd(series, r, Vector(repeating: 8.333_451_907_3e-3))
-    series = multiplyAdd(series, r, Vector(repeating: 4.166_579_589_4e-2))
-    series = multiplyAdd(series, r, Vector(repeating: 1.666_666_545_9e-1))
-    series = multiplyAdd(series, r, Vector(repeating: 5.000_000_120_1e-1))
-    let fraction = multiplyAdd(series, r * r, r) + 1
+    series = fma(series, r, Vector(repeating: 1.398_199_950_7e-3))
+    series = fma(series, r, Vector(repeating: 8.333_451_907_3e-3))
+    series = fma(series, r, Vector(repeating: 4.166_579_589_4e-2))
+    series = fma(series, r, Vector(repeating: 1.666_666_545_9e-1))
+    series = fma(series, r, Vector(repeating: 5.000_000_120_1e-1))
+    let fraction = fma(series, r * r, r) + 1
     let exponent = integers(shifted) &- Integers(repeating: Int32(bitPattern: integerShift.bitPattern))
     let half = exponent &>> 1
     return fraction * powerOfTwo(half) * powerOfTwo(exponent &- half)
@@ -44,17 +44,17 @@ package enum VectorMath {
     let f = m - 1
     let square = f * f
     var series = Vector(repeating: 7.037_683_629_2e-2)
-    series = multiplyAdd(series, f, Vector(repeating: -1.151_461_031_0e-1))
-    series = multiplyAdd(series, f, Vector(repeating: 1.167_699_874_0e-1))
-    series = multiplyAdd(series, f, Vector(repeating: -1.242_014_084_6e-1))
-    series = multiplyAdd(series, f, Vector(repeating: 1.424_932_278_7e-1))
-    series = multiplyAdd(series, f, Vector(repeating: -1.666_805_766_5e-1))
-    series = multiplyAdd(series, f, Vector(repeating: 2.000_071_476_5e-1))
-    series = multiplyAdd(series, f, Vector(repeating: -2.499_999_399_3e-1))
-    series = multiplyAdd(series, f, Vector(repeating: 3.333_333_117_4e-1))
-    var rest = multiplyAdd(-2.121_944_40e-4, n, series * f * square)
-    rest = multiplyAdd(-0.5, square, rest)
-    var result = multiplyAdd(0.693_359_375, n, f + rest)
+    series = fma(series, f, Vector(repeating: -1.151_461_031_0e-1))
+    series = fma(series, f, Vector(repeating: 1.167_699_874_0e-1))
+    series = fma(series, f, Vector(repeating: -1.242_014_084_6e-1))
+    series = fma(series, f, Vector(repeating: 1.424_932_278_7e-1))
+    series = fma(series, f, Vector(repeating: -1.666_805_766_5e-1))
+    series = fma(series, f, Vector(repeating: 2.000_071_476_5e-1))
+    series = fma(series, f, Vector(repeating: -2.499_999_399_3e-1))
+    series = fma(series, f, Vector(repeating: 3.333_333_117_4e-1))
+    var rest = fma(-2.121_944_40e-4, n, series * f * square)
+    rest = fma(-0.5, square, rest)
+    var result = fma(0.693_359_375, n, f + rest)
     result.replace(with: -.infinity, where: x .== 0)
     result.replace(with: .infinity, where: x .== .infinity)
     return result.replacing(with: .nan, where: .!(x .>= 0))
@@ -100,7 +100,7 @@ package enum VectorMath {
     return two.x + two.y
   }
 
-  // MARK: - Lanes of integers
+  // MARK: - SIMDVector of integers
 
   /// Eight integers beside eight floats.
   package typealias Integers = SIMD8<Int32>

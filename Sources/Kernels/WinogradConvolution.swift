@@ -8,13 +8,13 @@ import Tensors
 enum WinogradConvolution {
   /// Writes the pixels under `tiles` of every image of `y`.
   static func forward(
-    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ ending: Ending?,
+    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ epilogue: Epilogue?,
     on workers: WorkerPool
   ) {
     if filter.inputs * filter.outputs <= largestFilterForBlocks {
-      blockByBlock(x, filter, tiles, into: y, ending, on: workers)
+      blockByBlock(x, filter, tiles, into: y, epilogue, on: workers)
     } else {
-      productByProduct(x, filter, tiles, into: y, ending, on: workers)
+      productByProduct(x, filter, tiles, into: y, epilogue, on: workers)
     }
   }
 
@@ -24,29 +24,29 @@ enum WinogradConvolution {
 
   /// Tiles in such a block.
   private static func block(_ filter: WinogradFilter, _ tiles: WinogradTiles) -> Int {
-    /// FloatSlice of inputs and products, half of the second-level cache.
+    /// Floats of inputs and products, half of the second-level cache.
     let wanted = 1 << 17
-    return MatrixProduct.wholeTiles(min(96, max(24, wanted / (tiles.products * (filter.inputs + filter.outputs)))))
+    return MatrixProduct.roundedUpToTiles(min(96, max(24, wanted / (tiles.products * (filter.inputs + filter.outputs)))))
   }
 
   /// Few channels: a task takes a block of tiles from input to output, in memory of its own that stays in the cache.
   private static func blockByBlock(
-    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ ending: Ending?,
+    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ epilogue: Epilogue?,
     on workers: WorkerPool
   ) {
     let block = block(filter, tiles)
-    let inputs = Stage(channels: filter.inputs, tiles: block)
-    let outputs = Stage(channels: filter.outputs, tiles: block)
+    let inputs = TransformedTiles(channels: filter.inputs, tiles: block)
+    let outputs = TransformedTiles(channels: filter.outputs, tiles: block)
     let products = tiles.products
-    let size = products * (inputs.product + outputs.product) + WinogradTiles.scratch + MatrixProduct.scratchCount
+    let size = products * (inputs.product + outputs.product) + WinogradTiles.workspaceCount + MatrixProduct.workspaceCount
     let memory = Buffer(count: workers.threads * size)
     let blocks = (tiles.count + block - 1) / block
 
     workers.parallelFor(x.shape.images * blocks) { task, worker in
       let v = memory.start + worker * size
       let m = v + products * inputs.product
-      let transformScratch = m + products * outputs.product
-      let productScratch = transformScratch + WinogradTiles.scratch
+      let transformWorkspace = m + products * outputs.product
+      let productWorkspace = transformWorkspace + WinogradTiles.workspaceCount
       let (image, index) = task.quotientAndRemainder(dividingBy: blocks)
       let first = index * block
       let count = min(block, tiles.count - first)
@@ -54,17 +54,17 @@ enum WinogradConvolution {
       for row in 0..<count {
         tiles.transformInput(
           x.image(image), channels: filter.inputs, tile: first + row,
-          to: inputs.layout(v + row * inputs.row), scratch: transformScratch)
+          to: inputs.layout(v + row * inputs.row), workspace: transformWorkspace)
       }
       for product in 0..<products {
         MatrixProduct.multiply(
           rows: count, v + product * inputs.product, aStride: inputs.row, filter.matrix(product),
-          into: m + product * outputs.product, cStride: outputs.row, scratch: productScratch)
+          into: m + product * outputs.product, cStride: outputs.row, workspace: productWorkspace)
       }
       for row in 0..<count {
         tiles.transformOutput(
           m + row * outputs.row, product: outputs.product, tile: first + row, to: y.image(image),
-          channels: y.shape.stride, streaming: y.usesNonTemporalStores, finish: ending?.image(image), scratch: transformScratch
+          channels: y.shape.stride, nonTemporal: y.usesNonTemporalStores, epilogue: epilogue?.pointers(image: image), workspace: transformWorkspace
         )
       }
     }
@@ -72,24 +72,24 @@ enum WinogradConvolution {
 
   /// Many channels: each step goes over all tiles, so that each matrix of the filter is read once.
   private static func productByProduct(
-    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ ending: Ending?,
+    _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ epilogue: Epilogue?,
     on workers: WorkerPool
   ) {
     let products = tiles.products
     let total = x.shape.images * tiles.count
-    let chunk = min(total, max(96, Buffer.largestStage / (products * (filter.inputs + filter.outputs))))
-    let inputs = Stage(channels: filter.inputs, tiles: chunk)
-    let outputs = Stage(channels: filter.outputs, tiles: chunk)
+    let chunk = min(total, max(96, WinogradTiles.winogradWorkspaceLimit / (products * (filter.inputs + filter.outputs))))
+    let inputs = TransformedTiles(channels: filter.inputs, tiles: chunk)
+    let outputs = TransformedTiles(channels: filter.outputs, tiles: chunk)
     let memory = Buffer(count: products * (inputs.product + outputs.product))
-    let streaming = NonTemporal.serves(floats: products * inputs.product) && filter.inputs % 16 == 0
+    let nonTemporal = NonTemporal.pays(floats: products * inputs.product) && filter.inputs % 16 == 0
     let v = memory.start
     let m = v + products * inputs.product
-    let size = WinogradTiles.scratch + MatrixProduct.scratchCount
-    let scratch = Buffer(count: workers.threads * size)
+    let size = WinogradTiles.workspaceCount + MatrixProduct.workspaceCount
+    let workspace = Buffer(count: workers.threads * size)
     let run = 8
 
     /// Tiles that may be chunked as if they were one image's.
-    let together = MatrixProduct.together(x.shape.images) * tiles.count
+    let together = MatrixProduct.imagesPerCall(x.shape.images) * tiles.count
     var start = 0
     while start < total {
       let count = min(chunk, together - start % together)
@@ -100,12 +100,12 @@ enum WinogradConvolution {
           let (image, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
           tiles.transformInput(
             x.image(image), channels: filter.inputs, tile: tile,
-            to: inputs.layout(v + row * inputs.row, streaming: streaming), scratch: scratch.start + worker * size)
+            to: inputs.layout(v + row * inputs.row, nonTemporal: nonTemporal), workspace: workspace.start + worker * size)
         }
       }
       // Blocks of rows of about equal size, whole tiles of the matrix product.
       let parts = (count + 2 * MatrixProduct.rowBlock - 1) / (2 * MatrixProduct.rowBlock)
-      let part = MatrixProduct.wholeTiles((count + parts - 1) / parts)
+      let part = MatrixProduct.roundedUpToTiles((count + parts - 1) / parts)
       workers.parallelFor(products * parts) { task, worker in
         let product = task / parts
         let first = task % parts * part
@@ -113,25 +113,25 @@ enum WinogradConvolution {
         MatrixProduct.multiply(
           rows: min(part, count - first), v + product * inputs.product + first * inputs.row, aStride: inputs.row,
           filter.matrix(product), into: m + product * outputs.product + first * outputs.row, cStride: outputs.row,
-          scratch: scratch.start + worker * size + WinogradTiles.scratch)
+          workspace: workspace.start + worker * size + WinogradTiles.workspaceCount)
       }
       workers.parallelFor(runs) { task, worker in
         for row in task * run..<min(count, task * run + run) {
           let (image, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
           tiles.transformOutput(
             m + row * outputs.row, product: outputs.product, tile: tile, to: y.image(image),
-            channels: y.shape.stride, streaming: y.usesNonTemporalStores, finish: ending?.image(image),
-            scratch: scratch.start + worker * size)
+            channels: y.shape.stride, nonTemporal: y.usesNonTemporalStores, epilogue: epilogue?.pointers(image: image),
+            workspace: workspace.start + worker * size)
         }
       }
     }
   }
 
   /// Transformed tiles, `[product][tile][channels]`.
-  private struct Stage {
-    /// FloatSlice from tile to tile: no large power of two, so that tiles do not share cache sets.
+  private struct TransformedTiles {
+    /// Floats from tile to tile: no large power of two, so that tiles do not share cache sets.
     let row: Int
-    /// FloatSlice from product to product, for the same reason a line more than needed.
+    /// Floats from product to product, for the same reason a line more than needed.
     let product: Int
 
     init(channels: Int, tiles: Int) {
@@ -140,8 +140,8 @@ enum WinogradConvolution {
     }
 
     /// All channels of a tile side by side.
-    func layout(_ start: UnsafeMutablePointer<Float>, streaming: Bool = false) -> TileLayout {
-      TileLayout(start: start, product: product, width: row, panel: row, streaming: streaming)
+    func layout(_ start: UnsafeMutablePointer<Float>, nonTemporal: Bool = false) -> TileLayout {
+      TileLayout(start: start, product: product, width: row, panel: row, nonTemporal: nonTemporal)
     }
   }
 }

@@ -7,7 +7,7 @@ struct WinogradFilter {
   let inputs: Int
   /// Columns of each matrix: output channels, padding included.
   let outputs: Int
-  /// FloatSlice from one matrix to the next; a line more than its size, so that matrices do not share cache sets.
+  /// Floats from one matrix to the next; a line more than its size, so that matrices do not share cache sets.
   private let stride: Int
   private let buffer: Buffer
 
@@ -22,32 +22,32 @@ struct WinogradFilter {
     self.stride = stride
     self.buffer = buffer
 
-    let area = WinogradTiles.scratch
-    let scratch = Buffer(count: workers.threads * area)
+    let area = WinogradTiles.workspaceCount
+    let workspace = Buffer(count: workers.threads * area)
     let width = microkernels.panelWidth(columns: outputs)
-    let streaming = NonTemporal.serves(floats: buffer.count) && outputs % 16 == 0
+    let nonTemporal = NonTemporal.pays(floats: buffer.count) && outputs % 16 == 0
     let panels = (outputs + width - 1) / width
     let block = 32
     let blocks = (inputs + block - 1) / block
     workers.parallelFor(panels * blocks) { task, worker in
       let column = task / blocks * width
-      let (offset, step) = microkernels.place(of: column, in: outputs, depth: inputs)
+      let (offset, step) = microkernels.packedOffset(ofColumn: column, columns: outputs, depth: inputs)
       for input in task % blocks * block..<min(inputs, task % blocks * block + block) {
         microkernels.transformFilter(
           taps.start + input * outputs + column, tap: taps.tap, width: min(step, outputs - column), tiles.vertical,
-          tiles.horizontal, to: buffer.start + offset + input * step, product: stride, streaming: streaming,
-          scratch: scratch.start + worker * area)
+          tiles.horizontal, to: buffer.start + offset + input * step, product: stride, nonTemporal: nonTemporal,
+          workspace: workspace.start + worker * area)
       }
     }
   }
 
   /// The matrix of a product of a tile.
-  func matrix(_ product: Int) -> PackedMatrix {
-    PackedMatrix(buffer.start + product * stride, depth: inputs, columns: outputs)
+  func matrix(_ product: Int) -> PackedB {
+    PackedB(buffer.start + product * stride, depth: inputs, columns: outputs)
   }
 
-  /// FloatSlice of scratch that `gradient` needs.
-  static var gradientScratch: Int { WinogradTiles.scratch + 9 * 8 }
+  /// Floats of workspace that `gradient` needs.
+  static var gradientWorkspaceCount: Int { WinogradTiles.workspaceCount + 9 * 8 }
 
   /// Gᵀ du G for some pairs of channels: the gradient of the taps.
   ///
@@ -57,18 +57,18 @@ struct WinogradFilter {
   ///   - adding: whether to add to what `dw` holds.
   static func gradient(
     _ du: UnsafePointer<Float>, width: Int, product: Int, inputs: Range<Int>, outputs: Range<Int>,
-    of tiles: WinogradTiles, to dw: Filter, adding: Bool, scratch: UnsafeMutablePointer<Float>
+    of tiles: WinogradTiles, to dw: Filter, adding: Bool, workspace: UnsafeMutablePointer<Float>
   ) {
     // Where a tap has no gradient there is nothing to add.
     let rows = adding ? tiles.vertical.taps : 0..<3
     let columns = adding ? tiles.horizontal.taps : 0..<3
-    let taps = scratch + WinogradTiles.scratch
+    let taps = workspace + WinogradTiles.workspaceCount
     for input in inputs.clamped(to: 0..<dw.inputs) {
       let source = du + (input - inputs.lowerBound) * width
       for output in Swift.stride(from: outputs.lowerBound, to: min(outputs.upperBound, dw.outputs), by: 8) {
         microkernels.transformFilterGradient(
           source + output - outputs.lowerBound, product: product, tiles.vertical, tiles.horizontal, to: taps,
-          scratch: scratch)
+          workspace: workspace)
         for row in rows {
           for column in columns {
             let tap = 3 * row + column
@@ -94,7 +94,7 @@ struct PaddedTaps {
   let inputs: Int
   /// A multiple of 8.
   let outputs: Int
-  /// FloatSlice from one tap to the next.
+  /// Floats from one tap to the next.
   var tap: Int { inputs * outputs }
   /// `[3, 3, inputs, outputs]`.
   let start: UnsafeMutablePointer<Float>

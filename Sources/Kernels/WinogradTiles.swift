@@ -19,7 +19,7 @@ struct WinogradTiles: Sendable {
   private let columns: [Int]
 
   /// All tiles of an image, by kind.
-  static func kinds(of size: Size, dilation: Int) -> [WinogradTiles] {
+  static func groups(of size: Size, dilation: Int) -> [WinogradTiles] {
     let vertical = origins(length: size.height, dilation: dilation)
     let horizontal = origins(length: size.width, dilation: dilation)
     return vertical.flatMap { rows in
@@ -51,8 +51,8 @@ struct WinogradTiles: Sendable {
   /// Products of a tile: matrices that the transformed weights consist of.
   var products: Int { vertical.products * horizontal.products }
 
-  /// FloatSlice of scratch that a transform needs.
-  static var scratch: Int { microkernels.tileScratch }
+  /// Floats of workspace that a transform needs.
+  static var workspace: Int { microkernels.tileWorkspaceCount }
 
   /// Rows from an output row on that lie in the image, at most `limit`, in steps of the dilation.
   @inline(__always)
@@ -69,22 +69,22 @@ extension WinogradTiles {
   /// - Parameter image: the first pixel, `channels` (a multiple of 8) floats a pixel.
   func transformInput(
     _ image: UnsafeMutablePointer<Float>, channels: Int, tile: Int, to target: TileLayout,
-    scratch: UnsafeMutablePointer<Float>
+    workspace: UnsafeMutablePointer<Float>
   ) {
     let top = rows[tile / columns.count] - vertical.reach * dilation
     let left = columns[tile % columns.count] - horizontal.reach * dilation
     let patch = patch(
       image, channels, top, left, rows: vertical.inputs, columns: horizontal.inputs)
-    microkernels.transformInput(patch, channels: channels, vertical, horizontal, to: target, scratch: scratch)
+    microkernels.transformInput(patch, channels: channels, vertical, horizontal, to: target, workspace: workspace)
   }
 
   /// A dy Aᵀ of tile `tile`, all channels; see `transformInput`.
   func transformGradient(
     _ image: UnsafeMutablePointer<Float>, channels: Int, tile: Int, to target: TileLayout,
-    scratch: UnsafeMutablePointer<Float>
+    workspace: UnsafeMutablePointer<Float>
   ) {
     microkernels.transformGradient(
-      outputPatch(image, channels, tile), channels: channels, vertical, horizontal, to: target, scratch: scratch)
+      outputPatch(image, channels, tile), channels: channels, vertical, horizontal, to: target, workspace: workspace)
   }
 
   /// Aᵀ m A of tile `tile`, all channels, written to the part of the tile that lies in the image.
@@ -92,34 +92,34 @@ extension WinogradTiles {
   /// - Parameters:
   ///   - products: product p of the channels lies at `products + p · product`.
   ///   - image: the first pixel of the result, `channels` (a multiple of 8) floats a pixel.
-  ///   - streaming: whether to write past the caches, where pixels are whole lines of them.
-  ///   - finish: for the whole image.
+  ///   - nonTemporal: whether to write past the caches, where pixels are whole lines of them.
+  ///   - epilogue: for the whole image.
   func transformOutput(
     _ products: UnsafePointer<Float>, product: Int, tile: Int, to image: UnsafeMutablePointer<Float>,
-    channels: Int, streaming: Bool, finish: Finish? = nil, scratch: UnsafeMutablePointer<Float>
+    channels: Int, nonTemporal: Bool, epilogue: EpiloguePointers? = nil, workspace: UnsafeMutablePointer<Float>
   ) {
-    let patch = outputPatch(image, channels, tile, streaming: streaming && channels % 16 == 0)
+    let patch = outputPatch(image, channels, tile, nonTemporal: nonTemporal && channels % 16 == 0)
     microkernels.transformOutput(
       products, product: product, vertical, horizontal, to: patch, channels: channels,
-      finish: finish?.moved(columns: 0, floats: patch.start - image), scratch: scratch)
+      epilogue: epilogue?.advanced(columns: 0, floats: patch.start - image), workspace: workspace)
   }
 
   private func outputPatch(
-    _ image: UnsafeMutablePointer<Float>, _ channels: Int, _ tile: Int, streaming: Bool = false
+    _ image: UnsafeMutablePointer<Float>, _ channels: Int, _ tile: Int, nonTemporal: Bool = false
   ) -> TilePatch {
     patch(
       image, channels, rows[tile / columns.count], columns[tile % columns.count], rows: vertical.outputs,
-      columns: horizontal.outputs, streaming: streaming)
+      columns: horizontal.outputs, nonTemporal: nonTemporal)
   }
 
   private func patch(
     _ image: UnsafeMutablePointer<Float>, _ channels: Int, _ top: Int, _ left: Int, rows: Int, columns: Int,
-    streaming: Bool = false
+    nonTemporal: Bool = false
   ) -> TilePatch {
     TilePatch(
       start: image + (top * size.width + left) * channels, row: dilation * size.width * channels,
       column: dilation * channels,
       rows: (top < 0 ? 1 : 0)..<reach(from: top, to: size.height, rows),
-      columns: (left < 0 ? 1 : 0)..<reach(from: left, to: size.width, columns), streaming: streaming)
+      columns: (left < 0 ? 1 : 0)..<reach(from: left, to: size.width, columns), nonTemporal: nonTemporal)
   }
 }

@@ -48,25 +48,25 @@ enum WinogradWeightGradient {
     let columns: Int
     let tiles: WinogradTiles
 
-    /// FloatSlice from one sum to the next.
+    /// Floats from one sum to the next.
     var sum: Int { rows * columns + 16 }
 
     /// Transforms a tile into row `row` of panels that hold `capacity` rows.
     func transform(
       tile: Int, row: Int, capacity: Int, left: UnsafeMutablePointer<Float>, right: UnsafeMutablePointer<Float>,
-      scratch: UnsafeMutablePointer<Float>
+      workspace: UnsafeMutablePointer<Float>
     ) {
       tiles.transformInput(
         x, channels: rows, tile: tile,
-        to: layout(left, row: row, capacity, product: leftProduct(capacity), width: leftWidth), scratch: scratch)
+        to: layout(left, row: row, capacity, product: leftProduct(capacity), width: leftPanelWidth), workspace: workspace)
       tiles.transformGradient(
         dy, channels: gradients, tile: tile,
-        to: layout(right, row: row, capacity, product: rightProduct(capacity), width: rightWidth), scratch: scratch)
+        to: layout(right, row: row, capacity, product: rightProduct(capacity), width: rightPanelWidth), workspace: workspace)
       guard gradients < columns else { return }
       // The rest of the last panel.
-      let last = (columns - rightWidth) * capacity + row * rightWidth
+      let last = (columns - rightPanelWidth) * capacity + row * rightPanelWidth
       for product in 0..<tiles.products {
-        for column in stride(from: gradients - (columns - rightWidth), to: rightWidth, by: 8) {
+        for column in stride(from: gradients - (columns - rightPanelWidth), to: rightPanelWidth, by: 8) {
           right.store(Vector(), product * rightProduct(capacity) + last + column)
         }
       }
@@ -78,10 +78,10 @@ enum WinogradWeightGradient {
       TileLayout(start: panels + row * width, product: product, width: width, panel: capacity * width)
     }
 
-    private var leftWidth: Int { microkernels.leftWidth }
-    var rightWidth: Int { microkernels.rightWidth(columns: gradients) }
+    private var leftPanelWidth: Int { microkernels.leftPanelWidth }
+    var rightPanelWidth: Int { microkernels.rightPanelWidth(columns: gradients) }
 
-    /// FloatSlice from product to product, a line more than needed to keep them out of each other's cache sets.
+    /// Floats from product to product, a line more than needed to keep them out of each other's cache sets.
     func leftProduct(_ capacity: Int) -> Int { capacity * MatrixProduct.paddedLeft(rows) + 16 }
     func rightProduct(_ capacity: Int) -> Int { capacity * columns + 16 }
   }
@@ -99,20 +99,20 @@ enum WinogradWeightGradient {
     let whole = products * operands.sum
     let sums = Buffer(count: segments * whole)
     let (left, right) = (operands.leftProduct(block), operands.rightProduct(block))
-    let size = products * (left + right) + WinogradTiles.scratch
+    let size = products * (left + right) + WinogradTiles.workspaceCount
     let memory = Buffer(count: workers.threads * size)
 
     workers.parallelFor(segments) { segment, worker in
       let v = memory.start + worker * size
       let z = v + products * left
-      let scratch = z + products * right
+      let workspace = z + products * right
       let sum = sums.start + segment * whole
       sum.initialize(repeating: 0, count: whole)
       let end = min(tiles.count, (segment + 1) * perSegment)
       for first in stride(from: segment * perSegment, to: end, by: block) {
         let count = min(block, end - first)
         for row in 0..<count {
-          operands.transform(tile: first + row, row: row, capacity: block, left: v, right: z, scratch: scratch)
+          operands.transform(tile: first + row, row: row, capacity: block, left: v, right: z, workspace: workspace)
         }
         for product in 0..<products {
           MatrixProduct.multiplyTransposed(
@@ -133,13 +133,13 @@ enum WinogradWeightGradient {
       }
     }
     let run = 8
-    let scratch = Buffer(count: workers.threads * WinogradFilter.gradientScratch)
+    let workspace = Buffer(count: workers.threads * WinogradFilter.gradientWorkspaceCount)
     workers.parallelFor((operands.rows + run - 1) / run) { task, worker in
       let inputs = task * run..<min(operands.rows, task * run + run)
       WinogradFilter.gradient(
         sums.start + inputs.lowerBound * operands.columns, width: operands.columns, product: operands.sum,
         inputs: inputs, outputs: 0..<operands.columns, of: tiles, to: dw, adding: adding,
-        scratch: scratch.start + worker * WinogradFilter.gradientScratch)
+        workspace: workspace.start + worker * WinogradFilter.gradientWorkspaceCount)
     }
   }
 
@@ -150,24 +150,24 @@ enum WinogradWeightGradient {
   ) {
     let tiles = operands.tiles
     let products = tiles.products
-    let capacity = min(tiles.count, max(block, Buffer.largestStage / (products * (operands.rows + operands.columns))))
+    let capacity = min(tiles.count, max(block, WinogradTiles.winogradWorkspaceLimit / (products * (operands.rows + operands.columns))))
     let (left, right) = (operands.leftProduct(capacity), operands.rightProduct(capacity))
     let memory = Buffer(count: products * (left + right))
     let v = memory.start
     let z = v + products * left
-    let transformScratch = Buffer(count: workers.threads * WinogradTiles.scratch)
+    let transformWorkspace = Buffer(count: workers.threads * WinogradTiles.workspaceCount)
     let run = 8
 
     // Whole panels; as many channels of x as leave the sums in the second-level cache.
-    let width = operands.rightWidth >= operands.columns ? operands.columns : 4 * operands.rightWidth
-    let cached = (1 << 18) / (products * width) / microkernels.leftWidth * microkernels.leftWidth
-    let height = max(microkernels.leftWidth, min(64, cached))
+    let width = operands.rightPanelWidth >= operands.columns ? operands.columns : 4 * operands.rightPanelWidth
+    let cached = (1 << 18) / (products * width) / microkernels.leftPanelWidth * microkernels.leftPanelWidth
+    let height = max(microkernels.leftPanelWidth, min(64, cached))
     let (down, across) = (
       (operands.rows + height - 1) / height, (operands.columns + width - 1) / width
     )
     let sum = height * width + 16
-    let size = products * sum + WinogradFilter.gradientScratch
-    let scratch = Buffer(count: workers.threads * size)
+    let size = products * sum + WinogradFilter.gradientWorkspaceCount
+    let workspace = Buffer(count: workers.threads * size)
 
     // An image with more tiles than are held at once is summed up in parts.
     for first in stride(from: 0, to: tiles.count, by: capacity) {
@@ -176,13 +176,13 @@ enum WinogradWeightGradient {
         for row in task * run..<min(count, task * run + run) {
           operands.transform(
             tile: first + row, row: row, capacity: capacity, left: v, right: z,
-            scratch: transformScratch.start + worker * WinogradTiles.scratch)
+            workspace: transformWorkspace.start + worker * WinogradTiles.workspaceCount)
         }
       }
       workers.parallelFor(down * across) { task, worker in
         let inputs = task / across * height..<min(operands.rows, (task / across + 1) * height)
         let outputs = task % across * width..<min(operands.columns, (task % across + 1) * width)
-        let sums = scratch.start + worker * size
+        let sums = workspace.start + worker * size
         memset(sums, 0, products * sum * MemoryLayout<Float>.stride)
         for product in 0..<products {
           MatrixProduct.multiplyTransposed(
@@ -193,7 +193,7 @@ enum WinogradWeightGradient {
         }
         WinogradFilter.gradient(
           sums, width: width, product: sum, inputs: inputs, outputs: outputs, of: tiles, to: dw,
-          adding: adding || first > 0, scratch: sums + products * sum)
+          adding: adding || first > 0, workspace: sums + products * sum)
       }
     }
   }

@@ -1,8 +1,9 @@
-/// The right matrix of a product in the panels that `MicrokernelSet.pack` writes.
-package struct PackedMatrix {
+/// The right matrix B of a product, packed in panels as `MicrokernelSet.pack` writes them.
+package struct PackedB {
   package let start: UnsafePointer<Float>
+  /// Rows of B.
   package let depth: Int
-  /// A multiple of 8.
+  /// Columns of B, a multiple of 8.
   package let columns: Int
 
   package init(_ start: UnsafePointer<Float>, depth: Int, columns: Int) {
@@ -12,11 +13,12 @@ package struct PackedMatrix {
   }
 }
 
-/// What is done to the result of a convolution while it is still in the cache: `max(0, y + bias + residual)`.
-package struct Finish {
-  /// A number a column, whole vectors.
+/// The epilogue of a convolution or GEMM for one block of the result: `max(0, y + bias + residual)`, computed while y is in
+/// the cache. (`Epilogue` in `Kernels` is the same for a whole tensor.)
+package struct EpiloguePointers {
+  /// One number per column, whole vectors.
   package let bias: UnsafePointer<Float>?
-  /// Lies as the result does.
+  /// Has the layout of the result.
   package let residual: UnsafePointer<Float>?
   package let relu: Bool
 
@@ -26,59 +28,62 @@ package struct Finish {
     self.relu = relu
   }
 
-  /// For results that begin `columns` to the right and `floats` further on.
-  package func moved(columns: Int, floats: Int) -> Finish {
-    Finish(bias: bias.map { $0 + columns }, residual: residual.map { $0 + floats }, relu: relu)
+  /// The epilogue of the block that begins `columns` columns to the right and `floats` floats further on.
+  package func advanced(columns: Int, floats: Int) -> EpiloguePointers {
+    EpiloguePointers(bias: bias.map { $0 + columns }, residual: residual.map { $0 + floats }, relu: relu)
   }
 }
 
-/// The pixels under a tile: those in `rows` × `columns` are in the image, the others count as zero.
+/// The pixels under a Winograd tile: those in `rows` × `columns` are in the image, the others count as zero.
 package struct TilePatch {
-  /// Of the first row and column, which may lie outside of the image.
+  /// The pixel at row and column 0 of the tile, which may lie outside of the image.
   package let start: UnsafeMutablePointer<Float>
-  /// FloatSlice from row to row and from column to column.
+  /// Floats from row to row.
   package let row: Int
+  /// Floats from column to column.
   package let column: Int
   package let rows: Range<Int>
   package let columns: Range<Int>
-  /// Whether what is written here goes past the caches; pixels are then aligned to 64 bytes.
-  package let streaming: Bool
+  /// Whether output pixels are written with non-temporal stores; they must then be aligned to 64 bytes.
+  package let nonTemporal: Bool
 
   package init(
     start: UnsafeMutablePointer<Float>, row: Int, column: Int, rows: Range<Int>, columns: Range<Int>,
-    streaming: Bool = false
+    nonTemporal: Bool = false
   ) {
     self.start = start
     self.row = row
     self.column = column
     self.rows = rows
     self.columns = columns
-    self.streaming = streaming
+    self.nonTemporal = nonTemporal
   }
 }
 
-/// Where the transformed channels of a tile go: product p of channel c lies at
+/// Where the transformed channels of a tile are written: channel c of product p goes to
 /// `start + p · product + (c / width) · panel + c % width`.
 package struct TileLayout {
   package let start: UnsafeMutablePointer<Float>
+  /// Floats from product to product.
   package let product: Int
-  /// A multiple of 8.
+  /// Channels of a panel, a multiple of 8.
   package let width: Int
+  /// Floats from panel to panel.
   package let panel: Int
-  /// Whether to write past the caches; start, product, width and panel are then multiples of 16 floats.
-  package let streaming: Bool
+  /// Whether to use non-temporal stores; `start`, `product`, `width` and `panel` must then be multiples of 16 floats.
+  package let nonTemporal: Bool
 
-  package init(start: UnsafeMutablePointer<Float>, product: Int, width: Int, panel: Int, streaming: Bool = false) {
+  package init(start: UnsafeMutablePointer<Float>, product: Int, width: Int, panel: Int, nonTemporal: Bool = false) {
     self.start = start
     self.product = product
     self.width = width
     self.panel = panel
-    self.streaming = streaming
+    self.nonTemporal = nonTemporal
   }
 }
 
-/// Rows of numbers, one a channel, that batch norm reads beside the pixels.
-package struct NormalizerRows {
+/// Rows of numbers, one per channel, of a batch norm `y = z · scale + shift` with the given mean of z.
+package struct NormalizerPointers {
   package let scale: UnsafePointer<Float>
   package let shift: UnsafePointer<Float>
   package let mean: UnsafePointer<Float>
@@ -90,14 +95,25 @@ package struct NormalizerRows {
   }
 }
 
-/// Which gradients pass a ReLU on the backward pass.
-package enum GradientMask {
-  /// All.
-  case all
-  /// Those where `z · scale + shift` is positive.
+/// Which gradients a ReLU after a batch norm passes in the backward pass. `Output` is a tensor in `Kernels` and a pointer
+/// to the same place in the microkernels.
+@usableFromInline package enum ReLUMask<Output> {
+  /// All: there was no ReLU, or the gradient is masked already.
+  case none
+  /// Those where `z · scale + shift`, recomputed from z, is positive: the ReLU follows the batch norm directly.
   case recomputed
-  /// Those where this output is positive.
-  case output(UnsafePointer<Float>)
-  /// The same; those that pass (and zeros) are written down as well.
-  case outputWriting(UnsafePointer<Float>, to: UnsafeMutablePointer<Float>)
+  /// Those where this output of the ReLU is positive: the ReLU follows the sum with a shortcut.
+  case output(Output)
+
+  /// The same mask with another representation of the output.
+  @inlinable @inline(__always)
+  package func map<Other>(_ transform: (Output) -> Other) -> ReLUMask<Other> {
+    switch self {
+    case .none: .none
+    case .recomputed: .recomputed
+    case .output(let output): .output(transform(output))
+    }
+  }
 }
+
+extension ReLUMask: Sendable where Output: Sendable {}

@@ -1,197 +1,205 @@
-/// The innermost loops of all arithmetic: pointers in, pointers out, no memory of their own.
+/// The microkernels of one instruction set: the innermost loops of all arithmetic. They take pointers and own no memory.
 ///
-/// One source (`MicrokernelsPlain`; `MicrokernelsAVX2` and `MicrokernelsAVX512` are links to it) is compiled once for each instruction set, and
-/// the program chooses when it starts (`Processor`). So the code of those targets may use nothing but pointers, numbers and
-/// vectors: an array or a generic function of the standard library would be compiled there for the wider processor
-/// and might then serve the whole program.
+/// `MicrokernelsPlain`, `MicrokernelsAVX2` and `MicrokernelsAVX512` each have a `Backend` that conforms. What they share is
+/// in `MicrokernelsShared` and `MicrokernelsGEMM`, linked into their folders and compiled once per instruction set;
+/// `InstructionSet` chooses a backend at run time.
+///
+/// The code of those targets may use nothing but pointers, numbers and vectors. An array or a generic function of the
+/// standard library would be specialized there for the wider instruction set; the linker may then keep that copy for the
+/// whole program, which would stop with an illegal instruction on an older processor. `Tests/check-symbols` proves that
+/// there is no such copy.
 ///
 /// Rows of pixels are `width` floats, a multiple of 8.
 package protocol MicrokernelSet: Sendable {
-  /// As the user knows it: "AVX2".
+  /// The name shown to the user: "AVX2".
   static var name: String { get }
 
-  /// To be called once, before the others.
+  /// Must be called once before the others.
   static func prepare()
 
-  // MARK: - Matrix product
+  // MARK: - GEMM
 
-  /// Rows of the tile that stays in registers: blocks of a multiple of it waste nothing.
+  /// Rows of C that the GEMM microkernel keeps in registers; blocks of a multiple of it waste nothing.
   static var tileRows: Int { get }
 
-  /// Whether the rounding of `multiply` depends on how many rows and columns there are, and on a row's place among them.
-  static var roundsByPlace: Bool { get }
+  /// Whether a row of `multiply`'s result has the same bits however many rows and columns there are and wherever the row
+  /// stands among them.
+  static var isBatchInvariant: Bool { get }
 
-  /// Columns of a panel of the right matrix of `multiply`, of which there are `columns`.
+  /// Columns of a panel of B, which has `columns`.
   static func panelWidth(columns: Int) -> Int
 
-  /// FloatSlice that the panels of a `depth` × `columns` matrix take.
+  /// Floats of a packed `depth` × `columns` matrix.
   static func packedCount(depth: Int, columns: Int) -> Int
 
-  /// Where column `column` (a multiple of 8) of a packed matrix begins, and how far it is from there to the next row.
-  static func place(of column: Int, in columns: Int, depth: Int) -> (offset: Int, step: Int)
+  /// The place of column `column` (a multiple of 8) in a packed matrix: where it begins, and floats from row to row there.
+  static func packedOffset(ofColumn column: Int, columns: Int, depth: Int) -> (offset: Int, rowStride: Int)
 
-  /// FloatSlice of scratch that `multiply` needs.
-  static var productScratch: Int { get }
+  /// Floats of workspace that `multiply` needs.
+  static var gemmWorkspaceCount: Int { get }
 
   /// Packs one panel of the matrix whose element (i, j) is `source[i * rowStride + j * columnStride]`.
   static func pack(
     panel: Int, depth: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, columnStride: Int,
     into packed: UnsafeMutablePointer<Float>)
 
-  /// `C = A · B`, plus what C held where `accumulate` says so; see `MatrixProduct.multiply`.
+  /// `C = A · B`, or `C += A · B` with `accumulate`, and then the epilogue; see `MatrixProduct.multiply`.
   static func multiply(
-    rows: Int, columns: Range<Int>, _ a: UnsafePointer<Float>, aStride: Int, _ b: PackedMatrix,
-    into c: UnsafeMutablePointer<Float>, cStride: Int, accumulate: Bool, finish: Finish?,
-    scratch: UnsafeMutablePointer<Float>)
+    rows: Int, columns: Range<Int>, _ a: UnsafePointer<Float>, aStride: Int, _ b: PackedB,
+    into c: UnsafeMutablePointer<Float>, cStride: Int, accumulate: Bool, epilogue: EpiloguePointers?,
+    workspace: UnsafeMutablePointer<Float>)
 
-  /// Applies `finish` to a block of a result.
-  static func complete(
-    _ c: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int, _ finish: Finish)
+  /// Applies `epilogue` to a block of a result.
+  static func applyEpilogue(
+    _ epilogue: EpiloguePointers, to c: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int)
 
   /// Columns of a panel of the left matrix of `multiplyTransposed`, a divisor of 256.
-  static var leftWidth: Int { get }
+  static var leftPanelWidth: Int { get }
 
-  /// Columns of a panel of the right matrix of `multiplyTransposed`, of which there are `columns`.
-  static func rightWidth(columns: Int) -> Int
+  /// Columns of a panel of the right matrix of `multiplyTransposed`, which has `columns`.
+  static func rightPanelWidth(columns: Int) -> Int
 
-  /// Packs `rows` rows of `columns` floats (a multiple of 8) in panels `[columns / width][capacity][width]`; what is missing
-  /// of the last panel becomes zero.
+  /// Packs `rows` rows of `columns` floats (a multiple of 8) in panels `[columns / width][capacity][width]`, padding the
+  /// last panel with zeros.
   ///
-  /// - Parameter other: where it is given, what is packed is `source + sign · other`.
+  /// - Parameter other: if not nil, the matrix packed is `source + sign · other`.
   static func packRows(
     rows: Int, columns: Int, from source: UnsafePointer<Float>, plus sign: Float, times other: UnsafePointer<Float>?,
     rowStride: Int, width: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>)
 
-  /// `C += Aᵀ · B` over rows in panels; see `MatrixProduct.multiplyTransposed`.
+  /// `C += Aᵀ · B` over packed rows; see `MatrixProduct.multiplyTransposed`.
   static func multiplyTransposed(
     rows: Int, leftColumns: Int, rightColumns: Int, left: UnsafePointer<Float>, right: UnsafePointer<Float>,
     capacity: Int, into c: UnsafeMutablePointer<Float>, cStride: Int)
 
   // MARK: - Winograd
 
-  /// FloatSlice of scratch that a transform of a tile needs.
-  static var tileScratch: Int { get }
+  /// Floats of workspace that the transform of a tile needs.
+  static var tileWorkspaceCount: Int { get }
 
   /// Bᵀ x B of a tile, all channels.
   static func transformInput(
     _ patch: TilePatch, channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
-    to target: TileLayout, scratch: UnsafeMutablePointer<Float>)
+    to target: TileLayout, workspace: UnsafeMutablePointer<Float>)
 
   /// A dy Aᵀ of a tile, all channels.
   static func transformGradient(
     _ patch: TilePatch, channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
-    to target: TileLayout, scratch: UnsafeMutablePointer<Float>)
+    to target: TileLayout, workspace: UnsafeMutablePointer<Float>)
 
   /// Aᵀ m A of a tile, all channels, written to the rows and columns of the patch that lie in the image.
   ///
   /// - Parameters:
-  ///   - products: product p of the channels lies at `products + p · product`.
-  ///   - channel: the first channel of `finish`; its residual lies as the image does, from the tile on.
+  ///   - products: product p of the channels is at `products + p · product`.
+  ///   - epilogue: its residual has the layout of the image and begins at the tile.
   static func transformOutput(
     _ products: UnsafePointer<Float>, product: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
-    to patch: TilePatch, channels: Int, finish: Finish?, scratch: UnsafeMutablePointer<Float>)
+    to patch: TilePatch, channels: Int, epilogue: EpiloguePointers?, workspace: UnsafeMutablePointer<Float>)
 
-  /// G w Gᵀ of `width` neighboring outputs (8 or a multiple) of one input.
+  /// G w Gᵀ of `width` adjacent outputs (a multiple of 8) of one input.
   ///
   /// - Parameters:
-  ///   - tap: floats from one tap to the next, nine of them.
-  ///   - product: floats from one product to the next.
-  ///   - streaming: whether to write past the caches; all places are then multiples of 16 floats.
+  ///   - tap: floats from tap to tap, nine of them.
+  ///   - product: floats from product to product.
+  ///   - nonTemporal: whether to use non-temporal stores; all places must then be multiples of 16 floats.
   static func transformFilter(
     _ taps: UnsafePointer<Float>, tap: Int, width: Int, _ vertical: WinogradAlgorithm,
-    _ horizontal: WinogradAlgorithm, to target: UnsafeMutablePointer<Float>, product: Int, streaming: Bool,
-    scratch: UnsafeMutablePointer<Float>)
+    _ horizontal: WinogradAlgorithm, to target: UnsafeMutablePointer<Float>, product: Int, nonTemporal: Bool,
+    workspace: UnsafeMutablePointer<Float>)
 
-  /// Gᵀ du G of eight neighboring outputs of one input: nine vectors of eight.
+  /// Gᵀ du G of eight adjacent outputs of one input: nine vectors of eight.
   static func transformFilterGradient(
     _ du: UnsafePointer<Float>, product: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
-    to taps: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>)
+    to taps: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>)
 
   // MARK: - Batch norm
 
-  /// Adds to `sum` and `squares` the deviations of each column from `pivot`, and their squares.
+  /// Adds the deviations of each column from `pivot` to `sum` and their squares to `squares`.
   static func addDeviations(
     _ values: UnsafePointer<Float>, rows: Int, width: Int, from pivot: UnsafePointer<Float>,
     to sum: UnsafeMutablePointer<Float>, _ squares: UnsafeMutablePointer<Float>)
 
-  /// `z · scale + shift (+ residual)`, at least zero where `relu`.
+  /// `z · scale + shift (+ residual)`, followed by ReLU if `relu`.
   ///
-  /// - Parameter streaming: whether to write past the caches; y is aligned to 64 bytes then.
+  /// - Parameter nonTemporal: whether to use non-temporal stores; y must then be aligned to 64 bytes.
   static func normalize(
     _ z: UnsafePointer<Float>, rows: Int, width: Int, scale: UnsafePointer<Float>, shift: UnsafePointer<Float>,
-    residual: UnsafePointer<Float>?, relu: Bool, into y: UnsafeMutablePointer<Float>, streaming: Bool)
+    residual: UnsafePointer<Float>?, relu: Bool, into y: UnsafeMutablePointer<Float>, nonTemporal: Bool)
 
-  /// Adds to `sum` the gradients that `mask` lets through, and to `product` these times z − mean.
-  static func addGradients(
-    _ dy: UnsafePointer<Float>, _ z: UnsafePointer<Float>, rows: Int, width: Int, _ channels: NormalizerRows,
-    mask: GradientMask, to sum: UnsafeMutablePointer<Float>, _ product: UnsafeMutablePointer<Float>)
+  /// Adds the gradients g that `mask` passes to `sum`, and g · (z − mean) to `product`.
+  ///
+  /// - Parameter masked: if not nil, receives g; `mask` is then an output.
+  static func addBatchNormGradientSums(
+    _ dy: UnsafePointer<Float>, _ z: UnsafePointer<Float>, rows: Int, width: Int, _ channels: NormalizerPointers,
+    mask: ReLUMask<UnsafePointer<Float>>, masked: UnsafeMutablePointer<Float>?,
+    to sum: UnsafeMutablePointer<Float>, _ product: UnsafeMutablePointer<Float>)
 
-  /// `g · scale + (z − mean) · slope + offset` for the gradients g that `mask` lets through.
-  static func normalizerGradient(
-    _ dy: UnsafePointer<Float>, _ z: UnsafePointer<Float>, rows: Int, width: Int, _ channels: NormalizerRows,
-    slope: UnsafePointer<Float>, offset: UnsafePointer<Float>, mask: GradientMask,
+  /// `g · scale + (z − mean) · slope + offset` for the gradients g that `mask` passes.
+  static func batchNormInputGradient(
+    _ dy: UnsafePointer<Float>, _ z: UnsafePointer<Float>, rows: Int, width: Int, _ channels: NormalizerPointers,
+    slope: UnsafePointer<Float>, offset: UnsafePointer<Float>, mask: ReLUMask<UnsafePointer<Float>>,
     into dz: UnsafeMutablePointer<Float>)
 
-  // MARK: - Sums
+  // MARK: - Rows
 
   /// Adds each row to `sums`.
   static func addRows(_ values: UnsafePointer<Float>, rows: Int, width: Int, to sums: UnsafeMutablePointer<Float>)
 
-  /// Adds each row times its number of `factors` to `sums`.
+  /// Adds each row times its number in `factors` to `sums`.
   static func addRows(
     _ values: UnsafePointer<Float>, rows: Int, width: Int, times factors: UnsafePointer<Float>,
     to sums: UnsafeMutablePointer<Float>)
 
-  /// Of each row, the sum of the products with `weights`, plus `offset`.
+  /// The dot product of each row with `weights`, plus `offset`.
   static func dot(
     _ values: UnsafePointer<Float>, rows: Int, width: Int, _ weights: UnsafePointer<Float>, plus offset: Float,
     into result: UnsafeMutablePointer<Float>)
 
   /// Each of `values` times the row `weights`, plus the row `bias`.
-  static func outer(
+  static func outerProduct(
     _ values: UnsafePointer<Float>, rows: Int, width: Int, _ weights: UnsafePointer<Float>,
     plus bias: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>)
 
-  // MARK: - Element by element (`count` is rounded up to whole vectors of 8)
+  /// Each row times 1 + its number in `attention`.
+  static func gate(
+    _ feature: UnsafePointer<Float>, rows: Int, width: Int, by attention: UnsafePointer<Float>,
+    into result: UnsafeMutablePointer<Float>)
+
+  /// The gradients of `gate`: `dy · (1 + attention)`, and Σ dy · feature of each row.
+  static func gateGradient(
+    _ dy: UnsafePointer<Float>, _ feature: UnsafePointer<Float>, rows: Int, width: Int,
+    by attention: UnsafePointer<Float>, feature featureGradient: UnsafeMutablePointer<Float>,
+    attention attentionGradient: UnsafeMutablePointer<Float>)
+
+  // MARK: - Elementwise (`count` is rounded up to whole vectors of 8)
 
   /// `sum += summand`
   static func add(_ summand: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>, count: Int)
 
   /// `sum = a · left + b · right`, for `rows` rows of `columns` floats each.
-  static func combine(
+  static func linearCombination(
     rows: Int, columns: Int, _ a: Float, _ left: UnsafePointer<Float>, _ leftStride: Int, _ b: Float,
     _ right: UnsafePointer<Float>, _ rightStride: Int, into sum: UnsafeMutablePointer<Float>, _ sumStride: Int)
 
   /// `max(x, 0)`
   static func relu(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int)
 
-  /// `dy` where `y` is positive, else 0; may be written over `dy`.
-  static func mask(
+  /// `dy` where `y` is positive, else 0; `dx` may be `dy`.
+  static func reluGradient(
     _ dy: UnsafePointer<Float>, where y: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, count: Int)
 
-  /// A step of gradient descent; see `GradientDescent`. The count is exact.
+  /// An SGD step; see `SGDKernel`. `count` is exact.
   static func sgdStep(
     _ w: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>, _ v: UnsafeMutablePointer<Float>, count: Int,
-    rate: Float, momentum: Float, decay: Float)
+    learningRate: Float, momentum: Float, weightDecay: Float)
 
-  /// `low + fraction · (high − low)`
-  static func mix(
+  /// Linear interpolation, `low + fraction · (high − low)`.
+  static func lerp(
     _ low: UnsafePointer<Float>, _ high: UnsafePointer<Float>, fraction: Float,
     into result: UnsafeMutablePointer<Float>, count: Int)
 
   /// The sum of `terms` runs of floats, `step` floats from one to the next, each times its weight.
-  static func gather(
+  static func weightedSum(
     _ source: UnsafePointer<Float>, step: Int, weights: UnsafePointer<Float>, terms: Int,
     into result: UnsafeMutablePointer<Float>, count: Int)
-
-  /// Each row times 1 + its number of `attention`.
-  static func gate(
-    _ feature: UnsafePointer<Float>, rows: Int, width: Int, by attention: UnsafePointer<Float>,
-    into result: UnsafeMutablePointer<Float>)
-
-  /// The backward pass through `gate`: `dy · (1 + attention)`, and of each row Σ dy · feature.
-  static func gateGradient(
-    _ dy: UnsafePointer<Float>, _ feature: UnsafePointer<Float>, rows: Int, width: Int,
-    by attention: UnsafePointer<Float>, feature ofFeature: UnsafeMutablePointer<Float>,
-    attention ofAttention: UnsafeMutablePointer<Float>)
 }

@@ -1,12 +1,37 @@
 import Microkernels
 
-/// The loops as this target compiles them.
+/// The microkernels for every processor of an architecture: SSE2 on x86-64, NEON on arm64. GEMM is OpenBLAS's.
 package enum Backend: MicrokernelSet {
-  #if AVX512
-    package static let name = "AVX-512"
-  #elseif FUSED
-    package static let name = "AVX2"
+  package static let name = "plain"
+}
+
+typealias NativeVector = SIMD8<Float>
+
+// Plain x86-64 has no fused multiply-add instruction, and `addingProduct` would call the C library for each lane. There it
+// is computed in double precision, where the product is exact, and rounded to single: the same result except where the sum
+// is so near a tie that rounding twice shows. So all instruction sets agree on everything but GEMM.
+
+extension SIMD8<Float>: SIMDVector {
+  @inline(__always)
+  static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
+    #if arch(arm64)
+      c.addingProduct(a, b)
+    #else
+      Self(SIMD8<Double>(a) * SIMD8<Double>(b) + SIMD8<Double>(c))
+    #endif
+  }
+
+  /// An ordinary store; SSE2 and NEON have no non-temporal one of eight floats.
+  @inline(__always)
+  func storeNonTemporal(to target: UnsafeMutablePointer<Float>) { target.store(self) }
+}
+
+/// `SIMDVector.fma` of single numbers, rounded like the lanes of vectors.
+@inline(__always)
+func scalarFMA(_ a: Float, _ b: Float, _ c: Float) -> Float {
+  #if arch(arm64)
+    c.addingProduct(a, b)
   #else
-    package static let name = "plain"
+    Float(Double(a) * Double(b) + Double(c))
   #endif
 }

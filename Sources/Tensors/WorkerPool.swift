@@ -2,15 +2,16 @@ import Glibc
 import Synchronization
 import System
 
-/// The threads that compute, one pool a rank.
+/// The compute threads of a rank, one pool per rank.
 ///
-/// Work comes as numbered tasks; whichever worker is free takes the next. Tasks must be cut by the shape of the data
-/// alone and write to places of their own, so that neither the number of workers nor their luck changes a bit of the result.
+/// A parallel loop is split into numbered tasks; each worker takes the next task when it is free. The split must depend on
+/// the shape of the data alone, and tasks must write to disjoint memory: then neither the number of threads nor the
+/// scheduling changes a bit of the result.
 package final class WorkerPool: Sendable {
   package let threads: Int
   private let shared: Shared?
 
-  /// - Parameter threads: workers that compute at once, the calling thread among them; at least 1.
+  /// - Parameter threads: workers, including the calling thread; at least 1.
   package init(threads: Int) {
     precondition(threads >= 1)
     self.threads = threads
@@ -27,8 +28,8 @@ package final class WorkerPool: Sendable {
 
   /// Runs `body(task, worker)` for each task from 0 to `tasks` − 1 and returns when all are done.
   ///
-  /// `worker` runs from 0 to `threads` − 1 and no two calls with the same worker overlap: it names a scratch space.
-  /// Calls from several threads, or from inside `body`, are not allowed.
+  /// `worker` is in `0..<threads`. Calls with the same worker never overlap, so it can index per-worker scratch memory.
+  /// Must not be called from several threads at once or from inside `body`.
   package func parallelFor(_ tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
     guard tasks > 1, let shared else {
       for task in 0..<tasks { body(task, 0) }
@@ -37,14 +38,26 @@ package final class WorkerPool: Sendable {
     shared.parallelFor(tasks, body)
   }
 
-  /// What the calling thread and its helpers share. Helpers hold it, not the pool, so that the pool can end them.
+  /// Runs `body(chunk, worker)` for consecutive chunks of `0..<count`, each a task of `grain` elements (the last may be
+  /// shorter), and returns when all are done; see `parallelFor`.
+  package func forEachChunk(of count: Int, grain: Int, _ body: (_ chunk: Range<Int>, _ worker: Int) -> Void) {
+    parallelFor(count.dividedRoundingUp(by: grain)) { task, worker in
+      body(task * grain..<min(count, (task + 1) * grain), worker)
+    }
+  }
+
+  /// The state shared by the calling thread and the helper threads. Helpers retain it instead of the pool, so that the
+  /// pool's `deinit` can stop them.
   private final class Shared: @unchecked Sendable {
-    // Unchecked: `body` is written only while no helper runs (after `finished`, before `wake`).
+    // @unchecked: `tasks` and `body` are written only while no helper runs (after `finished`, before `wake`).
+    /// The next task to start.
     private let next = Atomic<Int>(0)
+    /// Helpers that have not finished the current loop.
     private let running = Atomic<Int>(0)
     private let stopping = Atomic<Bool>(false)
     private var tasks = 0
     private var body: ((Int, Int) -> Void)?
+    /// Threads beside the calling one.
     private let helpers: Int
     private let wake: UnsafeMutablePointer<sem_t>
     private let finished: UnsafeMutablePointer<sem_t>

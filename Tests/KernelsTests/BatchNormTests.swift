@@ -8,7 +8,7 @@ struct BatchNormTests {
     Shape(2, 7, 9, 64), Shape(3, 11, 13, 33), Shape(2, 5, 7, 1), Shape(1, 61, 67, 1), Shape(2, 75, 101, 9),
     Shape(1, 45, 43, 256), Shape(4, 1, 1, 256), Shape(2, 37, 3, 17), Shape(3, 1, 2, 8),
   ]
-  private enum Ending: CaseIterable, Sendable { case plain, rectified, shortcut }
+  private enum Epilogue: CaseIterable, Sendable { case plain, rectified, shortcut }
 
   /// Batch norm in double precision: statistics, output, and the gradients for `dy`.
   private struct Reference {
@@ -49,22 +49,22 @@ struct BatchNormTests {
 
   private struct Operands {
     let z: Tensor, residual: Tensor?, dy: Tensor, gamma: FloatSlice, beta: FloatSlice
-    let ending: Ending
+    let epilogue: Epilogue
 
-    init(_ shape: Shape, _ ending: Ending) {
+    init(_ shape: Shape, _ epilogue: Epilogue) {
       z = randomTensor("z", shape)
-      residual = ending == .shortcut ? randomTensor("residual", shape) : nil
+      residual = epilogue == .shortcut ? randomTensor("residual", shape) : nil
       dy = randomTensor("dy", shape)
       gamma = randomFloats("gamma", shape.channels)
       beta = randomFloats("beta", shape.channels)
-      self.ending = ending
+      self.epilogue = epilogue
     }
 
     private init(_ other: Operands, image index: Int) {
       z = image(index, of: other.z)
       residual = other.residual.map { image(index, of: $0) }
       dy = image(index, of: other.dy)
-      (gamma, beta, ending) = (other.gamma, other.beta, other.ending)
+      (gamma, beta, epilogue) = (other.gamma, other.beta, other.epilogue)
     }
 
     func alone(_ index: Int) -> Operands { Operands(self, image: index) }
@@ -74,25 +74,25 @@ struct BatchNormTests {
     }
 
     func output(_ normalizer: BatchNormKernel.Normalizer, on workers: WorkerPool) -> Tensor {
-      BatchNormKernel.apply(normalizer, to: z, plus: residual, relu: ending != .plain, on: workers)
+      BatchNormKernel.apply(normalizer, to: z, plus: residual, relu: epilogue != .plain, on: workers)
     }
 
     func rectification(_ y: Tensor) -> BatchNormKernel.Rectification {
-      switch ending {
+      switch epilogue {
       case .plain: .none
-      case .rectified: .recomputed
+      case .relu: .recomputed
       case .shortcut: .output(y)
       }
     }
   }
 
-  @Test("Output and gradients agree with double precision", arguments: shapes, Ending.allCases)
-  private func agreesWithDoublePrecision(_ shape: Shape, _ ending: Ending) {
-    let data = Operands(shape, ending)
+  @Test("Output and gradients agree with double precision", arguments: shapes, Epilogue.allCases)
+  private func agreesWithDoublePrecision(_ shape: Shape, _ epilogue: Epilogue) {
+    let data = Operands(shape, epilogue)
     let workers = WorkerPool(threads: 2)
     let count = Double(shape.pixels)
     let expected = Reference(
-      data.z, gamma: data.gamma, beta: data.beta, residual: data.residual, relu: ending != .plain, dy: data.dy)
+      data.z, gamma: data.gamma, beta: data.beta, residual: data.residual, relu: epilogue != .plain, dy: data.dy)
 
     let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers), count: count)
     expectClose(normalizer.batchMean.map { Float($0) }, expected.mean)
@@ -110,7 +110,7 @@ struct BatchNormTests {
       data.dy, data.z, normalizer, sums: gradients.sums, count: count, rectification, on: workers)
     expectClose(dz, expected.dz, within: tolerance)
 
-    guard ending == .shortcut else { return }
+    guard epilogue == .shortcut else { return }
     let (masked, sums) = BatchNormKernel.maskedGradientSums(data.dy, output: y, data.z, normalizer, on: workers)
     expectClose(masked, expected.masked)
     #expect(sums.sums == gradients.sums)
@@ -119,9 +119,9 @@ struct BatchNormTests {
     #expect(again.dense == dz.dense)
   }
 
-  @Test("The gradient of z is the slope of the output", arguments: Ending.allCases)
-  private func gradientIsSlope(_ ending: Ending) {
-    let data = Operands(Shape(2, 4, 5, 9), ending)
+  @Test("The gradient of z is the slope of the output", arguments: Epilogue.allCases)
+  private func gradientIsSlope(_ epilogue: Epilogue) {
+    let data = Operands(Shape(2, 4, 5, 9), epilogue)
     let workers = WorkerPool(threads: 1)
     let count = Double(data.z.shape.pixels)
     let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers), count: count)
@@ -136,7 +136,7 @@ struct BatchNormTests {
       values[index] = value
       let reference = Reference(
         Tensor(data.z.shape, dense: values), gamma: data.gamma, beta: data.beta, residual: data.residual,
-        relu: ending != .plain, dy: data.dy)
+        relu: epilogue != .plain, dy: data.dy)
       return zip(reference.y, data.dy.dense).reduce(0) { $0 + $1.0 * Double($1.1) }
     }
     let values = data.z.dense
@@ -185,9 +185,9 @@ struct BatchNormTests {
     }
   }
 
-  @Test("Neither threads nor the other images change a bit", arguments: shapes, Ending.allCases)
-  private func bitsAreReproducible(_ shape: Shape, _ ending: Ending) {
-    let data = Operands(shape, ending)
+  @Test("Neither threads nor the other images change a bit", arguments: shapes, Epilogue.allCases)
+  private func bitsAreReproducible(_ shape: Shape, _ epilogue: Epilogue) {
+    let data = Operands(shape, epilogue)
     let count = Double(shape.pixels)
     let statistics = BatchNormKernel.sums(data.z, on: WorkerPool(threads: 1))
     func everything(_ data: Operands, threads: Int) -> (sums: [[Double]], floats: [[Float]]) {

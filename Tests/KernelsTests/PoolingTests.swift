@@ -67,7 +67,7 @@ struct PoolingTests {
   }
 
   @Test("The mean of a half counts the image's pixels alone", arguments: shapes)
-  func averageHalf(shape: Shape) {
+  func average2x2Stride2(shape: Shape) {
     let workers = WorkerPool(threads: 2)
     let x = randomTensor("x", shape)
     let dy = randomTensor("dy", half(shape))
@@ -81,12 +81,12 @@ struct PoolingTests {
         expectedGradient[place] += Double(gradient[index]) / Double(window.count)
       }
     }
-    expectClose(Pooling.averageHalf(x, on: workers), expected, within: 3e-7)
-    expectClose(Pooling.averageHalfGradient(dy, inputShape: shape, on: workers), expectedGradient, within: 3e-7)
+    expectClose(Pooling.average2x2Stride2(x, on: workers), expected, within: 3e-7)
+    expectClose(Pooling.average2x2Stride2Gradient(dy, inputShape: shape, on: workers), expectedGradient, within: 3e-7)
   }
 
   @Test("The mean in place counts the zeros beyond the last row and column", arguments: shapes)
-  func averageStay(shape: Shape) {
+  func average2x2Stride1(shape: Shape) {
     let workers = WorkerPool(threads: 2)
     let x = randomTensor("x", shape)
     let dy = randomTensor("dy", shape)
@@ -100,8 +100,8 @@ struct PoolingTests {
         expectedGradient[place] += Double(gradient[index]) / 4
       }
     }
-    expectClose(Pooling.averageStay(x, on: workers), expected, within: 3e-7)
-    expectClose(Pooling.averageStayGradient(dy, on: workers), expectedGradient, within: 3e-7)
+    expectClose(Pooling.average2x2Stride1(x, on: workers), expected, within: 3e-7)
+    expectClose(Pooling.average2x2Stride1Gradient(dy, on: workers), expectedGradient, within: 3e-7)
   }
 
   @Test("The mean over the image, and the gradient's backward pass to all its pixels", arguments: shapes)
@@ -114,13 +114,13 @@ struct PoolingTests {
     for (index, value) in values.enumerated() {
       expected[index / (pixels * channels) * channels + index % channels] += Double(value) / Double(pixels)
     }
-    expectClose(Pooling.global(x, on: workers), expected, within: 3e-7)
+    expectClose(Pooling.globalAverage(x, on: workers), expected, within: 3e-7)
     let dy = randomTensor("dy", shape.with(size: Size(1, 1)))
     let gradient = dy.dense
     let expectedGradient = values.indices.map {
       Double(gradient[$0 / (pixels * channels) * channels + $0 % channels]) / Double(pixels)
     }
-    expectClose(Pooling.globalGradient(dy, inputSize: shape.size, on: workers), expectedGradient, within: 3e-7)
+    expectClose(Pooling.globalAverageGradient(dy, inputSize: shape.size, on: workers), expectedGradient, within: 3e-7)
   }
 
   @Test("Threads and neighbors change no bit", arguments: shapes)
@@ -134,10 +134,10 @@ struct PoolingTests {
       let (y, argmax) = Pooling.max3x3(x, on: workers)
       return [
         y, Pooling.maxGradient(inputs[1], argmax: argmax, inputShape: x.shape, on: workers),
-        Pooling.averageHalf(x, on: workers),
-        Pooling.averageHalfGradient(inputs[1], inputShape: x.shape, on: workers),
-        Pooling.averageStay(x, on: workers), Pooling.averageStayGradient(inputs[2], on: workers),
-        Pooling.global(x, on: workers), Pooling.globalGradient(inputs[3], inputSize: x.shape.size, on: workers),
+        Pooling.average2x2Stride2(x, on: workers),
+        Pooling.average2x2Stride2Gradient(inputs[1], inputShape: x.shape, on: workers),
+        Pooling.average2x2Stride1(x, on: workers), Pooling.average2x2Stride1Gradient(inputs[2], on: workers),
+        Pooling.globalAverage(x, on: workers), Pooling.globalAverageGradient(inputs[3], inputSize: x.shape.size, on: workers),
       ]
     }
   }
@@ -160,11 +160,11 @@ struct PoolingTests {
     // F.avg_pool2d(x, 2, 2, ceil_mode=True, count_include_pad=False).
     let wide = Shape(1, 3, 5, 2)
     #expect(
-      Pooling.averageHalf(steps(wide), on: workers).dense == [
+      Pooling.average2x2Stride2(steps(wide), on: workers).dense == [
         -0.1875, -0.484375, 0.203125, -0.09375, -0.6875, 0.59375, 0.09375, -0.203125, 0.484375, 0.1875, -0.40625, 0.875,
       ])
     #expect(
-      Pooling.averageHalfGradient(steps(Shape(1, 2, 3, 2), by: 31), inputShape: wide, on: workers).dense == [
+      Pooling.average2x2Stride2Gradient(steps(Shape(1, 2, 3, 2), by: 31), inputShape: wide, on: workers).dense == [
         -0.390625, -0.1484375, -0.390625, -0.1484375, 0.09375, 0.3359375, 0.09375, 0.3359375, -0.421875, 0.0625,
         -0.390625, -0.1484375, -0.390625, -0.1484375, 0.09375, 0.3359375, 0.09375, 0.3359375, -0.421875, 0.0625,
         0.546875, -0.546875, 0.546875, -0.546875, -0.0625, 0.421875, -0.0625, 0.421875, -1.34375, -0.375,
@@ -173,12 +173,12 @@ struct PoolingTests {
     // F.avg_pool2d(F.pad(x, (0, 1, 0, 1)), 2, 1).
     let square = Shape(1, 3, 3, 2)
     #expect(
-      Pooling.averageStay(steps(square), on: workers).dense == [
+      Pooling.average2x2Stride1(steps(square), on: workers).dense == [
         -0.3828125, 0.109375, -0.1875, -0.484375, -0.2421875, -0.390625, 0.203125, -0.09375, -0.390625, 0.1015625,
         -0.34375, 0.296875, 0.4453125, -0.4921875, 0.1484375, 0, 0, 0.3203125,
       ])
     #expect(
-      Pooling.averageStayGradient(steps(square, by: 31), on: workers).dense == [
+      Pooling.average2x2Stride1Gradient(steps(square, by: 31), on: workers).dense == [
         -0.390625, -0.1484375, -0.296875, 0.1875, -0.1171875, 0.3671875, -0.1171875, -0.421875, -0.0546875, 0.125,
         -0.484375, 0.484375, 0.421875, 0.1171875, 0.234375, 0.4140625, -0.1953125, -0.015625,
       ])

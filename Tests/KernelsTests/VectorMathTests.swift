@@ -60,7 +60,7 @@ struct VectorMathTests {
       var vector = Vector(-3, -4, -5, -6, -7, -8, -9, -10)
       vector[lane] = 5
       #expect(VectorMath.largest(vector) == 5)
-      #expect(VectorMath.sum(vector) == (0..<8).reduce(0) { $0 + vector[$1] })
+      #expect(vector.horizontalSum == (0..<8).reduce(0) { $0 + vector[$1] })
       var integers = VectorMath.Integers(3, 4, 5, 6, 7, 8, 9, 10)
       integers[lane] = -5
       #expect(VectorMath.smallest(integers) == -5)

@@ -20,13 +20,13 @@ struct ProductTests {
     let a = Matrix("a", m, k, stride: lda)
     let b = Matrix("b", k, n, stride: n)
     let panels = packed(set.microkernels, b)
-    let scratch = Buffer(count: set.microkernels.productScratch)
+    let workspace = Buffer(count: set.microkernels.gemmWorkspaceCount)
     for accumulate in [false, true] {
       let c = Matrix("c", m, n, stride: cStride)
       let before = Matrix("c", m, n, stride: cStride)
       set.microkernels.multiply(
-        rows: m, columns: 0..<columns, a.start, aStride: lda, PackedMatrix(panels.start, depth: k, columns: columns),
-        into: c.start, cStride: cStride, accumulate: accumulate, finish: nil, scratch: scratch.start)
+        rows: m, columns: 0..<columns, a.start, aStride: lda, PackedB(panels.start, depth: k, columns: columns),
+        into: c.start, cStride: cStride, accumulate: accumulate, epilogue: nil, workspace: workspace.start)
       var worst = 0.0
       for i in 0..<m {
         for j in 0..<cStride {
@@ -49,18 +49,18 @@ struct ProductTests {
     let b = Matrix("b", depth, columns, stride: columns)
     let (bias, residual) = (Matrix("bias", 1, columns, stride: columns), Matrix("r", rows, columns, stride: columns))
     let panels = packed(set.microkernels, b)
-    let scratch = Buffer(count: set.microkernels.productScratch)
+    let workspace = Buffer(count: set.microkernels.gemmWorkspaceCount)
     let (whole, parts) = (Buffer(count: rows * columns), Buffer(count: rows * columns))
-    func multiply(_ run: Range<Int>, into c: Buffer, _ finish: Finish?) {
+    func multiply(_ run: Range<Int>, into c: Buffer, _ epilogue: EpiloguePointers?) {
       set.microkernels.multiply(
-        rows: rows, columns: run, a.start, aStride: 32, PackedMatrix(panels.start, depth: depth, columns: columns),
-        into: c.start + run.lowerBound, cStride: columns, accumulate: false, finish: finish, scratch: scratch.start)
+        rows: rows, columns: run, a.start, aStride: 32, PackedB(panels.start, depth: depth, columns: columns),
+        into: c.start + run.lowerBound, cStride: columns, accumulate: false, epilogue: epilogue, workspace: workspace.start)
     }
     multiply(0..<columns, into: whole, nil)
     for run in [32..<64, 64..<88, 0..<32] {
       multiply(
         run, into: parts,
-        Finish(bias: bias.start + run.lowerBound, residual: residual.start + run.lowerBound, relu: true))
+        EpiloguePointers(bias: bias.start + run.lowerBound, residual: residual.start + run.lowerBound, relu: true))
     }
     for i in 0..<rows * columns {
       let expected = max(0, whole.start[i] + bias.start[i % columns] + residual.start[i])
@@ -89,13 +89,13 @@ struct ProductTests {
     let (rows, columns) = (200, 40)
     let a = Matrix("a", rows, depth, stride: depth)
     let panels = packed(set.microkernels, Matrix("b", depth, columns, stride: columns))
-    let scratch = Buffer(count: set.microkernels.productScratch)
+    let workspace = Buffer(count: set.microkernels.gemmWorkspaceCount)
     func product(of first: Int, _ count: Int) -> [Float] {
       let c = Buffer(count: count * columns)
       set.microkernels.multiply(
         rows: count, columns: 0..<columns, a.start + first * depth, aStride: depth,
-        PackedMatrix(panels.start, depth: depth, columns: columns), into: c.start, cStride: columns, accumulate: false,
-        finish: nil, scratch: scratch.start)
+        PackedB(panels.start, depth: depth, columns: columns), into: c.start, cStride: columns, accumulate: false,
+        epilogue: nil, workspace: workspace.start)
       return Array(UnsafeBufferPointer(start: c.start, count: count * columns))
     }
     let whole = product(of: 0, rows)
@@ -112,9 +112,9 @@ struct ProductTests {
     let microkernels = set.microkernels
     let (a, other) = (Matrix("a", rows, left, stride: left), Matrix("other", rows, left, stride: left))
     let b = Matrix("b", rows, right, stride: right)
-    let (leftWidth, rightWidth) = (microkernels.leftWidth, microkernels.rightWidth(columns: right))
-    let cStride = (right + rightWidth - 1) / rightWidth * rightWidth
-    let cRows = (left + leftWidth - 1) / leftWidth * leftWidth
+    let (leftPanelWidth, rightPanelWidth) = (microkernels.leftPanelWidth, microkernels.rightPanelWidth(columns: right))
+    let cStride = (right + rightPanelWidth - 1) / rightPanelWidth * rightPanelWidth
+    let cRows = (left + leftPanelWidth - 1) / leftPanelWidth * leftPanelWidth
     let c = Matrix("c", cRows, cStride, stride: cStride)
     let before = Matrix("c", cRows, cStride, stride: cStride)
 
@@ -122,10 +122,10 @@ struct ProductTests {
     let packedLeft = Buffer(count: capacity * cRows)
     let packedRight = Buffer(count: capacity * cStride)
     microkernels.packRows(
-      rows: rows, columns: left, from: a.start, plus: -1, times: other.start, rowStride: left, width: leftWidth,
+      rows: rows, columns: left, from: a.start, plus: -1, times: other.start, rowStride: left, width: leftPanelWidth,
       capacity: capacity, into: packedLeft.start)
     microkernels.packRows(
-      rows: rows, columns: right, from: b.start, plus: 0, times: nil, rowStride: right, width: rightWidth,
+      rows: rows, columns: right, from: b.start, plus: 0, times: nil, rowStride: right, width: rightPanelWidth,
       capacity: capacity, into: packedRight.start)
     microkernels.multiplyTransposed(
       rows: rows, leftColumns: left, rightColumns: right, left: packedLeft.start, right: packedRight.start,

@@ -2,7 +2,7 @@ import Tensors
 
 /// Stochastic gradient descent with momentum and weight decay, in PyTorch's form:
 /// g ← g + decay · w, v ← momentum · v + g, w ← w − rate · v.
-package enum GradientDescent {
+package enum SGDKernel {
   private static let grain = 1 << 16
 
   /// One step over a whole arena. A velocity of zero makes the first step PyTorch's first, `v = g`.

@@ -3,7 +3,7 @@ import Tensors
 
 /// What a convolution does to its result while that is still in the cache, `max(0, y + bias + residual)`: in evaluation,
 /// where batch norm is folded into the weights, all that follows a convolution.
-package struct Ending {
+package struct Epilogue {
   private let bias: Buffer?
   private let residual: Tensor?
   private let relu: Bool
@@ -19,12 +19,12 @@ package struct Ending {
   }
 
   /// For the part of the result that begins at a float of it, whose channel is `channel`.
-  func from(float offset: Int, channel: Int = 0) -> Finish {
-    Finish(
+  func pointers(atFloat offset: Int, channel: Int = 0) -> EpiloguePointers {
+    EpiloguePointers(
       bias: bias.map { UnsafePointer($0.start + channel) }, residual: residual.map { UnsafePointer($0.start + offset) },
       relu: relu)
   }
 
   /// For image `index` of the result.
-  func image(_ index: Int) -> Finish { from(float: residual.map { $0.image(index) - $0.start } ?? 0) }
+  func image(_ index: Int) -> EpiloguePointers { from(float: residual.map { $0.image(index) - $0.start } ?? 0) }
 }

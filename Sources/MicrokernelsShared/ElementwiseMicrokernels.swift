@@ -5,21 +5,21 @@ extension Backend {
     for i in stride(from: 0, to: count, by: 8) { sum.store(sum.vector(i) + summand.vector(i), i) }
   }
 
-  package static func combine(
+  package static func linearCombination(
     rows: Int, columns: Int, _ a: Float, _ left: UnsafePointer<Float>, _ leftStride: Int, _ b: Float,
     _ right: UnsafePointer<Float>, _ rightStride: Int, into sum: UnsafeMutablePointer<Float>, _ sumStride: Int
   ) {
     for row in 0..<rows {
       let (left, right, sum) = (left + row * leftStride, right + row * rightStride, sum + row * sumStride)
-      for i in stride(from: 0, to: columns, by: 8) { sum.store(multiplyAdd(b, right.vector(i), a * left.vector(i)), i) }
+      for i in stride(from: 0, to: columns, by: 8) { sum.store(fma(b, right.vector(i), a * left.vector(i)), i) }
     }
   }
 
   package static func relu(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int) {
-    for i in stride(from: 0, to: count, by: 8) { y.store(x.vector(i).rectified, i) }
+    for i in stride(from: 0, to: count, by: 8) { y.store(x.vector(i).relu, i) }
   }
 
-  package static func mask(
+  package static func reluGradient(
     _ dy: UnsafePointer<Float>, where y: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, count: Int
   ) {
     for i in stride(from: 0, to: count, by: 8) {
@@ -29,46 +29,46 @@ extension Backend {
 
   package static func sgdStep(
     _ w: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>, _ v: UnsafeMutablePointer<Float>, count: Int,
-    rate: Float, momentum: Float, decay: Float
+    learningRate: Float, momentum: Float, weightDecay: Float
   ) {
     var index = 0
     while index + 8 <= count {
       let weight = w.vector(index)
-      let velocity = multiplyAdd(momentum, v.vector(index), multiplyAdd(decay, weight, g.vector(index)))
+      let velocity = fma(momentum, v.vector(index), fma(weightDecay, weight, g.vector(index)))
       v.store(velocity, index)
-      w.store(multiplyAdd(-rate, velocity, weight), index)
+      w.store(fma(-learningRate, velocity, weight), index)
       index += 8
     }
     while index < count {
-      v[index] = fused(v[index], momentum, fused(w[index], decay, g[index]))
-      w[index] = fused(v[index], -rate, w[index])
+      v[index] = scalarFMA(v[index], momentum, scalarFMA(w[index], weightDecay, g[index]))
+      w[index] = scalarFMA(v[index], -learningRate, w[index])
       index += 1
     }
   }
 
-  package static func mix(
+  package static func lerp(
     _ low: UnsafePointer<Float>, _ high: UnsafePointer<Float>, fraction: Float,
     into result: UnsafeMutablePointer<Float>, count: Int
   ) {
     for i in stride(from: 0, to: count, by: 8) {
       let value = low.vector(i)
-      result.store(multiplyAdd(fraction, high.vector(i) - value, value), i)
+      result.store(fma(fraction, high.vector(i) - value, value), i)
     }
   }
 
-  package static func gather(
+  package static func weightedSum(
     _ source: UnsafePointer<Float>, step: Int, weights: UnsafePointer<Float>, terms: Int,
     into result: UnsafeMutablePointer<Float>, count: Int
   ) {
     var offset = 0
-    // Two vectors at a time: a whole cache line of each row, as many rows fall on the same place in the cache.
+    // Two vectors at a time: a whole cache line of each row, because many rows map to the same cache set.
     while offset + 16 <= count {
       var low = Vector.zero
       var high = Vector.zero
       var row = source + offset
       for term in 0..<terms {
-        low = multiplyAdd(weights[term], row.vector(), low)
-        high = multiplyAdd(weights[term], row.vector(8), high)
+        low = fma(weights[term], row.vector(), low)
+        high = fma(weights[term], row.vector(8), high)
         row += step
       }
       result.store(low, offset)
@@ -79,21 +79,11 @@ extension Backend {
       var sum = Vector.zero
       var row = source + offset
       for term in 0..<terms {
-        sum = multiplyAdd(weights[term], row.vector(), sum)
+        sum = fma(weights[term], row.vector(), sum)
         row += step
       }
       result.store(sum, offset)
       offset += 8
     }
-  }
-
-  /// `a · b + c`, rounded as the lanes of `multiplyAdd` are.
-  @inline(__always)
-  private static func fused(_ a: Float, _ b: Float, _ c: Float) -> Float {
-    #if FUSED || arch(arm64)
-      c.addingProduct(a, b)
-    #else
-      Float(Double(a) * Double(b) + Double(c))
-    #endif
   }
 }

@@ -7,7 +7,7 @@ import Tensors
 /// Statistics go out as sums in double precision, so that ranks can add theirs between the two halves of each
 /// direction. The backward pass is in `BatchNormGradient.swift`.
 package enum BatchNormKernel {
-  /// FloatSlice of a task: a few tasks fit the caches, and each is worth its start.
+  /// Floats of a task: a few tasks fit the caches, and each is worth its start.
   private static let block = 32_768
 
   /// Each channel's sum of values, then each channel's sum of squares, `[2C]`, over the images of this rank.
@@ -16,11 +16,11 @@ package enum BatchNormKernel {
   package static func sums(_ z: Tensor, on workers: WorkerPool) -> [Double] {
     let width = ChannelSums.width(z.shape)
     return PairwiseSum.total(
-      ChannelSums.perImage(z.shape, quantities: 2, scratch: 4 * width, on: workers) { run, sums, scratch in
+      ChannelSums.perImage(z.shape, quantities: 2, workspace: 4 * width, on: workers) { run, sums, workspace in
         // Deviations from the first pixel are summed, not the values: where the mean is far from zero, the squares of
         // the values would leave no digits for the variance.
-        let pivot = scratch
-        let sum = scratch + width
+        let pivot = workspace
+        let sum = workspace + width
         let squares = sum + width
         let rest = squares + width
         let values = run.start(in: z)
@@ -58,12 +58,12 @@ package enum BatchNormKernel {
   ) -> Tensor {
     precondition(normalizer.channels == z.shape.channels && residual.map { $0.shape == z.shape } ?? true)
     let y = inPlace ? z : Tensor(z.shape)
-    let streaming = !inPlace && y.usesNonTemporalStores
+    let nonTemporal = !inPlace && y.usesNonTemporalStores
     forEachBlock(of: z.shape, on: workers) { first, rows, width in
       microkernels.normalize(
         z.start + first, rows: rows, width: width, scale: normalizer.scale.start, shift: normalizer.shift.start,
         residual: residual.map { UnsafePointer($0.start + first) }, relu: relu, into: y.start + first,
-        streaming: streaming)
+        nonTemporal: nonTemporal)
     }
     return y
   }

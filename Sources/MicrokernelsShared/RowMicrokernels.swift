@@ -19,7 +19,7 @@ extension Backend {
     for index in 0..<rows {
       let factor = Vector(repeating: factors[index])
       for c in stride(from: 0, to: width, by: 8) {
-        sums.store(multiplyAdd(factor, row.vector(c), sums.vector(c)), c)
+        sums.store(fma(factor, row.vector(c), sums.vector(c)), c)
       }
       row += width
     }
@@ -32,13 +32,13 @@ extension Backend {
     var row = values
     for index in 0..<rows {
       var sum = row.vector() * weights.vector()
-      for c in stride(from: 8, to: width, by: 8) { sum = multiplyAdd(row.vector(c), weights.vector(c), sum) }
-      result[index] = sumOfLanes(sum) + offset
+      for c in stride(from: 8, to: width, by: 8) { sum = fma(row.vector(c), weights.vector(c), sum) }
+      result[index] = sum.horizontalSum + offset
       row += width
     }
   }
 
-  package static func outer(
+  package static func outerProduct(
     _ values: UnsafePointer<Float>, rows: Int, width: Int, _ weights: UnsafePointer<Float>,
     plus bias: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>
   ) {
@@ -46,7 +46,7 @@ extension Backend {
     for index in 0..<rows {
       let value = Vector(repeating: values[index])
       for c in stride(from: 0, to: width, by: 8) {
-        row.store(multiplyAdd(value, weights.vector(c), bias.vector(c)), c)
+        row.store(fma(value, weights.vector(c), bias.vector(c)), c)
       }
       row += width
     }
@@ -64,18 +64,18 @@ extension Backend {
 
   package static func gateGradient(
     _ dy: UnsafePointer<Float>, _ feature: UnsafePointer<Float>, rows: Int, width: Int,
-    by attention: UnsafePointer<Float>, feature ofFeature: UnsafeMutablePointer<Float>,
-    attention ofAttention: UnsafeMutablePointer<Float>
+    by attention: UnsafePointer<Float>, feature featureGradient: UnsafeMutablePointer<Float>,
+    attention attentionGradient: UnsafeMutablePointer<Float>
   ) {
     for row in 0..<rows {
       let factor = Vector(repeating: 1 + attention[row])
       var sum = Vector.zero
       for c in stride(from: row * width, to: (row + 1) * width, by: 8) {
         let value = dy.vector(c)
-        ofFeature.store(value * factor, c)
-        sum = multiplyAdd(value, feature.vector(c), sum)
+        featureGradient.store(value * factor, c)
+        sum = fma(value, feature.vector(c), sum)
       }
-      ofAttention[row] = sumOfLanes(sum)
+      attentionGradient[row] = sum.horizontalSum
     }
   }
 }
