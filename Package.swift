@@ -15,11 +15,13 @@ func march(_ level: String) -> [SwiftSetting] {
   #endif
 }
 
+/// Targets are listed bottom-up: each may import only targets above it, and only those it declares.
+/// `launch/test` checks both. The dependency is pinned: the same commit of this repository builds the same program.
 let package = Package(
   name: "gscnn",
   products: [.executable(name: "gscnn", targets: ["gscnn"])],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
   ],
   targets: [
     // MARK: - C libraries

@@ -2,11 +2,10 @@ import Foundation
 import Jobs
 import Testing
 
-/// What runs on several machines, tried on hosts that are network namespaces: `hosts` beside this file makes them.
-@Suite("Several machines", .serialized, .disabled(if: Hosts.missing != nil, "\(Hosts.missing ?? "")"))
+/// Runs on several hosts, which are network namespaces made by the script `hosts` beside this file.
+@Suite("Several hosts", .serialized, .disabled(if: Hosts.missing != nil, "\(Hosts.missing ?? "")"))
 struct ClusterTests {
-  @Test(
-    "Prepared and trained on two hosts, stopped, gone on with on four and evaluated on two: the bytes of one process")
+  @Test("Training on two hosts, resumed on four and evaluated on two, produces the bytes of one process")
   func hostsChange() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "gscnn-cluster-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -32,7 +31,7 @@ struct ClusterTests {
     #expect(stopped.status == 75, "\(stopped.errors)")
     #expect(stopped.errors.first?.hasPrefix("2 ranks on 2 machines") == true, "\(stopped.errors)")
     let before = Self.steps(in: results).count - 1
-    #expect(before < 6, "it was stopped before its end")
+    #expect(before < 6, "stopped before the last step")
 
     let resumed = try Hosts.run(4, train + [results, "--resume", "auto"])
     #expect(resumed.status == 0, "\(resumed.errors)")
@@ -49,14 +48,14 @@ struct ClusterTests {
     let several = try Hosts.run(2, evaluate + [models[0]])
     #expect(several.status == 0, "\(several.errors)")
     let one = try Job.run("gscnn", evaluate + [models[1]])
-    // The last lines tell the speed.
+    // The lines after these contain the speed.
     #expect(several.output.prefix(19) == one.output.prefix(19))
     #expect(several.output.count > 19)
   }
 
-  @Test("A host that goes down ends the job with a status, and of the hosts nothing is left")
+  @Test("When a host goes down, the job fails and all hosts are removed")
   func hostGoesDown() throws {
-    // The second host's first process is the parent of everything there.
+    // The second host's first process: the kernel kills the host's other processes with it.
     let job = try Hosts.run(2, ["bench", "allreduce", "--steps", "1000000"]) { job in
       try job.wait(for: "ranks on both hosts") { Hosts.processes("/gscnn", "bench").count == 2 }
       for process in Hosts.processes("sshd", "ListenAddress=10.77.0.2") { kill(process, SIGKILL) }
@@ -66,20 +65,20 @@ struct ClusterTests {
     #expect(Hosts.namespaces() == [])
   }
 
-  /// The lines of the file of steps without the speed.
+  /// The lines of P_steps.csv without the last column, the speed.
   private static func steps(in results: String) -> [String] {
     let text = (try? String(contentsOfFile: "\(results)/resnet50_64_64_steps.csv", encoding: .utf8)) ?? ""
     return text.split(separator: "\n").map { $0.split(separator: ",").dropLast().joined(separator: ",") }
   }
 }
 
-/// Hosts that live as long as a job on them.
+/// Simulated hosts, which exist while a job runs on them.
 private enum Hosts {
   private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
   private static let script = folder.appending(path: "hosts").path
   private static let cluster = folder.appending(path: "../../launch/cluster").standardized.path
 
-  /// Why there can be no hosts here; nil where they can be.
+  /// Why this machine cannot simulate hosts; nil if it can.
   static let missing: String? = {
     do {
       let job = try Job.run(command: [script, "-c"])
@@ -89,26 +88,27 @@ private enum Hosts {
     }
   }()
 
-  /// Runs gscnn through `launch/cluster`, a rank a host.
-  static func run(_ count: Int, _ call: [String], meanwhile: (RunningJob) throws -> Void = { _ in }) throws -> Job {
+  /// Runs gscnn through `launch/cluster` with one rank a host.
+  static func run(_ count: Int, _ arguments: [String], meanwhile: (RunningJob) throws -> Void = { _ in }) throws -> Job
+  {
     try Job.run(
-      command: [script, "-n", "\(count)", cluster, "@HOSTS", "-n", "\(count)", "gscnn"] + call, limit: 300,
+      command: [script, "-n", "\(count)", cluster, "@HOSTS", "-n", "\(count)", "gscnn"] + arguments, limit: 300,
       meanwhile: meanwhile)
   }
 
-  /// Running processes of a program with a text among their arguments.
+  /// Ids of the running processes of a program that have an argument with this prefix.
   static func processes(_ program: String, _ argument: String) -> [pid_t] {
     let numbers = ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { pid_t($0) }
     return numbers.filter { number in
       let line = (try? String(contentsOfFile: "/proc/\(number)/cmdline", encoding: .utf8)) ?? ""
-      // sshd writes what it does over its arguments.
+      // sshd overwrites its arguments with its status.
       let words = line.split { $0 == "\0" || $0 == " " }
       return words.first.map { $0.hasSuffix(program) || $0 == program + ":" } == true
         && words.contains { $0.hasPrefix(argument) }
     }
   }
 
-  /// Names of the network namespaces that `hosts` made and did not remove.
+  /// Names of the network namespaces that `hosts` has not removed.
   static func namespaces() -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: "/run/netns")) ?? []).filter { $0.hasPrefix("gscnn-") }
   }

@@ -37,6 +37,19 @@ extension CommandLine {
       #expect(try mpirunOptions(train, environment: ["SLURM_JOB_ID": "42"]) == ["--quiet", "--bind-to", "none"])
     }
 
+    @Test(
+      "launch/ranks recognizes placement by mpirun's exact option names, not by parts of names or values",
+      .enabled(if: isBuilt, "there is no release build"))
+    func placement() throws {
+      let view = ["gscnn", "view"]
+      for options in [["--wdir", "/home/app"], ["-x", "HOSTNAME"], ["--personality", "ompi"]] {
+        #expect(try mpirunOptions(options + view) == ["--quiet", "--bind-to", "none"] + options + ["-n", "1"])
+      }
+      for options in [["--map-by", "node"], ["-npernode", "2"], ["--app", "file"], ["--rankfile", "file"]] {
+        #expect(try mpirunOptions(options + view) == ["--quiet", "--bind-to", "none"] + options)
+      }
+    }
+
     // MARK: - SLURM
 
     /// Runs launch/slurm as SLURM job 42 with fake commands. They write more than a pipe holds, so that a reader that exits

@@ -1,8 +1,8 @@
-"""Times training steps of the network under PyTorch's DistributedDataParallel (gloo), a thread a rank: one line of JSON.
+"""Times training steps under PyTorch's DistributedDataParallel (gloo) with one thread a rank. Prints one line of JSON.
 
     python bench_ddp.py --ranks 2 --batch 2 --size 256 --steps 3
 
-Batch norm is each rank's own, as DistributedDataParallel leaves it; `--batch` is of each rank.
+Batch norm is local to each rank, DistributedDataParallel's default. `--batch` is the batch of each rank.
 """
 import argparse
 import json
@@ -12,30 +12,30 @@ import time
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as processes
+import torch.multiprocessing as multiprocessing
 
 import peer
-from bench_step import noise
+from bench_step import random_batch
 
 
-def work(rank, options, port):
+def worker(rank, options, port):
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.set_num_threads(1)
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[rank % len(cores)]})
     dist.init_process_group("gloo", rank=rank, world_size=options.ranks)
     torch.manual_seed(0)
-    layout = torch.channels_last
-    model = peer.GatedSCNN().to(memory_format=layout)
-    model.regular_stream.backbone.fc = torch.nn.Identity()  # unused: DistributedDataParallel would wait for its gradient
-    run = torch.nn.parallel.DistributedDataParallel(model)
+    memory_format = torch.channels_last
+    model = peer.GatedSCNN().to(memory_format=memory_format)
+    model.regular_stream.backbone.fc = torch.nn.Identity()  # unused; DDP would wait for its gradient
+    forward = torch.nn.parallel.DistributedDataParallel(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9, weight_decay=1e-4)
-    image, canny, target, boundary = noise(options.batch, options.size, options.size, layout)
+    image, canny, target, boundary = random_batch(options.batch, options.size, options.size, memory_format)
     seconds = []
     for step in range(options.steps + 1):
         dist.barrier()
         begin = time.perf_counter()
-        seg, edge = run(image, canny)
+        seg, edge = forward(image, canny)
         loss, _ = peer.total_loss(seg, edge, target, boundary)
         optimizer.zero_grad()
         loss.backward()
@@ -57,7 +57,7 @@ def main():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    processes.spawn(work, (options, port), nprocs=options.ranks)
+    multiprocessing.spawn(worker, (options, port), nprocs=options.ranks)
 
 
 if __name__ == "__main__":

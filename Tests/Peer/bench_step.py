@@ -1,9 +1,9 @@
-"""Times a training step and an evaluation of the network in PyTorch on the CPU, and prints one line of JSON.
+"""Times a training step and a prediction of the network in PyTorch on the CPU. Prints one line of JSON.
 
     python bench_step.py --threads 2 --batch 2 --size 512 --steps 3 [--channels-last] [--compile]
     python bench_step.py --threads 2 --steps 0 --eval-size 1024x2048 --eval-steps 2
 
-The first repetition of each is not counted.
+The first repetition of each is a warm-up and not timed.
 """
 import argparse
 import json
@@ -15,7 +15,8 @@ import torch
 import peer
 
 
-def repeated(count, body):
+def timed(count, body):
+    """Seconds of `count` calls, after a warm-up call."""
     seconds = []
     for repetition in range(count + 1):
         begin = time.perf_counter()
@@ -25,8 +26,8 @@ def repeated(count, body):
     return seconds
 
 
-def noise(images, height, width, layout):
-    image = torch.randn(images, 3, height, width).to(memory_format=layout)
+def random_batch(images, height, width, memory_format):
+    image = torch.randn(images, 3, height, width).to(memory_format=memory_format)
     canny = (torch.rand(images, 1, height, width) > 0.9).float()
     target = torch.randint(0, 19, (images, height, width))
     boundary = (torch.rand(images, height, width) > 0.9).float()
@@ -47,31 +48,31 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    layout = torch.channels_last if options.channels_last else torch.contiguous_format
-    model = peer.GatedSCNN(options.backbone).to(memory_format=layout)
-    run = torch.compile(model) if options.compile else model
-    found = {"torch": torch.__version__, **vars(options), "step_s": [], "eval_s": []}
+    memory_format = torch.channels_last if options.channels_last else torch.contiguous_format
+    model = peer.GatedSCNN(options.backbone).to(memory_format=memory_format)
+    forward = torch.compile(model) if options.compile else model
+    result = {"torch": torch.__version__, **vars(options), "step_s": [], "eval_s": []}
     if options.steps:
-        image, canny, target, boundary = noise(options.batch, options.size, options.size, layout)
+        image, canny, target, boundary = random_batch(options.batch, options.size, options.size, memory_format)
         optimizer = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9, weight_decay=1e-4)
         model.train()
 
         def step():
-            seg, edge = run(image, canny)
+            seg, edge = forward(image, canny)
             loss, _ = peer.total_loss(seg, edge, target, boundary)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
 
-        found["step_s"] = repeated(options.steps, step)
+        result["step_s"] = timed(options.steps, step)
     if options.eval_size:
         height, width = map(int, options.eval_size.split("x"))
-        image, canny, _, _ = noise(1, height, width, layout)
+        image, canny, _, _ = random_batch(1, height, width, memory_format)
         model.eval()
         with torch.no_grad():
-            found["eval_s"] = repeated(options.eval_steps, lambda: run(image, canny))
-    found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps(found))
+            result["eval_s"] = timed(options.eval_steps, lambda: forward(image, canny))
+    result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

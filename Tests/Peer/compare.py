@@ -1,4 +1,4 @@
-"""Runs gscnn and what a user would run instead in turn, and prints a table in Markdown. Started by launch/compare."""
+"""Benchmarks gscnn against PyTorch and Python data loaders in turn, and prints a Markdown table. See launch/compare."""
 import argparse
 import json
 import os
@@ -23,94 +23,97 @@ PARTS = {
 }
 
 
-class Failed(Exception):
-    """A program came to no result; says why in one line."""
+class BenchmarkError(Exception):
+    """A program failed; the message is one line."""
 
 
-def note(text):
+def log(text):
     print(text, file=sys.stderr, flush=True)
 
 
 def run_all(commands):
-    """Runs commands beside each other; the JSON that each prints in a line of its own."""
+    """Runs commands at the same time; returns the line of JSON that each prints."""
     running = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE)
         for command in commands
     ]
-    found = []
+    results = []
     for command, process in zip(commands, running):
         output, errors = process.communicate()
         lines = [line for line in output.splitlines() if line.startswith("{")]
         if process.returncode != 0 or not lines:
             reason = (errors.strip().splitlines() or [f"status {process.returncode}"])[-1]
-            raise Failed(f"{os.path.basename(command[0])} {command[1]}: {reason}")
-        found.append(json.loads(lines[0]))
-    return found
+            raise BenchmarkError(f"{os.path.basename(command[0])} {command[1]}: {reason}")
+        results.append(json.loads(lines[0]))
+    return results
 
 
 def run(command):
     return run_all([command])[0]
 
 
-def python(script, *words):
-    return [sys.executable, os.path.join(HERE, script), *map(str, words)]
+def python(script, *arguments):
+    return [sys.executable, os.path.join(HERE, script), *map(str, arguments)]
 
 
-def measured(found, *keys):
-    """Median of the seconds that a benchmark printed, and its peak memory."""
-    seconds = next(found[key] for key in keys if found.get(key))
-    return statistics.median(seconds), found.get("peak_mb")
+def measurement(result, key):
+    """Median of the seconds of a benchmark's result, and its peak memory in megabytes."""
+    return statistics.median(result[key]), result.get("peak_mb")
 
 
 class Comparison:
-    """One row of the table: ours and the others, run in turn."""
+    """The rows of the table for one benchmark: gscnn and its baselines, run in turn."""
 
-    def __init__(self, name, ours, others):
+    def __init__(self, name, gscnn, baselines):
         self.name = name
-        self.sides = {"gscnn": ours, **others}  # each a function that gives (seconds, megabytes or None)
-        self.found = {side: [] for side in self.sides}
+        self.programs = {"gscnn": gscnn, **baselines}  # functions that return (seconds, megabytes or None)
+        self.results = {program: [] for program in self.programs}
         self.failures = {}
 
     def run(self, pairs):
         for pair in range(pairs):
-            for side, body in self.sides.items():
-                if side in self.failures:
+            for program, body in self.programs.items():
+                if program in self.failures:
                     continue
                 try:
-                    self.found[side].append(body())
-                except Failed as failure:
-                    if side == "gscnn":
+                    self.results[program].append(body())
+                except BenchmarkError as failure:
+                    if program == "gscnn":
                         raise
-                    self.failures[side] = str(failure)
-                    note(f"{self.name}: {side} does not run: {failure}")
+                    self.failures[program] = str(failure)
+                    log(f"{self.name}: {program} does not run: {failure}")
                     continue
-                note(f"{self.name}, pair {pair + 1} of {pairs}, {side}: {self.found[side][-1][0]:.4g} s")
+                log(f"{self.name}, pair {pair + 1} of {pairs}, {program}: {self.results[program][-1][0]:.4g} s")
 
     def rows(self):
-        best = self.best()
-        for side in self.sides:
-            if side in self.failures:
-                yield [self.name, side, "does not run", "", "", ""]
+        fastest = self.fastest_baseline()
+        for program in self.programs:
+            if program in self.failures:
+                yield [self.name, program, "does not run", "", "", ""]
                 continue
-            seconds = [entry[0] for entry in self.found[side]]
-            memory = [entry[1] for entry in self.found[side] if entry[1]]
-            row = [self.name, side, ", ".join(f"{value:.4g}" for value in seconds), f"{max(memory) / 1000:.2f} GB" if memory else ""]
-            if side == "gscnn":
+            seconds = [entry[0] for entry in self.results[program]]
+            memory = [entry[1] for entry in self.results[program] if entry[1]]
+            peak = f"{max(memory) / 1000:.2f} GB" if memory else ""
+            row = [self.name, program, ", ".join(f"{value:.4g}" for value in seconds), peak]
+            if program == "gscnn":
                 row += ["", ""]
             else:
-                ratios = [other / own[0] for other, own in zip(seconds, self.found["gscnn"])]
+                ratios = [other / own[0] for other, own in zip(seconds, self.results["gscnn"])]
                 text = f"{statistics.median(ratios):.2f}"
-                row += [", ".join(f"{ratio:.2f}" for ratio in ratios), f"**{text}**" if side == best else text]
+                row += [", ".join(f"{ratio:.2f}" for ratio in ratios), f"**{text}**" if program == fastest else text]
             yield row
 
-    def best(self):
-        """The fastest of the others: the one that counts."""
-        others = [side for side in self.sides if side != "gscnn" and self.found[side] and side not in self.failures]
-        return min(others, key=lambda side: statistics.median(entry[0] for entry in self.found[side]), default=None)
+    def fastest_baseline(self):
+        medians = {
+            program: statistics.median(entry[0] for entry in results)
+            for program, results in self.results.items()
+            if program != "gscnn" and results and program not in self.failures
+        }
+        return min(medians, key=medians.get, default=None)
 
 
-def modes(options):
-    """PyTorch's ways to run a network on a CPU."""
+def pytorch_modes(options):
+    """The options of bench_step.py for each way to run PyTorch on a CPU."""
     modes = {"PyTorch": [], "PyTorch, channels_last": ["--channels-last"]}
     if options.compile:
         modes["PyTorch, channels_last, compiled"] = ["--channels-last", "--compile"]
@@ -118,73 +121,76 @@ def modes(options):
 
 
 def step(name, options, backbone, threads):
-    def ours():
-        return measured(
+    def gscnn():
+        return measurement(
             run([GSCNN, "bench", "step", "--backbone-type", backbone, "--batch-size", str(options.batch),
                  "--crop-h", str(options.size), "--crop-w", str(options.size), "--threads", str(threads),
                  "--steps", str(options.steps)]), "seconds")
 
-    def theirs(mode):
-        return lambda: measured(
+    def baseline(mode):
+        return lambda: measurement(
             run(python("bench_step.py", "--backbone", backbone, "--batch", options.batch, "--size", options.size,
                        "--threads", threads, "--steps", options.steps, *mode)), "step_s")
 
-    title = f"step, {backbone}, {options.batch}×{options.size}×{options.size}, {threads} {'threads' if threads > 1 else 'thread'}"
-    return Comparison(title, ours, {name: theirs(mode) for name, mode in modes(options).items()})
+    size = f"{options.batch}×{options.size}×{options.size}"
+    title = f"step, {backbone}, {size}, {threads} {'threads' if threads > 1 else 'thread'}"
+    return Comparison(title, gscnn, {name: baseline(mode) for name, mode in pytorch_modes(options).items()})
 
 
 def evaluate(options):
-    def ours():
-        return measured(
+    def gscnn():
+        return measurement(
             run([GSCNN, "bench", "evaluate", "--height", str(options.height), "--width", str(options.width),
                  "--threads", str(options.threads), "--steps", str(options.steps)]), "seconds")
 
-    def theirs(mode):
-        return lambda: measured(
+    def baseline(mode):
+        return lambda: measurement(
             run(python("bench_step.py", "--steps", 0, "--eval-size", f"{options.height}x{options.width}",
                        "--eval-steps", options.steps, "--threads", options.threads, *mode)), "eval_s")
 
     title = f"evaluation, resnet50, 1×{options.height}×{options.width}, {options.threads} threads"
-    return Comparison(title, ours, {name: theirs(mode) for name, mode in modes(options).items()})
+    return Comparison(title, gscnn, {name: baseline(mode) for name, mode in pytorch_modes(options).items()})
 
 
 def loader(options, data):
-    """Seconds of a processor for an image, so that what else runs does not count."""
-    words = ["--data-path", data, "--steps", str(options.loader_steps)]
+    """CPU seconds an image, which do not depend on the machine's other load."""
+    arguments = ["--data-path", data, "--steps", str(options.loader_steps)]
 
-    def ours():
-        found = run([GSCNN, "bench", "loader", "--threads", "1", "--crop-h", str(options.size), "--crop-w", str(options.size), *words])
-        return found["cpu_seconds_per_image"], found["peak_mb"]
+    def gscnn():
+        crop = ["--crop-h", str(options.size), "--crop-w", str(options.size)]
+        result = run([GSCNN, "bench", "loader", "--threads", "1", *crop, *arguments])
+        return result["cpu_seconds_per_image"], result["peak_mb"]
 
-    def theirs(decoder):
-        return lambda: (
-            run(python("bench_loader.py", "--decoder", decoder, "--crop", options.size, *words))["cpu_seconds_per_image"],
-            None)
+    def baseline(decoder):
+        command = python("bench_loader.py", "--decoder", decoder, "--crop", options.size, *arguments)
+        return lambda: (run(command)["cpu_seconds_per_image"], None)
 
     title = f"loader, an image of {options.height}×{options.width} to {options.size}×{options.size}"
-    return Comparison(title, ours, {"OpenCV, NumPy": theirs("opencv"), "Pillow, OpenCV, NumPy": theirs("pillow")})
+    return Comparison(title, gscnn, {"OpenCV, NumPy": baseline("opencv"), "Pillow, OpenCV, NumPy": baseline("pillow")})
 
 
 def ranks(options):
-    """Weak scaling: a step on 1 rank while the other core does the same, over a step on 2 ranks."""
+    """Weak scaling efficiency: seconds of two independent one-rank steps, run at once, over those of a two-rank step."""
     size = options.ranks_size
 
-    def ours(count):
-        return [RANKS, "-n", str(count), "gscnn", "bench", "step", "--batch-size", str(2 * count), "--crop-h", str(size),
-                "--crop-w", str(size), "--threads", "1", "--steps", str(options.steps)]
+    def gscnn(count):
+        return [RANKS, "-n", str(count), "gscnn", "bench", "step", "--batch-size", str(2 * count),
+                "--crop-h", str(size), "--crop-w", str(size), "--threads", "1", "--steps", str(options.steps)]
 
-    def theirs(count):
+    def baseline(count):
         return python("bench_ddp.py", "--ranks", count, "--batch", 2, "--size", size, "--steps", options.steps)
 
     rows = []
-    for side, command, key in (("gscnn", ours, "seconds"), ("PyTorch, DDP over gloo", theirs, "step_s")):
+    for program, command, key in (("gscnn", gscnn, "seconds"), ("PyTorch, DDP over gloo", baseline, "step_s")):
         efficiencies = []
         for pair in range(options.pairs):
-            alone = statistics.mean(measured(found, key)[0] for found in run_all([command(1), command(1)]))
-            together = measured(run(command(2)), key)[0]
-            efficiencies.append(alone / together)
-            note(f"ranks, pair {pair + 1} of {options.pairs}, {side}: {alone:.4g} s on 1 rank, {together:.4g} s on 2")
-        rows.append([side, ", ".join(f"{value:.3f}" for value in efficiencies), f"{statistics.median(efficiencies):.3f}"])
+            independent = statistics.mean(measurement(result, key)[0] for result in run_all([command(1), command(1)]))
+            parallel = measurement(run(command(2)), key)[0]
+            efficiencies.append(independent / parallel)
+            seconds = f"{independent:.4g} s on 1 rank, {parallel:.4g} s on 2"
+            log(f"ranks, pair {pair + 1} of {options.pairs}, {program}: {seconds}")
+        runs = ", ".join(f"{value:.3f}" for value in efficiencies)
+        rows.append([program, runs, f"{statistics.median(efficiencies):.3f}"])
     return rows
 
 
@@ -202,45 +208,52 @@ def machine():
     with open("/proc/cpuinfo") as file:
         flags = next((line.split() for line in file if line.startswith("flags")), [])
         vectors = ", ".join(name for flag, name in (("avx2", "AVX2"), ("avx512f", "AVX-512")) if flag in flags)
-    return f"{names[0] if names else model}, {len(os.sched_getaffinity(0))} cores ({vectors}), {memory} of memory, Linux {platform.release()}"
+    processor = f"{names[0] if names else model}, {len(os.sched_getaffinity(0))} cores ({vectors})"
+    return f"{processor}, {memory} of memory, Linux {platform.release()}"
 
 
 def versions():
-    found = [f"Python {platform.python_version()}"]
-    for module, name in (("torch", "PyTorch"), ("timm", "timm"), ("cv2", "OpenCV"), ("PIL", "Pillow"), ("numpy", "NumPy")):
+    results = [f"Python {platform.python_version()}"]
+    modules = {"torch": "PyTorch", "timm": "timm", "cv2": "OpenCV", "PIL": "Pillow", "numpy": "NumPy"}
+    for module, name in modules.items():
         try:
-            found.append(f"{name} {__import__(module).__version__}")
+            results.append(f"{name} {__import__(module).__version__}")
         except ImportError:
             pass
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    return f"gscnn {commit.stdout.strip() or 'of an unknown commit'}; " + ", ".join(found)
+    return f"gscnn {commit.stdout.strip() or 'of an unknown commit'}; " + ", ".join(results)
 
 
 def streets(options, folder):
-    """Images of the size asked for, prepared."""
+    """Makes and prepares synthetic streets of the size that the options ask for."""
     data = os.path.join(folder, "streets")
-    for words in (["synthesize", "--train", "4", "--val", "1", "--test", "1", "--height", str(options.height), "--width", str(options.width)], ["prepare"]):
-        subprocess.run([GSCNN, words[0], "--data-path", data, *words[1:]], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    size = ["--height", str(options.height), "--width", str(options.width)]
+    for command in (["synthesize", "--train", "4", "--val", "1", "--test", "1", *size], ["prepare"]):
+        subprocess.run(
+            [GSCNN, *command, "--data-path", data], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return data
 
 
 def main():
     parser = argparse.ArgumentParser(
         prog="launch/compare", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Runs gscnn and PyTorch (or Python's loaders) in turn and prints a table in Markdown.",
+        description="Benchmarks gscnn against PyTorch and Python data loaders in turn and prints a Markdown table.",
         epilog="parts:\n" + "\n".join(f"  {name:15} {text}" for name, text in PARTS.items()))
-    parser.add_argument("parts", nargs="*", metavar="PART", help="what to compare (default: all but ranks)")
-    parser.add_argument("--pairs", type=int, default=3, help="times that both sides run (default: 3)")
-    parser.add_argument("--steps", type=int, default=1, help="repetitions of each run, after one that is not counted (default: 1)")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of both sides (default: the cores)")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="what to compare (default: all except ranks)")
+    parser.add_argument("--pairs", type=int, default=3, help="runs of each program (default: 3)")
+    parser.add_argument("--steps", type=int, default=1,
+                        help="timed repetitions of a run, after a warm-up (default: 1)")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
+                        help="compute threads of each program (default: the cores)")
     parser.add_argument("--batch", type=int, default=2, help="images of a step (default: 2)")
     parser.add_argument("--size", type=int, default=512, help="height and width of a training crop (default: 512)")
-    parser.add_argument("--height", type=int, default=1024, help="of a whole image (default: 1024)")
-    parser.add_argument("--width", type=int, default=2048, help="of a whole image (default: 2048)")
-    parser.add_argument("--ranks-size", type=int, default=256, help="height and width in the part ranks (default: 256)")
-    parser.add_argument("--loader-steps", type=int, default=30, help="batches that the loaders load (default: 30)")
-    parser.add_argument("--compile", action="store_true", help="also PyTorch compiled by its inductor")
-    parser.add_argument("--data-path", help="images for the loaders, prepared (default: synthetic streets)")
+    parser.add_argument("--height", type=int, default=1024, help="height of a whole image (default: 1024)")
+    parser.add_argument("--width", type=int, default=2048, help="width of a whole image (default: 2048)")
+    parser.add_argument("--ranks-size", type=int, default=256,
+                        help="height and width of a crop in the part ranks (default: 256)")
+    parser.add_argument("--loader-steps", type=int, default=30, help="batches to load (default: 30)")
+    parser.add_argument("--compile", action="store_true", help="also run PyTorch with torch.compile")
+    parser.add_argument("--data-path", help="prepared images for the loaders (default: synthetic streets)")
     options = parser.parse_args()
     for part in options.parts:
         if part not in PARTS:
@@ -267,11 +280,11 @@ def main():
     print(f"{machine()}. {versions()}.\n")
     if comparisons:
         print(table(
-            ["what", "by", "seconds of each run", "peak memory", "ratio to gscnn of each pair", "median"],
+            ["benchmark", "program", "seconds of each run", "peak memory", "ratio to gscnn of each pair", "median"],
             [row for comparison in comparisons for row in comparison.rows()]))
         for comparison in comparisons:
-            for side, reason in comparison.failures.items():
-                print(f"\n{comparison.name}: {side} does not run: {reason}")
+            for program, reason in comparison.failures.items():
+                print(f"\n{comparison.name}: {program} does not run: {reason}")
     if scaling:
         title = f"weak scaling, 2 images of {options.ranks_size}×{options.ranks_size} a rank"
         print("\n" + table([title, "1 rank over 2 ranks, of each run", "median"], scaling))
@@ -280,5 +293,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except Failed as failure:
+    except BenchmarkError as failure:
         sys.exit(f"launch/compare: {failure}")

@@ -1,11 +1,11 @@
-"""Shows that PyTorch reads what this package writes, and makes the fixture that shows the reverse.
+"""Checks that PyTorch reads gscnn's files, and writes the fixture with which the tests check the reverse.
 
 Run by hand; needs torch and safetensors.
 
     python pytorch_reads.py MODEL.safetensors
-        every tensor with its type, shape and sum
+        lists every tensor with its type, shape and sum
     python pytorch_reads.py MODEL.safetensors --peer PATH/peer.py [--backbone resnet50]
-        loads it strictly into the network that peer.py states (needs timm), the unused classifier `fc` aside
+        loads it strictly into peer.py's network (needs timm), except for the unused classifier `fc`
     python pytorch_reads.py --make-fixture Fixtures/pytorch.safetensors
         writes the file that SafetensorsTests reads
 """
@@ -35,7 +35,7 @@ def load_into_peer(tensors, path, backbone):
 
 
 def make_fixture(path):
-    """A convolution and a batch norm, then a tensor of each other type that weights come in."""
+    """A convolution and a batch norm, then a tensor of every other element type that weights use."""
     network = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3))
     tensors = network.state_dict()
     for index, name in enumerate(["0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var"]):
