@@ -31,8 +31,11 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
+    // MARK: - The operating system
+    .target(name: "System"),
+
     // MARK: - Numbers
-    .target(name: "Tensors"),
+    .target(name: "Tensors", dependencies: ["System"]),
 
     // MARK: - Microkernels, one target per instruction set; `InstructionSet` chooses at run time
     // Shared sources are linked into each folder. Code for more than the plain processor belongs here only.
@@ -44,50 +47,95 @@ let package = Package(
       name: "MicrokernelsAVX512", dependencies: ["CIntrinsics", "Microkernels"], swiftSettings: march("x86-64-v4")),
     .target(
       name: "Kernels",
-      dependencies: ["Tensors", "Microkernels", "MicrokernelsPlain", "MicrokernelsAVX2", "MicrokernelsAVX512"]),
+      dependencies: [
+        "System", "Tensors", "Microkernels", "MicrokernelsPlain", "MicrokernelsAVX2", "MicrokernelsAVX512",
+      ]),
 
     // MARK: - The network
-    .target(name: "Layers", dependencies: ["Tensors", "Kernels"]),
+    .target(name: "Layers", dependencies: ["System", "Tensors", "Kernels"]),
     .target(name: "GatedSCNN", dependencies: ["Tensors", "Kernels", "Layers"]),
 
     // MARK: - The data
-    .target(name: "Images", dependencies: ["CPNG"]),
-    .target(name: "Cityscapes", dependencies: ["Tensors", "Images"]),
+    .target(name: "Images", dependencies: ["CPNG", "Tensors"]),
+    .target(name: "Cityscapes", dependencies: ["System", "Tensors", "Images"]),
+    .target(name: "SyntheticStreets", dependencies: ["Tensors", "Images", "Cityscapes"]),
+    .target(name: "Metrics", dependencies: ["Cityscapes"]),
 
-    // MARK: - Ranks and files
-    .target(name: "Distributed", dependencies: ["CLinux", "COpenMPI", "Tensors", "Layers"]),
-    .target(name: "Weights", dependencies: ["Tensors", "Layers"]),
+    // MARK: - The machine, ranks and files
+    .target(name: "Machine", dependencies: ["CLinux", "System"]),
+    .target(name: "Distributed", dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine"]),
+    .target(name: "Weights", dependencies: ["System", "Tensors", "Layers"]),
 
-    // MARK: - The trainer
+    // MARK: - Inference and training
+    .target(
+      name: "Inference",
+      dependencies: [
+        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Metrics", "Distributed", "Weights",
+      ]),
     .target(
       name: "Training",
       dependencies: [
-        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Distributed", "Weights",
+        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Metrics", "Machine",
+        "Distributed", "Weights", "Inference",
       ]),
+
+    // MARK: - Benchmarks and planning
+    .target(
+      name: "Benchmarks",
+      dependencies: [
+        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Cityscapes", "SyntheticStreets", "Distributed",
+        "Inference", "Training",
+      ]),
+    .target(name: "Planning", dependencies: ["Inference", "Benchmarks"]),
+
+    // MARK: - The command line
     .executableTarget(
       name: "gscnn",
-      dependencies: ["Kernels", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Machine",
+        "Distributed", "Weights", "Inference", "Training", "Benchmarks", "Planning",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     // MARK: - Tests, a bundle a target
     .target(name: "Jobs", path: "Tests/Jobs"),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
-    .testTarget(name: "MicrokernelsTests", dependencies: ["Kernels", "Microkernels", "Tensors"]),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Microkernels", "Tensors"]),
-    .testTarget(name: "LayersTests", dependencies: ["Kernels", "Layers", "Tensors"]),
-    .testTarget(name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Training", "Weights"], exclude: ["Fixtures"]),
-    .testTarget(name: "ImagesTests", dependencies: ["Images"], exclude: ["Fixtures"]),
-    .testTarget(name: "CityscapesTests", dependencies: ["Cityscapes"], exclude: ["Fixtures"]),
+    .target(
+      name: "ImageFixtures", dependencies: ["Tensors", "Images"], path: "Tests/ImageFixtures", exclude: ["Fixtures"]),
     .executableTarget(
-      name: "RankProgram", dependencies: ["COpenMPI", "Distributed", "Layers", "Tensors"], path: "Tests/RankProgram"),
-    .testTarget(name: "DistributedTests", dependencies: ["Distributed", "Jobs", "RankProgram", "Tensors"]),
-    .testTarget(name: "WeightsTests", dependencies: ["Weights"], exclude: ["Fixtures", "pytorch_reads.py"]),
+      name: "RankProgram", dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine", "Distributed"],
+      path: "Tests/RankProgram"),
+    .testTarget(name: "SystemTests", dependencies: ["System", "Weights"]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+    .testTarget(name: "MicrokernelsTests", dependencies: ["Tensors", "Microkernels", "Kernels"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Tensors", "Kernels"]),
+    .testTarget(name: "LayersTests", dependencies: ["Tensors", "Kernels", "Layers"]),
+    .testTarget(
+      name: "GatedSCNNTests", dependencies: ["System", "Tensors", "Layers", "GatedSCNN", "Weights", "Training"],
+      exclude: ["Fixtures"]),
+    .testTarget(name: "ImagesTests", dependencies: ["Tensors", "Images", "ImageFixtures"]),
+    .testTarget(
+      name: "CityscapesTests",
+      dependencies: ["System", "Tensors", "Images", "Cityscapes", "SyntheticStreets", "ImageFixtures"],
+      exclude: ["Fixtures"]),
+    .testTarget(
+      name: "SyntheticStreetsTests",
+      dependencies: ["Tensors", "Images", "Cityscapes", "SyntheticStreets", "ImageFixtures"]),
+    .testTarget(
+      name: "MetricsTests", dependencies: ["Tensors", "Cityscapes", "Metrics", "ImageFixtures"], exclude: ["Fixtures"]),
+    .testTarget(name: "MachineTests", dependencies: ["System", "Machine", "Distributed"]),
+    .testTarget(name: "DistributedTests", dependencies: ["Tensors", "Machine", "Distributed", "Jobs", "RankProgram"]),
+    .testTarget(
+      name: "WeightsTests", dependencies: ["System", "Tensors", "Layers", "Weights"],
+      exclude: ["Fixtures", "pytorch_reads.py"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Images", "Tensors", "Training", "Weights",
-        "gscnn",
-      ]),
+        "System", "Tensors", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Distributed",
+        "Weights", "Inference", "Training", "Jobs", "gscnn",
+      ], exclude: ["Fixtures"]),
+    .testTarget(name: "BenchmarksTests", dependencies: ["Tensors", "GatedSCNN", "Benchmarks"]),
+    .testTarget(name: "PlanningTests", dependencies: ["Benchmarks", "Planning"]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["Jobs", "Kernels", "gscnn"], exclude: ["Fixtures"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["Kernels", "Jobs", "gscnn"], exclude: ["Fixtures"]),
   ]
 )
