@@ -39,7 +39,7 @@ enum AugmentationTransform {
   }
 
   /// A pixel of the network's input: three values and the padding of `Shape.stride`.
-  private typealias Color = Vector
+  private typealias Color = SIMD8<Float>
 
   /// Writes each pixel's `value` to its place in the crop, from the left or, flipped, from the right.
   @inline(__always)

@@ -1,3 +1,4 @@
+import Microkernels
 import Tensors
 
 /// The three losses of the network (§3.3) and their gradients, in one pass over the pixels.
@@ -216,7 +217,7 @@ package enum Losses {
         total += exponential
         channel += 8
       }
-      totals[column] = VectorMath.sum(total)
+      totals[column] = total.horizontalSum
       logarithms[column] = maximum[0] - pixel[Int(label)]
     }
 

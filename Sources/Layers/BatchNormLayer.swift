@@ -64,7 +64,7 @@ package struct BatchNorm {
       }
     // Where the output was rectified after a sum, only the output itself tells which units were on.
     var mask = residual != nil && relu ? kept : nil
-    let rectification: BatchNormKernel.Rectification = relu && mask == nil ? .recomputed : .none
+    let rectification: BatchNormKernel.ReLUMask = relu && mask == nil ? .recomputed : .none
     let reduction = tape.reduction
     return tape.output(
       .batchNorm, output, from: residual.map { [z, $0] } ?? [z], parameters: [gamma, beta], kept: kept

@@ -37,27 +37,27 @@ extension Tape {
   package func averagedToHalf(_ x: Activation) -> Activation {
     let shape = x.shape
     return operation(.resampling, from: [x]) { [workers] x in
-      Pooling.averageHalf(x[0], on: workers)
+      Pooling.average2x2Stride2(x[0], on: workers)
     } back: { [workers, trace = x.trace] gradient in
-      trace?.add(Pooling.averageHalfGradient(gradient, inputShape: shape, on: workers), on: workers)
+      trace?.add(Pooling.average2x2Stride2Gradient(gradient, inputShape: shape, on: workers), on: workers)
     }
   }
 
   /// Mean over a pixel and its neighbors to the right and below, zeros beyond the image.
   package func averagedInPlace(_ x: Activation) -> Activation {
     operation(.resampling, from: [x]) { [workers] x in
-      Pooling.averageStay(x[0], on: workers)
+      Pooling.average2x2Stride1(x[0], on: workers)
     } back: { [workers, trace = x.trace] gradient in
-      trace?.add(Pooling.averageStayGradient(gradient, on: workers), on: workers)
+      trace?.add(Pooling.average2x2Stride1Gradient(gradient, on: workers), on: workers)
     }
   }
 
   /// Mean over the image, `[N, 1, 1, C]`.
   package func averaged(_ x: Activation) -> Activation {
     let size = x.size
-    let value = profile.measure(.resampling) { Pooling.global(x.value, on: workers) }
+    let value = profile.measure(.resampling) { Pooling.globalAverage(x.value, on: workers) }
     return output(.resampling, value, from: [x]) { [workers, profile, trace = x.trace] gradient in
-      let gradient = profile.measure(.resampling) { Pooling.globalGradient(gradient, inputSize: size, on: workers) }
+      let gradient = profile.measure(.resampling) { Pooling.globalAverageGradient(gradient, inputSize: size, on: workers) }
       trace?.add(gradient, on: workers)
     }
   }

@@ -21,9 +21,9 @@ package final class SGD {
 
   /// Moves every parameter against its gradient.
   package func step(rate: Float, on workers: WorkerPool) {
-    GradientDescent.step(
-      store.values, gradients: store.gradients, velocities: velocities, rate: rate, momentum: momentum,
-      decay: weightDecay, on: workers)
+    SGDKernel.step(
+      store.values, gradients: store.gradients, velocities: velocities, learningRate: rate, momentum: momentum,
+      weightDecay: weightDecay, on: workers)
   }
 }
 

@@ -44,12 +44,4 @@ struct TensorTests {
     run.copy(FloatSlice([1, 2, 3]))
     #expect(buffer.start[4] == 0 && buffer.start[5] == 1 && buffer.start[8] == 0)
   }
-
-  @Test("Vectors are read and written at any float, and multiplied and added lane by lane")
-  func vectors() {
-    let run = FloatSlice((0..<20).map { Float($0) })
-    #expect(run.start.vector(3) == [3, 4, 5, 6, 7, 8, 9, 10])
-    run.start.store(multiplyAdd(2, run.start.vector(1), run.start.vector(2)), 5)
-    #expect(run.values[4...13] == [4, 4, 7, 10, 13, 16, 19, 22, 25, 13])
-  }
 }
