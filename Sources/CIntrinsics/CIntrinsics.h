@@ -14,9 +14,4 @@ static inline __attribute__((always_inline)) void store_nontemporal_16(float *ta
   __builtin_nontemporal_store(value, (float16 *)target);
 }
 
-// Only targets that are compiled for x86-64-v3 or more import this module.
-#if defined(__x86_64__) && !defined(__AVX2__)
-#error "the compiler did not get the -march of this target; see `march` in Package.swift"
-#endif
-
 #endif

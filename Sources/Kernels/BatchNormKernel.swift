@@ -1,14 +1,22 @@
+import Microkernels
 import Tensors
 
-/// Batch norm with what follows it in the network, the sum with a shortcut and ReLU:
+/// Batch norm fused with the sum with a shortcut and the ReLU that follow it in the network:
 ///
 ///     y = max(0, z · scale + shift + residual)
 ///
-/// Statistics go out as sums in double precision, so that ranks can add theirs between the two halves of each
-/// direction. The backward pass is in `BatchNormGradient.swift`.
+/// The forward and the backward pass each have two halves. The first returns sums in double precision, which ranks may
+/// all-reduce; the second uses them.
+///
+/// Backward, with g the gradient of the normalization's result (that of y where ReLU passes it), x̂ the normalized values and
+/// M their number per channel:
+///
+///     dβ = Σ g        dγ = Σ g · x̂        dz = scale · (g − dβ / M − x̂ · dγ / M)
 package enum BatchNormKernel {
-  /// Floats of a task: a few tasks fit the caches, and each is worth its start.
-  private static let block = 32_768
+  /// Which gradients the ReLU passes; the output is `[N, H, W, C]`.
+  package typealias ReLUMask = Microkernels.ReLUMask<Tensor>
+
+  // MARK: - Forward
 
   /// Each channel's sum of values, then each channel's sum of squares, `[2C]`, over the images of this rank.
   ///
@@ -17,8 +25,8 @@ package enum BatchNormKernel {
     let width = ChannelSums.width(z.shape)
     return PairwiseSum.total(
       ChannelSums.perImage(z.shape, quantities: 2, workspace: 4 * width, on: workers) { run, sums, workspace in
-        // Deviations from the first pixel are summed, not the values: where the mean is far from zero, the squares of
-        // the values would leave no digits for the variance.
+        // Sums deviations from the first pixel: if the mean is far from zero, the squares of the values themselves would
+        // leave no digits for the variance.
         let pivot = workspace
         let sum = workspace + width
         let squares = sum + width
@@ -46,12 +54,12 @@ package enum BatchNormKernel {
       })
   }
 
-  /// `z · scale + shift`, plus `residual`, and no less than zero where `relu` says so.
+  /// `z · scale + shift`, plus `residual`, followed by ReLU if `relu`.
   ///
   /// - Parameters:
   ///   - z: `[N, H, W, C]`
   ///   - residual: the shortcut, of the same shape.
-  ///   - inPlace: whether the result takes the memory of `z`, which nobody may read as `z` afterwards.
+  ///   - inPlace: whether the result overwrites `z`.
   package static func apply(
     _ normalizer: Normalizer, to z: Tensor, plus residual: Tensor? = nil, relu: Bool, inPlace: Bool = false,
     on workers: WorkerPool
@@ -68,16 +76,152 @@ package enum BatchNormKernel {
     return y
   }
 
-  /// Cuts a batch into tasks of whole rows for elementwise work; a plane of one channel counts as rows of eight
-  /// pixels, the last of which may overhang.
-  static func forEachBlock(
+  // MARK: - Backward
+
+  /// Sums over the images of this rank.
+  package struct GradientSums: Sendable {
+    /// Each channel's Σ g, then each channel's Σ g · x̂, `[2C]`; to be summed over the ranks that normalize together.
+    package let sums: [Double]
+    /// This rank's summand of the gradients of γ and β. It is rounded per image and summed in single precision, as the sum over
+    /// ranks is: the same images on more ranks give the same bits.
+    package let gamma: FloatSlice
+    package let beta: FloatSlice
+
+    fileprivate init(_ images: [[Double]], channels: Int) {
+      sums = PairwiseSum.total(images)
+      gamma = FloatSlice(count: channels)
+      beta = FloatSlice(count: channels)
+      ChannelSums.joined(images.map { Array($0[..<channels]) }, into: beta)
+      ChannelSums.joined(images.map { Array($0[channels...]) }, into: gamma)
+    }
+  }
+
+  /// The sums that the gradients of γ, β and z need.
+  ///
+  /// - Parameters:
+  ///   - dy: gradient of the output, `[N, H, W, C]`.
+  ///   - z: what was normalized, of the same shape.
+  package static func gradientSums(
+    _ dy: Tensor, _ z: Tensor, _ normalizer: Normalizer, _ mask: ReLUMask, on workers: WorkerPool
+  ) -> GradientSums {
+    precondition(dy.shape == z.shape && normalizer.channels == z.shape.channels)
+    return gradientSums(dy, z, normalizer, mask, masked: nil, on: workers)
+  }
+
+  /// The gradient masked by the output y of a ReLU after the sum with a shortcut (also the gradient of the shortcut), and the
+  /// sums over it, in one pass.
+  ///
+  /// - Parameter inPlace: whether the masked gradient overwrites `dy`.
+  package static func maskedGradientSums(
+    _ dy: Tensor, output y: Tensor, _ z: Tensor, _ normalizer: Normalizer, inPlace: Bool = false,
+    on workers: WorkerPool
+  ) -> (masked: Tensor, sums: GradientSums) {
+    precondition(dy.shape == z.shape && y.shape == z.shape && normalizer.channels == z.shape.channels)
+    if z.shape.channels == 1 {
+      let masked = masked(dy, output: y, inPlace: inPlace, on: workers)
+      return (masked, gradientSums(masked, z, normalizer, .none, masked: nil, on: workers))
+    }
+    let masked = inPlace ? dy : Tensor(dy.shape)
+    return (masked, gradientSums(dy, z, normalizer, .output(y), masked: masked, on: workers))
+  }
+
+  /// `dy` where y is positive, zero elsewhere.
+  package static func masked(
+    _ dy: Tensor, output y: Tensor, inPlace: Bool = false, on workers: WorkerPool
+  ) -> Tensor {
+    precondition(dy.shape == y.shape)
+    let masked = inPlace ? dy : Tensor(dy.shape)
+    forEachBlock(of: dy.shape, on: workers) { first, rows, width in
+      microkernels.reluGradient(dy.start + first, where: y.start + first, into: masked.start + first, count: rows * width)
+    }
+    return masked
+  }
+
+  /// The gradient of z.
+  ///
+  /// - Parameters:
+  ///   - sums: those of `gradientSums`, over all ranks that normalize together.
+  ///   - count: values per channel, over the same ranks.
+  ///   - inPlace: whether the result overwrites `dy`.
+  package static func inputGradient(
+    _ dy: Tensor, _ z: Tensor, _ normalizer: Normalizer, sums: [Double], count: Double,
+    _ mask: ReLUMask, inPlace: Bool = false, on workers: WorkerPool
+  ) -> Tensor {
+    let channels = normalizer.channels
+    precondition(dy.shape == z.shape && channels == z.shape.channels && sums.count == 2 * channels)
+    // dz = scale · g + slope · (z − mean) + offset
+    var slopes = [Double](), offsets = [Double]()
+    for c in 0..<channels {
+      let scale = Double(normalizer.scale[c])
+      let slope = -scale * sums[channels + c] / count * normalizer.inverseDeviation[c]
+      slopes.append(slope)
+      // The last term compensates the rounding of the mean.
+      offsets.append(-scale * sums[c] / count + slope * (Double(normalizer.mean[c]) - normalizer.batchMean[c]))
+    }
+    let slopeRow = Normalizer.row(slopes)
+    let offsetRow = Normalizer.row(offsets)
+    let dz = inPlace ? dy : Tensor(dy.shape)
+    forEachBlock(of: z.shape, on: workers) { first, rows, width in
+      microkernels.batchNormInputGradient(
+        dy.start + first, z.start + first, rows: rows, width: width, normalizer.rows, slope: slopeRow.start,
+        offset: offsetRow.start, mask: mask.map { UnsafePointer($0.start + first) }, into: dz.start + first)
+    }
+    return dz
+  }
+
+  /// - Parameter masked: if not nil (more than one channel only), receives the masked gradient.
+  private static func gradientSums(
+    _ dy: Tensor, _ z: Tensor, _ normalizer: Normalizer, _ mask: ReLUMask, masked: Tensor?,
+    on workers: WorkerPool
+  ) -> GradientSums {
+    let width = ChannelSums.width(z.shape)
+    let channels = normalizer.channels
+    let rows = ChannelSums.perImage(z.shape, quantities: 2, workspace: 2 * width + 24, on: workers) {
+      run, sums, workspace in
+      let sum = workspace
+      let product = workspace + width
+      for c in stride(from: 0, to: 2 * width, by: 8) { workspace.store(Vector(), c) }
+      microkernels.addBatchNormGradientSums(
+        run.start(in: dy), run.start(in: z), rows: run.rows, width: width, normalizer.rows,
+        mask: mask.map { UnsafePointer(run.start(in: $0)) }, masked: masked.map { run.start(in: $0) }, to: sum, product)
+      if run.rest > 0 {
+        // The gradient is zero past the end, whatever passes there.
+        let (restGradients, restValues, restOutput) = (product + width, product + width + 8, product + width + 16)
+        run.copyRest(of: dy, filler: 0, to: restGradients)
+        run.copyRest(of: z, filler: 0, to: restValues)
+        let restMask = mask.map { output in
+          run.copyRest(of: output, filler: 0, to: restOutput)
+          return UnsafePointer(restOutput)
+        }
+        microkernels.addBatchNormGradientSums(
+          restGradients, restValues, rows: 1, width: width, normalizer.rows, mask: restMask, masked: nil, to: sum,
+          product)
+      }
+      for c in 0..<width {
+        sums[c] += Double(sum[c])
+        sums[width + c] += Double(product[c])
+      }
+    }
+    // From sums of g · (z − rounded mean) to sums of g · x̂.
+    let images = rows.map { row in
+      var row = row
+      for c in 0..<channels {
+        let centered = row[channels + c] + (Double(normalizer.mean[c]) - normalizer.batchMean[c]) * row[c]
+        row[channels + c] = centered * normalizer.inverseDeviation[c]
+      }
+      return row
+    }
+    return GradientSums(images, channels: channels)
+  }
+
+  /// Splits a batch into tasks of whole rows for elementwise work. A single-channel tensor counts as rows of eight pixels, the
+  /// last of which may extend past its end.
+  private static func forEachBlock(
     of shape: Shape, on workers: WorkerPool, _ body: (_ firstFloat: Int, _ rows: Int, _ width: Int) -> Void
   ) {
     let width = ChannelSums.width(shape)
-    let rows = (shape.count + width - 1) / width
-    let blockRows = max(1, block / width)
-    workers.parallelFor((rows + blockRows - 1) / blockRows) { task, _ in
-      body(task * blockRows * width, min(blockRows, rows - task * blockRows), width)
+    workers.forEachChunk(of: shape.count.dividedRoundingUp(by: width), grain: max(1, 32_768 / width)) { rows, _ in
+      body(rows.lowerBound * width, rows.count, width)
     }
   }
 }

@@ -2,30 +2,30 @@ import Microkernels
 import Tensors
 
 extension BatchNormKernel {
-  /// What batch norm does to a channel: `y = z · scale + shift`, with `scale = γ / √(variance + ε)` and
+  /// The affine map that batch norm applies to each channel: `y = z · scale + shift`, with `scale = γ / √(variance + ε)` and
   /// `shift = β − mean · scale`.
   package struct Normalizer: Sendable {
     package let channels: Int
-    /// The mean that is subtracted, a number a channel.
+    /// The mean of each channel.
     package let batchMean: [Double]
-    /// The variance that is divided out: over all values, not over one less.
+    /// The biased variance of each channel: the divisor is the number of values.
     package let batchVariance: [Double]
 
-    // A number a channel, filled up with zeros to whole vectors; the single channel of a plane is repeated eight times.
+    // One number per channel, padded with zeros to whole vectors; a single channel is repeated eight times.
     let scale: FloatSlice
     let shift: FloatSlice
     let mean: FloatSlice
-    /// `1 / √(variance + ε)`, a number a channel.
+    /// `1 / √(variance + ε)` of each channel.
     let inverseDeviation: [Double]
 
-    /// What the loops read beside each pixel.
+    /// The rows that microkernels read beside each pixel.
     var rows: NormalizerPointers { NormalizerPointers(scale: scale.start, shift: shift.start, mean: mean.start) }
 
     /// From statistics of the batch.
     ///
     /// - Parameters:
     ///   - sums: `[2C]`, each channel's sum of values and sum of squares, over all ranks that normalize together.
-    ///   - count: values a channel, over the same ranks.
+    ///   - count: values per channel, over the same ranks.
     package init(sums: [Double], count: Double, gamma: FloatSlice, beta: FloatSlice, epsilon: Double = 1e-5) {
       let channels = gamma.count
       precondition(sums.count == 2 * channels && count > 0)
@@ -56,19 +56,19 @@ extension BatchNormKernel {
       shift = Self.row((0..<channels).map { Double(beta[$0]) - mean[$0] * Double(gamma[$0]) * inverseDeviation[$0] })
     }
 
-    /// The filter before it with this normalization folded in: each output times its scale. `bias` is what remains.
+    /// The filter of the convolution before it with this normalization folded in: each output times its scale. What remains
+    /// is `bias`.
     package func folded(into filter: Filter, on workers: WorkerPool) -> Filter {
       precondition(filter.outputs == channels)
       let result = Filter(like: filter)
       let rows = filter.floats.count / channels
-      let grain = max(1, 65_536 / channels)
       let zeros = FloatSlice([Float](repeating: 0, count: scale.count))
       if channels % 8 == 0 {
-        workers.parallelFor((rows + grain - 1) / grain) { task, _ in
-          let first = task * grain
+        workers.forEachChunk(of: rows, grain: max(1, 65_536 / channels)) { rows, _ in
+          let first = rows.lowerBound * channels
           microkernels.normalize(
-            filter.start + first * channels, rows: min(grain, rows - first), width: channels, scale: scale.start,
-            shift: zeros.start, residual: nil, relu: false, into: result.start + first * channels, nonTemporal: false)
+            filter.start + first, rows: rows.count, width: channels, scale: scale.start, shift: zeros.start,
+            residual: nil, relu: false, into: result.start + first, nonTemporal: false)
         }
       } else {
         for index in 0..<filter.floats.count { result.start[index] = filter.start[index] * scale[index % channels] }
@@ -76,18 +76,18 @@ extension BatchNormKernel {
       return result
     }
 
-    /// What normalization adds once its scale is folded into the weights, a number a channel.
+    /// What normalization adds to each channel once its scale is folded into the weights.
     package var bias: FloatSlice { FloatSlice(shift.buffer, offset: shift.offset, count: channels) }
 
-    /// The variance over one value less, as running statistics keep it; of a single value that of the batch.
+    /// The unbiased variance (divisor `count − 1`), which running statistics store; of a single value the biased one.
     package func unbiasedVariance(count: Double) -> [Double] {
       batchVariance.map { count > 1 ? $0 * count / (count - 1) : $0 }
     }
 
-    /// The row of floats that kernels read beside each pixel (or each eight pixels of a plane).
+    /// The row of floats that microkernels read beside each pixel (or beside eight pixels of a single channel).
     static func row(_ values: [Double]) -> FloatSlice {
       if values.count == 1 { return FloatSlice([Float](repeating: Float(values[0]), count: 8)) }
-      let padding = [Float](repeating: 0, count: -values.count & 7)
+      let padding = [Float](repeating: 0, count: values.count.roundedUp(toMultipleOf: 8) - values.count)
       return FloatSlice(values.map { Float($0) } + padding)
     }
   }

@@ -1,18 +1,19 @@
+import Microkernels
 import Tensors
 
-/// Sums over the pixels of each image, a number a channel, in double precision.
+/// Sums over the pixels of each image, one number per channel, in double precision.
 ///
-/// Short runs of pixels are summed in single precision, eight channels at a time, and their sums in double: fast, and
-/// as exact as the data. A plane of one channel is read as rows of eight pixels whose lanes are summed at the end.
+/// Short runs of pixels are summed in single precision, eight channels at a time, and their sums in double: fast, and as
+/// exact as the data. A single-channel tensor is read as rows of eight pixels; their lanes are summed at the end.
 enum ChannelSums {
-  /// A run of pixels of one image as a kernel meets it: `rows` of `width` floats (a multiple of 8).
+  /// A run of pixels of one image: `rows` of `width` floats (a multiple of 8).
   struct Run {
     /// The first pixel, counted over the batch.
     let firstPixel: Int
-    /// Whole rows: a pixel each, or eight pixels of a plane.
+    /// Whole rows: one pixel each, or eight pixels of a single channel.
     let rows: Int
     let width: Int
-    /// Pixels of a plane that do not fill a row.
+    /// Pixels of a single channel that do not fill a row.
     let rest: Int
 
     /// The first float of the run in a tensor.
@@ -20,7 +21,7 @@ enum ChannelSums {
       tensor.start + firstPixel * tensor.shape.stride
     }
 
-    /// The pixels of the incomplete row, filled up with `filler`, written to `row`.
+    /// Writes the pixels of the incomplete row to `row`, padded with `filler`.
     func copyRest(of tensor: Tensor, filler: Float, to row: UnsafeMutablePointer<Float>) {
       let source = start(in: tensor) + rows * 8
       row.store(Vector(repeating: filler))
@@ -28,13 +29,13 @@ enum ChannelSums {
     }
   }
 
-  /// Floats of a kernel's row for tensors of this shape.
+  /// Floats of a row for tensors of this shape.
   static func width(_ shape: Shape) -> Int { shape.channels == 1 ? 8 : shape.stride }
 
-  /// Sums `quantities` numbers a channel over the pixels of each image.
+  /// Sums `quantities` numbers per channel over the pixels of each image.
   ///
   /// - Parameters:
-  ///   - workspace: floats that `body` needs for itself.
+  ///   - workspace: floats of workspace that `body` needs.
   ///   - body: adds the sums of a run to `sums`, `[quantities][width]`.
   /// - Returns: for each image `[quantities][channels]`, flattened.
   static func perImage(
@@ -45,7 +46,7 @@ enum ChannelSums {
     let width = width(shape)
     let perRow = shape.channels == 1 ? 8 : 1
     let runPixels = min(1024, max(32, 65_536 / width)) * perRow
-    let segments = max(1, min(32, (pixels + runPixels - 1) / runPixels))
+    let segments = max(1, min(32, pixels.dividedRoundingUp(by: runPixels)))
     let count = quantities * width
     let parts = UnsafeMutablePointer<Double>.allocate(capacity: shape.images * segments * count)
     defer { parts.deallocate() }
@@ -54,8 +55,8 @@ enum ChannelSums {
 
     workers.parallelFor(shape.images * segments) { task, worker in
       let image = task / segments
-      // Segments begin at whole rows of a plane.
-      let rows = (pixels + perRow - 1) / perRow
+      // Segments begin at whole rows.
+      let rows = pixels.dividedRoundingUp(by: perRow)
       let begin = rows * (task % segments) / segments * perRow
       let end = min(pixels, rows * (task % segments + 1) / segments * perRow)
       for first in stride(from: begin, to: end, by: runPixels) {
@@ -95,8 +96,8 @@ enum ChannelSums {
     }
   }
 
-  /// Rounds the sums of each image to single precision and joins the images as `PairwiseSum` does: what ranks that
-  /// hold an image each arrive at.
+  /// Rounds the sums of each image to single precision and adds the images as `PairwiseSum` does: the result that ranks with
+  /// one image each would get.
   static func joined(_ images: [[Double]], into target: FloatSlice) {
     var tree = PairwiseSum(count: target.count)
     for sums in images { tree.add(consuming: FloatSlice(sums.map { Float($0) })) }

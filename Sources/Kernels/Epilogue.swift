@@ -1,30 +1,55 @@
+import Glibc
 import Microkernels
 import Tensors
 
-/// What a convolution does to its result while that is still in the cache, `max(0, y + bias + residual)`: in evaluation,
-/// where batch norm is folded into the weights, all that follows a convolution.
+/// The epilogue of a convolution, `max(0, y + bias + residual)`, applied while the result is in the cache. In evaluation,
+/// with batch norm folded into the weights, it is everything that follows a convolution.
 package struct Epilogue {
   private let bias: Buffer?
   private let residual: Tensor?
   private let relu: Bool
 
+  /// Nil if there is nothing to do.
+  ///
   /// - Parameters:
-  ///   - bias: a number a channel of the result.
-  ///   - residual: of the shape of the result.
+  ///   - bias: one number per channel of the result.
+  ///   - residual: a tensor of the shape of the result.
   package init?(bias: FloatSlice?, residual: Tensor? = nil, relu: Bool = false) {
     if bias == nil && residual == nil && !relu { return nil }
-    self.bias = bias.map { paddedCopy($0, count: ($0.count + 7) & ~7) }
+    self.bias = bias.map { paddedCopy($0, count: $0.count.roundedUp(toMultipleOf: 8)) }
     self.residual = residual
     self.relu = relu
   }
 
-  /// For the part of the result that begins at a float of it, whose channel is `channel`.
+  /// The epilogue of the part of the result that begins at float `offset`, which belongs to channel `channel`.
   func pointers(atFloat offset: Int, channel: Int = 0) -> EpiloguePointers {
     EpiloguePointers(
       bias: bias.map { UnsafePointer($0.start + channel) }, residual: residual.map { UnsafePointer($0.start + offset) },
       relu: relu)
   }
 
-  /// For image `index` of the result.
-  func image(_ index: Int) -> EpiloguePointers { from(float: residual.map { $0.image(index) - $0.start } ?? 0) }
+  /// The epilogue of image `index` of the result.
+  func pointers(image index: Int) -> EpiloguePointers {
+    pointers(atFloat: residual.map { $0.image(index) - $0.start } ?? 0)
+  }
+}
+
+/// A copy of `values`, padded with zeros to `count`.
+func paddedCopy(_ values: FloatSlice, count: Int) -> Buffer {
+  let copy = Buffer(count: count)
+  copy.clear()
+  memcpy(copy.start, values.start, values.count * MemoryLayout<Float>.stride)
+  return copy
+}
+
+/// When results are written with non-temporal stores, past the caches.
+enum NonTemporal {
+  /// Whether it pays: results above 16 MiB leave the caches before the next operation reads them, so reading each line into
+  /// the cache before it is overwritten would be wasted traffic.
+  static func pays(floats: Int) -> Bool { floats > 4 << 20 }
+}
+
+extension Tensor {
+  /// Whether a kernel that writes this tensor once, from end to end, uses non-temporal stores.
+  var usesNonTemporalStores: Bool { NonTemporal.pays(floats: shape.count) }
 }

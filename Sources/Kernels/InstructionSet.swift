@@ -7,9 +7,9 @@ import MicrokernelsPlain
   import MicrokernelsAVX512
 #endif
 
-/// The instruction sets for which the inner loops are compiled.
+/// The instruction sets that the microkernels are compiled for.
 package enum InstructionSet: String, CaseIterable, Sendable {
-  /// What every processor of its kind can do; matrix products by OpenBLAS.
+  /// The baseline of the architecture (SSE2 on x86-64, NEON on arm64), with GEMM by OpenBLAS.
   case plain
   #if arch(x86_64)
     /// AVX2 and FMA: x86-64-v3.
@@ -18,16 +18,16 @@ package enum InstructionSet: String, CaseIterable, Sendable {
     case avx512
   #endif
 
-  /// The variable of the environment that names one, instead of the widest that the processor has.
+  /// The environment variable that selects one, instead of the widest that the processor supports.
   package static let variable = "GSCNN_INSTRUCTIONS"
 
-  /// Those that this processor has, the widest last.
+  /// The instruction sets that this processor supports, the widest last.
   package static let supported: [InstructionSet] = {
     let present = processorFlags()
     return allCases.filter { $0.flags.isSubset(of: present) }
   }()
 
-  /// The one that the program computes with: the widest supported, or the supported one that the environment names.
+  /// The one that the program uses: the widest supported, or the one that the environment variable selects.
   package static let chosen: InstructionSet = {
     let named = getenv(variable).flatMap { InstructionSet(rawValue: String(cString: $0)) }
     let chosen = supported.last { named == nil || $0 == named } ?? .plain
@@ -35,6 +35,7 @@ package enum InstructionSet: String, CaseIterable, Sendable {
     return chosen
   }()
 
+  /// Its microkernels. Code of a wider instruction set is reached through this property alone.
   package var microkernels: any MicrokernelSet.Type {
     switch self {
     case .plain: MicrokernelsPlain.Backend.self
@@ -45,7 +46,7 @@ package enum InstructionSet: String, CaseIterable, Sendable {
     }
   }
 
-  /// What /proc/cpuinfo must list. The kernel lists an instruction only if the system saves its registers.
+  /// The flags that /proc/cpuinfo must list. Linux lists an instruction set only if it saves its registers.
   private var flags: Set<String> {
     switch self {
     case .plain: []
@@ -71,5 +72,5 @@ package enum InstructionSet: String, CaseIterable, Sendable {
   }
 }
 
-/// The inner loops for this processor.
+/// The microkernels of the chosen instruction set.
 package let microkernels: any MicrokernelSet.Type = InstructionSet.chosen.microkernels

@@ -1,11 +1,12 @@
+import Microkernels
 import Tensors
 
 /// Bilinear interpolation between sizes, as PyTorch's `F.interpolate(mode="bilinear")`.
 ///
-/// Each output pixel mixes two neighboring rows and two neighboring columns: `y = A · x · Bᵀ` channel by channel, with
-/// matrices of two weights a row. The backward pass is `dx = Aᵀ · dy · B`, where each input pixel gathers what it gave.
+/// Each output pixel blends two adjacent rows and two adjacent columns: `y = A · x · Bᵀ` for each channel, with matrices of
+/// two weights per row. The backward pass is `dx = Aᵀ · dy · B`: each input pixel gathers from the outputs that read it.
 package enum Interpolation {
-  /// Which points of input and output lie on each other.
+  /// Which points of input and output coincide.
   package enum Corners: Sendable {
     /// The centers of the corner pixels (`align_corners=True`).
     case aligned
@@ -15,7 +16,7 @@ package enum Interpolation {
 
   /// - Parameters:
   ///   - x: `[N, H, W, C]`.
-  ///   - rows: those of the output that are asked for; all, unless something else is said.
+  ///   - rows: the rows of the output to compute; nil for all.
   /// - Returns: `[N, rows.count, size.width, C]`.
   package static func resize(
     _ x: Tensor, to size: Size, corners: Corners, rows wanted: Range<Int>? = nil, on workers: WorkerPool
@@ -24,30 +25,30 @@ package enum Interpolation {
     let wanted = wanted ?? 0..<size.height
     precondition(wanted.lowerBound >= 0 && wanted.upperBound <= size.height)
     let y = Tensor(shape.with(size: Size(wanted.count, size.width)))
-    let rows = InterpolationTaps(of: size.height, among: shape.height, corners)
-    let columns = InterpolationTaps(of: size.width, among: shape.width, corners)
+    let rows = InterpolationTaps(outputs: size.height, inputs: shape.height, corners)
+    let columns = InterpolationTaps(outputs: size.width, inputs: shape.width, corners)
     let stride = shape.stride
     let rowFloats = shape.width * stride
-    let workspace = Scratch(rowFloats, workers)
+    let workspace = RowWorkspace(rowFloats, workers)
     workers.parallelFor(shape.images * wanted.count) { task, worker in
       let (image, index) = task.quotientAndRemainder(dividingBy: wanted.count)
       let row = wanted.lowerBound + index
       let input = x.image(image)
-      let mixed = workspace.row(worker)
-      mix(
-        input + rows.lower[row] * rowFloats, input + rows.upper[row] * rowFloats, rows.fraction[row], rowFloats,
-        into: mixed)
+      let blended = workspace.row(worker)
+      microkernels.lerp(
+        input + rows.lower[row] * rowFloats, input + rows.upper[row] * rowFloats, fraction: rows.fraction[row],
+        into: blended, count: rowFloats)
       let output = y.start + task * size.width * stride
       if stride == 1 {
         for column in 0..<size.width {
-          let left = mixed[columns.lower[column]]
-          output[column] = left.addingProduct(columns.fraction[column], mixed[columns.upper[column]] - left)
+          let left = blended[columns.lower[column]]
+          output[column] = left.addingProduct(columns.fraction[column], blended[columns.upper[column]] - left)
         }
       } else {
         for column in 0..<size.width {
-          mix(
-            mixed + columns.lower[column] * stride, mixed + columns.upper[column] * stride, columns.fraction[column],
-            stride, into: output + column * stride)
+          microkernels.lerp(
+            blended + columns.lower[column] * stride, blended + columns.upper[column] * stride,
+            fraction: columns.fraction[column], into: output + column * stride, count: stride)
         }
       }
     }
@@ -58,18 +59,20 @@ package enum Interpolation {
   ///
   /// - Parameters:
   ///   - dy: `[N, H′, W′, C]`.
-  ///   - inputSize: that of the input, H and W.
+  ///   - inputSize: H and W of the input.
   /// - Returns: `[N, H, W, C]`.
   package static func gradient(
     _ dy: Tensor, inputSize: Size, corners: Corners, on workers: WorkerPool
   ) -> Tensor {
     let shape = dy.shape
     let dx = Tensor(shape.with(size: inputSize))
-    let rows = TransposedTaps(of: inputSize.height, InterpolationTaps(of: shape.height, among: inputSize.height, corners))
-    let columns = TransposedTaps(of: inputSize.width, InterpolationTaps(of: shape.width, among: inputSize.width, corners))
+    let rows = TransposedTaps(
+      inputs: inputSize.height, InterpolationTaps(outputs: shape.height, inputs: inputSize.height, corners))
+    let columns = TransposedTaps(
+      inputs: inputSize.width, InterpolationTaps(outputs: shape.width, inputs: inputSize.width, corners))
     let stride = shape.stride
     let rowFloats = shape.width * stride
-    let workspace = Scratch(rowFloats, workers)
+    let workspace = RowWorkspace(rowFloats, workers)
     workers.parallelFor(shape.images * inputSize.height) { task, worker in
       let (image, row) = task.quotientAndRemainder(dividingBy: inputSize.height)
       let gathered = workspace.row(worker)
@@ -93,35 +96,27 @@ package enum Interpolation {
     return dx
   }
 
-  /// `low + fraction · (high − low)` for `count` floats, rounded up to whole vectors.
-  private static func lerp(
-    _ low: UnsafeMutablePointer<Float>, _ high: UnsafeMutablePointer<Float>, _ fraction: Float, _ count: Int,
+  /// The weighted sum of the outputs that read input position `index`; they are `step` floats apart and each has `count`
+  /// floats, rounded up to whole vectors.
+  private static func gather(
+    _ source: UnsafeMutablePointer<Float>, _ taps: TransposedTaps, _ index: Int, step: Int, count: Int,
     into result: UnsafeMutablePointer<Float>
   ) {
-    microkernels.lerp(low, high, fraction: fraction, into: result, count: count)
-  }
-
-  /// The weighted sum of what position `index` gave to, `step` floats from one to the next; `count` floats, rounded up
-  /// to whole vectors.
-  private static func weightedSum(
-    _ source: UnsafeMutablePointer<Float>, _ receivers: TransposedTaps, _ index: Int, step: Int, count: Int,
-    into result: UnsafeMutablePointer<Float>
-  ) {
-    let begin = receivers.begin[index]
+    let begin = taps.begin[index]
     microkernels.weightedSum(
-      source + receivers.first[index] * step, step: step, weights: receivers.weight + begin,
-      terms: receivers.begin[index + 1] - begin, into: result, count: count)
+      source + taps.first[index] * step, step: step, weights: taps.weight + begin, terms: taps.begin[index + 1] - begin,
+      into: result, count: count)
   }
 }
 
-/// Along one axis: the two input positions that each output position mixes, and how far it lies towards the upper.
+/// Along one axis: the two input positions that each output position reads, and the weight of the upper one.
 private final class InterpolationTaps {
   let count: Int
   let lower: UnsafeMutablePointer<Int>
   let upper: UnsafeMutablePointer<Int>
   let fraction: UnsafeMutablePointer<Float>
 
-  init(of outputs: Int, among inputs: Int, _ corners: Interpolation.Corners) {
+  init(outputs: Int, inputs: Int, _ corners: Interpolation.Corners) {
     precondition(outputs > 0 && inputs > 0)
     count = outputs
     lower = .allocate(capacity: outputs)
@@ -146,33 +141,33 @@ private final class InterpolationTaps {
   }
 }
 
-/// The transpose of `InterpolationTaps`: the output positions that each input position gave to, which are neighbors of each
-/// other, and the weights it gave with.
+/// The transpose of `InterpolationTaps`: the output positions that read each input position, which are consecutive, and the
+/// weights they read it with.
 private final class TransposedTaps {
   /// The first output position, by input position.
   let first: UnsafeMutablePointer<Int>
-  /// Where in `weight` the weights of an input position begin; one entry more marks the end.
+  /// The index in `weight` of the first weight of each input position; one more entry marks the end.
   let begin: UnsafeMutablePointer<Int>
   let weight: UnsafeMutablePointer<Float>
 
-  init(of inputs: Int, _ neighbors: InterpolationTaps) {
+  init(inputs: Int, _ taps: InterpolationTaps) {
     first = .allocate(capacity: inputs)
     begin = .allocate(capacity: inputs + 1)
-    weight = .allocate(capacity: 2 * neighbors.count)
+    weight = .allocate(capacity: 2 * taps.count)
     var used = 0
     var next = 0
     for input in 0..<inputs {
-      // Lower neighbors never fall from one output to the next: skip those that lie wholly before this input.
-      while next < neighbors.count && neighbors.upper[next] < input { next += 1 }
+      // `lower` and `upper` never decrease: skip outputs that lie wholly before this input.
+      while next < taps.count && taps.upper[next] < input { next += 1 }
       first[input] = next
       begin[input] = used
       var output = next
-      while output < neighbors.count && neighbors.lower[output] <= input {
-        let fraction = neighbors.fraction[output]
-        var share: Float = 0
-        if neighbors.lower[output] == input { share += 1 - fraction }
-        if neighbors.upper[output] == input { share += fraction }
-        weight[used] = share
+      while output < taps.count && taps.lower[output] <= input {
+        let fraction = taps.fraction[output]
+        var sum: Float = 0
+        if taps.lower[output] == input { sum += 1 - fraction }
+        if taps.upper[output] == input { sum += fraction }
+        weight[used] = sum
         used += 1
         output += 1
       }
@@ -187,13 +182,13 @@ private final class TransposedTaps {
   }
 }
 
-/// A row of floats a worker.
-private struct Scratch {
+/// A row of floats per worker.
+private struct RowWorkspace {
   private let buffer: Buffer
   private let step: Int
 
   init(_ count: Int, _ workers: WorkerPool) {
-    step = (count + 31) & ~15
+    step = (count + 16).roundedUp(toMultipleOf: 16)
     buffer = Buffer(count: step * workers.threads)
   }
 

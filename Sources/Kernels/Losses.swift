@@ -1,3 +1,4 @@
+import Microkernels
 import Tensors
 
 /// Softmax cross entropy, class-balanced binary cross entropy (BCE) of edges, cross entropy on predicted edges, and
@@ -266,7 +267,7 @@ package enum Losses {
         total += exponential
         channel += 8
       }
-      totals[column] = VectorMath.sum(total)
+      totals[column] = total.horizontalSum
       logarithms[column] = maximum[0] - pixel[Int(label)]
     }
 

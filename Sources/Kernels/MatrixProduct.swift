@@ -1,34 +1,34 @@
 import Microkernels
 import Tensors
 
-/// Products of single-precision matrices, on one thread; kernels call them from their tasks.
+/// GEMM: products of single-precision matrices, on one thread; kernels call it from their tasks.
 ///
-/// `C = A · B` reads A and C row by row as they lie in tensors, and B from `PackedBStorage`. `C += Aᵀ · B`, which gradients of
-/// weights are, reads both from panels of a few hundred rows at a time. The order of additions in an element of C
-/// depends on the depth alone: not on the number of rows, nor on where in the matrix a row stands. OpenBLAS promises no
-/// such thing: where it multiplies, kernels cut rows in a way that the size of one image decides (`together`).
+/// `C = A · B` reads A and C row by row as they lie in tensors, and packed B. `C += Aᵀ · B`, the gradient of weights, reads
+/// both from panels of a few hundred rows. The order of additions in an element of C depends on the depth alone, not on the
+/// number of rows or on where a row stands: the product is batch-invariant. OpenBLAS (the plain instruction set) is not;
+/// with it, kernels multiply one image per call (`imagesPerCall`).
 package enum MatrixProduct {
   /// A good number of rows for a task of `multiply`.
   package static let rowBlock = 192
 
-  /// How many of `images` may be cut into products as if they were one: all of them where a row has the same bits
-  /// in any product, otherwise a single one.
-  package static func together(_ images: Int) -> Int { microkernels.roundsByPlace ? 1 : images }
+  /// How many of `images` one call of `multiply` may span without changing a bit: all, or one if the backend is not
+  /// batch-invariant.
+  package static func imagesPerCall(_ images: Int) -> Int { microkernels.isBatchInvariant ? images : 1 }
 
-  /// Floats that `multiply` needs as workspace.
+  /// Floats of workspace that `multiply` needs.
   package static var workspaceCount: Int { microkernels.gemmWorkspaceCount }
 
   /// Rounds rows up to whole tiles, so that a block of them wastes nothing.
-  package static func roundedUpToTiles(_ rows: Int) -> Int { (rows + microkernels.tileRows - 1) / microkernels.tileRows * microkernels.tileRows }
+  package static func roundedUpToTiles(_ rows: Int) -> Int { rows.roundedUp(toMultipleOf: microkernels.tileRows) }
 
-  /// `C[rows, columns] = A[rows, depth] · B[depth, columns]`, plus what C held where `accumulate` says so.
+  /// `C[rows, columns] = A[rows, depth] · B[depth, columns]`, or `C +=` with `accumulate`.
   ///
   /// - Parameters:
-  ///   - columns: which of B's, from a multiple of `PackedBStorage.grain` to another or to the end; nil for all.
-  ///   - aStride: floats from row to row of A; up to 7 floats behind a row are read.
+  ///   - columns: columns of B, from a multiple of `PackedBStorage.grain` to another or to the end; nil for all.
+  ///   - aStride: floats from row to row of A; up to 7 floats past the end of a row are read.
   ///   - c: the first row and the first of `columns`; `cStride` floats from row to row.
-  ///   - epilogue: what is done to the result afterwards; bias and residual from the first of `columns` on.
-  ///   - workspace: `workspaceCount` floats of this thread's own.
+  ///   - epilogue: applied to the result; bias and residual from the first of `columns` on.
+  ///   - workspace: `workspaceCount` floats of this thread.
   @inline(__always)
   package static func multiply(
     rows: Int, columns: Range<Int>? = nil, _ a: UnsafePointer<Float>, aStride: Int, _ b: PackedB,
@@ -42,18 +42,15 @@ package enum MatrixProduct {
 
   // MARK: - The transposed product
 
-  /// Columns of A (rows of C) in whole panels.
-  package static func paddedLeft(_ columns: Int) -> Int {
-    (columns + microkernels.leftPanelWidth - 1) / microkernels.leftPanelWidth * microkernels.leftPanelWidth
-  }
+  /// Columns of A (rows of C) rounded up to whole panels.
+  package static func paddedLeft(_ columns: Int) -> Int { columns.roundedUp(toMultipleOf: microkernels.leftPanelWidth) }
 
-  /// Columns of B (columns of C) in whole panels.
+  /// Columns of B (columns of C) rounded up to whole panels.
   package static func paddedRight(_ columns: Int) -> Int {
-    let width = microkernels.rightPanelWidth(columns: columns)
-    return (columns + width - 1) / width * width
+    columns.roundedUp(toMultipleOf: microkernels.rightPanelWidth(columns: columns))
   }
 
-  /// Packs `rows` rows of A: `columns`, a multiple of 8; where `other` is given, A is `source + sign · other`.
+  /// Packs `rows` rows of A with `columns` columns, a multiple of 8. If `other` is not nil, A is `source + sign · other`.
   package static func packLeft(
     rows: Int, columns: Int, from source: UnsafePointer<Float>, plus sign: Float = 0,
     times other: UnsafePointer<Float>? = nil, rowStride: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>
@@ -63,8 +60,8 @@ package enum MatrixProduct {
       width: microkernels.leftPanelWidth, capacity: capacity, into: packed)
   }
 
-  /// Packs `rows` rows of B: `columns`, a multiple of 8; what is missing of the last panel becomes zero. Where `other` is
-  /// given, B is `source + sign · other`.
+  /// Packs `rows` rows of B with `columns` columns, a multiple of 8, padding the last panel with zeros. If `other` is not
+  /// nil, B is `source + sign · other`.
   package static func packRight(
     rows: Int, columns: Int, from source: UnsafePointer<Float>, plus sign: Float = 0,
     times other: UnsafePointer<Float>? = nil, rowStride: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>
@@ -76,11 +73,11 @@ package enum MatrixProduct {
 
   /// `C[leftColumns, rightColumns] += Aᵀ · B` over `rows` packed rows.
   ///
-  /// Columns are rounded up to whole panels and that much of C is written: C needs room for it.
+  /// Writes whole panels: C needs room for `paddedLeft(leftColumns)` rows of `paddedRight(rightColumns)` columns.
   ///
   /// - Parameters:
   ///   - capacity: rows that each panel has room for.
-  ///   - cStride: floats from row to row of C, at least `paddedRight(rightColumns)`.
+  ///   - cStride: floats from row to row of C.
   @inline(__always)
   package static func multiplyTransposed(
     rows: Int, leftColumns: Int, rightColumns: Int, left: UnsafePointer<Float>, right: UnsafePointer<Float>,
@@ -92,28 +89,28 @@ package enum MatrixProduct {
   }
 }
 
-/// The right matrix of a product, in the order in which the product reads it.
+/// Packs the right matrix of a product and owns its memory.
 package struct PackedBStorage {
   package let matrix: PackedB
   private let buffer: Buffer
 
-  /// Columns that a panel of any instruction set is a divisor of.
+  /// Columns that every panel width of every instruction set divides.
   package static let grain = 32
 
   /// Packs the `depth` × `columns` matrix whose element (i, j) is `source[i * rowStride + j * columnStride]`; row-major
-  /// matrices have `columnStride` 1, transposed ones `rowStride` 1. Columns are filled up with zeros to whole vectors.
+  /// matrices have `columnStride` 1, transposed ones `rowStride` 1. Columns are padded with zeros to whole vectors.
   package init(
     depth: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, columnStride: Int = 1,
     on workers: WorkerPool
   ) {
     let buffer = Buffer(count: microkernels.packedCount(depth: depth, columns: columns))
     let width = microkernels.panelWidth(columns: columns)
-    workers.parallelFor((columns + width - 1) / width) { panel, _ in
+    workers.parallelFor(columns.dividedRoundingUp(by: width)) { panel, _ in
       microkernels.pack(
         panel: panel, depth: depth, columns: columns, from: source, rowStride: rowStride, columnStride: columnStride,
         into: buffer.start)
     }
     self.buffer = buffer
-    matrix = PackedB(buffer.start, depth: depth, columns: (columns + 7) & ~7)
+    matrix = PackedB(buffer.start, depth: depth, columns: columns.roundedUp(toMultipleOf: 8))
   }
 }

@@ -1,44 +1,45 @@
 import Tensors
 
-/// Sums over all pixels of a batch that several tasks make, each its own part, joined in one order.
+/// Sums over all pixels of a batch: several tasks compute partial sums, which are then added in a fixed order.
 ///
-/// An image is cut into segments by its size alone. The parts of an image are joined as a balanced binary tree, and
-/// so are the images, as `PairwiseSum` does it: the order of additions depends neither on the threads nor, for one
-/// image, on the others in the batch.
+/// An image is cut into segments by its size alone. The partial sums of an image are added as a balanced binary tree, and so
+/// are the images, like in `PairwiseSum`: the order of additions depends neither on the threads nor, for one image, on the
+/// others in the batch.
 struct PartialSums {
   let images: Int
   let segments: Int
-  /// Floats from part to part.
+  /// Floats from one partial sum to the next.
   private let stride: Int
   private let buffer: Buffer
 
-  /// - Parameter count: floats in each sum; every part begins with arbitrary contents.
+  /// - Parameter count: floats in each sum. Partial sums begin with arbitrary contents.
   init(images: Int, segments: Int, count: Int) {
     self.images = images
     self.segments = segments
-    stride = (count + 15) & ~15
+    stride = count.roundedUp(toMultipleOf: 16)
     buffer = Buffer(count: images * segments * stride)
   }
 
-  /// Into how many segments to cut `rows` rows of an image, if besides there are `blocks` independent tasks.
+  /// The number of segments for `rows` rows of an image if each segment makes `blocks` independent tasks.
   static func segments(rows: Int, blocks: Int) -> Int {
-    /// Enough to keep the processors of one rank evenly busy.
+    /// Enough tasks to keep the threads of a rank evenly busy.
     let wantedTasks = 16
-    /// Fewer rows would not repay the memory of a part.
+    /// Fewer rows are not worth the memory of a partial sum.
     let leastRows = 512
-    return max(1, min(rows / leastRows, (wantedTasks + blocks - 1) / blocks))
+    return max(1, min(rows / leastRows, wantedTasks.dividedRoundingUp(by: blocks)))
   }
 
-  /// The rows of segment `index` where an image has `rows`.
+  /// The rows of segment `index` of an image with `rows` rows.
   func rows(of index: Int, in rows: Int) -> Range<Int> {
     (rows * index / segments)..<(rows * (index + 1) / segments)
   }
 
+  /// The partial sum of a segment.
   func part(_ image: Int, _ segment: Int) -> UnsafeMutablePointer<Float> {
     buffer.start + (image * segments + segment) * stride
   }
 
-  /// Joins the floats of `range` (whole vectors) of all parts; the sum is found in `part(0, 0)`.
+  /// Adds the floats of `range` (whole vectors) of all partial sums into `part(0, 0)`.
   func join(_ range: Range<Int>) {
     for image in 0..<images {
       Self.join(part(image, 0), terms: segments, stride: stride, range)

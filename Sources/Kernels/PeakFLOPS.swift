@@ -2,11 +2,11 @@ import Microkernels
 import System
 import Tensors
 
-/// What the processor can do at most in single precision.
+/// The peak single-precision performance of the processor.
 package enum PeakFLOPS {
-  /// Floating-point operations a second over all workers, a multiplication and an addition being two: products of
-  /// matrices that stay in the first-level cache, the best of many tries. Those go on for a while: threads that have just
-  /// begun may all be on one core until the system has spread them.
+  /// Floating-point operations per second of all workers; a multiplication and an addition are two. Multiplies matrices that
+  /// stay in the L1 cache and takes the best of the runs within 0.3 s: threads that have just started may share a core until
+  /// the system spreads them.
   package static func measure(on workers: WorkerPool) -> Double {
     let (rows, columns, depth, repetitions) = (48, 64, 64, 400)
     let packed = microkernels.packedCount(depth: depth, columns: columns)

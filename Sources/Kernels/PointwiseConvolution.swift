@@ -1,4 +1,3 @@
-import Glibc
 import Microkernels
 import Tensors
 
@@ -6,7 +5,7 @@ import Tensors
 ///
 ///     dX = dZ · Wᵀ        dW = Xᵀ · dZ        db = Σ over pixels of dZ
 ///
-/// Where X or Z is a single dense plane, the product degenerates to dot or outer products; see `SingleChannelConvolution`.
+/// If X or Z has a single channel, the product degenerates to dot or outer products; see `SingleChannelConvolution`.
 package enum PointwiseConvolution {
   /// - Parameters:
   ///   - x: `[N, H, W, C]`
@@ -30,7 +29,7 @@ package enum PointwiseConvolution {
     return forward(x, weight, epilogue: Epilogue(bias: bias), on: workers)
   }
 
-  /// The same between several channels, with whatever epilogue.
+  /// The same with an epilogue; C and K are more than 1.
   package static func forward(_ x: Tensor, _ weight: Filter, epilogue: Epilogue?, on workers: WorkerPool) -> Tensor {
     check(weight)
     precondition(x.shape.channels == weight.inputs && weight.inputs > 1 && weight.outputs > 1)
@@ -83,7 +82,7 @@ package enum PointwiseConvolution {
 
   /// Overwrites `db` with the gradient of the bias: each channel of dZ summed over all pixels.
   ///
-  /// An image's sum is rounded once; the images are joined in single precision, as ranks join their gradients.
+  /// The sum of an image is rounded once; the images are added in single precision, as the gradients of ranks are.
   package static func biasGradient(_ dz: Tensor, into db: FloatSlice, on workers: WorkerPool) {
     precondition(dz.shape.channels == db.count)
     ChannelSums.joined(ChannelSums.ofValues(dz, on: workers), into: db)
@@ -91,7 +90,7 @@ package enum PointwiseConvolution {
 
   private static func check(_ weight: Filter) {
     precondition(weight.kernel == 1)
-    precondition(weight.inputs > 1 || weight.outputs > 1, "from one channel to one there is nothing to convolve")
+    precondition(weight.inputs > 1 || weight.outputs > 1, "a 1×1 convolution of one channel to one is not supported")
   }
 
   /// `C = A · B` over all pixels; both tensors have more than one channel.
@@ -109,12 +108,12 @@ package enum PointwiseConvolution {
       depth: depth, columns: columns, from: b, rowStride: rowStride, columnStride: columnStride, on: workers)
     let rows = MatrixProduct.imagesPerCall(a.shape.images) * a.shape.pixelsPerImage
     let columns = c.shape.stride
-    let rowBlocks = (rows + MatrixProduct.rowBlock - 1) / MatrixProduct.rowBlock
-    // Of few pixels the columns are cut as well.
+    let rowBlocks = rows.dividedRoundingUp(by: MatrixProduct.rowBlock)
+    // With few pixels, columns are split into tasks as well.
     let wantedTasks = 16
     let grain = PackedBStorage.grain
-    let columnBlock = max(2 * grain, (columns * rowBlocks / wantedTasks + grain - 1) / grain * grain)
-    let columnBlocks = rowBlocks >= wantedTasks ? 1 : (columns + columnBlock - 1) / columnBlock
+    let columnBlock = max(2 * grain, (columns * rowBlocks / wantedTasks).roundedUp(toMultipleOf: grain))
+    let columnBlocks = rowBlocks >= wantedTasks ? 1 : columns.dividedRoundingUp(by: columnBlock)
     let width = columnBlocks == 1 ? columns : columnBlock
 
     let workspaceCount = MatrixProduct.workspaceCount
@@ -132,12 +131,4 @@ package enum PointwiseConvolution {
         workspace: workspace.start + worker * workspaceCount)
     }
   }
-}
-
-/// A copy of `values`, filled up with zeros to `count`.
-func paddedCopy(_ values: FloatSlice, count: Int) -> Buffer {
-  let copy = Buffer(count: count)
-  copy.clear()
-  memcpy(copy.start, values.start, values.count * MemoryLayout<Float>.stride)
-  return copy
 }

@@ -1,33 +1,34 @@
+import Microkernels
 import Tensors
 
-/// Maxima and means over windows. Every tensor has at least 2 channels.
+/// Max and average pooling. Every tensor has at least 2 channels.
 package enum Pooling {
-  // MARK: - Maximum over 3×3, every second pixel, padding 1
+  // MARK: - Max pooling 3×3, stride 2, padding 1
 
-  /// For each value of a maximum, which of the 9 pixels of its window it came from, row by row.
+  /// Max pooling indices: for each output value, which of the 9 pixels of its window it came from, row by row.
   package struct MaxPoolIndices: Sendable {
     private let buffer: Buffer
 
-    fileprivate init(_ shape: Shape) { buffer = Buffer(count: (shape.count + 3) / 4) }
+    fileprivate init(_ shape: Shape) { buffer = Buffer(count: shape.count.dividedRoundingUp(by: 4)) }
 
-    /// A byte for each float of the maxima, in the same order.
+    /// One byte per float of the output, in the same order.
     fileprivate var start: UnsafeMutablePointer<UInt8> {
       UnsafeMutableRawPointer(buffer.start).assumingMemoryBound(to: UInt8.self)
     }
   }
 
-  /// The largest of 3×3 pixels around every second one; the first of several; NaN where there is one.
+  /// The maximum of each window. Of several equal maxima the first counts; NaN if the window contains one.
   ///
   /// - Parameter x: `[N, H, W, C]`.
-  /// - Returns: `[N, ⌈H/2⌉, ⌈W/2⌉, C]`, and where in its window each maximum was.
+  /// - Returns: `[N, ⌈H/2⌉, ⌈W/2⌉, C]`, and the indices of the maxima.
   package static func max3x3(_ x: Tensor, on workers: WorkerPool) -> (Tensor, MaxPoolIndices) {
     let shape = x.shape
     let size = half(shape.size)
     let y = Tensor(shape.with(size: size))
     let argmax = MaxPoolIndices(y.shape)
     let stride = shape.stride
-    let winnersStart = argmax.start
-    overRows(of: y.shape, on: workers) { image, row in
+    let indices = argmax.start
+    forEachRow(of: y.shape, on: workers) { image, row in
       let input = x.image(image)
       let rows = max(0, 2 * row - 1)..<min(shape.height, 2 * row + 2)
       for column in 0..<size.width {
@@ -37,18 +38,18 @@ package enum Pooling {
         while channel < stride {
           var best = Vector(repeating: -.infinity)
           var winner = VectorMath.Integers(
-            repeating: place(rows.lowerBound, columns.lowerBound, in: (row, column)))
+            repeating: windowIndex(rows.lowerBound, columns.lowerBound, in: (row, column)))
           for windowRow in rows {
             for windowColumn in columns {
               let value = input.vector((windowRow * shape.width + windowColumn) * stride + channel)
               let wins = (value .> best) .| (value .!= value)
               best.replace(with: value, where: wins)
               winner.replace(
-                with: VectorMath.Integers(repeating: place(windowRow, windowColumn, in: (row, column))), where: wins)
+                with: VectorMath.Integers(repeating: windowIndex(windowRow, windowColumn, in: (row, column))), where: wins)
             }
           }
           y.start.store(best, pixel + channel)
-          UnsafeMutableRawPointer(winnersStart + pixel + channel).storeBytes(
+          UnsafeMutableRawPointer(indices + pixel + channel).storeBytes(
             of: SIMD8<UInt8>(truncatingIfNeeded: winner), as: SIMD8<UInt8>.self)
           channel += 8
         }
@@ -57,7 +58,7 @@ package enum Pooling {
     return (y, argmax)
   }
 
-  /// Each input pixel gathers the gradients of the windows, at most 4, that it won.
+  /// Each input pixel gathers the gradients of the windows, at most 4, of which it is the maximum.
   package static func maxGradient(
     _ dy: Tensor, argmax: MaxPoolIndices, inputShape: Shape, on workers: WorkerPool
   ) -> Tensor {
@@ -65,8 +66,8 @@ package enum Pooling {
     let dx = Tensor(inputShape)
     let size = dy.shape.size
     let stride = inputShape.stride
-    let winnersStart = argmax.start
-    overRows(of: inputShape, on: workers) { image, row in
+    let indices = argmax.start
+    forEachRow(of: inputShape, on: workers) { image, row in
       let rows = row / 2...min((row + 1) / 2, size.height - 1)
       for column in 0..<inputShape.width {
         let columns = column / 2...min((column + 1) / 2, size.width - 1)
@@ -78,8 +79,8 @@ package enum Pooling {
             for windowColumn in columns {
               let index = ((image * size.height + windowRow) * size.width + windowColumn) * stride + channel
               let winner = VectorMath.Integers(
-                truncatingIfNeeded: UnsafeRawPointer(winnersStart + index).loadUnaligned(as: SIMD8<UInt8>.self))
-              let lost = winner .!= VectorMath.Integers(repeating: place(row, column, in: (windowRow, windowColumn)))
+                truncatingIfNeeded: UnsafeRawPointer(indices + index).loadUnaligned(as: SIMD8<UInt8>.self))
+              let lost = winner .!= VectorMath.Integers(repeating: windowIndex(row, column, in: (windowRow, windowColumn)))
               sum += dy.start.vector(index).replacing(with: 0, where: lost)
             }
           }
@@ -91,15 +92,15 @@ package enum Pooling {
     return dx
   }
 
-  /// Where in the window of an output pixel an input pixel lies, 0 to 8.
+  /// The index of an input pixel in the window of an output pixel, 0 to 8.
   @inline(__always)
-  private static func place(_ row: Int, _ column: Int, in window: (row: Int, column: Int)) -> Int32 {
+  private static func windowIndex(_ row: Int, _ column: Int, in window: (row: Int, column: Int)) -> Int32 {
     Int32(truncatingIfNeeded: (row - 2 * window.row + 1) * 3 + column - 2 * window.column + 1)
   }
 
-  // MARK: - Mean over 2×2, every second pixel
+  // MARK: - Average pooling 2×2, stride 2
 
-  /// The mean over 2×2 pixels, those outside of the image not counted.
+  /// The mean of the pixels of each window that lie in the image (`ceil_mode=True, count_include_pad=False`).
   ///
   /// - Parameter x: `[N, H, W, C]`.
   /// - Returns: `[N, ⌈H/2⌉, ⌈W/2⌉, C]`.
@@ -108,7 +109,7 @@ package enum Pooling {
     let size = half(shape.size)
     let y = Tensor(shape.with(size: size))
     let stride = shape.stride
-    overRows(of: y.shape, on: workers) { image, row in
+    forEachRow(of: y.shape, on: workers) { image, row in
       let upper = x.image(image) + 2 * row * shape.width * stride
       let below = 2 * row + 1 < shape.height ? shape.width * stride : nil
       let output = y.image(image) + row * size.width * stride
@@ -123,13 +124,13 @@ package enum Pooling {
     return y
   }
 
-  /// Each input pixel takes its share of its window's gradient: over 4, 2 or 1.
+  /// Each input pixel gets the gradient of its window over 4, 2 or 1, the number of its pixels.
   package static func average2x2Stride2Gradient(_ dy: Tensor, inputShape: Shape, on workers: WorkerPool) -> Tensor {
     precondition(dy.shape == inputShape.with(size: half(inputShape.size)))
     let dx = Tensor(inputShape)
     let stride = inputShape.stride
     let size = inputShape.size
-    overRows(of: inputShape, on: workers) { image, row in
+    forEachRow(of: inputShape, on: workers) { image, row in
       let rowFactor: Float = row | 1 < size.height ? 0.5 : 1
       let input = dy.image(image) + row / 2 * dy.shape.width * stride
       let output = dx.image(image) + row * size.width * stride
@@ -143,10 +144,9 @@ package enum Pooling {
     return dx
   }
 
-  // MARK: - Mean over 2×2, every pixel
+  // MARK: - Average pooling 2×2, stride 1
 
-  /// The mean over a pixel and its neighbors to the right, below and between; beyond the last row and column are
-  /// zeros that count.
+  /// The mean of each pixel and its neighbors to the right, below and diagonally; zeros beyond the last row and column count.
   ///
   /// - Parameter x: `[N, H, W, C]`.
   /// - Returns: `[N, H, W, C]`.
@@ -154,7 +154,7 @@ package enum Pooling {
     averageWithNeighbors(x, direction: 1, on: workers)
   }
 
-  /// The same towards the left and above, for those are the windows that a pixel is in.
+  /// The same with the neighbors to the left and above: their windows contain the pixel.
   package static func average2x2Stride1Gradient(_ dy: Tensor, on workers: WorkerPool) -> Tensor {
     averageWithNeighbors(dy, direction: -1, on: workers)
   }
@@ -164,11 +164,11 @@ package enum Pooling {
     let y = Tensor(shape)
     let stride = shape.stride
     let rowFloats = shape.width * stride
-    overRows(of: shape, on: workers) { image, row in
+    forEachRow(of: shape, on: workers) { image, row in
       let input = x.image(image) + row * rowFloats
       let output = y.image(image) + row * rowFloats
       let nextRow = (0..<shape.height).contains(row + direction) ? direction * rowFloats : nil
-      // All pixels but the one at the end have a neighbor; they lie side by side.
+      // All pixels but the last have a horizontal neighbor; they are contiguous.
       let end = direction > 0 ? shape.width - 1 : 0
       let first = direction > 0 ? 0 : 1
       sum(
@@ -180,9 +180,9 @@ package enum Pooling {
     return y
   }
 
-  // MARK: - Mean over the image
+  // MARK: - Global average pooling
 
-  /// The mean over all pixels: rows in single precision, which are then joined in double precision.
+  /// The mean over all pixels: rows are summed in single precision, then added in double precision.
   ///
   /// - Parameter x: `[N, H, W, C]`.
   /// - Returns: `[N, 1, 1, C]`.
@@ -190,7 +190,7 @@ package enum Pooling {
     let shape = x.shape
     let stride = shape.stride
     let rowSums = Buffer(count: shape.images * shape.height * stride)
-    overRows(of: shape, on: workers) { image, row in
+    forEachRow(of: shape, on: workers) { image, row in
       let input = x.image(image) + row * shape.width * stride
       let sums = rowSums.start + (image * shape.height + row) * stride
       var channel = 0
@@ -220,7 +220,7 @@ package enum Pooling {
     return mean
   }
 
-  /// Every pixel gets its share, dL/dy over H · W.
+  /// Every pixel gets dL/dy over H · W.
   ///
   /// - Parameter dy: `[N, 1, 1, C]`.
   /// - Returns: `[N, H, W, C]`.
@@ -229,7 +229,7 @@ package enum Pooling {
     let dx = Tensor(dy.shape.with(size: inputSize))
     let stride = dx.shape.stride
     let factor = Float(1 / Double(dx.shape.pixelsPerImage))
-    overRows(of: dx.shape, on: workers) { image, row in
+    forEachRow(of: dx.shape, on: workers) { image, row in
       let output = dx.image(image) + row * inputSize.width * stride
       for column in 0..<inputSize.width {
         sum(dy.image(image), and: nil, and: nil, times: factor, count: stride, into: output + column * stride)
@@ -238,13 +238,13 @@ package enum Pooling {
     return dx
   }
 
-  // MARK: - Parts
+  // MARK: - Shared parts
 
-  private static func half(_ size: Size) -> Size { Size((size.height + 1) / 2, (size.width + 1) / 2) }
+  private static func half(_ size: Size) -> Size { Size(size.height.dividedRoundingUp(by: 2), size.width.dividedRoundingUp(by: 2)) }
 
-  /// Calls `body` once for each row of each image, every call a task.
+  /// Runs `body` once per row of each image, each call a task.
   @inline(__always)
-  private static func overRows(of shape: Shape, on workers: WorkerPool, _ body: (_ image: Int, _ row: Int) -> Void) {
+  private static func forEachRow(of shape: Shape, on workers: WorkerPool, _ body: (_ image: Int, _ row: Int) -> Void) {
     precondition(shape.channels > 1)
     workers.parallelFor(shape.images * shape.height) { task, _ in
       let (image, row) = task.quotientAndRemainder(dividingBy: shape.height)
@@ -252,8 +252,8 @@ package enum Pooling {
     }
   }
 
-  /// For each of `count` floats from `source` on: the sum of it and of those `right`, `below` and both away, where there
-  /// are such, times `factor`.
+  /// For each of `count` floats from `source` on: the sum of the float itself and of those at distance `right`, `below` and
+  /// `right + below` (if not nil), times `factor`.
   @inline(__always)
   private static func sum(
     _ source: UnsafeMutablePointer<Float>, and right: Int?, and below: Int?, times factor: Float, count: Int,
@@ -261,26 +261,22 @@ package enum Pooling {
   ) {
     switch (right, below) {
     case (let right?, let below?):
-      forEachVector(count) { index in
+      forEachVector(of: count) { index in
         let here = source.vector(index) + source.vector(index + right)
         let there = source.vector(index + below) + source.vector(index + below + right)
         result.store((here + there) * factor, index)
       }
     case (let other?, nil), (nil, let other?):
-      forEachVector(count) { index in
+      forEachVector(of: count) { index in
         result.store((source.vector(index) + source.vector(index + other)) * factor, index)
       }
     case (nil, nil):
-      forEachVector(count) { index in result.store(source.vector(index) * factor, index) }
+      forEachVector(of: count) { index in result.store(source.vector(index) * factor, index) }
     }
   }
 
   @inline(__always)
-  private static func forEachVector(_ count: Int, _ body: (Int) -> Void) {
-    var index = 0
-    while index < count {
-      body(index)
-      index += 8
-    }
+  private static func forEachVector(of count: Int, _ body: (Int) -> Void) {
+    for index in stride(from: 0, to: count, by: 8) { body(index) }
   }
 }

@@ -1,8 +1,9 @@
+import Microkernels
 import Tensors
 
-/// From logits to classes.
+/// The prediction: logits to classes.
 package enum Prediction {
-  /// The class with the largest logit of each pixel, the first of several.
+  /// The class with the largest logit of each pixel; the first of several equal ones.
   ///
   /// - Parameter logits: `[N, H, W, C]`, C from 2 to 256.
   /// - Returns: `N · H · W` classes.
@@ -17,24 +18,23 @@ package enum Prediction {
 
   private static func write(_ logits: Tensor, to classes: UnsafeMutablePointer<UInt8>, on workers: WorkerPool) {
     let shape = logits.shape
-    let grain = 1024
     let full = (shape.channels - 1) / 8
     let padding = VectorMath.lanes(from: shape.channels - 8 * full)
-    workers.parallelFor((shape.pixels + grain - 1) / grain) { task, _ in
-      for pixel in task * grain..<min(shape.pixels, (task + 1) * grain) {
+    workers.forEachChunk(of: shape.pixels, grain: 1024) { pixels, _ in
+      for pixel in pixels {
         classes[pixel] = largest(logits.start + pixel * shape.stride, full, padding)
       }
     }
   }
 
   /// - Parameters:
-  ///   - full: vectors before the last.
-  ///   - padding: lanes of the last vector that hold no class.
+  ///   - full: vectors before the last one.
+  ///   - padding: lanes of the last vector without a class.
   @inline(__always)
   private static func largest(
     _ pixel: UnsafeMutablePointer<Float>, _ full: Int, _ padding: SIMDMask<SIMD8<Int32>>
   ) -> UInt8 {
-    // Of each lane, the largest so far and its class; a later class must be larger to take its place.
+    // The largest logit of each lane so far and its class; a later class replaces it only if it is larger.
     var best = Vector(repeating: -.infinity)
     var classes = VectorMath.Integers(0, 1, 2, 3, 4, 5, 6, 7)
     var current = classes

@@ -1,14 +1,14 @@
 import Glibc
 import Tensors
 
-/// Bands of images: runs of whole rows.
+/// Tiles of whole rows of images.
 package enum RowTiles {
-  /// Writes some rows of every image of `target`.
+  /// Copies rows of every image of `source` to every image of `target`.
   ///
   /// - Parameters:
-  ///   - rows: of `target`.
-  ///   - fromRow: the row of `source` that the first of them is taken from.
-  ///   - source: as many images, as wide and with as many channels as `target`.
+  ///   - rows: the rows of `target` that are written.
+  ///   - fromRow: the row of `source` that the first of them comes from.
+  ///   - source: has the images, width and channels of `target`.
   package static func copy(
     rows: Range<Int>, of target: Tensor, fromRow: Int, of source: Tensor, on workers: WorkerPool
   ) {

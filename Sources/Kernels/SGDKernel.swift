@@ -1,26 +1,25 @@
 import Tensors
 
-/// Stochastic gradient descent with momentum and weight decay, in PyTorch's form:
-/// g ← g + decay · w, v ← momentum · v + g, w ← w − rate · v.
+/// The update of stochastic gradient descent with momentum and weight decay, in PyTorch's form:
+/// g ← g + weightDecay · w, v ← momentum · v + g, w ← w − learningRate · v.
 package enum SGDKernel {
-  private static let grain = 1 << 16
-
-  /// One step over a whole arena. A velocity of zero makes the first step PyTorch's first, `v = g`.
+  /// One step over flat parameters. Velocities of zero make the first step PyTorch's first, `v = g`.
   ///
   /// - Parameters:
-  ///   - values: w, changed.
-  ///   - gradients: g, left as it is.
-  ///   - velocities: v, changed.
+  ///   - values: w, updated.
+  ///   - gradients: g, not changed.
+  ///   - velocities: v, updated.
   package static func step(
-    _ values: FloatSlice, gradients: FloatSlice, velocities: FloatSlice, rate: Float, momentum: Float, decay: Float,
-    on workers: WorkerPool
+    _ values: FloatSlice, gradients: FloatSlice, velocities: FloatSlice, learningRate: Float, momentum: Float,
+    weightDecay: Float, on workers: WorkerPool
   ) {
     precondition(values.count == gradients.count && values.count == velocities.count)
-    let (w, g, v, count) = (values.start, gradients.start, velocities.start, values.count)
-    workers.parallelFor((count + grain - 1) / grain) { task, _ in
-      let first = task * grain
+    let (w, g, v) = (values.start, gradients.start, velocities.start)
+    workers.forEachChunk(of: values.count, grain: 1 << 16) { chunk, _ in
+      let first = chunk.lowerBound
       microkernels.sgdStep(
-        w + first, g + first, v + first, count: min(grain, count - first), rate: rate, momentum: momentum, decay: decay)
+        w + first, g + first, v + first, count: chunk.count, learningRate: learningRate, momentum: momentum,
+        weightDecay: weightDecay)
     }
   }
 }

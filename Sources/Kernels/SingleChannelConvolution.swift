@@ -1,27 +1,27 @@
+import Microkernels
 import Tensors
 
-/// The products of a 1×1 convolution from or to a single channel, whose tensor is a dense plane.
+/// The products of a 1×1 convolution from or to a single channel, whose tensor is dense.
 ///
-/// With M of several channels, `[N, H, W, C]`, p a plane, `[N, H, W, 1]`, and w of C numbers:
+/// With M of several channels, `[N, H, W, C]`, a plane p of one, `[N, H, W, 1]`, and w of C numbers:
 ///
 ///     dot           p = M · w + b       forward to one channel, input gradient from one
 ///     outer         M = p · wᵀ + bᵀ     forward from one channel, input gradient to one
 ///     weightedSum   w = Mᵀ · p          weight gradient of both
 enum SingleChannelConvolution {
   /// Pixels of a task.
-  private static func block(_ shape: Shape) -> Int { max(64, 65_536 / shape.stride) }
+  private static func grain(_ shape: Shape) -> Int { max(64, 65_536 / shape.stride) }
 
   static func dot(
     _ matrix: Tensor, _ weights: FloatSlice, plus offset: Float, into plane: Tensor, on workers: WorkerPool
   ) {
     let shape = matrix.shape
     let padded = paddedCopy(weights, count: shape.stride)
-    let block = block(shape)
-    workers.parallelFor((shape.pixels + block - 1) / block) { task, _ in
-      let first = task * block
+    workers.forEachChunk(of: shape.pixels, grain: grain(shape)) { pixels, _ in
+      let first = pixels.lowerBound
       microkernels.dot(
-        matrix.start + first * shape.stride, rows: min(block, shape.pixels - first), width: shape.stride,
-        padded.start, plus: offset, into: plane.start + first)
+        matrix.start + first * shape.stride, rows: pixels.count, width: shape.stride, padded.start, plus: offset,
+        into: plane.start + first)
     }
   }
 
@@ -32,12 +32,11 @@ enum SingleChannelConvolution {
     let padded = paddedCopy(weights, count: shape.stride)
     let paddedBias = bias.map { paddedCopy($0, count: shape.stride) } ?? Buffer(count: shape.stride)
     if bias == nil { paddedBias.clear() }
-    let block = block(shape)
-    workers.parallelFor((shape.pixels + block - 1) / block) { task, _ in
-      let first = task * block
+    workers.forEachChunk(of: shape.pixels, grain: grain(shape)) { pixels, _ in
+      let first = pixels.lowerBound
       microkernels.outerProduct(
-        plane.start + first, rows: min(block, shape.pixels - first), width: shape.stride, padded.start,
-        plus: paddedBias.start, into: matrix.start + first * shape.stride)
+        plane.start + first, rows: pixels.count, width: shape.stride, padded.start, plus: paddedBias.start,
+        into: matrix.start + first * shape.stride)
     }
   }
 
@@ -55,7 +54,7 @@ enum SingleChannelConvolution {
       let target = sums.part(image, task % sums.segments)
       let sum = chunkSums.start + worker * width
       for c in stride(from: 0, to: width, by: 8) { target.store(Vector(), c) }
-      // A sum of sums over short runs rounds less than one long sum.
+      // A sum of sums over short runs has less rounding error than one long sum.
       let chunk = 256
       for first in stride(from: pixels.lowerBound, to: pixels.upperBound, by: chunk) {
         for c in stride(from: 0, to: width, by: 8) { sum.store(Vector(), c) }

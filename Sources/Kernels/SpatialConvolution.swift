@@ -4,11 +4,14 @@ import Tensors
 ///
 ///     y[n, i, j, k] = Σ_{a, b, c} x[n, i + (a − 1) d, j + (b − 1) d, c] · w[a, b, c, k]
 ///
-/// Computed with Winograd's algorithms, chosen for each axis by the length of the sub-grids that the dilation makes;
-/// see `WinogradAlgorithm` and `WinogradTiles`. Results carry the rounding of those: relative to the largest output
-/// about 1e-5 for F(4, 3), 2e-5 for F(6, 3).
+/// (an atrous convolution if d > 1), computed with Winograd's minimal filtering algorithms. The algorithm of each axis is
+/// chosen by the length of the sub-grids that the dilation produces; see `WinogradAlgorithm` and `WinogradTiles`. The rounding
+/// error relative to the largest output is about 1e-5 for F(4, 3) and 2e-5 for F(6, 3).
 package enum SpatialConvolution {
-  /// y of x `[N, H, W, C]` and w `[3, 3, C, K]`, `[N, H, W, K]`.
+  /// - Parameters:
+  ///   - x: `[N, H, W, C]`
+  ///   - weight: `[3, 3, C, K]`
+  /// - Returns: `[N, H, W, K]`
   package static func forward(
     _ x: Tensor, _ weight: Filter, dilation: Int, epilogue: Epilogue? = nil, on workers: WorkerPool
   ) -> Tensor {
@@ -17,17 +20,17 @@ package enum SpatialConvolution {
     return convolution(x, PaddedTaps(weight, on: workers), outputs: weight.outputs, dilation, epilogue, workers)
   }
 
-  /// The gradient of x for the gradient dy of y: a convolution with the filter turned by half a turn,
+  /// The gradient of x for the gradient dy of y: a convolution with the filter rotated by 180°,
   ///
   ///     dx[n, i, j, c] = Σ_{a, b, k} dy[n, i + (a − 1) d, j + (b − 1) d, k] · w[2 − a, 2 − b, c, k]
   package static func inputGradient(
     _ dy: Tensor, _ weight: Filter, dilation: Int, on workers: WorkerPool
   ) -> Tensor {
     precondition(weight.kernel == 3 && dy.shape.channels == weight.outputs)
-    return convolution(dy, PaddedTaps(turned: weight, on: workers), outputs: weight.inputs, dilation, nil, workers)
+    return convolution(dy, PaddedTaps(rotated: weight, on: workers), outputs: weight.inputs, dilation, nil, workers)
   }
 
-  /// The gradient of w, which `dw` is overwritten with:
+  /// Overwrites `dw` with the gradient of w:
   ///
   ///     dw[a, b, c, k] = Σ_{n, i, j} x[n, i + (a − 1) d, j + (b − 1) d, c] · dy[n, i, j, k]
   ///
@@ -38,11 +41,11 @@ package enum SpatialConvolution {
     precondition(dw.kernel == 3 && x.shape.channels == dw.inputs && dy.shape.channels == dw.outputs)
     precondition(x.shape.images == dy.shape.images && x.shape.size == dy.shape.size)
     let (x, dy) = (wholeVectors(x), wholeVectors(dy))
-    let kinds = WinogradTiles.groups(of: x.shape.size, dilation: dilation)
+    let groups = WinogradTiles.groups(of: x.shape.size, dilation: dilation)
     var sum = PairwiseSum(count: dw.floats.count)
     for image in 0..<x.shape.images {
       let summand = image == 0 ? dw : Filter(like: dw)
-      for (index, tiles) in kinds.enumerated() {
+      for (index, tiles) in groups.enumerated() {
         WinogradWeightGradient.add(x, dy, image: image, tiles, to: summand, adding: index > 0, on: workers)
       }
       sum.add(consuming: summand.floats)
@@ -56,7 +59,7 @@ package enum SpatialConvolution {
   ) -> Tensor {
     precondition(dilation >= 1)
     let x = wholeVectors(x)
-    // A single channel is written with its padding first, as vectors are.
+    // A single channel is computed with seven channels of padding, because kernels write whole vectors.
     let y = Tensor(x.shape.with(channels: outputs == 1 ? 8 : outputs))
     for tiles in WinogradTiles.groups(of: x.shape.size, dilation: dilation) {
       let filter = WinogradFilter(taps, for: tiles, on: workers)
@@ -68,7 +71,7 @@ package enum SpatialConvolution {
     return plane
   }
 
-  /// The tensor as it is, or a single channel with seven of zeros beside it.
+  /// The tensor itself; a single channel is padded with seven channels of zeros.
   private static func wholeVectors(_ x: Tensor) -> Tensor {
     guard x.shape.channels == 1 else { return x }
     let wide = Tensor.zeros(x.shape.with(channels: 8))

@@ -1,15 +1,15 @@
-/// Products of matrices cut into quarters, with seven multiplications of quarters instead of eight (Strassen 1969):
+/// A product of matrices split into quarters, with seven multiplications of quarters instead of eight (Strassen 1969):
 ///
 ///     M₁ = (A₁₁ + A₂₂)(B₁₁ + B₂₂)    M₂ = (A₂₁ + A₂₂) B₁₁    M₃ = A₁₁ (B₁₂ − B₂₂)    M₄ = A₂₂ (B₂₁ − B₁₁)
 ///     M₅ = (A₁₁ + A₁₂) B₂₂           M₆ = (A₂₁ − A₁₁)(B₁₁ + B₁₂)                      M₇ = (A₁₂ − A₂₂)(B₂₁ + B₂₂)
 ///
 ///     C₁₁ = M₁ + M₄ − M₅ + M₇    C₁₂ = M₃ + M₅    C₂₁ = M₂ + M₄    C₂₂ = M₁ − M₂ + M₃ + M₆
 ///
-/// Used once, on large products only. Quarters are added where they are copied anyway, on their way into panels. The error is
-/// bounded by norms, not element by element (Higham, "Accuracy and Stability of Numerical Algorithms", §23.2.2); on
-/// random data it is two to three times that of the plain product, which tests hold.
+/// Applied once (not recursively), to large products only. Quarters are added while they are packed. The error is bounded by
+/// norms, not per element (Higham, "Accuracy and Stability of Numerical Algorithms", §23.2.2); on random data it is two to
+/// three times that of the ordinary product, which tests check.
 enum StrassenAlgorithm {
-  /// A quarter of a matrix: of its upper or lower rows, left or right columns.
+  /// A quarter of a matrix: upper or lower rows, left or right columns.
   enum Quarter: Int {
     case upperLeft, upperRight, lowerLeft, lowerRight
 
@@ -30,11 +30,11 @@ enum StrassenAlgorithm {
     }
   }
 
-  /// One of the seven multiplications and where it goes.
+  /// One of the seven multiplications, and the quarters of C it is added to.
   struct Product {
     let a: Sum
     let b: Sum
-    /// Quarters of C with the sign of the product; `isFirst` where nothing has been written there before.
+    /// Quarters of C with the sign of the product; `isFirst` if the quarter has not been written before.
     let targets: [(quarter: Quarter, sign: Float, isFirst: Bool)]
   }
 

@@ -1,15 +1,15 @@
 import Microkernels
 import Tensors
 
-/// `C = A · B` over the pixels of each image by `StrassenAlgorithm`: the upper rows of A are the first half of a
-/// image's pixels. An image's result does not depend on the others in the batch.
+/// `C = A · B` over the pixels of each image by `StrassenAlgorithm`: the upper rows of A are the first half of an image's
+/// pixels. The result of an image does not depend on the others in the batch.
 struct StrassenProduct {
-  /// Of the seven sums of quarters of B.
-  private let panels: [PackedBStorage]
+  /// The seven sums of quarters of B, packed.
+  private let packed: [PackedBStorage]
   private let depth: Int
   private let columns: Int
 
-  /// Whether the product is large enough to gain from it, and can be halved.
+  /// Whether the product is large enough to gain, and its sides are even.
   static func isProfitable(rows: Int, depth: Int, columns: Int) -> Bool {
     rows >= 1024 && rows % 2 == 0 && depth >= 256 && depth % 16 == 0 && columns >= 256
       && columns % (2 * PackedBStorage.grain) == 0
@@ -27,22 +27,20 @@ struct StrassenProduct {
     func corner(_ quarter: StrassenAlgorithm.Quarter) -> UnsafePointer<Float> {
       source + quarter.row * rows * rowStride + quarter.column * width * columnStride
     }
-    panels = StrassenAlgorithm.products.map { product in
+    packed = StrassenAlgorithm.products.map { product in
       guard let second = product.b.second else {
         return PackedBStorage(
           depth: rows, columns: width, from: corner(product.b.first), rowStride: rowStride, columnStride: columnStride,
           on: workers)
       }
-      // Along the direction in which B lies in memory, be it rows or columns.
+      // Along the lines that are contiguous in memory, rows or columns of B.
       let (lines, run, step) = columnStride == 1 ? (rows, width, rowStride) : (width, rows, columnStride)
       let (left, right) = (corner(product.b.first), corner(second))
-      let block = 16
-      workers.parallelFor((lines + block - 1) / block) { task, _ in
-        let line = task * block
+      workers.forEachChunk(of: lines, grain: 16) { lines, _ in
+        let line = lines.lowerBound
         microkernels.linearCombination(
-          rows: min(block, lines - line), columns: run, 1, left + line * step, step, product.b.sign,
-          right + line * step,
-          step, into: sum.start + line * run, run)
+          rows: lines.count, columns: run, 1, left + line * step, step, product.b.sign, right + line * step, step,
+          into: sum.start + line * run, run)
       }
       return PackedBStorage(
         depth: rows, columns: width, from: sum.start, rowStride: columnStride == 1 ? run : 1,
@@ -53,10 +51,10 @@ struct StrassenProduct {
   /// Rows of each half that a task takes.
   private static let block = 96
 
-  /// Columns of a product that wait in the cache for their places in C.
+  /// Columns of a product that stay in the cache until they are added to C.
   private static let strip = 128
 
-  /// Overwrites `c`, of the pixels of `a`.
+  /// Overwrites `c`.
   func multiply(_ a: Tensor, into c: Tensor, epilogue: Epilogue?, on workers: WorkerPool) {
     let half = a.shape.pixelsPerImage / 2
     let (aStride, cStride) = (a.shape.stride, c.shape.stride)
@@ -65,7 +63,7 @@ struct StrassenProduct {
     let stripStride = Self.strip + 16
     let size = Self.block * (copyStride + stripStride) + MatrixProduct.workspaceCount
     let workspace = Buffer(count: workers.threads * size)
-    let blocks = (half + Self.block - 1) / Self.block
+    let blocks = half.dividedRoundingUp(by: Self.block)
 
     workers.parallelFor(a.shape.images * blocks) { task, worker in
       let (image, block) = task.quotientAndRemainder(dividingBy: blocks)
@@ -77,14 +75,14 @@ struct StrassenProduct {
       func ofA(_ quarter: StrassenAlgorithm.Quarter) -> UnsafeMutablePointer<Float> {
         a.image(image) + (quarter.row * half + first) * aStride + quarter.column * depth
       }
-      for (product, panels) in zip(StrassenAlgorithm.products, panels) {
+      for (product, packed) in zip(StrassenAlgorithm.products, packed) {
         microkernels.linearCombination(
           rows: rows, columns: depth, 1, ofA(product.a.first), aStride, product.a.sign,
           ofA(product.a.second ?? product.a.first), aStride, into: copy, copyStride)
         for column in stride(from: 0, to: columns, by: Self.strip) {
           let width = min(Self.strip, columns - column)
           MatrixProduct.multiply(
-            rows: rows, columns: column..<column + width, copy, aStride: copyStride, panels.matrix, into: result,
+            rows: rows, columns: column..<column + width, copy, aStride: copyStride, packed.matrix, into: result,
             cStride: stripStride, workspace: productWorkspace)
           for (quarter, sign, isFirst) in product.targets {
             let place = (quarter.row * half + first) * cStride + quarter.column * columns + column
@@ -99,7 +97,7 @@ struct StrassenProduct {
       for lower in [0, 1] {
         let offset = (image * 2 * half + lower * half + first) * cStride
         microkernels.applyEpilogue(
-          c.start + offset, rows: rows, columns: 2 * columns, stride: cStride, epilogue.pointers(atFloat: offset))
+          epilogue.pointers(atFloat: offset), to: c.start + offset, rows: rows, columns: 2 * columns, stride: cStride)
       }
     }
   }

@@ -3,24 +3,24 @@ import Tensors
 
 /// `dW = Xᵀ · dZ` of a 1×1 convolution by `StrassenAlgorithm`, block by block.
 ///
-/// The seven products of a block are summed over all pixels of an image before they are put together, so that the
-/// algorithm costs nothing but the additions of pixels on their way into panels. Halved are the columns of X and of
-/// dZ, and each run of pixels.
+/// The seven products of a block are summed over all pixels of an image before they are combined, so the algorithm costs only
+/// the additions while pixels are packed. The columns of X and of dZ and each run of pixels are halved.
 enum StrassenWeightGradient {
-  /// Pixels packed at a time, in each half.
+  /// Pixels packed at a time in each half.
   private static let chunk = 256
-  /// Room for so many in a panel: no large power of two, so that panels do not share cache sets.
+  /// Capacity of a panel: not a large power of two, so that panels do not share cache sets.
   private static let capacity = chunk + 4
-  /// Pixels that all products go through before the next, as in `WeightGradient`.
+  /// Pixels that all products process before the next run, as in `WeightGradient`.
   private static let run = 1024
 
+  /// Whether the operands are large enough to gain, and can be halved.
   static func isProfitable(_ x: Tensor, _ dz: Tensor) -> Bool {
     x.shape.channels % 256 == 0 && dz.shape.channels % 256 == 0 && x.shape.pixelsPerImage % 2 == 0
       && x.shape.pixelsPerImage >= 1024
   }
 
-  /// Half the side of a block along an axis of dW. The larger, the fewer times each pixel is packed; panels of 256 channels
-  /// and their product fill the second-level cache.
+  /// Half the side of a block along an axis of dW. Larger blocks pack each pixel fewer times; panels of 256 channels and their
+  /// product fill the L2 cache.
   private static func half(_ channels: Int) -> Int { channels % 512 == 0 ? 256 : 128 }
 
   /// Overwrites `dw` with the gradient.
@@ -29,7 +29,7 @@ enum StrassenWeightGradient {
     let (height, width) = (half(dw.inputs), half(dw.outputs))
     let (down, across) = (dw.inputs / (2 * height), dw.outputs / (2 * width))
     let products = StrassenAlgorithm.products
-    /// Numbers of one product of a block; products of a block follow each other.
+    /// Floats of one product of a block; the products of a block are contiguous.
     let quarter = height * width
     let sums = PartialSums(
       images: x.shape.images, segments: 1, count: down * across * products.count * quarter)
@@ -69,7 +69,7 @@ enum StrassenWeightGradient {
       }
     }
 
-    // Join the images, put the products together, a few rows of a block at a time.
+    // Add the images and combine the products, a few rows of a block at a time.
     let lines = 16
     workers.parallelFor(down * across * (height / lines)) { task, _ in
       let (block, strip) = task.quotientAndRemainder(dividingBy: height / lines)

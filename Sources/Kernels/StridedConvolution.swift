@@ -1,14 +1,16 @@
-import Glibc
+import Microkernels
 import Tensors
 
-/// The 3×3 convolution with stride 2 and padding 1, as products of gathered pixels with the filter.
+/// The 3×3 convolution with stride 2 and padding 1, as GEMM of gathered pixels (im2col, a block at a time) with the filter.
 ///
-/// Output pixel (y, x) sees the input rows 2y − 1 … 2y + 1 and columns 2x − 1 … 2x + 1; there are ⌈H/2⌉ × ⌈W/2⌉ of them.
+/// Output pixel (y, x) reads the input rows 2y − 1 … 2y + 1 and columns 2x − 1 … 2x + 1; there are ⌈H/2⌉ × ⌈W/2⌉ of them.
 package enum StridedConvolution {
-  package static func outputSize(of size: Size) -> Size { Size((size.height + 1) / 2, (size.width + 1) / 2) }
+  package static func outputSize(of size: Size) -> Size {
+    Size(size.height.dividedRoundingUp(by: 2), size.width.dividedRoundingUp(by: 2))
+  }
 
-  /// A pixel that a row of the gathered matrix takes a tap from; nil beyond the border.
-  private typealias Place = UnsafeMutablePointer<Float>?
+  /// The pixel under a tap; nil outside of the image.
+  private typealias Pixel = UnsafeMutablePointer<Float>?
 
   /// - Parameters:
   ///   - x: `[N, H, W, C]`
@@ -22,12 +24,12 @@ package enum StridedConvolution {
     let z = Tensor(x.shape.with(size: outputSize(of: x.shape.size)).with(channels: weight.outputs))
     let channels = weight.inputs
     let depth = 9 * channels
-    let panels = PackedBStorage(
+    let packed = PackedBStorage(
       depth: depth, columns: weight.outputs, from: weight.start, rowStride: weight.outputs, on: workers)
 
     let rowStride = gatheredStride(depth)
     let block = min(MatrixProduct.rowBlock, max(48, 65_536 / rowStride / 6 * 6))
-    let perImage = (z.shape.pixelsPerImage + block - 1) / block
+    let perImage = z.shape.pixelsPerImage.dividedRoundingUp(by: block)
     let workspaceCount = block * rowStride + MatrixProduct.workspaceCount
     let workspace = Buffer(count: workers.threads * workspaceCount)
     workers.parallelFor(z.shape.images * perImage) { task, worker in
@@ -39,12 +41,12 @@ package enum StridedConvolution {
         let (y, column) = ((first + row) / z.shape.width, (first + row) % z.shape.width)
         for tap in 0..<9 {
           copy(
-            channels, from: place(x, image, 2 * y + tap / 3 - 1, 2 * column + tap % 3 - 1),
+            channels, from: pixel(x, image, 2 * y + tap / 3 - 1, 2 * column + tap % 3 - 1),
             to: gathered + row * rowStride + tap * channels)
         }
       }
       MatrixProduct.multiply(
-        rows: rows, gathered, aStride: rowStride, panels.matrix, into: z.image(image) + first * z.shape.stride,
+        rows: rows, gathered, aStride: rowStride, packed.matrix, into: z.image(image) + first * z.shape.stride,
         cStride: z.shape.stride,
         epilogue: epilogue?.pointers(atFloat: z.image(image) - z.start + first * z.shape.stride),
         workspace: gathered + block * rowStride)
@@ -54,9 +56,9 @@ package enum StridedConvolution {
 
   /// The gradient of an input of `inputSize`.
   ///
-  /// An input pixel at an even row was seen by the middle tap of one output row, at an odd row by the lower tap of the
-  /// one above and the upper tap of the one below; so with columns. The pixels of each of the four kinds are a matrix
-  /// product of their own, of up to four taps, whose results lie two pixels apart.
+  /// An input pixel in an even row is read by the middle tap of one output row, in an odd row by the lower tap of the one
+  /// above and the upper tap of the one below; likewise for columns. Each of the four parities is a GEMM of its own, of up to
+  /// four taps, whose results lie two pixels apart.
   package static func inputGradient(
     _ dz: Tensor, _ weight: Filter, inputSize: Size, on workers: WorkerPool
   ) -> Tensor {
@@ -66,16 +68,16 @@ package enum StridedConvolution {
     let dx = Tensor(dz.shape.with(size: inputSize).with(channels: weight.inputs))
     let outputs = weight.outputs
     let columns = dx.shape.stride
-    /// The taps that see a pixel at an even or odd row, and the output row's distance from half the pixel's row.
+    /// The taps that read a pixel in an even or odd row, and the offset of their output row from half the pixel's row.
     let taps = [[(tap: 1, offset: 0)], [(tap: 2, offset: 0), (tap: 0, offset: 1)]]
 
-    // For each kind the transposed taps one above the other.
-    let panels = (0..<4).map { kind in
-      let depth = taps[kind / 2].count * taps[kind % 2].count * outputs
+    // For each parity, the transposed taps stacked.
+    let packed = (0..<4).map { parity in
+      let depth = taps[parity / 2].count * taps[parity % 2].count * outputs
       let stacked = Buffer(count: depth * weight.inputs)
       var target = stacked.start
-      for vertical in taps[kind / 2] {
-        for horizontal in taps[kind % 2] {
+      for vertical in taps[parity / 2] {
+        for horizontal in taps[parity % 2] {
           let source = weight.tap(vertical.tap, horizontal.tap)
           for input in 0..<weight.inputs {
             for output in 0..<outputs { target[output * weight.inputs + input] = source[input * outputs + output] }
@@ -103,13 +105,13 @@ package enum StridedConvolution {
           var target = gathered + row * rowStride
           for v in vertical {
             for h in horizontal {
-              copy(outputs, from: place(dz, image, y / 2 + v.offset, row + h.offset), to: target)
+              copy(outputs, from: pixel(dz, image, y / 2 + v.offset, row + h.offset), to: target)
               target += outputs
             }
           }
         }
         MatrixProduct.multiply(
-          rows: rows, gathered, aStride: rowStride, panels[y % 2 * 2 + odd].matrix,
+          rows: rows, gathered, aStride: rowStride, packed[y % 2 * 2 + odd].matrix,
           into: dx.image(image) + (y * inputSize.width + odd) * columns, cStride: 2 * columns,
           workspace: gathered + longest)
       }
@@ -127,15 +129,15 @@ package enum StridedConvolution {
       columns: 9 * width, dz, into: dw.start, on: workers,
       row: { $0 % width < dw.inputs ? $0 / width * dw.inputs + $0 % width : nil },
       packLeft: { image, rows, columns, capacity, target in
-        // The panels are gathered where they are needed: eight channels of one tap at a time.
+        // Gathers directly into the panels, eight channels of one tap at a time.
         let panelWidth = microkernels.leftPanelWidth
         for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 8) {
           let tap = column / width
           let (panelIndex, offset) = (column - columns.lowerBound).quotientAndRemainder(dividingBy: panelWidth)
           var panel = target + panelIndex * panelWidth * capacity + offset
-          for pixel in rows {
-            let (y, c) = (pixel / dz.shape.width, pixel % dz.shape.width)
-            let source = place(x, image, 2 * y + tap / 3 - 1, 2 * c + tap % 3 - 1)
+          for row in rows {
+            let (y, c) = (row / dz.shape.width, row % dz.shape.width)
+            let source = pixel(x, image, 2 * y + tap / 3 - 1, 2 * c + tap % 3 - 1)
             panel.store(source.map { $0.vector(column % width) } ?? Vector())
             panel += panelWidth
           }
@@ -147,20 +149,20 @@ package enum StridedConvolution {
     precondition(weight.kernel == 3 && weight.outputs > 1)
   }
 
-  /// Floats from row to row of a gathered matrix: a vector may overhang its end.
-  private static func gatheredStride(_ depth: Int) -> Int { ((depth + 7) & ~7) + 8 }
+  /// Floats from row to row of a gathered matrix: the last vector may extend past the end of a row.
+  private static func gatheredStride(_ depth: Int) -> Int { depth.roundedUp(toMultipleOf: 8) + 8 }
 
-  private static func place(_ tensor: Tensor, _ image: Int, _ row: Int, _ column: Int) -> Place {
+  private static func pixel(_ tensor: Tensor, _ image: Int, _ row: Int, _ column: Int) -> Pixel {
     guard row >= 0, row < tensor.shape.height, column >= 0, column < tensor.shape.width else { return nil }
     return tensor.image(image) + (row * tensor.shape.width + column) * tensor.shape.stride
   }
 
-  /// Copies a tap of `channels` floats, or as many zeros. Up to 7 floats more are written: the taps of a row are
-  /// copied one after the other, and the next one covers them.
+  /// Copies a tap of `channels` floats, or zeros. Writes up to 7 floats more: the taps of a row are copied in order, and the
+  /// next one overwrites them.
   @inline(__always)
-  private static func copy(_ channels: Int, from place: Place, to target: UnsafeMutablePointer<Float>) {
-    if let place {
-      for c in stride(from: 0, to: channels, by: 8) { target.store(place.vector(c), c) }
+  private static func copy(_ channels: Int, from pixel: Pixel, to target: UnsafeMutablePointer<Float>) {
+    if let pixel {
+      for c in stride(from: 0, to: channels, by: 8) { target.store(pixel.vector(c), c) }
     } else {
       for c in stride(from: 0, to: channels, by: 8) { target.store(Vector(), c) }
     }

@@ -1,25 +1,25 @@
 import Glibc
 import Tensors
 
-/// `dW = Xᵀ · dZ`, the product behind the weight gradients of convolutions that are matrix products.
+/// `dW = Xᵀ · dZ`, the weight gradient of convolutions that are computed by GEMM.
 ///
-/// The rows of X are pixels of the output, as those of dZ; its columns are what the convolution multiplies with the
-/// rows of W. Tasks are blocks of dW; where these are few, the pixels of an image are cut into segments as well.
+/// The rows of X and dZ are pixels of the output; the columns of X are what the convolution multiplies with the rows of W.
+/// Tasks are blocks of dW; if there are few, the pixels of an image are cut into segments as well.
 enum WeightGradient {
-  /// Side of a block of dW: with its panels it fits the second-level cache.
+  /// Side of a block of dW: with its panels it fits in the L2 cache.
   private static let side = 256
-  /// Pixels of a segment that all blocks go through before the next: as many as stay in the third-level cache.
+  /// Pixels of a segment that all blocks process before the next run: as many as stay in the L3 cache.
   private static let run = 1024
   /// Pixels packed at a time.
   private static let chunk = 256
-  /// Room for so many in a panel: no large power of two, so that panels do not share cache sets.
+  /// Capacity of a panel: not a large power of two, so that panels do not share cache sets.
   private static let capacity = chunk + 4
 
   /// - Parameters:
   ///   - columns: columns of X, a multiple of 8.
   ///   - dz: gradient of the output, `[N, H, W, K]`, more than one channel.
-  ///   - dw: the gradient to be overwritten, rows of K floats.
-  ///   - row: which row of dW a column of X belongs to; nil where the column is padding.
+  ///   - dw: the gradient, which is overwritten; rows of K floats.
+  ///   - row: the row of dW that a column of X belongs to; nil if the column is padding.
   ///   - packLeft: packs `columns` of X over pixels `rows` of an image as `MatrixProduct.packLeft` does.
   static func compute(
     columns: Int, _ dz: Tensor, into dw: UnsafeMutablePointer<Float>, on workers: WorkerPool,
@@ -32,8 +32,8 @@ enum WeightGradient {
     let shape = dz.shape
     let blockRows = min(side, MatrixProduct.paddedLeft(columns))
     let blockColumns = min(side, MatrixProduct.paddedRight(shape.stride))
-    let down = (columns + blockRows - 1) / blockRows
-    let across = (shape.stride + blockColumns - 1) / blockColumns
+    let down = columns.dividedRoundingUp(by: blockRows)
+    let across = shape.stride.dividedRoundingUp(by: blockColumns)
     let blockCount = blockRows * blockColumns
     let blocks = down * across
 
@@ -71,9 +71,9 @@ enum WeightGradient {
       }
     }
 
-    // Join the parts and take the padding out, a few rows of a block at a time.
+    // Add the partial sums and remove the padding, a few rows of a block at a time.
     let strip = 32
-    let strips = (blockRows + strip - 1) / strip
+    let strips = blockRows.dividedRoundingUp(by: strip)
     workers.parallelFor(blocks * strips) { task, _ in
       let block = task / strips
       let firstColumn = block % across * blockColumns

@@ -1,36 +1,36 @@
 import Microkernels
 import Tensors
 
-/// Stride-1 3×3 convolution of one kind of tiles, in three steps: transform the inputs of each tile, multiply matrices
-/// of tiles × channels, one for each product of a tile, and transform the results back.
+/// Stride-1 3×3 convolution of one group of tiles (Lavin and Gray), in three steps: transform the inputs of each tile, multiply
+/// matrices of tiles × channels, one for each product of a tile, and transform the results back.
 ///
-/// A tile's result is the same to the bit whatever other images there are, as `MatrixProduct` promises for each row.
+/// The result of a tile has the same bits whatever other images there are, as `MatrixProduct` promises for each row.
 enum WinogradConvolution {
   /// Writes the pixels under `tiles` of every image of `y`.
   static func forward(
     _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ epilogue: Epilogue?,
     on workers: WorkerPool
   ) {
-    if filter.inputs * filter.outputs <= largestFilterForBlocks {
-      blockByBlock(x, filter, tiles, into: y, epilogue, on: workers)
+    if filter.inputs * filter.outputs <= largestFusedFilter {
+      fused(x, filter, tiles, into: y, epilogue, on: workers)
     } else {
-      productByProduct(x, filter, tiles, into: y, epilogue, on: workers)
+      multiPass(x, filter, tiles, into: y, epilogue, on: workers)
     }
   }
 
-  /// Channel pairs up to which a block of tiles goes through all three steps at once: its tiles stay in the
-  /// second-level cache and the filter in the third. A larger filter would come from memory again for each block.
-  private static let largestFilterForBlocks = 304 * 256
+  /// Channel pairs up to which a block of tiles goes through all three steps at once: its tiles stay in the L2 cache and the
+  /// filter in the L3 cache. A larger filter would be read from memory again for each block.
+  private static let largestFusedFilter = 304 * 256
 
-  /// Tiles in such a block.
+  /// Tiles of a block of `fused`.
   private static func block(_ filter: WinogradFilter, _ tiles: WinogradTiles) -> Int {
-    /// Floats of inputs and products, half of the second-level cache.
+    /// Floats of inputs and products, half of the L2 cache.
     let wanted = 1 << 17
     return MatrixProduct.roundedUpToTiles(min(96, max(24, wanted / (tiles.products * (filter.inputs + filter.outputs)))))
   }
 
-  /// Few channels: a task takes a block of tiles from input to output, in memory of its own that stays in the cache.
-  private static func blockByBlock(
+  /// Few channels: a task takes a block of tiles through all three steps, in a workspace that stays in the cache.
+  private static func fused(
     _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ epilogue: Epilogue?,
     on workers: WorkerPool
   ) {
@@ -40,7 +40,7 @@ enum WinogradConvolution {
     let products = tiles.products
     let size = products * (inputs.product + outputs.product) + WinogradTiles.workspaceCount + MatrixProduct.workspaceCount
     let memory = Buffer(count: workers.threads * size)
-    let blocks = (tiles.count + block - 1) / block
+    let blocks = tiles.count.dividedRoundingUp(by: block)
 
     workers.parallelFor(x.shape.images * blocks) { task, worker in
       let v = memory.start + worker * size
@@ -70,8 +70,8 @@ enum WinogradConvolution {
     }
   }
 
-  /// Many channels: each step goes over all tiles, so that each matrix of the filter is read once.
-  private static func productByProduct(
+  /// Many channels: each step processes all tiles, so that each matrix of the filter is read once.
+  private static func multiPass(
     _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ epilogue: Epilogue?,
     on workers: WorkerPool
   ) {
@@ -86,26 +86,26 @@ enum WinogradConvolution {
     let m = v + products * inputs.product
     let size = WinogradTiles.workspaceCount + MatrixProduct.workspaceCount
     let workspace = Buffer(count: workers.threads * size)
-    let run = 8
+    /// Tiles of a task of a transform.
+    let grain = 8
 
-    /// Tiles that may be chunked as if they were one image's.
-    let together = MatrixProduct.imagesPerCall(x.shape.images) * tiles.count
+    /// Tiles that one matrix may hold.
+    let tilesPerCall = MatrixProduct.imagesPerCall(x.shape.images) * tiles.count
     var start = 0
     while start < total {
-      let count = min(chunk, together - start % together)
+      let count = min(chunk, tilesPerCall - start % tilesPerCall)
       defer { start += count }
-      let runs = (count + run - 1) / run
-      workers.parallelFor(runs) { task, worker in
-        for row in task * run..<min(count, task * run + run) {
+      workers.forEachChunk(of: count, grain: grain) { rows, worker in
+        for row in rows {
           let (image, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
           tiles.transformInput(
             x.image(image), channels: filter.inputs, tile: tile,
             to: inputs.layout(v + row * inputs.row, nonTemporal: nonTemporal), workspace: workspace.start + worker * size)
         }
       }
-      // Blocks of rows of about equal size, whole tiles of the matrix product.
-      let parts = (count + 2 * MatrixProduct.rowBlock - 1) / (2 * MatrixProduct.rowBlock)
-      let part = MatrixProduct.roundedUpToTiles((count + parts - 1) / parts)
+      // Blocks of rows of about equal size, whole tiles of the GEMM microkernel.
+      let parts = count.dividedRoundingUp(by: 2 * MatrixProduct.rowBlock)
+      let part = MatrixProduct.roundedUpToTiles(count.dividedRoundingUp(by: parts))
       workers.parallelFor(products * parts) { task, worker in
         let product = task / parts
         let first = task % parts * part
@@ -115,8 +115,8 @@ enum WinogradConvolution {
           filter.matrix(product), into: m + product * outputs.product + first * outputs.row, cStride: outputs.row,
           workspace: workspace.start + worker * size + WinogradTiles.workspaceCount)
       }
-      workers.parallelFor(runs) { task, worker in
-        for row in task * run..<min(count, task * run + run) {
+      workers.forEachChunk(of: count, grain: grain) { rows, worker in
+        for row in rows {
           let (image, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
           tiles.transformOutput(
             m + row * outputs.row, product: outputs.product, tile: tile, to: y.image(image),
@@ -129,9 +129,9 @@ enum WinogradConvolution {
 
   /// Transformed tiles, `[product][tile][channels]`.
   private struct TransformedTiles {
-    /// Floats from tile to tile: no large power of two, so that tiles do not share cache sets.
+    /// Floats from tile to tile: not a large power of two, so that tiles do not share cache sets.
     let row: Int
-    /// Floats from product to product, for the same reason a line more than needed.
+    /// Floats from product to product; a cache line more than needed, for the same reason.
     let product: Int
 
     init(channels: Int, tiles: Int) {
@@ -139,7 +139,7 @@ enum WinogradConvolution {
       product = tiles * row + 16
     }
 
-    /// All channels of a tile side by side.
+    /// The layout of a tile with all channels contiguous.
     func layout(_ start: UnsafeMutablePointer<Float>, nonTemporal: Bool = false) -> TileLayout {
       TileLayout(start: start, product: product, width: row, panel: row, nonTemporal: nonTemporal)
     }

@@ -1,17 +1,17 @@
 import Microkernels
 import Tensors
 
-/// The weights of a 3×3 convolution, brought to the form in which Winograd's algorithms multiply with them.
+/// The transformed weights of a 3×3 convolution: G w Gᵀ of each pair of channels, packed for GEMM.
 struct WinogradFilter {
   /// Rows of each matrix: input channels, padding included.
   let inputs: Int
   /// Columns of each matrix: output channels, padding included.
   let outputs: Int
-  /// Floats from one matrix to the next; a line more than its size, so that matrices do not share cache sets.
+  /// Floats from matrix to matrix; a cache line more than needed, so that matrices do not share cache sets.
   private let stride: Int
   private let buffer: Buffer
 
-  /// G w Gᵀ for each pair of channels.
+  /// Transforms and packs the taps.
   init(_ taps: PaddedTaps, for tiles: WinogradTiles, on workers: WorkerPool) {
     let inputs = taps.inputs
     let outputs = taps.outputs
@@ -26,16 +26,16 @@ struct WinogradFilter {
     let workspace = Buffer(count: workers.threads * area)
     let width = microkernels.panelWidth(columns: outputs)
     let nonTemporal = NonTemporal.pays(floats: buffer.count) && outputs % 16 == 0
-    let panels = (outputs + width - 1) / width
+    let panels = outputs.dividedRoundingUp(by: width)
     let block = 32
-    let blocks = (inputs + block - 1) / block
+    let blocks = inputs.dividedRoundingUp(by: block)
     workers.parallelFor(panels * blocks) { task, worker in
       let column = task / blocks * width
-      let (offset, step) = microkernels.packedOffset(ofColumn: column, columns: outputs, depth: inputs)
+      let (offset, rowStride) = microkernels.packedOffset(ofColumn: column, columns: outputs, depth: inputs)
       for input in task % blocks * block..<min(inputs, task % blocks * block + block) {
         microkernels.transformFilter(
-          taps.start + input * outputs + column, tap: taps.tap, width: min(step, outputs - column), tiles.vertical,
-          tiles.horizontal, to: buffer.start + offset + input * step, product: stride, nonTemporal: nonTemporal,
+          taps.start + input * outputs + column, tap: taps.tap, width: min(rowStride, outputs - column), tiles.vertical,
+          tiles.horizontal, to: buffer.start + offset + input * rowStride, product: stride, nonTemporal: nonTemporal,
           workspace: workspace.start + worker * area)
       }
     }
@@ -49,17 +49,17 @@ struct WinogradFilter {
   /// Floats of workspace that `gradient` needs.
   static var gradientWorkspaceCount: Int { WinogradTiles.workspaceCount + 9 * 8 }
 
-  /// Gᵀ du G for some pairs of channels: the gradient of the taps.
+  /// The gradient of the taps, Gᵀ du G, for some pairs of channels.
   ///
   /// - Parameters:
-  ///   - du: a matrix for each product of a tile, row-major, `width` floats a row, `product` floats apart; from the first of
-  ///     `inputs` and `outputs` on. Those beyond the filter's are padding.
+  ///   - du: a row-major matrix for each product of a tile, `product` floats apart, with rows of `width` floats; it begins at
+  ///     the first of `inputs` and `outputs`. Channels beyond those of the filter are padding.
   ///   - adding: whether to add to what `dw` holds.
   static func gradient(
     _ du: UnsafePointer<Float>, width: Int, product: Int, inputs: Range<Int>, outputs: Range<Int>,
     of tiles: WinogradTiles, to dw: Filter, adding: Bool, workspace: UnsafeMutablePointer<Float>
   ) {
-    // Where a tap has no gradient there is nothing to add.
+    // Taps without a gradient have nothing to add.
     let rows = adding ? tiles.vertical.taps : 0..<3
     let columns = adding ? tiles.horizontal.taps : 0..<3
     let taps = workspace + WinogradTiles.workspaceCount
@@ -88,7 +88,7 @@ struct WinogradFilter {
   }
 }
 
-/// Taps of a 3×3 convolution with both channel counts rounded up, the channels added being zero.
+/// The taps of a 3×3 convolution with both channel counts rounded up to whole vectors; added channels are zero.
 struct PaddedTaps {
   /// A multiple of 8.
   let inputs: Int
@@ -102,8 +102,8 @@ struct PaddedTaps {
 
   /// The taps as they are.
   init(_ weight: Filter, on workers: WorkerPool) {
-    inputs = (weight.inputs + 7) & ~7
-    outputs = (weight.outputs + 7) & ~7
+    inputs = weight.inputs.roundedUp(toMultipleOf: 8)
+    outputs = weight.outputs.roundedUp(toMultipleOf: 8)
     if inputs == weight.inputs && outputs == weight.outputs {
       buffer = weight.floats.buffer
       start = weight.start
@@ -121,15 +121,15 @@ struct PaddedTaps {
     }
   }
 
-  /// The taps turned by half a turn, inputs and outputs exchanged: a convolution with these takes the gradient of the
-  /// outputs to that of the inputs.
-  init(turned weight: Filter, on workers: WorkerPool) {
-    inputs = (weight.outputs + 7) & ~7
-    outputs = (weight.inputs + 7) & ~7
+  /// The taps rotated by 180°, inputs and outputs exchanged: a convolution with them turns the gradient of the outputs into
+  /// that of the inputs.
+  init(rotated weight: Filter, on workers: WorkerPool) {
+    inputs = weight.outputs.roundedUp(toMultipleOf: 8)
+    outputs = weight.inputs.roundedUp(toMultipleOf: 8)
     buffer = Buffer(count: 9 * inputs * outputs)
     start = buffer.start
     let (start, inputs, outputs) = (start, inputs, outputs)
-    let blocks = (outputs + 15) / 16
+    let blocks = outputs.dividedRoundingUp(by: 16)
     workers.parallelFor(9 * blocks) { task, _ in
       let (tap, block) = task.quotientAndRemainder(dividingBy: blocks)
       let first = block * 16

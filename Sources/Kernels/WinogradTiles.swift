@@ -3,11 +3,11 @@ import Tensors
 
 /// The tiles of one image that share a pair of algorithms.
 ///
-/// A convolution with dilation d takes the image apart into d × d interleaved sub-grids that know nothing of each
-/// other: each is an ordinary convolution of the pixels (r + d·i, s + d·j). The sub-grids' lines have two lengths at
-/// most, ⌈H/d⌉ and ⌊H/d⌋, so there are up to two algorithms an axis and up to four kinds of tiles.
+/// A convolution with dilation d splits the image into d × d interleaved sub-grids that are independent of each other: each
+/// is an ordinary convolution of the pixels (r + d·i, s + d·j). The lines of the sub-grids have at most two lengths, ⌈H/d⌉
+/// and ⌊H/d⌋, so there are up to two algorithms per axis and up to four groups of tiles.
 ///
-/// Rows and columns of tiles are independent: tile t lies at `rows[t / columns.count]`, `columns[t % columns.count]`.
+/// Rows and columns of tiles are independent: tile t is at `rows[t / columns.count]`, `columns[t % columns.count]`.
 struct WinogradTiles: Sendable {
   let size: Size
   let dilation: Int
@@ -18,7 +18,7 @@ struct WinogradTiles: Sendable {
   private let rows: [Int]
   private let columns: [Int]
 
-  /// All tiles of an image, by kind.
+  /// All tiles of an image, grouped by their pair of algorithms.
   static func groups(of size: Size, dilation: Int) -> [WinogradTiles] {
     let vertical = origins(length: size.height, dilation: dilation)
     let horizontal = origins(length: size.width, dilation: dilation)
@@ -32,32 +32,35 @@ struct WinogradTiles: Sendable {
   }
 
   private static func origins(length: Int, dilation: Int) -> [(algorithm: WinogradAlgorithm, origins: [Int])] {
-    var kinds: [(algorithm: WinogradAlgorithm, origins: [Int])] = []
+    var groups: [(algorithm: WinogradAlgorithm, origins: [Int])] = []
     for phase in 0..<min(dilation, length) {
-      let line = (length - phase + dilation - 1) / dilation
+      let line = (length - phase).dividedRoundingUp(by: dilation)
       let algorithm = WinogradAlgorithm(length: line)
       let origins = stride(from: 0, to: line, by: algorithm.outputs).map { phase + dilation * $0 }
-      if let kind = kinds.firstIndex(where: { $0.algorithm == algorithm }) {
-        kinds[kind].origins += origins
+      if let group = groups.firstIndex(where: { $0.algorithm == algorithm }) {
+        groups[group].origins += origins
       } else {
-        kinds.append((algorithm, origins))
+        groups.append((algorithm, origins))
       }
     }
-    return kinds
+    return groups
   }
 
   var count: Int { rows.count * columns.count }
 
-  /// Products of a tile: matrices that the transformed weights consist of.
+  /// Products of a tile: the number of matrices in the transformed weights.
   var products: Int { vertical.products * horizontal.products }
 
-  /// Floats of workspace that a transform needs.
-  static var workspace: Int { microkernels.tileWorkspaceCount }
+  /// Floats of workspace that all transformed tiles of an operation may take together: 96 MiB.
+  static let winogradWorkspaceLimit = 24 << 20
 
-  /// Rows from an output row on that lie in the image, at most `limit`, in steps of the dilation.
+  /// Floats of workspace that the transform of a tile needs.
+  static var workspaceCount: Int { microkernels.tileWorkspaceCount }
+
+  /// The number of pixels from `origin` on, in steps of the dilation, that lie before `end`; at most `limit`.
   @inline(__always)
-  private func reach(from origin: Int, to end: Int, _ limit: Int) -> Int {
-    min(limit, (end - origin + dilation - 1) / dilation)
+  private func pixels(from origin: Int, to end: Int, _ limit: Int) -> Int {
+    min(limit, (end - origin).dividedRoundingUp(by: dilation))
   }
 }
 
@@ -71,8 +74,8 @@ extension WinogradTiles {
     _ image: UnsafeMutablePointer<Float>, channels: Int, tile: Int, to target: TileLayout,
     workspace: UnsafeMutablePointer<Float>
   ) {
-    let top = rows[tile / columns.count] - vertical.reach * dilation
-    let left = columns[tile % columns.count] - horizontal.reach * dilation
+    let top = rows[tile / columns.count] - vertical.halo * dilation
+    let left = columns[tile % columns.count] - horizontal.halo * dilation
     let patch = patch(
       image, channels, top, left, rows: vertical.inputs, columns: horizontal.inputs)
     microkernels.transformInput(patch, channels: channels, vertical, horizontal, to: target, workspace: workspace)
@@ -90,10 +93,10 @@ extension WinogradTiles {
   /// Aᵀ m A of tile `tile`, all channels, written to the part of the tile that lies in the image.
   ///
   /// - Parameters:
-  ///   - products: product p of the channels lies at `products + p · product`.
+  ///   - products: product p of the channels is at `products + p · product`.
   ///   - image: the first pixel of the result, `channels` (a multiple of 8) floats a pixel.
-  ///   - nonTemporal: whether to write past the caches, where pixels are whole lines of them.
-  ///   - epilogue: for the whole image.
+  ///   - nonTemporal: whether to use non-temporal stores if pixels are whole cache lines.
+  ///   - epilogue: the one of the whole image.
   func transformOutput(
     _ products: UnsafePointer<Float>, product: Int, tile: Int, to image: UnsafeMutablePointer<Float>,
     channels: Int, nonTemporal: Bool, epilogue: EpiloguePointers? = nil, workspace: UnsafeMutablePointer<Float>
@@ -119,7 +122,7 @@ extension WinogradTiles {
     TilePatch(
       start: image + (top * size.width + left) * channels, row: dilation * size.width * channels,
       column: dilation * channels,
-      rows: (top < 0 ? 1 : 0)..<reach(from: top, to: size.height, rows),
-      columns: (left < 0 ? 1 : 0)..<reach(from: left, to: size.width, columns), nonTemporal: nonTemporal)
+      rows: (top < 0 ? 1 : 0)..<pixels(from: top, to: size.height, rows),
+      columns: (left < 0 ? 1 : 0)..<pixels(from: left, to: size.width, columns), nonTemporal: nonTemporal)
   }
 }

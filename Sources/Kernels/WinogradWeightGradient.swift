@@ -2,15 +2,13 @@ import Glibc
 import Microkernels
 import Tensors
 
-/// The gradient of the weights of a stride-1 3×3 convolution, `dw = Gᵀ [ Σ (Bᵀ x B) ⊙ (A dy Aᵀ) ] G`, one image and
-/// one kind of tiles at a time.
-///
-/// The sum over tiles is taken in an order that depends on the image's size and the channels alone.
+/// The gradient of the weights of a stride-1 3×3 convolution, `dw = Gᵀ [ Σ (Bᵀ x B) ⊙ (A dy Aᵀ) ] G`, one image and one
+/// group of tiles at a time. The order of the sum over tiles depends on the image's size and the channels alone.
 enum WinogradWeightGradient {
-  /// Writes to `dw`, or adds to it, what the tiles of one image contribute.
+  /// Writes the contribution of the tiles of one image to `dw`, or adds it.
   ///
   /// - Parameters:
-  ///   - x: whole vectors a pixel, as `dy`.
+  ///   - x: pixels of whole vectors, as in `dy`.
   ///   - adding: whether to add to what `dw` holds.
   static func add(
     _ x: Tensor, _ dy: Tensor, image: Int, _ tiles: WinogradTiles, to dw: Filter, adding: Bool,
@@ -21,15 +19,15 @@ enum WinogradWeightGradient {
     let operands = Operands(
       x: x.image(image), dy: dy.image(image), rows: rows,
       gradients: dy.shape.stride, columns: columns, tiles: tiles)
-    if rows * columns <= largestForSegments {
-      segmentBySegment(operands, to: dw, adding, on: workers)
+    if rows * columns <= largestFused {
+      fused(operands, to: dw, adding, on: workers)
     } else {
-      blockByBlock(operands, to: dw, adding, on: workers)
+      multiPass(operands, to: dw, adding, on: workers)
     }
   }
 
-  /// Channel pairs up to which segments of the image have sums of their own.
-  private static let largestForSegments = 128 * 128
+  /// Channel pairs up to which `fused` is used: each segment of the image has a sum of its own.
+  private static let largestFused = 128 * 128
 
   /// Tiles transformed at a time within a segment.
   private static let block = 48
@@ -44,7 +42,7 @@ enum WinogradWeightGradient {
     let rows: Int
     /// Channels of dy, padding included.
     let gradients: Int
-    /// Those in whole panels: columns of each sum.
+    /// The same in whole panels: columns of each sum.
     let columns: Int
     let tiles: WinogradTiles
 
@@ -63,7 +61,7 @@ enum WinogradWeightGradient {
         dy, channels: gradients, tile: tile,
         to: layout(right, row: row, capacity, product: rightProduct(capacity), width: rightPanelWidth), workspace: workspace)
       guard gradients < columns else { return }
-      // The rest of the last panel.
+      // Clear the rest of the last panel.
       let last = (columns - rightPanelWidth) * capacity + row * rightPanelWidth
       for product in 0..<tiles.products {
         for column in stride(from: gradients - (columns - rightPanelWidth), to: rightPanelWidth, by: 8) {
@@ -81,21 +79,21 @@ enum WinogradWeightGradient {
     private var leftPanelWidth: Int { microkernels.leftPanelWidth }
     var rightPanelWidth: Int { microkernels.rightPanelWidth(columns: gradients) }
 
-    /// Floats from product to product, a line more than needed to keep them out of each other's cache sets.
+    /// Floats from product to product; a cache line more than needed, so that products do not share cache sets.
     func leftProduct(_ capacity: Int) -> Int { capacity * MatrixProduct.paddedLeft(rows) + 16 }
     func rightProduct(_ capacity: Int) -> Int { capacity * columns + 16 }
   }
 
-  /// Few channels: a task sums a segment of the tiles, block by block in cache, into a sum of its own; the sums of the
-  /// segments are added in order.
-  private static func segmentBySegment(
+  /// Few channels: a task transforms and multiplies a segment of the tiles, a block in cache at a time, into a sum of its
+  /// own; the sums of the segments are added in order.
+  private static func fused(
     _ operands: Operands, to dw: Filter, _ adding: Bool, on workers: WorkerPool
   ) {
     let tiles = operands.tiles
     let products = tiles.products
-    let blocks = (tiles.count + block - 1) / block
-    let perSegment = (blocks + segments - 1) / segments * block
-    let segments = (tiles.count + perSegment - 1) / perSegment
+    let blocks = tiles.count.dividedRoundingUp(by: block)
+    let perSegment = blocks.dividedRoundingUp(by: segments) * block
+    let segments = tiles.count.dividedRoundingUp(by: perSegment)
     let whole = products * operands.sum
     let sums = Buffer(count: segments * whole)
     let (left, right) = (operands.leftProduct(block), operands.rightProduct(block))
@@ -123,19 +121,15 @@ enum WinogradWeightGradient {
       }
     }
     if segments > 1 {
-      let run = 4096
-      workers.parallelFor((whole + run - 1) / run) { task, _ in
+      workers.forEachChunk(of: whole, grain: 4096) { floats, _ in
+        let first = floats.lowerBound
         for segment in 1..<segments {
-          let first = task * run
-          microkernels.add(
-            sums.start + segment * whole + first, to: sums.start + first, count: min(run, whole - first))
+          microkernels.add(sums.start + segment * whole + first, to: sums.start + first, count: floats.count)
         }
       }
     }
-    let run = 8
     let workspace = Buffer(count: workers.threads * WinogradFilter.gradientWorkspaceCount)
-    workers.parallelFor((operands.rows + run - 1) / run) { task, worker in
-      let inputs = task * run..<min(operands.rows, task * run + run)
+    workers.forEachChunk(of: operands.rows, grain: 8) { inputs, worker in
       WinogradFilter.gradient(
         sums.start + inputs.lowerBound * operands.columns, width: operands.columns, product: operands.sum,
         inputs: inputs, outputs: 0..<operands.columns, of: tiles, to: dw, adding: adding,
@@ -143,9 +137,9 @@ enum WinogradWeightGradient {
     }
   }
 
-  /// Many channels: all tiles are transformed; then a task takes some channels of x and of dy through all products, and their
-  /// sums, still in the cache, to taps.
-  private static func blockByBlock(
+  /// Many channels: all tiles are transformed; then a task multiplies some channels of x and of dy for all products, and
+  /// transforms the sums to taps while they are in the cache.
+  private static func multiPass(
     _ operands: Operands, to dw: Filter, _ adding: Bool, on workers: WorkerPool
   ) {
     let tiles = operands.tiles
@@ -156,24 +150,22 @@ enum WinogradWeightGradient {
     let v = memory.start
     let z = v + products * left
     let transformWorkspace = Buffer(count: workers.threads * WinogradTiles.workspaceCount)
-    let run = 8
 
-    // Whole panels; as many channels of x as leave the sums in the second-level cache.
+    // Whole panels; as many channels of x as keep the sums in the L2 cache.
     let width = operands.rightPanelWidth >= operands.columns ? operands.columns : 4 * operands.rightPanelWidth
     let cached = (1 << 18) / (products * width) / microkernels.leftPanelWidth * microkernels.leftPanelWidth
     let height = max(microkernels.leftPanelWidth, min(64, cached))
-    let (down, across) = (
-      (operands.rows + height - 1) / height, (operands.columns + width - 1) / width
-    )
+    let down = operands.rows.dividedRoundingUp(by: height)
+    let across = operands.columns.dividedRoundingUp(by: width)
     let sum = height * width + 16
     let size = products * sum + WinogradFilter.gradientWorkspaceCount
     let workspace = Buffer(count: workers.threads * size)
 
-    // An image with more tiles than are held at once is summed up in parts.
+    // An image with more tiles than the workspace holds is summed in parts.
     for first in stride(from: 0, to: tiles.count, by: capacity) {
       let count = min(capacity, tiles.count - first)
-      workers.parallelFor((count + run - 1) / run) { task, worker in
-        for row in task * run..<min(count, task * run + run) {
+      workers.forEachChunk(of: count, grain: 8) { rows, worker in
+        for row in rows {
           operands.transform(
             tile: first + row, row: row, capacity: capacity, left: v, right: z,
             workspace: transformWorkspace.start + worker * WinogradTiles.workspaceCount)

@@ -69,7 +69,7 @@ package struct BatchNorm {
       }
     // The ReLU mask: after a residual sum, only the output itself tells which units were positive.
     var savedOutput = residual != nil && relu ? saved : nil
-    let rectification: BatchNormKernel.Rectification = relu && savedOutput == nil ? .recomputed : .none
+    let reluMask: BatchNormKernel.ReLUMask = relu && savedOutput == nil ? .recomputed : .none
     let crossReplicaSum = tape.crossReplicaSum
     return tape.record(
       .batchNorm, output, from: residual.map { [z, $0] } ?? [z], parameters: [gamma, beta], saved: saved

@@ -73,11 +73,11 @@ package struct Convolution {
     return Activation(
       tape.profile.measure(part, macs: macs) {
         let filter = norm.folded(into: weight.filter, on: workers)
-        let ending = Ending(bias: norm.bias, residual: residual?.value, relu: relu)
+        let epilogue = Epilogue(bias: norm.bias, residual: residual?.value, relu: relu)
         return switch (kernel, stride) {
-        case (1, _): PointwiseConvolution.forward(x.value, filter, ending: ending, on: workers)
-        case (_, 2): StridedConvolution.forward(x.value, filter, ending: ending, on: workers)
-        default: SpatialConvolution.forward(x.value, filter, dilation: dilation, ending: ending, on: workers)
+        case (1, _): PointwiseConvolution.forward(x.value, filter, epilogue: epilogue, on: workers)
+        case (_, 2): StridedConvolution.forward(x.value, filter, epilogue: epilogue, on: workers)
+        default: SpatialConvolution.forward(x.value, filter, dilation: dilation, epilogue: epilogue, on: workers)
         }
       })
   }

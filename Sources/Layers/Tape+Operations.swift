@@ -46,21 +46,21 @@ extension Tape {
     precondition(stride == 1 || stride == 2)
     let shape = x.shape
     return recomputed(.resampling, from: [x]) { [workers] x in
-      stride == 2 ? Pooling.averageHalf(x[0], on: workers) : Pooling.averageStay(x[0], on: workers)
+      stride == 2 ? Pooling.average2x2Stride2(x[0], on: workers) : Pooling.average2x2Stride1(x[0], on: workers)
     } backward: { [workers, dx = x.gradient] gradient in
       dx?.add(
         stride == 2
-          ? Pooling.averageHalfGradient(gradient, inputShape: shape, on: workers)
-          : Pooling.averageStayGradient(gradient, on: workers), on: workers)
+          ? Pooling.average2x2Stride2Gradient(gradient, inputShape: shape, on: workers)
+          : Pooling.average2x2Stride1Gradient(gradient, on: workers), on: workers)
     }
   }
 
   /// Global average pooling, `[N, H, W, C]` → `[N, 1, 1, C]`.
   package func globalAveragePool(_ x: Activation) -> Activation {
     let size = x.size
-    let value = profile.measure(.resampling) { Pooling.global(x.value, on: workers) }
+    let value = profile.measure(.resampling) { Pooling.globalAverage(x.value, on: workers) }
     return record(.resampling, value, from: [x]) { [workers, profile, dx = x.gradient] gradient in
-      let gradient = profile.measure(.resampling) { Pooling.globalGradient(gradient, inputSize: size, on: workers) }
+      let gradient = profile.measure(.resampling) { Pooling.globalAverageGradient(gradient, inputSize: size, on: workers) }
       dx?.add(gradient, on: workers)
     }
   }

@@ -20,8 +20,8 @@ package final class SGD {
 
   /// Updates every parameter from its gradient.
   package func step(learningRate: Float, on workers: WorkerPool) {
-    GradientDescent.step(
-      store.values, gradients: store.gradients, velocities: velocities, rate: learningRate, momentum: momentum,
-      decay: weightDecay, on: workers)
+    SGDKernel.step(
+      store.values, gradients: store.gradients, velocities: velocities, learningRate: learningRate, momentum: momentum,
+      weightDecay: weightDecay, on: workers)
   }
 }

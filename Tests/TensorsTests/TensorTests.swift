@@ -44,12 +44,4 @@ struct TensorTests {
     slice.copy(from: FloatSlice([1, 2, 3]))
     #expect(buffer.start[4] == 0 && buffer.start[5] == 1 && buffer.start[8] == 0)
   }
-
-  @Test("Vectors load and store at any float")
-  func vectors() {
-    let slice = FloatSlice((0..<20).map { Float($0) })
-    #expect(slice.start.vector(3) == [3, 4, 5, 6, 7, 8, 9, 10])
-    slice.start.store(multiplyAdd(2, slice.start.vector(1), slice.start.vector(2)), 5)
-    #expect(slice.values[4...13] == [4, 4, 7, 10, 13, 16, 19, 22, 25, 13])
-  }
 }
