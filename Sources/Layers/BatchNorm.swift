@@ -82,7 +82,7 @@ package struct BatchNorm {
             return BatchNormKernel.maskedGradientSums(
               gradient, output: output, input, normalizer, inPlace: true, on: workers)
           }
-          return (gradient, BatchNormKernel.gradientSums(gradient, input, normalizer, rectification, on: workers))
+          return (gradient, BatchNormKernel.gradientSums(gradient, input, normalizer, reluMask, on: workers))
         }
       }()
       savedOutput = nil
@@ -92,7 +92,7 @@ package struct BatchNorm {
       profile.measure(.communication) { crossReplicaSum.sum(&sums) }
       let dz = profile.measure(.batchNorm) {
         BatchNormKernel.inputGradient(
-          masked, input, normalizer, sums: sums, count: count, rectification, inPlace: residualGradient == nil,
+          masked, input, normalizer, sums: sums, count: count, reluMask, inPlace: residualGradient == nil,
           on: workers)
       }
       residualGradient?.add(masked, on: workers)
