@@ -42,7 +42,7 @@ struct MemoryTests {
 
     /// Channels kept at full resolution.
     func channels(_ part: Profile.Part, _ isThere: (String) -> Bool) -> Double {
-      let bytes = profile.kept.values.filter { value in
+      let bytes = profile.activations.outputs.filter { value in
         value.part == part && isThere(value.name ?? "none")
       }.reduce(0) { $0 + $1.bytes }
       return Double(bytes) / Double(4 * 2 * 32 * 48)
