@@ -3,21 +3,20 @@ import Foundation
 import Layers
 import System
 
-/// The timelines of all ranks in one file, which Perfetto (ui.perfetto.dev) and Chrome (chrome://tracing) show: a process
-/// a rank, a row a track.
+/// The timelines of all ranks in one file in the trace event format, for Perfetto (ui.perfetto.dev) and Chrome
+/// (chrome://tracing): a process for each rank, a row for each track.
 package struct TimelineFile {
   package let path: String
   private let communicator: Communicator
 
   /// Every rank takes part.
   ///
-  /// - Throws: `OptionError` where the file cannot come to lie there: better before the run than after it.
+  /// - Throws: `OptionError` where the file cannot be written: better before the run than after it.
   package init(_ path: String, communicator: Communicator) throws {
     self.path = path
     self.communicator = communicator
     guard communicator.rank == 0 else { return }
-    let parent = (path as NSString).deletingLastPathComponent
-    let folder = parent.isEmpty ? "." : parent
+    let folder = FileSystem.parent(of: path)
     func isFolder(_ path: String) -> Bool {
       var isFolder: ObjCBool = false
       return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
@@ -32,15 +31,15 @@ package struct TimelineFile {
     }
   }
 
-  /// A timeline for this rank. All ranks together keep some 10⁵ events, about 30 MB of text; a step has some 10³ a rank.
+  /// A timeline for this rank. All ranks together keep about 10⁵ events, 30 MB of text; a step has about 10³ a rank.
   package func timeline() -> Timeline { Timeline(capacity: max(1 << 12, (1 << 18) / communicator.size)) }
 
-  /// Brings the events of all ranks to rank 0, which writes them. Every rank takes part.
+  /// Gathers the events of all ranks on rank 0, which writes the file. Every rank takes part.
   package func write(_ timeline: Timeline) throws {
-    // The latest events are kept, so that the clocks are compared now.
-    let lead = communicator.clockOffsetToRank0 { Clock.now }
+    // Clocks are compared at the end, because the latest events are the ones that are kept.
+    let offset = communicator.clockOffsetToRank0 { Clock.now }
     let parts = communicator.gather(
-      Self.lines(of: timeline, rank: communicator.rank, host: communicator.host, lead: lead))
+      Self.lines(of: timeline, rank: communicator.rank, host: communicator.host, offset: offset))
     guard communicator.rank == 0 else { return }
     var text = Data("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n".utf8)
     for (index, part) in parts.enumerated() {
@@ -49,16 +48,17 @@ package struct TimelineFile {
     }
     text.append(contentsOf: "\n]}\n".utf8)
     do {
-      try text.write(to: URL(fileURLWithPath: path), options: .atomic)
+      try FileSystem().replaceFile(path, with: text)
     } catch {
-      throw TrainingError("\(path): the timeline cannot be written (\(error.reason)); make room or give another path")
+      throw TrainingError(
+        "\(path): the timeline cannot be written (\(error.posixMessage)); make room or give another path")
     }
   }
 
   /// A rank's events in the trace event format, an event a line, without the last comma.
   ///
-  /// - Parameter lead: seconds to add to this rank's times.
-  package static func lines(of timeline: Timeline, rank: Int, host: String, lead: Double) -> [UInt8] {
+  /// - Parameter offset: seconds to add to this rank's times.
+  package static func lines(of timeline: Timeline, rank: Int, host: String, offset: Double) -> [UInt8] {
     let (events, dropped) = timeline.recorded
     let note = dropped == 0 ? "" : ", \(dropped) earlier events left out"
     var lines = [
@@ -73,8 +73,8 @@ package struct TimelineFile {
         #"{"ph":"M","pid":\#(rank),"tid":\#(row),"name":"thread_sort_index","args":{"sort_index":\#(row)}}"#)
       for event in inRow {
         let bytes = event.bytes.map { #","args":{"bytes":\#($0)}"# } ?? ""
-        // Both ends are rounded, so that an event that follows at once begins where this one ends.
-        let (begin, end) = (nanoseconds(event.begin + lead), nanoseconds(event.end + lead))
+        // Both ends are rounded, so that consecutive events share their common end.
+        let (begin, end) = (nanoseconds(event.begin + offset), nanoseconds(event.end + offset))
         lines.append(
           #"{"ph":"X","pid":\#(rank),"tid":\#(row),"ts":\#(microseconds(begin)),"#
             + #""dur":\#(microseconds(end - begin)),"name":\#(quoted(event.name))\#(bytes)}"#)
@@ -83,12 +83,12 @@ package struct TimelineFile {
     return Array(lines.joined(separator: ",\n").utf8)
   }
 
-  /// The events of each track, in as many rows as it takes that none overlaps another without containing it.
+  /// The events of each track, in as many rows as needed so that events in a row are nested or disjoint.
   private static func rows(
     of events: [Timeline.Event]
   ) -> [(track: Timeline.Track, lane: Int, events: [Timeline.Event])] {
     Timeline.Track.allCases.flatMap { track in
-      // Several images may be in work at once; everything else comes one after another, or within another.
+      // Several images may be loaded at once; all other events are disjoint or nested.
       let own = events.filter { $0.track == track }.sorted { ($0.begin, -$0.end) < ($1.begin, -$1.end) }
       guard track == .loading else { return own.isEmpty ? [] : [(track, 0, own)] }
       var lanes: [[Timeline.Event]] = []
@@ -105,18 +105,16 @@ package struct TimelineFile {
 
   private static func nanoseconds(_ seconds: Double) -> Int64 { Int64((seconds * 1e9).rounded()) }
 
-  /// As microseconds with three decimals, which `JSONEncoder` takes much longer for.
+  /// Microseconds with three decimals: much faster than `JSONEncoder`.
   private static func microseconds(_ nanoseconds: Int64) -> String {
     let (whole, rest) = nanoseconds.magnitude.quotientAndRemainder(dividingBy: 1000)
     let digits = String(rest)
     return (nanoseconds < 0 ? "-" : "") + "\(whole)." + String(repeating: "0", count: 3 - digits.count) + digits
   }
 
-  /// A string of JSON.
+  /// A JSON string.
   private static func quoted(_ text: String) -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .withoutEscapingSlashes
-    return (try? encoder.encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
+    (try? JSON.encode(text, .withoutEscapingSlashes)).map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
   }
 }
 
@@ -124,7 +122,7 @@ extension Timeline.Track {
   fileprivate var title: String {
     switch self {
     case .compute: "compute"
-    case .communication: "sums of gradients"
+    case .communication: "all-reduce"
     case .loading: "loading"
     case .checkpoints: "checkpoint writer"
     }

@@ -1,10 +1,9 @@
 import Distributed
 import Testing
 
-/// What is decided without asking another rank.
-@Suite("Decisions of a rank")
+@Suite("Decisions of a single rank")
 struct DecisionTests {
-  @Test("The launcher is recognized by its variables")
+  @Test("The launcher is recognized by its environment variables")
   func launcher() {
     func launcher(_ variables: [String: String]) -> Launcher? { Launcher { variables[$0] } }
     #expect(launcher([:]) == nil)
@@ -22,7 +21,7 @@ struct DecisionTests {
     #expect(inside?.name == "mpirun" && inside?.processes == 2, "mpirun started by a batch script")
   }
 
-  @Test("The minority's replicas are the odd ones out; rank 0 is right where there is no majority")
+  @Test("The minority's replicas diverge; without a majority rank 0 is right")
   func divergentRanks() {
     #expect(Consensus.divergentRanks([5, 5, 5]) == [])
     #expect(Consensus.divergentRanks([5, 5, 6]) == [2])
@@ -32,7 +31,7 @@ struct DecisionTests {
     #expect(Consensus.divergentRanks([1, 2, 3]) == [1, 2])
   }
 
-  @Test("Buckets are cut from the end, hold whole parameters and cover every one; the first and the last are small")
+  @Test("Buckets are cut from the end, hold whole parameters and cover all; the first and last are small")
   func buckets() {
     let capacity = GradientBuckets.Capacity(least: 10, most: 100)
     let extents = [0..<10, 16..<20, 32..<192, 204..<210, 220..<225]
@@ -44,32 +43,7 @@ struct DecisionTests {
 
     let many = GradientBuckets.cut((0..<100).map { 10 * $0..<10 * $0 + 9 }, capacity)
     #expect(many.flatMap { $0.parameters.reversed() } == Array((0..<100).reversed()))
-    // Towards the last each holds half of what is left.
+    // Towards the end each holds half of the rest.
     #expect(many.map(\.floats.count) == [19] + [Int](repeating: 109, count: 8) + [49, 29, 19])
-  }
-
-  @Test("A digest tells arrays apart by every bit, by their order and by their length")
-  func digest() {
-    func digest(_ arrays: [Float]...) -> UInt64 {
-      var digest = Digest()
-      for array in arrays { digest.add(array, count: array.count) }
-      return digest.value
-    }
-    let floats = (0..<1003).map { Float($0) }
-    var seen: Set = [digest(floats)]
-    for index in floats.indices {
-      var changed = floats
-      changed[index] = Float(bitPattern: changed[index].bitPattern ^ 1 << UInt32(index % 32))
-      #expect(seen.insert(digest(changed)).inserted, "float \(index)")
-    }
-    var swapped = floats
-    swapped.swapAt(0, 16)
-    #expect(seen.insert(digest(swapped)).inserted)
-    #expect(seen.insert(digest(floats.dropLast())).inserted)
-    #expect(seen.insert(digest(floats + [0])).inserted)
-    #expect(seen.insert(digest([], floats)).inserted)
-    #expect(seen.insert(digest(Array(floats[..<16]), Array(floats[16...]))).inserted)
-    #expect(digest([0]) != digest([-0.0]))
-    #expect(digest(floats) == digest(floats))
   }
 }

@@ -1,59 +1,59 @@
 import Distributed
-import Tensors
 import Jobs
+import System
+import Tensors
 import Testing
 
 extension RankPrograms {
-  @Suite("Sums over ranks")
+  @Suite("All-reduce")
   struct SumTests {
-    @Test("The sum over ranks has the bits of the tree sum over their summands", arguments: [1, 2, 3, 4, 7, 8])
+    @Test("The all-reduce has the bits of the pairwise sum over the ranks' summands", arguments: [1, 2, 3, 4, 7, 8])
     func floats(ranks: Int) throws {
-      // Count, the count from which an array is large, that of a piece and that of a span: small; large, in one piece, in
-      // many, in one more on the one side than on the other; in spans; less than a float a rank.
+      // count, largeCount, pieceCount, spanCount: small; large, in one piece, in many, in one more on one side than on the
+      // other; in spans; less than a float a rank.
       let cases = [
         [1000, 10_000, 1 << 15, 1 << 20], [50_021, 1000, 1 << 15, 1 << 20], [50_021, 1000, 997, 1 << 20],
         [4001, 1000, 500, 1 << 20], [50_021, 1000, 1 << 15, 9973], [1, 1, 100, 100],
       ]
       let job = try Job.run(ranks: ranks, ["sum-floats"] + cases.joined().map(String.init))
       #expect(job.status == 0)
-      let expected = cases.map { "\(digest(of: sum(ranks: ranks, count: $0[0])))" }
+      let expected = cases.map { "\(hash(of: sum(ranks: ranks, count: $0[0])))" }
       #expect(job.reports(ranks: ranks) == [[String]](repeating: expected, count: ranks))
     }
 
-    @Test("Another order of the summands gives other bits, so that the test above means something")
+    @Test("Another order of the summands gives other bits, so the test above can fail")
     func orderMatters() {
       var other = PairwiseSum(count: 1000)
       for rank in [0, 2, 1, 3] { other.add(consuming: summand(of: rank, count: 1000)) }
-      #expect(digest(of: sum(ranks: 4, count: 1000)) != digest(of: other.total()))
+      #expect(hash(of: sum(ranks: 4, count: 1000)) != hash(of: other.total()))
     }
 
-    @Test("Sums of double precision have the bits of the tree sum", arguments: [1, 3, 4])
+    @Test("The all-reduce of doubles has the bits of the pairwise sum", arguments: [1, 3, 4])
     func doubles(ranks: Int) throws {
       let job = try Job.run(ranks: ranks, "sum-doubles", "321")
       #expect(job.status == 0)
       let rows = (0..<ranks).map { summand(of: $0, count: 321).values.map { Double($0) / 3 } }
-      var digest = Digest()
-      for sum in PairwiseSum.total(rows) { digest.add(sum.bitPattern) }
-      #expect(job.reports(ranks: ranks) == [[String]](repeating: ["\(ranks) \(digest.value)"], count: ranks))
+      let hash = PairwiseSum.total(rows).withUnsafeBytes(XXH64.hash)
+      #expect(job.reports(ranks: ranks) == [[String]](repeating: ["\(ranks) \(hash)"], count: ranks))
     }
 
     @Test(
-      "Buckets give every rank the same sums, in whatever order and whenever its gradients are complete, also where MPI allows one thread at a time",
-      arguments: [1, 3, 4], ["beside", "between"])
-    func buckets(ranks: Int, place: String) throws {
-      let job = try Job.run(ranks: ranks, "buckets", place)
+      "Buckets give every rank the same sums, in whatever order gradients become ready, overlapped or not",
+      arguments: [1, 3, 4], ["overlapped", "sequential"])
+    func buckets(ranks: Int, mode: String) throws {
+      let job = try Job.run(ranks: ranks, "buckets", mode)
       #expect(job.status == 0)
       let total = sum(ranks: ranks, count: 3000)
       // RankProgram's parameters leave this gap.
       for index in 5..<16 { total.start[index] = 0 }
-      let expected = "\(digest(of: total))"
+      let expected = "\(hash(of: total))"
       let others = "\([Double(ranks * ranks * ranks * ranks * ranks * ranks)])"
       #expect(job.reports(ranks: ranks) == [[String]](repeating: [expected, expected, others], count: ranks))
     }
 
-    @Test("A rank whose sums wait for another leaves its core alone")
+    @Test("A communication thread that waits for another rank uses little processor time")
     func waitPolicy() throws {
-      let job = try Job.run(ranks: 2, "patience")
+      let job = try Job.run(ranks: 2, "backoff")
       #expect(job.status == 0)
       let (wall, processor) = try #require(
         job.reports(ranks: 2)[1].first.map { $0.split(separator: " ").compactMap { Double($0) } }.map { ($0[0], $0[1]) }
@@ -62,17 +62,17 @@ extension RankPrograms {
       #expect(processor < 0.2 * wall, "\(processor) s of processor time in \(wall) s")
     }
 
-    @Test("Clocks of machines are compared to a few ms")
+    @Test("Clock offsets are measured")
     func clocks() throws {
       let job = try Job.run(ranks: 3, "clocks")
       #expect(job.status == 0)
       for (rank, lines) in job.reports(ranks: 3).enumerated() {
-        let lead = try #require(lines.first.flatMap { Double($0) })
-        #expect(abs(lead - 1000 * Double(rank)) < 0.5)
+        let offset = try #require(lines.first.flatMap { Double($0) })
+        #expect(abs(offset - 1000 * Double(rank)) < 0.5)
       }
     }
 
-    @Test("A network's gradients are those of its store", arguments: [nil, 2])
+    @Test("The gradients of a parameter store are summed over the ranks", arguments: [nil, 2])
     func store(launched: Int?) throws {
       let job = try Job.run(ranks: launched, "store")
       let ranks = launched ?? 1
@@ -93,10 +93,6 @@ extension RankPrograms {
       return FloatSlice((0..<count).map { _ in Float(random.uniform(in: -1..<1)) * Float(1 << random.uniform(below: 12)) })
     }
 
-    private func digest(of floats: FloatSlice) -> UInt64 {
-      var digest = Digest()
-      digest.add(floats.start, count: floats.count)
-      return digest.value
-    }
+    private func hash(of floats: FloatSlice) -> UInt64 { floats.values.withUnsafeBytes(XXH64.hash) }
   }
 }

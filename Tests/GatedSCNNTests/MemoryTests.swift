@@ -44,7 +44,7 @@ struct MemoryTests {
 
     /// Saved channels, in units of full resolution.
     func channels(_ part: Profile.Part, _ isIncluded: (String) -> Bool) -> Double {
-      let bytes = profile.kept.values.filter { value in
+      let bytes = profile.activations.outputs.filter { value in
         value.part == part && isIncluded(value.name ?? "none")
       }.reduce(0) { $0 + $1.bytes }
       return Double(bytes) / Double(4 * 2 * 32 * 48)

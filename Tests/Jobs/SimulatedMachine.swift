@@ -1,16 +1,16 @@
 import Foundation
 
-/// A folder in which a machine is described as the kernel does it, gone with the object.
-final class MadeUpMachine {
-  let root = FileManager.default.temporaryDirectory.appending(path: "gscnn-machine-\(UUID().uuidString)").path
+/// A directory that describes a machine as sysfs and cgroupfs do, removed with the object.
+package final class SimulatedMachine {
+  package let root = FileManager.default.temporaryDirectory.appending(path: "gscnn-machine-\(UUID().uuidString)").path
 
-  init() {}
+  package init() {}
 
   /// - Parameters:
-  ///   - caches: the processors behind each level-3 cache.
+  ///   - caches: the processors of each L3 cache.
   ///   - nodes: those of each NUMA node.
-  ///   - siblings: those of each core, where it has several.
-  convenience init(caches: [Range<Int>], nodes: [Range<Int>], siblings: [[Int]] = []) throws {
+  ///   - siblings: those of each core that has several.
+  package convenience init(caches: [Range<Int>], nodes: [Range<Int>], siblings: [[Int]] = []) throws {
     self.init()
     try write("node/online", nodes.count == 1 ? "0" : "0-\(nodes.count - 1)")
     for (node, processors) in nodes.enumerated() { try write("node/node\(node)/cpulist", list(processors)) }
@@ -30,7 +30,7 @@ final class MadeUpMachine {
 
   deinit { try? FileManager.default.removeItem(atPath: root) }
 
-  func write(_ name: String, _ text: String) throws {
+  package func write(_ name: String, _ text: String) throws {
     let file = URL(fileURLWithPath: root).appending(path: name)
     try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
     try Data((text + "\n").utf8).write(to: file)

@@ -1,118 +1,84 @@
-import Distributed
+import Jobs
 import Machine
-import System
 import Testing
 
-/// What is decided and told of cores, without asking another rank.
-@Suite("The places of ranks")
+@Suite("Placement of ranks")
 struct LayoutTests {
-  // MARK: - The machine
+  // MARK: - Topology
 
-  @Test("A rank for each level-3 cache of enough cores, as far as the images divide")
+  @Test("One rank for each L3 cache of enough cores, as far as the images divide")
   func caches() throws {
-    let machine = try MadeUpMachine(caches: [0..<4, 4..<8, 8..<12, 12..<16], nodes: [0..<8, 8..<16])
+    let machine = try SimulatedMachine(caches: [0..<4, 4..<8, 8..<12, 12..<16], nodes: [0..<8, 8..<16])
     let topology = Topology(root: machine.root, available: Array(0..<16))
     #expect(topology.groups.kind == .cache)
     #expect(topology.groups.1 == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [12, 13, 14, 15]])
     #expect([nil, 1, 2, 4, 6, 8, 9].map { topology.ranks(images: $0) } == [4, 1, 2, 4, 2, 4, 1])
-    #expect(topology.ranks(images: 4, quota: 6) == 1, "threads of one rank share a quota best")
+    #expect(topology.ranks(images: 4, quota: 6) == 1, "threads of one rank use a quota best")
     #expect(topology.ranks(images: 4, quota: 16) == 4)
 
-    #expect(topology.share(of: 0, among: 1) == nil)
-    #expect((0..<2).map { topology.share(of: $0, among: 2) } == [Array(0..<8), Array(8..<16)])
-    #expect(topology.share(of: 3, among: 4) == Array(12..<16))
+    #expect(topology.processors(ofRank: 0, among: 1) == nil)
+    #expect((0..<2).map { topology.processors(ofRank: $0, among: 2) } == [Array(0..<8), Array(8..<16)])
+    #expect(topology.processors(ofRank: 3, among: 4) == Array(12..<16))
     #expect(
-      (0..<8).map { topology.share(of: $0, among: 8) ?? [] } == (0..<8).map { Array($0 / 2 * 4..<$0 / 2 * 4 + 4) })
-    #expect(topology.share(of: 0, among: 3) == nil, "three ranks cannot have the same of four caches")
+      (0..<8).map { topology.processors(ofRank: $0, among: 8) ?? [] } == (0..<8).map { Array($0 / 2 * 4..<$0 / 2 * 4 + 4) })
+    #expect(topology.processors(ofRank: 0, among: 3) == nil, "four caches do not divide among three ranks")
   }
 
-  @Test("Small caches do not make ranks, NUMA nodes do; a laptop is one rank")
+  @Test("Without large L3 caches one rank for each NUMA node; a laptop gets one rank")
   func nodes() throws {
-    let virtual = try MadeUpMachine(caches: (0..<8).map { $0..<$0 + 1 }, nodes: [0..<4, 4..<8])
+    let virtual = try SimulatedMachine(caches: (0..<8).map { $0..<$0 + 1 }, nodes: [0..<4, 4..<8])
     let topology = Topology(root: virtual.root, available: Array(0..<8))
     #expect(topology.groups.kind == .node)
     #expect(topology.groups.1 == [[0, 1, 2, 3], [4, 5, 6, 7]])
-    let laptop = try MadeUpMachine(caches: [0..<2], nodes: [0..<2])
+    let laptop = try SimulatedMachine(caches: [0..<2], nodes: [0..<2])
     #expect(Topology(root: laptop.root, available: [0, 1]).groups.kind == .machine)
     #expect(Topology(root: laptop.root, available: [0, 1]).ranks(images: 4) == 1)
     #expect(Topology(root: "/nowhere", available: [0, 1, 2]).ranks(images: nil) == 1)
   }
 
-  @Test("Of groups that the affinity mask leaves unlike in size no rank gets the smaller one")
+  @Test("Groups that the affinity mask makes unequal are not used")
   func mask() throws {
-    let machine = try MadeUpMachine(caches: [0..<8, 8..<16], nodes: [0..<16])
+    let machine = try SimulatedMachine(caches: [0..<8, 8..<16], nodes: [0..<16])
     #expect(Topology(root: machine.root, available: Array(0..<16)).ranks(images: 2) == 2)
     #expect(Topology(root: machine.root, available: Array(0..<12)).ranks(images: 2) == 1)
     #expect(Topology(root: machine.root, available: Array(8..<16)).ranks(images: 2) == 1)
   }
 
-  @Test("A core with two hardware threads is one core, and its rank may use both of them")
+  @Test("Two hardware threads of a core count as one core")
   func siblings() throws {
-    let machine = try MadeUpMachine(
+    let machine = try SimulatedMachine(
       caches: [0..<4, 4..<8], nodes: [0..<8], siblings: [[0, 4], [1, 5], [2, 6], [3, 7]])
     let topology = Topology(root: machine.root, available: Array(0..<8))
     #expect(topology.cores == [0, 1, 2, 3])
     #expect(Topology(root: machine.root, available: [1, 5, 6]).cores == [1, 2])
   }
 
-  // MARK: - Control groups
-
-  @Test("Limits of the groups count in both versions, those of the groups around them too")
-  func controlGroups() throws {
-    let second = MadeUpMachine()
-    try second.write("slice/job/cpu.max", "max 100000")
-    try second.write("slice/cpu.max", "350000 100000")
-    try second.write("cpu.max", "800000 100000")
-    try second.write("slice/cpuset.cpus.effective", "2-5")
-    try second.write("cpuset.cpus.effective", "0-7")
-    let job = ControlGroup(membership: "0::/slice/job", root: second.root)
-    #expect(job.quota == 4 && job.processors == [2, 3, 4, 5])
-    let container = ControlGroup(membership: "0::/kubepods/pod1", root: second.root)
-    #expect(container.quota == 8 && container.processors == Array(0..<8))
-
-    let first = MadeUpMachine()
-    try first.write("cpu/job/cpu.cfs_quota_us", "50000")
-    try first.write("cpu/job/cpu.cfs_period_us", "100000")
-    try first.write("cpu/cpu.cfs_quota_us", "-1")
-    try first.write("cpu/cpu.cfs_period_us", "100000")
-    try first.write("cpuset/job/cpuset.effective_cpus", "0,2")
-    let membership = "3:cpuset:/job\n1:cpu,cpuacct:/elsewhere\n0::/"
-    #expect(
-      ControlGroup(membership: membership, root: first.root)
-        == ControlGroup(membership: "3:cpuset:/job", root: first.root))
-    let old = ControlGroup(membership: "3:cpuset:/job\n1:cpu:/job\n0::/", root: first.root)
-    #expect(old.quota == 1 && old.processors == [0, 2])
-
-    let none = ControlGroup(membership: nil, root: "/nowhere")
-    #expect(none.quota == nil && none.processors == nil)
-  }
-
-  // MARK: - Shares
+  // MARK: - Layout
 
   private func layout(
-    _ shares: [(host: String, cores: [Int], threads: Int)], of coresOfHost: Int, quota: Int? = nil
+    _ ranks: [(host: String, cores: [Int], threads: Int)], of coresOfHost: Int, quota: Int? = nil
   ) -> ProcessLayout {
     ProcessLayout(
-      shares: shares.map {
-        ProcessLayout.Share(
+      ranks.map {
+        ProcessLayout.Allocation(
           host: $0.host, cores: $0.cores, threads: $0.threads, coresOfHost: coresOfHost, quota: quota)
       })
   }
 
-  @Test("Cores that several ranks may use are shared out; a binding is kept")
-  func shares() {
+  @Test("Cores that several ranks may use are divided among them; pinned ranks keep theirs")
+  func coresPerRank() {
     let all = Array(0..<10)
     let free = layout([("a", all, 0), ("a", all, 0), ("a", all, 0), ("b", all, 0)], of: 10)
-    #expect((0..<4).map { free.fairShare(of: $0) } == [3, 3, 3, 10])
+    #expect((0..<4).map { free.coresPerRank($0) } == [3, 3, 3, 10])
     let six = layout(.init(repeating: ("a", Array(0..<6), 0), count: 6), of: 6)
-    #expect((0..<6).map { six.fairShare(of: $0) } == [1, 1, 1, 1, 1, 1])
+    #expect((0..<6).map { six.coresPerRank($0) } == [1, 1, 1, 1, 1, 1])
     let bound = layout([("a", [0, 1, 2, 3], 0), ("a", [4, 5, 6, 7], 0)], of: 8)
-    #expect((0..<2).map { bound.fairShare(of: $0) } == [4, 4])
+    #expect((0..<2).map { bound.coresPerRank($0) } == [4, 4])
     let crowded = layout([("a", [0], 0), ("a", [0], 0)], of: 1)
-    #expect(crowded.fairShare(of: 0) == 0)
+    #expect(crowded.coresPerRank(0) == 0)
   }
 
-  @Test("The layout has a line for each machine, and one for machines alike")
+  @Test("The layout has one line for each machine, and one for equal machines")
   func descriptions() {
     let two = layout([("a", [0, 1, 2, 3], 2), ("a", [0, 1, 2, 3], 2), ("b", [0, 1, 2, 3], 4)], of: 4)
     #expect(two.description == "3 ranks on 2 machines, 2 to 4 threads each")
@@ -123,7 +89,7 @@ struct LayoutTests {
     #expect(container.hosts == ["a: rank 0, 1 thread, cores 0-1 of 2, a quota of 1"])
   }
 
-  @Test("Ranks in each other's way and cores without work are warned of, with what to do")
+  @Test("Oversubscribed and idle cores give warnings with a remedy")
   func warnings() {
     let four = [0, 1, 2, 3]
     #expect(layout([("a", four, 2), ("a", four, 2), ("b", four, 4)], of: 4).warnings == [])

@@ -4,11 +4,15 @@ import Glibc
 import Layers
 import System
 
-/// What the tests of `Distributed` start under `mpirun`: `RankProgram CASE [ARGUMENTS]`.
+/// The program that the tests of `Distributed` start under `mpirun`: `RankProgram CASE [ARGUMENTS]`.
 ///
 /// Every rank prints its results as lines "RANK RESULT…" on standard output.
 @main
 enum RankProgram {
+  private struct UnknownCase: Error {
+    let name: String
+  }
+
   static func main() {
     do {
       try run(CommandLine.arguments.dropFirst().first ?? "", Array(CommandLine.arguments.dropFirst(2)))
@@ -27,8 +31,8 @@ enum RankProgram {
     case "sum-floats": sumFloats(communicator, numbers)
     case "sum-doubles": sumDoubles(communicator, count: numbers[0])
     case "collectives": collectives(communicator)
-    case "buckets": buckets(communicator, beside: arguments == ["beside"])
-    case "patience": waitPolicy(communicator)
+    case "buckets": buckets(communicator, overlapped: arguments == ["overlapped"])
+    case "backoff": backoff(communicator)
     case "clocks": clocks(communicator)
     case "store": store(communicator)
     case "rest": rest(communicator)
@@ -38,7 +42,7 @@ enum RankProgram {
     case "misuse": communicator.report("\(communicator.broadcast([], from: communicator.size))")
     case "replicas": try replicas(communicator, odd: numbers)
     case "signal": signalled(communicator, rank: numbers[0], signals: Array(arguments.dropFirst()))
-    default: communicator.abort("there is no case \(name)", status: 2)
+    default: throw UnknownCase(name: name)
     }
     communicator.finalize()
   }
@@ -52,7 +56,7 @@ enum RankProgram {
 
   /// Clocks that are 1000 seconds apart, rank by rank.
   private static func clocks(_ communicator: Communicator) {
-    let lead = communicator.lead { Clock.now - 1000 * Double(communicator.rank) }
-    communicator.report("\(lead)")
+    let offset = communicator.clockOffsetToRank0 { Clock.now - 1000 * Double(communicator.rank) }
+    communicator.report("\(offset)")
   }
 }

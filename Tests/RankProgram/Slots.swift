@@ -2,8 +2,8 @@ import Distributed
 import Glibc
 
 extension RankProgram {
-  /// Every rank goes through all places three times, fills those that it gets, and reads the others; rank 0 first claims
-  /// place `lost` and never comes back to it.
+  /// Every rank visits all slots three times, fills those that it can claim and reads the published ones; rank 0 first
+  /// claims slot `lost` and never publishes it.
   static func slots(_ communicator: Communicator, count: Int, lost: Int) throws {
     let words = 5000
     let slots = try SharedMemorySlots(count: count, capacity: 8 * words, communicator: communicator)
@@ -12,12 +12,12 @@ extension RankProgram {
     var (filled, wrong) = (0, 0)
     for _ in 0..<3 {
       for slot in 0..<count {
-        if let place = slots.contents(of: slot) {
-          for word in 0..<words where place.load(fromByteOffset: 8 * word, as: Int.self) != slot * words + word {
+        if let slotBytes = slots.contents(of: slot) {
+          for word in 0..<words where slotBytes.load(fromByteOffset: 8 * word, as: Int.self) != slot * words + word {
             wrong += 1
           }
-        } else if let place = slots.claim(slot) {
-          for word in 0..<words { place.storeBytes(of: slot * words + word, toByteOffset: 8 * word, as: Int.self) }
+        } else if let slotBytes = slots.claim(slot) {
+          for word in 0..<words { slotBytes.storeBytes(of: slot * words + word, toByteOffset: 8 * word, as: Int.self) }
           filled += 1
           slots.publish(slot)
         }

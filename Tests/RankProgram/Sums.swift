@@ -1,15 +1,16 @@
 import Distributed
 import Glibc
 import Layers
+import System
 import Tensors
 
 extension Communicator {
-  /// Prints a line of this rank's in one piece.
+  /// Prints a result of this rank as one line.
   func report(_ text: String) { print("\(rank) \(text)") }
 }
 
 extension RankProgram {
-  /// Prints the digests of the sums of every rank's summand, for each (count, largeCount, pieceCount, spanCount).
+  /// Prints the hashes of the sums of every rank's summand, for each (count, largeCount, pieceCount, spanCount).
   static func sumFloats(_ communicator: Communicator, _ numbers: [Int]) {
     for index in stride(from: 0, to: numbers.count, by: 4) {
       let count = numbers[index]
@@ -17,7 +18,7 @@ extension RankProgram {
       let reduction = TreeAllReduce(
         communicator, largeCount: numbers[index + 1], pieceCount: numbers[index + 2], spanCount: numbers[index + 3])
       reduction.sum(floats.start, count: count)
-      communicator.report("\(digest(of: floats))")
+      communicator.report("\(hash(of: floats))")
     }
   }
 
@@ -25,9 +26,7 @@ extension RankProgram {
     var sums = summand(of: communicator.rank, count: count).values.map { Double($0) / 3 }
     let reduction = MPICrossReplicaSum(communicator)
     reduction.sum(&sums)
-    var digest = Digest()
-    for sum in sums { digest.add(sum.bitPattern) }
-    communicator.report("\(communicator.size) \(digest.value)")
+    communicator.report("\(communicator.size) \(sums.withUnsafeBytes(XXH64.hash))")
   }
 
   static func collectives(_ communicator: Communicator) {
@@ -36,59 +35,54 @@ extension RankProgram {
     communicator.allReduceSum(&sums)
     communicator.report("sums \(sums)")
     communicator.report("largest \(communicator.allReduceMax(-rank)) smallest \(communicator.allReduceMin(7 - rank))")
-    let agreement = Consensus(communicator)
-    communicator.report("any \(agreement.anyRank(rank == communicator.size - 1)) \(agreement.anyRank(false))")
 
     let root = communicator.size - 1
     communicator.report("bytes \(communicator.broadcast(rank == root ? [1, 2, 3] : [9], from: root))")
     let floats = FloatSlice(rank == 0 ? [0.5, -2] : [7, 7])
     communicator.broadcast(floats.start, count: 2)
     communicator.report("floats \(floats.values)")
-    var rested: [UInt8] = rank == 0 ? [4, 5] : [0, 0]
-    rested.withUnsafeMutableBytes { communicator.sleepingBroadcast($0) }
-    communicator.report("rested \(rested)")
     communicator.report("gathered \(communicator.gather([UInt8](repeating: UInt8(rank), count: rank)))")
     communicator.report("words \(communicator.allGather(UInt64(rank) << 60))")
     communicator.report("texts \(communicator.allGather(rank == 1 ? "" : "Zoë \(rank)"))")
   }
 
-  /// Two steps, in which every rank completes its parameters in an order and at a pace of its own, while batch norm sums
-  /// over the ranks as well.
-  static func buckets(_ communicator: Communicator, beside: Bool) {
+  /// Two steps, in which every rank marks its parameters ready in another order and at another pace, while batch norm
+  /// communicates too.
+  static func buckets(_ communicator: Communicator, overlapped: Bool) {
     let extents = [0..<5, 16..<1016, 1016..<1024, 1024..<3000]
     let gradients = FloatSlice(count: 3000)
     let buckets = GradientBuckets(
       gradients, extents: extents, communicator: communicator,
-      capacity: GradientBuckets.Capacity(least: 500, most: 1000), beside: beside)
+      capacity: GradientBuckets.Capacity(least: 500, most: 1000), overlapped: overlapped)
     let reduction = MPICrossReplicaSum(communicator)
     var sums = [Double](repeating: 1, count: 7)
     for _ in 0..<2 {
       let own = summand(of: communicator.rank, count: 3000)
       gradients.start.update(from: own.start, count: 3000)
       for index in 5..<16 { gradients.start[index] = 0 }
-      // The last parameter is told of by nobody, as one that a step does not use.
-      for place in 0..<3 {
-        buckets.markReady((place + communicator.rank) % 3)
+      // No rank marks the last parameter, as if the step did not use it.
+      for turn in 0..<3 {
+        buckets.markReady((turn + communicator.rank) % 3)
         usleep(UInt32(communicator.rank) * 2000)
         reduction.sum(&sums)
       }
       buckets.synchronize()
-      communicator.report("\(digest(of: gradients))")
+      communicator.report("\(hash(of: gradients))")
     }
     communicator.report("\(Set(sums))")
   }
 
-  /// What the threads of this process cost while rank 0 sums beside its computing and the others are long done.
-  static func waitPolicy(_ communicator: Communicator) {
+  /// Reports the wall and processor time of waiting for rank 0, which is a second late.
+  static func backoff(_ communicator: Communicator) {
     let gradients = FloatSlice(count: 1 << 20)
     gradients.buffer.clear()
     let buckets = GradientBuckets(gradients, extents: [0..<gradients.count], communicator: communicator)
     communicator.sleepingBarrier()
-    let (wall, processor) = (seconds(CLOCK_MONOTONIC), seconds(CLOCK_PROCESS_CPUTIME_ID))
+    let (wall, processor) = (Clock.now, Clock.processorTime)
     if communicator.rank == 0 { sleep(1) }
     buckets.markReady(0)
     buckets.synchronize()
-    communicator.report("\(seconds(CLOCK_MONOTONIC) - wall) \(seconds(CLOCK_PROCESS_CPUTIME_ID) - processor)")
+    communicator.report("\(Clock.now - wall) \(Clock.processorTime - processor)")
   }
 
   /// The gradients of a network of two parameters.
@@ -113,9 +107,5 @@ extension RankProgram {
     return FloatSlice((0..<count).map { _ in Float(random.uniform(in: -1..<1)) * Float(1 << random.uniform(below: 12)) })
   }
 
-  private static func digest(of floats: FloatSlice) -> UInt64 {
-    var digest = Digest()
-    digest.add(floats.start, count: floats.count)
-    return digest.value
-  }
+  private static func hash(of floats: FloatSlice) -> UInt64 { floats.values.withUnsafeBytes(XXH64.hash) }
 }

@@ -60,8 +60,8 @@ extension Trainings {
       try Safetensors(contentsOf: run.checkpoint(1) + "/model.safetensors")
     }
 
-    private func outgoing(_ name: String, _ shape: [Int], _ values: [Float]) -> SafetensorsWriter.Outgoing {
-      SafetensorsWriter.Outgoing(name, .float32, shape) { bytes in
+    private func outgoing(_ name: String, _ shape: [Int], _ values: [Float]) -> SafetensorsWriter.TensorRecord {
+      SafetensorsWriter.TensorRecord(name, .float32, shape) { bytes in
         values.withUnsafeBytes { bytes.copyMemory(from: $0) }
       }
     }

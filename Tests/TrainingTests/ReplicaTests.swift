@@ -48,7 +48,7 @@ extension Trainings {
       tape.backward()
 
       let parameters = model.store.parameters
-      let buckets = GradientBuckets.cut(parameters.map { $0.offset..<$0.offset + $0.layout.count }, .usual)
+      let buckets = GradientBuckets.cut(parameters.map { $0.offset..<$0.offset + $0.layout.count }, .standard)
       var place = [Int](repeating: parameters.count, count: parameters.count)
       for (index, parameter) in order.enumerated() { place[parameter] = index + 1 }
       var before = 0

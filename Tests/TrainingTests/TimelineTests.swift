@@ -50,7 +50,7 @@ extension Trainings {
         let names = own.filter { $0.name == "process_name" }.compactMap(\.args?.name)
         #expect(names.count == 1 && names[0].hasPrefix("rank \(rank) on "))
         let rows = own.filter { $0.name == "thread_name" }.compactMap(\.args?.name)
-        let tracks = ["compute", "sums of gradients", "loading"] + (rank == 0 ? ["checkpoint writer"] : [])
+        let tracks = ["compute", "all-reduce", "loading"] + (rank == 0 ? ["checkpoint writer"] : [])
         #expect(tracks.allSatisfy(rows.contains), "\(rows)")
         func events(_ row: String) -> [Event] {
           let row = own.first { $0.name == "thread_name" && $0.args?.name == row }?.tid
@@ -59,7 +59,7 @@ extension Trainings {
 
         let compute = events("compute")
         let steps = run.losses.count
-        for name in ["forward", "backward", "losses", "wait for sums of gradients", "optimizer", "wait for images"] {
+        for name in ["forward", "backward", "losses", "wait for all-reduce", "optimizer", "wait for images"] {
           #expect(compute.filter { $0.name == name }.count >= steps, "\(name)")
         }
         for name in [
@@ -72,7 +72,7 @@ extension Trainings {
         if rank == 0 { #expect(events("checkpoint writer").contains { $0.name == "step-00000002" }) }
 
         // Every gradient is summed once per step: 4 bytes for each parameter, and padding.
-        let buckets = events("sums of gradients")
+        let buckets = events("all-reduce")
         let bytes = buckets.compactMap(\.args?.bytes).reduce(0, +)
         #expect(bytes % steps == 0 && bytes / steps >= 4 * store.parameterCount)
         #expect(bytes / steps <= 4 * (store.parameterCount + 16 * store.parameters.count))
@@ -123,9 +123,9 @@ extension Trainings {
             name: "image \"\(index)\"", track: .loading, begin: Double(index), end: Double(index) + 1.5, bytes: index)
         )
       }
-      #expect(timeline.kept.events.map(\.begin) == [2, 3, 4])
-      #expect(timeline.kept.forgotten == 2)
-      let text = TimelineFile.lines(of: timeline, rank: 3, host: "näme", lead: 0.25)
+      #expect(timeline.recorded.events.map(\.begin) == [2, 3, 4])
+      #expect(timeline.recorded.dropped == 2)
+      let text = TimelineFile.lines(of: timeline, rank: 3, host: "näme", offset: 0.25)
       let events = try JSONDecoder().decode([Event].self, from: Data("[".utf8 + text + "]".utf8))
       #expect(events.first?.args?.name == "rank 3 on näme, 2 earlier events left out")
       let loaded = events.filter { $0.ph == "X" }

@@ -16,37 +16,37 @@ struct AtomicWriteTests {
     old = try folder.bytes("model.safetensors")
   }
 
-  @Test("A full disk leaves the old file and nothing beside it, and is named")
+  @Test("A full disk leaves the old file and no temporary one, and the error names the file")
   func fullDisk() throws {
-    #expect(throws: WeightsError(path, .refused("write it", errno: ENOSPC))) {
-      try ModelFile.write(smallNetwork(seed: 2), to: path, on: FaultyFileSystem.full(for: ".tmp"))
+    #expect(throws: FileError(path, .write, errno: ENOSPC)) {
+      try ModelFile.write(smallNetwork(seed: 2), to: path, in: FaultyFileSystem.full(for: ".tmp"))
     }
     #expect(try folder.names() == ["model.safetensors"])
     #expect(try folder.bytes("model.safetensors") == old)
   }
 
-  @Test("Whichever operation fails, the file is the old one or the new one, and nothing is left beside it")
+  @Test("Whichever operation fails, the file is the old one or the new one, and no temporary file is left")
   func failures() throws {
     let counter = FaultyFileSystem.Counter()
     let other = folder.place("other")
-    try ModelFile.write(smallNetwork(seed: 2), to: other, on: FaultyFileSystem.counting(counter))
+    try ModelFile.write(smallNetwork(seed: 2), to: other, in: FaultyFileSystem.counting(counter))
     let new = try folder.bytes("other")
     try FileManager.default.removeItem(atPath: other)
     #expect(counter.count == 5, "create, write, sync, rename, sync of the folder")
     for number in 1...counter.count {
       try folder.file("model.safetensors", old)
       #expect(throws: FaultyFileSystem.Fault.self) {
-        try ModelFile.write(smallNetwork(seed: 2), to: path, on: FaultyFileSystem.failingOnce(at: number))
+        try ModelFile.write(smallNetwork(seed: 2), to: path, in: FaultyFileSystem.failingOnce(at: number))
       }
       #expect(try folder.names() == ["model.safetensors"])
       #expect(try folder.bytes("model.safetensors") == (number == counter.count ? new : old), "operation \(number)")
     }
   }
 
-  @Test("What a killed program left is overwritten by the next")
+  @Test("The next write overwrites the temporary file of a killed process")
   func leftovers() throws {
     #expect(throws: FaultyFileSystem.Fault.self) {
-      try ModelFile.write(smallNetwork(seed: 2), to: path, on: FaultyFileSystem.dying(before: 4))
+      try ModelFile.write(smallNetwork(seed: 2), to: path, in: FaultyFileSystem.dying(before: 4))
     }
     #expect(try folder.names() == [".model.safetensors.tmp", "model.safetensors"])
     #expect(try folder.bytes("model.safetensors") == old)
@@ -55,17 +55,17 @@ struct AtomicWriteTests {
     #expect(try folder.bytes("model.safetensors") != old)
   }
 
-  @Test("A folder that is not there or cannot be written is named")
+  @Test("A directory that does not exist or cannot be written is an error that names the file")
   func noFolder() throws {
     let nowhere = folder.place("gone/model.safetensors")
-    #expect(throws: WeightsError(nowhere, .refused("make it", errno: ENOENT))) {
+    #expect(throws: FileError(nowhere, .create, errno: ENOENT)) {
       try ModelFile.write(smallNetwork(seed: 2), to: nowhere)
     }
     let inFile = path + "/model.safetensors"
-    #expect(throws: WeightsError(inFile, .refused("make it", errno: ENOTDIR))) {
+    #expect(throws: FileError(inFile, .create, errno: ENOTDIR)) {
       try ModelFile.write(smallNetwork(seed: 2), to: inFile)
     }
-    // The superuser may write anywhere but here.
-    #expect(throws: WeightsError.self) { try ModelFile.write(smallNetwork(seed: 2), to: "/proc/model.safetensors") }
+    // Even root cannot write here.
+    #expect(throws: FileError.self) { try ModelFile.write(smallNetwork(seed: 2), to: "/proc/model.safetensors") }
   }
 }

@@ -4,7 +4,7 @@ import System
 import Testing
 import Weights
 
-@Suite("Damaged and unfinished checkpoints")
+@Suite("Corrupt and unfinished checkpoints")
 struct CheckpointDamageTests {
   private let bench: CheckpointBench
 
@@ -12,7 +12,7 @@ struct CheckpointDamageTests {
 
   private static let files = ["checksums", "model.safetensors", "momentum.safetensors", "state.json"]
 
-  @Test("A change of any single byte is found and named, and the checkpoint before is taken", arguments: files)
+  @Test("A change of any byte is detected, the checkpoint is named and the one before is loaded", arguments: files)
   func corruption(file: String) throws {
     let store = try bench.store()
     try bench.save(1, to: store)
@@ -34,7 +34,7 @@ struct CheckpointDamageTests {
     #expect(store.latestValid()?.step == 2)
   }
 
-  @Test("A file that is cut short, grows or is gone is found", arguments: files)
+  @Test("A truncated, extended or missing file is detected", arguments: files)
   func lengths(file: String) throws {
     let store = try bench.store()
     try bench.save(1, to: store)
@@ -47,10 +47,10 @@ struct CheckpointDamageTests {
     }
     try FileManager.default.removeItem(atPath: bench.folder.place(place))
     #expect(store.latestValid()?.step == 1)
-    #expect(throws: WeightsError.self) { try Checkpoint.find(at: bench.path + "/step-00000002") }
+    #expect(throws: (any Error).self) { try Checkpoint.find(at: bench.path + "/step-00000002") }
   }
 
-  @Test("A run that resumed past a damaged checkpoint writes that step anew")
+  @Test("A run resumed before a corrupt checkpoint replaces it when it reaches that step")
   func resumedPastDamage() throws {
     let store = try bench.store(keep: 2)
     try bench.save(1, to: store)
@@ -63,8 +63,8 @@ struct CheckpointDamageTests {
     }
   }
 
-  @Test("A checkpoint known to be damaged does not push a whole one out")
-  func damagedDoesNotCount() throws {
+  @Test("A checkpoint known to be corrupt does not count towards those that are kept")
+  func corruptDoesNotCount() throws {
     let store = try bench.store(keep: 2)
     for step in 1...2 { try bench.save(step, to: store) }
     try bench.folder.file("checkpoints/step-00000002/state.json", [0])
@@ -73,19 +73,19 @@ struct CheckpointDamageTests {
     #expect(try bench.listing() == ["1", "2", "3"])
   }
 
-  /// Operations that saving one checkpoint takes, the store being there.
+  /// The number of file system operations in which an existing store saves a checkpoint.
   private func operations(keep: Int, before: [Int], saving step: Int) throws -> Int {
     let other = try CheckpointBench()
     let store = try other.store(keep: keep)
     for step in before { try other.save(step, to: store) }
     let counter = FaultyFileSystem.Counter()
-    let counted = try other.store(keep: keep, on: FaultyFileSystem.counting(counter))
+    let counted = try other.store(keep: keep, in: FaultyFileSystem.counting(counter))
     try other.save(step, to: counted)
     return counter.count
   }
 
   @Test(
-    "Killed before any one of its operations, a save leaves a whole checkpoint, and the next run works on",
+    "Killed before any one of its operations, a save leaves a valid checkpoint, and the next run resumes",
     arguments: [(keep: 1, step: 3), (keep: 2, step: 3), (keep: 2, step: 2)])
   func killedAnywhere(keep: Int, step: Int) throws {
     let operations = try operations(keep: keep, before: [1, 2], saving: step)
@@ -95,13 +95,13 @@ struct CheckpointDamageTests {
       let bench = try CheckpointBench()
       let whole = try bench.store(keep: keep)
       for step in [1, 2] { try bench.save(step, to: whole) }
-      let dying = try bench.store(keep: keep, on: FaultyFileSystem.dying(before: number))
+      let dying = try bench.store(keep: keep, in: FaultyFileSystem.dying(before: number))
       #expect(throws: FaultyFileSystem.Fault.self) { try bench.save(step, content: 33, to: dying) }
 
       let next = try bench.store(keep: keep)
-      var damaged: [any Error] = []
-      let checkpoint = try #require(next.latestValid { damaged.append($0) }, "operation \(number)")
-      #expect(damaged.isEmpty, "operation \(number)")
+      var corrupt: [any Error] = []
+      let checkpoint = try #require(next.latestValid { corrupt.append($0) }, "operation \(number)")
+      #expect(corrupt.isEmpty, "operation \(number)")
       let isNew = try bench.isIntact(checkpoint, content: 33)
       #expect(try isNew || bench.isIntact(checkpoint, content: 2), "operation \(number)")
       outcomes.insert(isNew ? 33 : 2)
@@ -112,14 +112,14 @@ struct CheckpointDamageTests {
     #expect(outcomes == [2, 33])
   }
 
-  @Test("Whichever operation fails, the save says so, the run goes on and the next save succeeds")
+  @Test("Whichever operation fails, the save throws and the next save succeeds")
   func failsAnywhere() throws {
     let operations = try operations(keep: 2, before: [1, 2], saving: 3)
     for number in 1...operations {
       let bench = try CheckpointBench()
       let whole = try bench.store(keep: 2)
       for step in [1, 2] { try bench.save(step, to: whole) }
-      let failing = try bench.store(keep: 2, on: FaultyFileSystem.failingOnce(at: number))
+      let failing = try bench.store(keep: 2, in: FaultyFileSystem.failingOnce(at: number))
       #expect(throws: FaultyFileSystem.Fault.self, "operation \(number)") { try bench.save(3, to: failing) }
       #expect(try bench.isIntact(failing.latestValid()), "operation \(number)")
       try bench.save(4, to: failing)
@@ -127,28 +127,28 @@ struct CheckpointDamageTests {
     }
   }
 
-  @Test("A full disk costs no checkpoint, leaves nothing behind, and is told at the next call", arguments: files)
+  @Test("A full disk loses no checkpoint, leaves no temporary file, and the next call throws the error", arguments: files)
   func fullDisk(file: String) throws {
     let good = try bench.store(keep: 1)
     try bench.save(1, to: good)
-    let store = try bench.store(keep: 1, on: FaultyFileSystem.full(for: file))
+    let store = try bench.store(keep: 1, in: FaultyFileSystem.full(for: file))
     let network = smallNetwork(seed: 2)
     let velocities = smallVelocities(network, seed: 2)
     try store.save(network, velocities: velocities, step: 2, state: RunState(step: 2))
-    let error = #expect(throws: WeightsError.self) {
+    let error = #expect(throws: FileError.self) {
       try store.save(network, velocities: velocities, step: 3, state: RunState(step: 3))
     }
-    #expect(error?.problem == .refused("write it", errno: ENOSPC))
-    #expect(throws: WeightsError.self) { try store.finish() }
+    #expect(error?.problem == .failed(.write, errno: ENOSPC))
+    #expect(throws: FileError.self) { try store.finish() }
     try store.finish()
     #expect(try bench.listing() == ["1"])
     #expect(try bench.isIntact(store.latestValid()))
   }
 
-  @Test("A place where no folder can be made is refused at the start, by name")
+  @Test("A directory that cannot be created is an error at the start, which names it")
   func noFolder() throws {
     let file = try bench.folder.file("file", [1])
-    #expect(throws: WeightsError(file + "/checkpoints", .refused("make this folder", errno: ENOTDIR))) {
+    #expect(throws: FileError(file + "/checkpoints", .createDirectory, errno: ENOTDIR)) {
       try CheckpointStore(folder: file + "/checkpoints", keep: 1)
     }
   }

@@ -4,7 +4,7 @@ import System
 import Testing
 import Weights
 
-/// What a test gives a checkpoint to remember.
+/// The state that a test saves in a checkpoint.
 struct RunState: Codable, Equatable {
   var epoch: Int
   var step: Int
@@ -23,7 +23,7 @@ struct RunState: Codable, Equatable {
   }
 }
 
-/// Saves checkpoints of small networks, whose seed is their step, and looks at what is there.
+/// Saves checkpoints of small networks, whose seed is their step, and inspects them.
 struct CheckpointBench {
   let folder: TestFolder
   let path: String
@@ -33,11 +33,11 @@ struct CheckpointBench {
     path = folder.place("checkpoints")
   }
 
-  func store(keep: Int = 3, on disk: FileSystem = FileSystem()) throws -> CheckpointStore {
-    try CheckpointStore(folder: path, keep: keep, on: disk)
+  func store(keep: Int = 3, in fileSystem: FileSystem = FileSystem()) throws -> CheckpointStore {
+    try CheckpointStore(folder: path, keep: keep, in: fileSystem)
   }
 
-  /// - Parameter content: seed of the network that is saved.
+  /// - Parameter content: seed of the network that is saved, unless it is the step.
   func save(_ step: Int, content: Int? = nil, to store: CheckpointStore, best: Bool = false) throws {
     let network = smallNetwork(seed: UInt64(content ?? step))
     try store.save(
@@ -46,12 +46,12 @@ struct CheckpointBench {
     try store.finish()
   }
 
-  /// Steps of the checkpoints that are there, and the names of anything else.
+  /// The steps of the checkpoints in the directory, and the names of anything else.
   func listing() throws -> [String] {
     try folder.names(in: "checkpoints").map { $0.hasPrefix("step-") ? String(Int($0.dropFirst(5)) ?? -1) : $0 }
   }
 
-  /// Loads everything that a checkpoint holds and compares it with what was saved.
+  /// Whether a checkpoint restores everything that was saved.
   func isIntact(_ checkpoint: Checkpoint?, content: Int? = nil) throws -> Bool {
     guard let checkpoint else { return false }
     let seed = UInt64(content ?? checkpoint.step)
@@ -72,7 +72,7 @@ struct CheckpointTests {
 
   init() throws { bench = try CheckpointBench() }
 
-  @Test("What is saved comes back to the bit: network, velocities, state")
+  @Test("Network, momentum and state are restored bit for bit")
   func roundTrip() throws {
     let store = try bench.store()
     #expect(store.latestValid() == nil)
@@ -96,7 +96,7 @@ struct CheckpointTests {
     }
   }
 
-  @Test("The momentum has the parameters' names and PyTorch's order, and nothing else")
+  @Test("The momentum file has exactly the parameters' names, and PyTorch's shapes")
   func momentumNames() throws {
     try bench.save(5, to: bench.store())
     let folder = bench.path + "/step-00000005/"
@@ -107,7 +107,7 @@ struct CheckpointTests {
     for entry in momentum.entries { #expect(model[entry.name]?.shape == entry.shape) }
   }
 
-  @Test("Training goes on while a checkpoint is written: later changes do not reach it")
+  @Test("Changes of the network while its checkpoint is being written do not affect it")
   func snapshot() throws {
     let store = try bench.store()
     let network = smallNetwork(seed: 8)
@@ -129,27 +129,27 @@ struct CheckpointTests {
     for step in 5...8 { try bench.save(step, to: store) }
     #expect(try bench.listing() == ["4", "7", "8"])
     try bench.save(9, to: store, best: true)
-    #expect(try bench.listing() == ["8", "9"], "a better one frees the best before")
+    #expect(try bench.listing() == ["8", "9"], "the previous best is no longer kept")
     try bench.save(10, to: bench.store(keep: 1))
     #expect(
-      try bench.listing() == ["9", "10"], "known as the best to a later run")
+      try bench.listing() == ["9", "10"], "a later run keeps it as the best")
     #expect(try bench.isIntact(store.latestValid()))
   }
 
-  @Test("The newest is the one written last, also when a run began again at an earlier step")
+  @Test("The newest is the one written last, even if a run restarted at an earlier step")
   func newestIsLast() throws {
     let store = try bench.store(keep: 3)
     for step in [100, 200, 300] { try bench.save(step, to: store) }
     try bench.save(50, to: store)
     #expect(store.latestValid()?.step == 50)
     #expect(try bench.listing() == ["50", "200", "300"])
-    // The same step again, with other contents, takes the place of the one before.
+    // The same step again replaces the checkpoint.
     try bench.save(200, content: 7, to: store)
     #expect(try bench.isIntact(store.latestValid(), content: 7))
     #expect(try bench.listing() == ["50", "200", "300"])
   }
 
-  @Test("Only what the store made itself is removed")
+  @Test("Only what the store wrote itself is removed")
   func foreignFolders() throws {
     let store = try bench.store(keep: 1)
     try bench.save(1, to: store)
@@ -166,7 +166,7 @@ struct CheckpointTests {
     #expect(try bench.folder.names(in: "checkpoints") == (before + ["step-00000003"]).sorted())
   }
 
-  @Test("A folder that stands where a checkpoint must go is moved aside, not removed")
+  @Test("A foreign directory with the name of a checkpoint is renamed, not removed")
   func inTheWay() throws {
     try bench.folder.file("checkpoints/step-00000004/thesis.tex", [1, 2])
     let store = try bench.store()
@@ -175,7 +175,7 @@ struct CheckpointTests {
     #expect(try bench.folder.bytes("checkpoints/unknown-step-00000004-1/thesis.tex") == [1, 2])
   }
 
-  @Test("A checkpoint of another network is refused and changes nothing")
+  @Test("Restoring a checkpoint of another network fails and changes nothing")
   func otherNetwork() throws {
     let store = try bench.store()
     try bench.save(4, to: store)
@@ -188,7 +188,7 @@ struct CheckpointTests {
     #expect(throws: WeightsError.self) { try checkpoint.state(as: [Int].self) }
   }
 
-  @Test("A path may lead to a checkpoint, to the folder of checkpoints, of a run, or of results with one run")
+  @Test("A checkpoint is found by its path, its directory, its run, or results with one run")
   func finding() throws {
     let results = bench.folder.path
     let run = try CheckpointStore(folder: results + "/results/resnet50_512_512/checkpoints", keep: 3)

@@ -4,12 +4,12 @@ import Synchronization
 import System
 import Weights
 
-/// Disks on which writing comes to nothing.
+/// File systems with faults.
 enum FaultyFileSystem {
-  /// What a test made happen.
+  /// An injected fault.
   struct Fault: Error {}
 
-  /// Counts operations as they pass by.
+  /// Counts operations.
   final class Counter: Sendable {
     private let operations = Mutex(0)
     var count: Int { operations.withLock { $0 } }
@@ -23,21 +23,21 @@ enum FaultyFileSystem {
 
   static func counting(_ counter: Counter) -> FileSystem { FileSystem { _, _ in _ = counter.next() } }
 
-  /// The program dies just before its operation `number`, the first being 1: neither that nor any later one is done, not
-  /// even those that would clear away.
+  /// The process dies just before operation `number`, counted from 1: neither that nor any later one is done, not even
+  /// cleaning up.
   static func dying(before number: Int) -> FileSystem {
     let counter = Counter()
     return FileSystem { _, _ in if counter.next() >= number { throw Fault() } }
   }
 
-  /// One operation fails; the program lives on.
+  /// One operation fails, counted from 1; the process goes on.
   static func failingOnce(at number: Int) -> FileSystem {
     let counter = Counter()
     return FileSystem { _, _ in if counter.next() == number { throw Fault() } }
   }
 
-  /// A disk that fills up when a file whose name ends in `suffix` is written. It is the kernel itself that then says so:
-  /// the file's descriptor is made to lead to `/dev/full`.
+  /// A disk that is full when a file whose name ends in `suffix` is written. The kernel itself reports it: the file's
+  /// descriptor is redirected to `/dev/full`.
   static func full(for suffix: String) -> FileSystem {
     FileSystem { operation, path in
       guard operation == .write, path.hasSuffix(suffix) else { return }

@@ -1,4 +1,5 @@
 import Foundation
+import System
 import Testing
 import Weights
 
@@ -10,7 +11,7 @@ func safetensors(_ header: String, data: Int = 0) -> [UInt8] {
 
 @Suite("Safetensors files")
 struct SafetensorsTests {
-  @Test("A file that PyTorch wrote is read: names, types, shapes and numbers")
+  @Test("A file that PyTorch wrote is read: names, types, shapes, numbers and metadata")
   func readsPyTorch() throws {
     let file = try Safetensors(contentsOf: fixture("pytorch.safetensors"))
     #expect(file.metadata == ["format": "pt"])
@@ -32,12 +33,12 @@ struct SafetensorsTests {
     #expect(throws: WeightsError(file.path, .noSuchTensor("gone"))) { try file.floats("gone") }
   }
 
-  @Test("What is written is byte for byte what PyTorch writes")
+  @Test("Written files are byte for byte those of PyTorch")
   func writesAsPyTorch() throws {
     let folder = try TestFolder()
     let file = try Safetensors(contentsOf: fixture("pytorch.safetensors"))
     let tensors = file.entries.reversed().map { entry in
-      SafetensorsWriter.Outgoing(entry.name, entry.type, entry.shape) { target in
+      SafetensorsWriter.TensorRecord(entry.name, entry.type, entry.shape) { target in
         file.withBytes(of: entry) { target.copyMemory(from: $0) }
       }
     }
@@ -45,13 +46,13 @@ struct SafetensorsTests {
     #expect(try folder.bytes("again.safetensors") == bytesOfFile(file.path))
   }
 
-  @Test("Names and remarks of any characters survive")
+  @Test("Names and metadata may have any characters")
   func escapes() throws {
     let folder = try TestFolder()
     let odd = "a\"b\\c\n\r\t\u{8}\u{C}\u{1}\u{7F}é漢😀/"
     let path = folder.place("odd.safetensors")
     try SafetensorsWriter.write(
-      [SafetensorsWriter.Outgoing(odd, .uint8, [1]) { $0[0] = 3 }], metadata: [odd: odd], to: path)
+      [SafetensorsWriter.TensorRecord(odd, .uint8, [1]) { $0[0] = 3 }], metadata: [odd: odd], to: path)
     let file = try Safetensors(contentsOf: path)
     #expect(file.metadata == [odd: odd])
     #expect(file.entries.map(\.name) == [odd])
@@ -61,7 +62,7 @@ struct SafetensorsTests {
     #expect(try Safetensors(contentsOf: escaped).entries.map(\.name) == ["é😀/\u{8}\u{C}"])
   }
 
-  @Test("A header whose length is no multiple of 8 is read: its numbers lie unaligned")
+  @Test("A header whose length is no multiple of 8, which leaves the data unaligned, is read")
   func unaligned() throws {
     let folder = try TestFolder()
     for padding in 0..<8 {
@@ -72,7 +73,7 @@ struct SafetensorsTests {
     }
   }
 
-  /// What is wrong with a file, and the file.
+  /// A problem, and a file that has it.
   static let violations: [(WeightsError.Problem, [UInt8])] = [
     (.tooShort(bytes: 0), []),
     (.tooShort(bytes: 7), [1, 2, 3, 4, 5, 6, 7]),
@@ -118,7 +119,7 @@ struct SafetensorsTests {
       safetensors(#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, data: 4)
     ),
     (
-      .hole(before: "a"), safetensors(#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}"#, data: 3)
+      .gap(before: "a"), safetensors(#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}"#, data: 3)
     ),
     (
       .overlap("b"),
@@ -136,7 +137,7 @@ struct SafetensorsTests {
     ),
   ]
 
-  @Test("Whatever breaks a rule of the format is refused with the file, the reason and a remedy")
+  @Test("Every violation of the format is an error with the file, the problem and a remedy")
   func refuses() throws {
     let folder = try TestFolder()
     for (problem, bytes) in Self.violations {
@@ -147,7 +148,7 @@ struct SafetensorsTests {
     }
   }
 
-  @Test("Sizes near the largest integer are refused, not counted past it")
+  @Test("Sizes near the largest integer are refused without overflow")
   func hugeSizes() throws {
     let folder = try TestFolder()
     let path = try folder.file(
@@ -170,15 +171,15 @@ struct SafetensorsTests {
     }
   }
 
-  @Test("What is no regular file is refused by name")
+  @Test("A path that is no regular file is an error that names it")
   func noFile() throws {
     let folder = try TestFolder()
-    #expect(throws: WeightsError(folder.path, .notAFile)) { try Safetensors(contentsOf: folder.path) }
+    #expect(throws: FileError(folder.path, .notRegularFile)) { try Safetensors(contentsOf: folder.path) }
     let gone = folder.place("gone")
-    #expect(throws: WeightsError(gone, .refused("open it", errno: ENOENT))) { try Safetensors(contentsOf: gone) }
+    #expect(throws: FileError(gone, .open, errno: ENOENT)) { try Safetensors(contentsOf: gone) }
   }
 
-  @Test("A header nested without end is refused without a crash", arguments: ["[", "{", "{\"a\":", "\""])
+  @Test("A deeply nested header is refused without a crash", arguments: ["[", "{", "{\"a\":", "\""])
   func nesting(_ opening: String) throws {
     let folder = try TestFolder()
     for prefix in ["{\"a\":", "{\"a\":{\"shape\":", "{\"__metadata__\":{\"a\":"] {
@@ -187,7 +188,7 @@ struct SafetensorsTests {
     }
   }
 
-  @Test("A file cut short at any place is refused")
+  @Test("A file truncated at any byte is refused")
   func truncation() throws {
     let folder = try TestFolder()
     let whole = try bytesOfFile(fixture("pytorch.safetensors"))
@@ -197,7 +198,7 @@ struct SafetensorsTests {
     }
   }
 
-  @Test("Whatever a byte of the header becomes, the file is refused or its tensors still cover it exactly")
+  @Test("With any byte of the header changed, the file is refused or its tensors still cover it exactly")
   func corruption() throws {
     let folder = try TestFolder()
     let whole = try bytesOfFile(fixture("pytorch.safetensors"))
@@ -208,7 +209,7 @@ struct SafetensorsTests {
         bytes[position] ^= flip
         let path = try folder.file("flipped", bytes)
         guard let file = try? Safetensors(contentsOf: path) else { continue }
-        // A letter of a name or the kind of a type may differ; that every byte has one owner may not.
+        // A name or a type may differ, but every byte must still belong to one tensor.
         #expect(file.entries.count == 12)
         #expect(file.entries.reduce(start) { $1.range.lowerBound == $0 ? $1.range.upperBound : -1 } == whole.count)
         for entry in file.entries { #expect(entry.shape.reduce(entry.type.size, *) == entry.range.count) }

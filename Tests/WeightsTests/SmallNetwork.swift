@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// Enough of a network for its file to have every kind of entry: two convolutions, a batch norm, a bias.
+/// A network with every kind of entry: two convolutions, a batch norm, a bias.
 func smallNetwork(seed: UInt64, outputs: Int = 5) -> ParameterStore {
   let store = ParameterStore()
   let backbone = store.root / "regular_stream" / "backbone"
@@ -20,7 +20,7 @@ func smallNetwork(seed: UInt64, outputs: Int = 5) -> ParameterStore {
   return store
 }
 
-/// Velocities for a network, all different.
+/// Momentum of a network, all values different.
 func smallVelocities(_ store: ParameterStore, seed: UInt64) -> FloatSlice {
   let velocities = FloatSlice([Float](repeating: 0, count: store.values.count))
   var random = RandomNumbers(seed, 77)
@@ -30,7 +30,7 @@ func smallVelocities(_ store: ParameterStore, seed: UInt64) -> FloatSlice {
   return velocities
 }
 
-/// Every number of a network, bit for bit.
+/// The bits of every number of a network.
 func contents(_ store: ParameterStore) -> [String: [UInt64]] {
   var contents: [String: [UInt64]] = [:]
   for entry in store.entries {

@@ -1,8 +1,7 @@
 import Testing
-
 import Weights
 
-@Suite("Order of filters")
+@Suite("Filter layouts")
 struct TensorLayoutTests {
   private func toPyTorch(_ values: [Float], _ kernel: Int, _ inputs: Int, _ outputs: Int) -> [Float] {
     var target = [Float](repeating: -1, count: values.count)
@@ -10,7 +9,7 @@ struct TensorLayoutTests {
     return target
   }
 
-  @Test("A filter of two inputs and three outputs comes out as PyTorch has it")
+  @Test("A filter of two inputs and three outputs is transposed to PyTorch's layout")
   func example() {
     // [1, 1, 2, 3]: rows are inputs, columns outputs.
     #expect(toPyTorch([1, 2, 3, 4, 5, 6], 1, 2, 3) == [1, 4, 2, 5, 3, 6])
@@ -19,7 +18,7 @@ struct TensorLayoutTests {
   }
 
   @Test(
-    "Every number goes where its four indices say, and comes back",
+    "Every element keeps its four indices, in both directions",
     arguments: [(1, 1, 1), (1, 33, 17), (3, 1, 5), (3, 16, 16), (3, 19, 35), (3, 40, 1), (5, 7, 9)])
   func everyIndex(kernel: Int, inputs: Int, outputs: Int) {
     let ours = (0..<kernel * kernel * inputs * outputs).map(Float.init)

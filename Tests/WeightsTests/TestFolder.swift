@@ -1,14 +1,14 @@
 import Foundation
 
-/// A folder of a test's own, gone with the test.
+/// A temporary directory, removed with the object.
 final class TestFolder: Sendable {
   let path: String
 
   init() throws {
-    // In memory where that can be had: the tests sync thousands of files.
+    // In memory where possible: the tests sync thousands of files.
     let memory = "/dev/shm"
-    let isThere = FileManager.default.isWritableFile(atPath: memory)
-    path = (isThere ? memory : "/tmp") + "/weights-tests-" + UUID().uuidString
+    let isWritable = FileManager.default.isWritableFile(atPath: memory)
+    path = (isWritable ? memory : "/tmp") + "/weights-tests-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
