@@ -15,7 +15,8 @@ import PackageDescription
 #else
   let widerLoops: [Target] = []
 #endif
-let microkernels: [Target.Dependency] = ["Microkernels", "MicrokernelsPlain"] + widerLoops.map { .byName(name: $0.name) }
+let microkernels: [Target.Dependency] =
+  ["Microkernels", "MicrokernelsPlain"] + widerLoops.map { .byName(name: $0.name) }
 
 let package = Package(
   name: "gscnn",
@@ -34,7 +35,8 @@ let package = Package(
     // MARK: - Numbers
     .target(name: "Tensors"),
     .target(name: "Microkernels"),
-    .target(name: "MicrokernelsPlain", dependencies: ["COpenBLAS", "Microkernels"], swiftSettings: [.define("OPENBLAS")]),
+    .target(
+      name: "MicrokernelsPlain", dependencies: ["COpenBLAS", "Microkernels"], swiftSettings: [.define("OPENBLAS")]),
     .target(name: "Kernels", dependencies: ["Tensors"] + microkernels),
 
     // MARK: - The network
