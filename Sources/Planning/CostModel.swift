@@ -118,7 +118,8 @@ package struct CostModel: Codable, Sendable {
 
     let steps = workload.images / batchSize
     let imagesEvaluated =
-      workload.validators == .all ? (workload.validationImages + cluster.ranks - 1) / cluster.ranks : workload.validationImages
+      workload.validators == .all
+      ? (workload.validationImages + cluster.ranks - 1) / cluster.ranks : workload.validationImages
     let pixels = Double(step.images * step.height * step.width)
     let validation = Double(imagesEvaluated) * Double(workload.validationPixels) / pixels * step.forward / speed
     let checkpoints = 2 * 2 * Double(step.gradientBytes) / workload.diskBytesPerSecond

@@ -65,7 +65,8 @@ package struct PlanReport {
     var lines: [String] = []
     let name = "\(ranks) \(ranks == 1 ? "rank" : "ranks"): "
     if batchSize < ranks {
-      lines.append("\(name)--batch-size \(batchSize) is too small for one image each; raise it to \(ranks), or start fewer")
+      lines.append(
+        "\(name)--batch-size \(batchSize) is too small for one image each; raise it to \(ranks), or start fewer")
     }
     if first.batchSize % ranks != 0 {
       lines.append(
@@ -74,7 +75,8 @@ package struct PlanReport {
     }
     if !cluster.isPowerOfTwo {
       lines.append(
-        "\(name)not a power of two: an all-reduce takes \(2 * (ranks - 1)) messages per rank, and other numbers give other bits")
+        "\(name)not a power of two: an all-reduce takes \(2 * (ranks - 1)) messages per rank, and other numbers give other bits"
+      )
     }
     if first.efficiency < 0.9 {
       let cause =

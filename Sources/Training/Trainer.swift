@@ -183,7 +183,9 @@ package final class Trainer {
 
     var validation: Evaluation?
     if isLast || (epoch + 1) % options.validateEvery == 0 {
-      validation = try timeline.measure("validation") { try validator.evaluate(.val, cancelled: cancelled, notify: notify) }
+      validation = try timeline.measure("validation") {
+        try validator.evaluate(.val, cancelled: cancelled, notify: notify)
+      }
       if validation == nil { return try interrupted() }
     }
     let report = EpochReport(
@@ -197,7 +199,9 @@ package final class Trainer {
     let isBest = validation.map { $0.metrics.meanClassIoU > state.bestMeanIoU ?? -1 } ?? false
     var tested: Evaluation?
     if isBest, options.test {
-      tested = try timeline.measure("test split") { try validator.evaluate(.test, cancelled: cancelled, notify: notify) }
+      tested = try timeline.measure("test split") {
+        try validator.evaluate(.test, cancelled: cancelled, notify: notify)
+      }
       if tested == nil { return try interrupted() }
     }
     if isBest, let validation {

@@ -32,7 +32,8 @@ struct Validator {
           try PredictionWriter.writeLabelIds(trainIds, size, of: sample, to: folder, suffix: "color")
         }
       },
-      imageEvaluated: { done, total in try notify(.imageEvaluated(split, done: done, of: total)) }, cancelled: cancelled)
+      imageEvaluated: { done, total in try notify(.imageEvaluated(split, done: done, of: total)) }, cancelled: cancelled
+    )
   }
 
   /// Makes the pending predictions those of the best model.

@@ -8,7 +8,8 @@ extension CommandLine {
 
     init() throws { work = try Workplace() }
 
-    @Test("Without arguments, and on request, the program prints its help", arguments: [[], ["--help"], ["-h"], ["help"]])
+    @Test(
+      "Without arguments, and on request, the program prints its help", arguments: [[], ["--help"], ["-h"], ["help"]])
     func help(words: [String]) throws {
       let job = try work.gscnn(words)
       #expect(job.status == 0)

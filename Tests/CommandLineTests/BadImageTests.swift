@@ -128,14 +128,14 @@ extension CommandLine {
     @Test("Fewer images than a batch")
     func fewerThanBatch() throws {
       try work.expectRefusal(
-        ["train", "--batch-size", "5"], status: 1, saying: "--batch-size 5: ", "only 4 images", "lower it")
+        ["train", "--batch-size", "5"], status: 1, saying: "a batch of 5 images", "only 4", "lower --batch-size")
       #expect(!work.exists("results"))
     }
 
     @Test("Fewer images than ranks, and one image per rank with local batch norm")
     func fewerThanRanks() throws {
       try work.expectRefusal(
-        ["train", "--batch-size", "2"], ranks: 3, status: 2, saying: "--batch-size 2: ", "3 ranks", "fewer ranks")
+        ["train", "--batch-size", "2"], ranks: 3, status: 2, saying: "a batch of 2 images", "3 ranks", "fewer ranks")
       try work.expectRefusal(
         ["train", "--batch-size", "2", "--batch-norm", "local"], ranks: 2, status: 2, saying: "--batch-norm local: ",
         "no variance", "--batch-size 4")
@@ -145,7 +145,7 @@ extension CommandLine {
     func noImage() throws {
       try work.expectRefusal(
         ["view", "--model-weight", "none.safetensors", "--input-pic", "val/nowhere.png"], status: 1,
-        saying: "--input-pic val/nowhere.png: ", "give SPLIT/CITY/NAME_leftImg8bit.png or the path of an RGB PNG")
+        saying: "val/nowhere.png: ", "give SPLIT/CITY/NAME_leftImg8bit.png or the path of an RGB PNG")
     }
   }
 }

@@ -32,7 +32,8 @@ extension CommandLine {
         ("--ranks-per-node", "0"), ("--step-seconds", "nan"), ("--spread", "inf"),
       ])
     func refusals(option: String, value: String) throws {
-      try work.expectRefusal(["plan", option, value], status: 2, saying: "'\(value)' is invalid for '\(option) ", "give ")
+      try work.expectRefusal(
+        ["plan", option, value], status: 2, saying: "'\(value)' is invalid for '\(option) ", "give ")
     }
 
     @Test("layout gives every rank of a training the same number of images, and other work a single rank")

@@ -30,7 +30,8 @@ struct PlanTests {
     #expect(four.stepSeconds == 12.5 && four.memoryMegabytes == 2000 && four.stepsPerEpoch == 743)
   }
 
-  @Test("An all-reduce by recursive halving and doubling sends 2 (1 − 1/N) arrays over a link, whatever the ranks per node")
+  @Test(
+    "An all-reduce by recursive halving and doubling sends 2 (1 − 1/N) arrays over a link, whatever the ranks per node")
   func sums() {
     for ranksPerNode in [1, 4] {
       let seconds = cluster(nodes: 4, ranksPerNode: ranksPerNode).seconds(allReduceOf: 100_000_000).link

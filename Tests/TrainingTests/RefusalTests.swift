@@ -36,7 +36,8 @@ extension Trainings {
     @Test(
       "An error that all ranks meet is reported once, with its remedy",
       arguments: [
-        (["--batch-size", "22"], 1, "lower --batch-size"), (["--data-path", "/none"], 1, "synthesize --data-path /none"),
+        (["--batch-size", "22"], 1, "lower --batch-size"),
+        (["--data-path", "/none"], 1, "synthesize --data-path /none"),
         (["--batch-size", "2"], 2, "raise --batch-size to 3"),
       ])
     func reportedOnce(options: [String], status: Int32, remedy: String) throws {
@@ -45,7 +46,8 @@ extension Trainings {
       let job = try run.train(ranks: 3, options)
       #expect(job.status == status)
       #expect(job.errors.count == 1, "\(job.errors)")
-      #expect(job.errors.last?.contains(options[1]) == true && job.errors.last?.contains(remedy) == true, "\(job.errors)")
+      #expect(
+        job.errors.last?.contains(options[1]) == true && job.errors.last?.contains(remedy) == true, "\(job.errors)")
     }
 
     @Test("A resumed run must keep every option that shapes the training, and no other")

@@ -5,7 +5,9 @@ import Training
 
 @Suite("Optimizer and schedule")
 struct SGDTests {
-  @Test("Updates match torch.optim.SGD: decay is added to the gradient, the first velocity is the gradient, the learning rate scales the update")
+  @Test(
+    "Updates match torch.optim.SGD: decay is added to the gradient, the first velocity is the gradient, the learning rate scales the update"
+  )
   func sequence() {
     let store = ParameterStore()
     // 21 values: full vectors and a remainder.

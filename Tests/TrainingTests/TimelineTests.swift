@@ -78,12 +78,14 @@ extension Trainings {
         #expect(bytes / steps <= 4 * (store.parameterCount + 16 * store.parameters.count))
         let backward = try #require(compute.first { $0.name == "backward" })
         #expect(
-          buckets.contains { $0.begin > backward.begin && $0.end < backward.end }, "all-reduces overlap with the backward pass")
+          buckets.contains { $0.begin > backward.begin && $0.end < backward.end },
+          "all-reduces overlap with the backward pass")
 
         for row in rows { expectNesting(events(row), "\(row) of rank \(rank)") }
       }
       let (first, second) = (steps(of: 0, in: file), steps(of: 1, in: file))
-      #expect(zip(first, second).allSatisfy { $0.begin < $1.end && $1.begin < $0.end }, "steps of both ranks overlap in time")
+      #expect(
+        zip(first, second).allSatisfy { $0.begin < $1.end && $1.begin < $0.end }, "steps of both ranks overlap in time")
     }
 
     private func steps(of rank: Int, in file: File) -> [Event] {

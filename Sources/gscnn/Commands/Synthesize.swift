@@ -9,7 +9,8 @@ struct Synthesize: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "synthesize",
     abstract:
-      "Makes street-like images with exact labels in the Cityscapes layout, to run everything without the licensed data.")
+      "Makes street-like images with exact labels in the Cityscapes layout, to run everything without the licensed data."
+  )
 
   @OptionGroup var data: DataOptions
 

@@ -85,7 +85,8 @@ struct Train: ParsableCommand {
 
   @Option(
     help: .value(
-      "kind", "random: scale, crop and flip at random; none: whole images in the order of their names, for comparisons."))
+      "kind", "random: scale, crop and flip at random; none: whole images in the order of their names, for comparisons."
+    ))
   var augment = defaults.augmentation
 
   @Option(
