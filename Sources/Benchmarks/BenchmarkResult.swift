@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// The result of a benchmark: one line of JSON.
 package struct BenchmarkResult: Codable, Sendable {
@@ -37,12 +38,7 @@ package struct BenchmarkResult: Codable, Sendable {
 
   /// One line of JSON, with snake-case keys.
   package var line: String {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.sortedKeys]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return (try? encoder.encode(self)).flatMap { String(data: $0, encoding: .utf8) } ?? ""
+    (try? JSON.encode(self, .sortedKeys, keys: .convertToSnakeCase)).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 
   /// Rounds a measurement to its significant digits.

@@ -4,6 +4,7 @@ import GatedSCNN
 import Inference
 import Kernels
 import Layers
+import System
 import Tensors
 import Training
 
@@ -67,9 +68,9 @@ package enum Benchmarks {
     let reduce = TreeAllReduce(communicator)
     func timed(_ sum: () -> Void) -> Double {
       communicator.barrier()
-      let begin = Profile.now
+      let begin = Clock.now
       sum()
-      return rounded(Profile.now - begin, to: 1e-6)
+      return rounded(Clock.now - begin, to: 1e-6)
     }
     let times = (0...steps).map { _ in
       (
@@ -99,9 +100,9 @@ package enum Benchmarks {
   /// The seconds of each of `count` calls.
   static func repeated(_ count: Int, _ body: () throws -> Void) rethrows -> [Double] {
     try (0..<count).map { _ in
-      let begin = Profile.now
+      let begin = Clock.now
       try body()
-      return rounded(Profile.now - begin, to: 1e-6)
+      return rounded(Clock.now - begin, to: 1e-6)
     }
   }
 

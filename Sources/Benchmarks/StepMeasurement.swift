@@ -3,6 +3,7 @@ import Distributed
 import Foundation
 import GatedSCNN
 import Layers
+import System
 import Tensors
 import Training
 
@@ -96,7 +97,7 @@ package struct StepMeasurement: Codable, Sendable {
       recorder.begin()
       _ = replica.step(batch, learningRate: 0)
     }
-    let end = Profile.now
+    let end = Clock.now
     let backward = max(recorder.backwardEnd - recorder.forwardEnd, 1e-9)
     // A bucket also waits for the buckets before it.
     var ready = 0.0
@@ -129,17 +130,17 @@ package struct StepMeasurement: Codable, Sendable {
     func begin() {
       gradientReady = [:]
       sums = []
-      start = Profile.now
+      start = Clock.now
     }
 
     func forwardEnded() {
-      forwardEnd = Profile.now
+      forwardEnd = Clock.now
       forwardSums = sums.count
     }
 
-    func gradientReady(_ parameter: Int) { gradientReady[parameter] = Profile.now }
+    func gradientReady(_ parameter: Int) { gradientReady[parameter] = Clock.now }
 
-    func backwardEnded() { backwardEnd = Profile.now }
+    func backwardEnded() { backwardEnd = Clock.now }
 
     func sum(_ values: inout [Double]) { sums.append(values.count * MemoryLayout<Double>.stride) }
   }
@@ -159,11 +160,11 @@ package struct StepMeasurement: Codable, Sendable {
     for floats in arrays { floats.buffer.clear() }
     let (own, shared, other) = (arrays[0].start, arrays[1].start, arrays[2].start)
     return (0..<5).map { _ in
-      let begin = Profile.now
+      let begin = Clock.now
       shared.update(from: own, count: count)
       own.update(from: shared, count: count)
       for index in 0..<count { other[index] += own[index] }
-      return (Profile.now - begin) / Double(count * MemoryLayout<Float>.stride)
+      return (Clock.now - begin) / Double(count * MemoryLayout<Float>.stride)
     }.min() ?? 0
   }
 }

@@ -97,7 +97,7 @@ package enum CityscapesDirectoryError: Error, Equatable, CustomStringConvertible
   package var description: String {
     switch self {
     case .noImages(let root):
-      "\(root): holds no images (looked for \(root)/leftImg8bit/SPLIT/CITY/*\(CityscapesDirectory.imageEnding))"
+      "\(root): holds no images (looked for \(root)/leftImg8bit/SPLIT/CITY/*\(SamplePaths.imageSuffix))"
     case .emptySplit(let root, let split):
       "\(root)/leftImg8bit/\(split.rawValue): holds no images, other splits do"
     case .unreadable(let folder):

@@ -1,6 +1,7 @@
 import Cityscapes
 import Foundation
 import Metrics
+import System
 
 /// The metrics of a split, as a table and as JSON.
 package struct EvaluationReport {
@@ -20,15 +21,11 @@ package struct EvaluationReport {
 
   /// Writes the metrics as one JSON object, as fractions from 0 to 1; null for a class that the ground truth does not hold.
   package func write(to path: String) throws {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.sortedKeys]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     do {
-      try (encoder.encode(content) + Data("\n".utf8)).write(to: URL(fileURLWithPath: path), options: .atomic)
+      let text = try JSON.encode(content, .sortedKeys, keys: .convertToSnakeCase) + Data("\n".utf8)
+      try FileSystem().replaceFile(path, with: text)
     } catch {
-      throw InferenceError.cannotWriteReport(path, reason: error.reason)
+      throw InferenceError.cannotWriteReport(path, reason: error.posixMessage)
     }
   }
 

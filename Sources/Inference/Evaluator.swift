@@ -4,6 +4,7 @@ import GatedSCNN
 import Kernels
 import Layers
 import Metrics
+import System
 import Tensors
 
 /// The result of evaluating a network on a split.
@@ -111,12 +112,12 @@ extension GatedSCNN {
   package func predict(
     _ batch: Batch, withLoss: Bool, on workers: WorkerPool, profile: Profile? = nil
   ) -> (predictions: [UInt8], seconds: Double, loss: JointLoss?) {
-    let begin = Profile.now
+    let begin = Clock.now
     let tape = Tape(.evaluation, workers: workers, profile: profile)
     let output = self(image: batch.image, canny: batch.canny, in: tape)
     let predictions = Prediction.argmax(output.logits.value, on: workers)
-    let seconds = Profile.now - begin
-    let loss = withLoss ? JointLoss(of: output, target: batch.target, boundary: batch.boundary, in: tape) : nil
+    let seconds = Clock.now - begin
+    let loss = withLoss ? JointLoss.evaluate(output, target: batch.target, boundary: batch.boundary, on: workers) : nil
     return (predictions, seconds, loss)
   }
 }

@@ -6,7 +6,7 @@ package enum ModelLoader {
   /// Loads the network of a weight file; the names in the file tell its backbone.
   package static func read(_ path: String) throws -> GatedSCNN {
     let model = GatedSCNN(backbone(of: try Safetensors(contentsOf: path)), seed: 0)
-    try ModelFile.read(path, into: model.store)
+    try ModelFile.load(path, into: model.store)
     return model
   }
 

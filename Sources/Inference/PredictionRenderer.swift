@@ -39,16 +39,16 @@ package struct PredictionRenderer {
 
   /// The colored label map of an image of a data set.
   private func groundTruth(of path: String, size image: Image) throws -> Image? {
-    let ending = "_leftImg8bit.png"
+    let ending = SamplePaths.imageSuffix
     guard path.hasSuffix(ending), let range = path.range(of: "leftImg8bit/", options: .backwards) else { return nil }
     let inside = path[range.upperBound...]
     guard !inside.hasPrefix("test/") else { return nil }
     let labels = path[..<range.lowerBound] + "gtFine/" + inside.dropLast(ending.count) + "_gtFine_labelIds.png"
     guard FileManager.default.fileExists(atPath: String(labels)) else { return nil }
     let ids = try PNG.read(String(labels), as: .gray)
-    guard ids.width == image.width, ids.height == image.height else {
+    guard ids.size == image.size else {
       throw InferenceError.sizeMismatch(
-        labels: String(labels), labelSize: "\(ids.width)×\(ids.height)", imageSize: "\(image.width)×\(image.height)")
+        labels: String(labels), labelSize: ids.size.widthByHeight, imageSize: image.size.widthByHeight)
     }
     return Palette.colored(ids, by: Label.idPalette)
   }

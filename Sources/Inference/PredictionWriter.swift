@@ -1,6 +1,7 @@
 import Cityscapes
 import Foundation
 import Images
+import System
 import Tensors
 
 /// Writes predictions as PNG files.
@@ -9,14 +10,14 @@ package enum PredictionWriter {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
-      throw InferenceError.cannotCreateFolder(path, reason: error.reason)
+      throw InferenceError.cannotCreateFolder(path, reason: error.posixMessage)
     }
   }
 
   /// Writes `NAME_color.png`: a palette image of train ids in the Cityscapes colors.
   package static func writeColors(_ trainIds: [UInt8], _ size: Size, of sample: SamplePaths, to folder: String) throws {
     try PNG.write(
-      indices: Image(width: size.width, height: size.height, channels: 1, pixels: trainIds), palette: Label.palette,
+      indices: Image(size, channels: 1, pixels: trainIds), palette: Label.palette,
       to: "\(folder)/\(sample.name)_color.png")
   }
 
@@ -29,7 +30,7 @@ package enum PredictionWriter {
   ) throws {
     let ids = trainIds.map { Label.ids[Int($0)] }
     try PNG.write(
-      Image(width: size.width, height: size.height, channels: 1, pixels: ids),
+      Image(size, channels: 1, pixels: ids),
       to: "\(folder)/\(sample.name)_\(suffix).png")
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// The predictions as a table with advice, and as JSON.
 package struct PlanReport {
@@ -107,10 +108,7 @@ extension PlanReport {
       let clusters: [Cluster]
       let predictions: [CostModel.Prediction]
     }
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.sortedKeys]
     let plan = Plan(model: model, clusters: scenarios.map(\.cluster), predictions: scenarios.flatMap(\.predictions))
-    return (try? encoder.encode(plan)).flatMap { String(data: $0, encoding: .utf8) } ?? ""
+    return (try? JSON.encode(plan, .sortedKeys, keys: .convertToSnakeCase)).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 }

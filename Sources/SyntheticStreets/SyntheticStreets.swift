@@ -2,6 +2,7 @@ import Cityscapes
 import Foundation
 import Images
 import Synchronization
+import System
 import Tensors
 
 /// Synthetic street images with exact labels in the directory layout of Cityscapes, for use without the licensed data.
@@ -47,7 +48,7 @@ package struct SyntheticStreets: Sendable {
       do {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       } catch {
-        throw SyntheticStreetsError.folder(folder, error.reason)
+        throw SyntheticStreetsError.folder(folder, error.posixMessage)
       }
     }
     let failure = Mutex<ImageError?>(nil)

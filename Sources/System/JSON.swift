@@ -4,10 +4,12 @@ import Foundation
 /// "nan".
 package enum JSON {
   package static func encode(
-    _ value: some Encodable, _ formatting: JSONEncoder.OutputFormatting = []
+    _ value: some Encodable, _ formatting: JSONEncoder.OutputFormatting = [],
+    keys: JSONEncoder.KeyEncodingStrategy = .useDefaultKeys
   ) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = formatting
+    encoder.keyEncodingStrategy = keys
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     return try encoder.encode(value)

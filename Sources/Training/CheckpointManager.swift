@@ -86,7 +86,7 @@ final class CheckpointManager {
     }
     let state = TrainingState(options: options)
     guard let path = options.pretrained else { return StartingPoint(state: state, origin: nil) }
-    let report = try ModelFile.readWhatFits(path, into: replica.model.store)
+    let report = try ModelFile.load(path, into: replica.model.store, strict: false)
     return StartingPoint(state: state, origin: "\(path), \(report)")
   }
 

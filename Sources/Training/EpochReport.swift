@@ -1,4 +1,5 @@
 import Cityscapes
+import Metrics
 
 /// One epoch: a row of the statistics file.
 package struct EpochReport: Codable, Sendable, Equatable {
@@ -51,7 +52,7 @@ package struct EpochReport: Codable, Sendable, Equatable {
       self.meanCategoryIoU = meanCategoryIoU
     }
 
-    package init(loss: Double, _ metrics: Metrics) {
+    package init(loss: Double, _ metrics: SegmentationMetrics) {
       self.init(
         loss: loss, pixelAccuracy: metrics.pixelAccuracy, meanAccuracy: metrics.meanAccuracy,
         meanClassIoU: metrics.meanClassIoU, meanCategoryIoU: metrics.meanCategoryIoU)

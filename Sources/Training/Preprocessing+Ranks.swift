@@ -1,5 +1,6 @@
 import Cityscapes
 import Distributed
+import System
 
 extension Preprocessing {
   /// Preprocesses a data set on all ranks, each its share of the images. On a terminal rank 0 shows the progress.

@@ -61,7 +61,7 @@ package final class Replica {
     let (tape, loss, predictions) = forward(batch)
     observer?.forwardEnded()
     timeline.measure("backward") { tape.backward() }
-    measured(.communication) { buckets.finish() }
+    measured(.communication) { buckets.synchronize() }
     observer?.backwardEnded()
     timeline.measure("optimizer") {
       measured(.update) { optimizer.step(learningRate: Float(learningRate), on: workers) }
@@ -73,17 +73,18 @@ package final class Replica {
   private func forward(_ batch: Batch) -> (tape: Tape, loss: JointLoss, predictions: [UInt8]) {
     let (tape, output) = timeline.measure("forward") {
       let tape = Tape(
-        .training, workers: workers, reduction: batchNormReduction, profile: profile, timeline: timeline
+        .training, workers: workers, crossReplicaSum: batchNormReduction, profile: profile, timeline: timeline
       ) { [unowned self] parameter in
         observer?.gradientReady(parameter.index)
-        measured(.communication) { buckets.completed(parameter.index) }
+        measured(.communication) { buckets.markReady(parameter.index) }
       }
       return (tape, model(image: batch.image, canny: batch.canny, in: tape))
     }
     let (loss, predictions) = timeline.measure("losses") {
       measured(.losses) {
         (
-          JointLoss(of: output, target: batch.target, boundary: batch.boundary, over: lossReduction, in: tape),
+          JointLoss.evaluateAndAddGradients(
+            output, target: batch.target, boundary: batch.boundary, over: lossReduction, on: workers),
           Prediction.argmax(output.logits.value, on: workers)
         )
       }

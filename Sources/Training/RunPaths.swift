@@ -1,5 +1,6 @@
 import Cityscapes
 import Foundation
+import System
 
 /// The files and folders that a run writes.
 package struct RunPaths: Sendable {
@@ -27,7 +28,7 @@ package struct RunPaths: Sendable {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
       } catch {
         throw TrainingError(
-          "--save-path \(path): the folder cannot be made (\(error.reason)); give one that can be written")
+          "--save-path \(path): the folder cannot be made (\(error.posixMessage)); give one that can be written")
       }
     }
     for path in [folder, checkpoints] where access(path, W_OK | X_OK) != 0 {
@@ -39,7 +40,7 @@ package struct RunPaths: Sendable {
       try Data("probe".utf8).write(to: URL(fileURLWithPath: probe))
     } catch {
       throw TrainingError(
-        "--save-path \(folder): nothing can be written there (\(error.reason)); free some space or give another folder")
+        "--save-path \(folder): nothing can be written there (\(error.posixMessage)); free some space or give another folder")
     }
   }
 }

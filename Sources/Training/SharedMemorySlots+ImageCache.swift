@@ -2,6 +2,7 @@ import Cityscapes
 import Distributed
 import Foundation
 import Images
+import Machine
 
 /// The cache of decoded training images that the ranks of each machine share.
 extension SharedMemorySlots: ImageCache {

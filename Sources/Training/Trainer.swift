@@ -5,8 +5,8 @@ import GatedSCNN
 import Inference
 import Layers
 import Machine
-import System
 import Metrics
+import System
 import Tensors
 import Weights
 
@@ -26,7 +26,6 @@ package final class Trainer {
   private let validator: Validator
   private let schedule: PolynomialLRSchedule
   private let consensus: Consensus
-  private let signals: StopSignal
   private let timelineFile: TimelineFile?
   private let timeline: Timeline?
   private let observers: [any TrainingObserver]
@@ -50,8 +49,7 @@ package final class Trainer {
     try options.validate(ranks: communicator.size)
     let workers = WorkerPool(threads: threads)
     let paths = RunPaths(options)
-    let signals = StopSignal()
-    signals.listen()
+    StopSignal.listen()
     let timelineFile = try options.timeline.map { try TimelineFile($0, communicator: communicator) }
     let timeline = timelineFile?.timeline()
     let dataset = try TrainingDataset(options, communicator: communicator)
@@ -64,7 +62,7 @@ package final class Trainer {
       options.dataPath, splits: options.test ? Split.allCases : [.train, .val], communicator: communicator,
       threads: threads)
     let cache = try options.cacheGigabytes.map {
-      try SharedImageCache.cache(gigabytes: $0, for: dataset.train, communicator: communicator)
+      try SharedMemorySlots.imageCache(gigabytes: $0, for: dataset.train, communicator: communicator)
     }
     let replica = Replica(
       GatedSCNN(options.backbone, seed: options.seed), momentum: options.momentum, weightDecay: options.weightDecay,
@@ -75,13 +73,13 @@ package final class Trainer {
     let start = try checkpoints.restore()
     try start.state.requireSameData(dataset.digest)
     return Trainer(
-      options, communicator: communicator, workers: workers, paths: paths, signals: signals, timelineFile: timelineFile,
+      options, communicator: communicator, workers: workers, paths: paths, timelineFile: timelineFile,
       timeline: timeline, dataset: dataset, cache: cache, replica: replica, checkpoints: checkpoints, start: start,
       observers: observers)
   }
 
   private init(
-    _ options: TrainingOptions, communicator: Communicator, workers: WorkerPool, paths: RunPaths, signals: StopSignal,
+    _ options: TrainingOptions, communicator: Communicator, workers: WorkerPool, paths: RunPaths,
     timelineFile: TimelineFile?, timeline: Timeline?, dataset: TrainingDataset, cache: SharedMemorySlots?,
     replica: Replica, checkpoints: CheckpointManager, start: CheckpointManager.StartingPoint,
     observers: [any TrainingObserver]
@@ -90,7 +88,6 @@ package final class Trainer {
     self.communicator = communicator
     self.workers = workers
     self.paths = paths
-    self.signals = signals
     self.timelineFile = timelineFile
     self.timeline = timeline
     self.dataset = dataset
@@ -144,13 +141,13 @@ package final class Trainer {
       state.running.add(loader.statistics)
     }
     let learningRate = schedule.learningRate(epoch: state.position.epoch)
-    var begin = Profile.now
+    var begin = Clock.now
     while let batch = try timeline.measure("wait for images", { try loader.next() }) {
       let (loss, predictions) = timeline.measure("step \(state.totalSteps + 1)") {
         replica.step(batch, learningRate: learningRate)
       }
       guard loss.total.isFinite else { throw NonFiniteLossError(position: state.position, loss: loss.total) }
-      let end = Profile.now
+      let end = Clock.now
       state.running.add(loss, seconds: end - begin)
       state.running.confusion.add(prediction: predictions, target: batch.target)
       state.position.step += 1
@@ -163,7 +160,7 @@ package final class Trainer {
             learningRate: learningRate, imagesPerSecond: Double(options.batchSize) / (end - begin))))
       begin = end
 
-      let status = timeline.measure("agree on stopping") { consensus.stopStatus(signals.received) }
+      let status = timeline.measure("agree on stopping") { consensus.stopStatus(StopSignal.received) }
       if let status { return try stop(status) }
       if state.position.step == dataset.stepsPerEpoch { break }
       if remainingSteps == 0 { return try stop(0) }
@@ -191,7 +188,7 @@ package final class Trainer {
     let report = EpochReport(
       epoch: epoch + 1,
       train: EpochReport.Scores(
-        loss: state.running.lossSum / Double(max(state.running.steps, 1)), Metrics(state.running.confusion)),
+        loss: state.running.lossSum / Double(max(state.running.steps, 1)), SegmentationMetrics(state.running.confusion)),
       validation: validation.map { EpochReport.Scores(loss: $0.loss, $0.metrics) },
       learningRate: schedule.learningRate(epoch: epoch), seconds: state.running.seconds,
       imagesPerSecond: Double(state.running.steps * options.batchSize) / max(state.running.seconds, 1e-9),
@@ -220,7 +217,7 @@ package final class Trainer {
     if let tested { try notify(.tested(tested)) }
 
     guard !isLast else { return nil }
-    if let status = consensus.stopStatus(signals.received) { return try finishRun(status) }
+    if let status = consensus.stopStatus(StopSignal.received) { return try finishRun(status) }
     return remainingSteps <= 0 ? try finishRun(0) : nil
   }
 
@@ -239,7 +236,7 @@ package final class Trainer {
 
   /// Ends a run whose validation was cut short by a signal; it resumes from the checkpoint saved before the validation.
   private func interrupted() throws -> Int32 {
-    try finishRun(consensus.stopStatus(signals.received) ?? StopSignal.temporaryFailure)
+    try finishRun(consensus.stopStatus(StopSignal.received) ?? StopSignal.temporaryFailure)
   }
 
   private func stop(_ status: Int32) throws -> Int32 {
@@ -276,14 +273,14 @@ package final class Trainer {
     communicator.broadcast(running.start, count: running.count)
   }
 
-  /// Compares digests of parameters, running statistics and momentum over the ranks. Collective.
+  /// Compares hashes of parameters, running statistics and momentum over the ranks. Collective.
   private func requireEqualReplicas() throws {
     let store = replica.model.store
-    var digest = Digest()
+    var hash = XXH64()
     for floats in [store.values, store.running, replica.optimizer.velocities] {
       hash.update(UnsafeRawBufferPointer(start: floats.start, count: floats.count * MemoryLayout<Float>.stride))
     }
-    try consensus.requireEqualReplicas(digest.value)
+    try consensus.requireEqualReplicas(hash.value)
   }
 
   // MARK: - Events

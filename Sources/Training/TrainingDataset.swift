@@ -6,16 +6,17 @@ import Tensors
 
 /// The augmentation of training samples.
 package enum AugmentationMode: String, Codable, Sendable, CaseIterable {
-  /// Random scale, crop and flip, in a random order.
+  /// Random scale, crop and flip, in random order.
   case random
-  /// As it is, cut or padded to the crop, in the order of the files: for comparing step by step.
+  /// Without augmentation, cropped or padded to the crop size, in the order of the file names: for comparing runs step
+  /// by step.
   case none
 
-  /// `seed` is an earlier version's word for `random`; its checkpoints and command lines still have it.
+  /// Also accepts `seed`, the old name of `random`: on the command line and in the files of earlier runs.
   package init?(rawValue: String) {
     switch rawValue {
     case "random", "seed": self = .random
-    case "none": self = AugmentationMode.none
+    case "none": self = .none
     default: return nil
     }
   }
@@ -41,7 +42,7 @@ package struct TrainingDataset {
       let sampler = try DistributedBatchSampler(
         samples: train.count, batchSize: options.batchSize, ranks: communicator.size,
         order: options.augmentation == .random ? .shuffled(seed: options.seed) : .byFileName)
-      return (train, try layout.samples(of: .val), options.test ? try layout.samples(of: .test) : [], batches)
+      return (train, try directory.samples(of: .val), options.test ? try directory.samples(of: .test) : [], sampler)
     }
   }
 
@@ -68,9 +69,9 @@ package struct TrainingDataset {
   ) -> Loader {
     let crop = Size(options.cropHeight, options.cropWidth)
     return Loader(
-      samples: train, batches: batches.shares(of: rank, epoch: position.epoch, from: position.step),
+      samples: train, batches: sampler.shares(of: rank, epoch: position.epoch, from: position.step),
       transform: options.augmentation == .random
-        ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cut(to: crop),
+        ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cropped(to: crop),
       cache: cache,
       loaded: { sample, begin, end in
         timeline?.add(Timeline.Event(name: sample.name, track: .loading, begin: begin, end: end))

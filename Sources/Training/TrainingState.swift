@@ -2,6 +2,7 @@ import Cityscapes
 import Foundation
 import GatedSCNN
 import Metrics
+import System
 
 /// The state of a run besides its tensors: with both, a resumed run continues bit-identically.
 package struct TrainingState: Codable, Sendable, Equatable {
@@ -52,17 +53,11 @@ package struct TrainingState: Codable, Sendable, Equatable {
 
   /// The state as JSON for another rank, which decodes it with `init(encoded:)`. Numbers that are not finite are kept.
   package func encoded() throws -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return [UInt8](try encoder.encode(self))
+    [UInt8](try JSON.encode(self))
   }
 
   package init(encoded bytes: [UInt8]) throws {
-    let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    self = try decoder.decode(TrainingState.self, from: Data(bytes))
+    self = try JSON.decode(TrainingState.self, from: Data(bytes))
   }
 
   /// Refuses to resume with other images: the order of the epoch, and the part of it that is done, would mean nothing.

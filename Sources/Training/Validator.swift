@@ -3,6 +3,7 @@ import Distributed
 import Foundation
 import GatedSCNN
 import Inference
+import System
 import Tensors
 
 /// Validates the model after an epoch and writes its predictions. `ValidationRanks` decides which ranks validate.
@@ -46,7 +47,7 @@ struct Validator {
       try manager.moveItem(atPath: pending(split), toPath: folder)
     } catch {
       throw TrainingError(
-        "\(folder): the predictions cannot be moved there (\(error.reason)); make the folder writable")
+        "\(folder): the predictions cannot be moved there (\(error.posixMessage)); make the folder writable")
     }
   }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Distributed
 import GatedSCNN
+import Machine
 import Tensors
 import Training
 
@@ -55,8 +56,8 @@ struct ThreadOptions: ParsableArguments {
   ///
   /// - Parameter communicator: `nil` for a process that works alone.
   func resolve(_ communicator: Communicator?) -> Int {
-    communicator?.bind()
-    return threads ?? ProcessLayout.defaultThreads(communicator)
+    communicator?.setAffinity()
+    return threads ?? communicator?.defaultThreads() ?? ProcessLayout.singleProcess.defaultThreads()
   }
 }
 

@@ -1,3 +1,4 @@
+import SyntheticStreets
 import Cityscapes
 import Distributed
 import Inference

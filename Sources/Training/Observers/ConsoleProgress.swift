@@ -2,6 +2,7 @@ import Cityscapes
 import Distributed
 import Foundation
 import Inference
+import System
 
 /// Shows progress on standard error: a bar on a terminal, plain lines elsewhere. (Results go to standard output.)
 package final class ConsoleProgress: TrainingObserver {

@@ -1,5 +1,6 @@
 import Cityscapes
 import Foundation
+import System
 
 /// Writes `P_statistics.csv`: one line per epoch, with the columns of the reference implementation and three more.
 package final class StatisticsFile: TrainingObserver {
@@ -23,7 +24,7 @@ package final class StatisticsFile: TrainingObserver {
       try text.write(toFile: path, atomically: true, encoding: .utf8)
     } catch {
       throw TrainingError(
-        "\(path): the statistics cannot be written (\(error.reason)); free some space and resume")
+        "\(path): the statistics cannot be written (\(error.posixMessage)); free some space and resume")
     }
   }
 

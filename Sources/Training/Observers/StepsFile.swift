@@ -1,5 +1,6 @@
 import Cityscapes
 import Foundation
+import System
 
 /// Writes `P_steps.csv`: one line per step, appended after each step.
 package final class StepsFile: TrainingObserver {
@@ -33,7 +34,7 @@ package final class StepsFile: TrainingObserver {
       self.file = file
     } catch {
       throw TrainingError(
-        "\(path): the steps cannot be written (\(error.reason)); make the folder writable")
+        "\(path): the steps cannot be written (\(error.posixMessage)); make the folder writable")
     }
   }
 
@@ -53,7 +54,7 @@ package final class StepsFile: TrainingObserver {
     do {
       try file?.write(contentsOf: Data(line.utf8))
     } catch {
-      throw TrainingError("\(path): the step cannot be written (\(error.reason)); free some space and resume")
+      throw TrainingError("\(path): the step cannot be written (\(error.posixMessage)); free some space and resume")
     }
   }
 }

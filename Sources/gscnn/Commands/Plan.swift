@@ -2,6 +2,7 @@ import ArgumentParser
 import Benchmarks
 import Distributed
 import Inference
+import Machine
 import Planning
 import Tensors
 
@@ -72,7 +73,7 @@ struct Plan: ParsableCommand {
   }
 
   private func plan() -> String {
-    let cores = ProcessLayout.defaultThreads(nil)
+    let cores = ProcessLayout.singleProcess.defaultThreads()
     let threads = threads.threads ?? cores
     let workers = WorkerPool(threads: min(threads, cores))
     var step: StepMeasurement

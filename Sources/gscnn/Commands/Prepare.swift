@@ -1,3 +1,4 @@
+import Cityscapes
 import ArgumentParser
 import Distributed
 import Training
@@ -14,7 +15,7 @@ struct Prepare: ParsableCommand {
   func run() throws {
     let communicator = try Communicator.initialize()
     let threads = threads.resolve(communicator)
-    let made = try DataSet.prepare(data.dataPath, communicator: communicator, threads: threads)
+    let made = try Preprocessing.runOnAllRanks(data.dataPath, communicator: communicator, threads: threads)
     if communicator.rank == 0 {
       print(
         "\(data.dataPath): "

@@ -34,8 +34,8 @@ struct Synthesize: ParsableCommand {
 
   func run() throws {
     try onRankZero {
-      let streets = SyntheticStreets(train: train, val: val, test: test, height: height, width: width, seed: seed)
-      try streets.write(to: data.dataPath, threads: ProcessLayout.defaultThreads(nil))
+      let streets = SyntheticStreets(train: train, val: val, test: test, size: Size(height, width), seed: seed)
+      try streets.write(to: data.dataPath, threads: ProcessLayout.singleProcess.defaultThreads())
       print("\(data.dataPath): \(train + val + test) images of \(width)×\(height)")
     }
   }
