@@ -15,8 +15,8 @@ func march(_ level: String) -> [SwiftSetting] {
   #endif
 }
 
-/// Targets are listed bottom-up: each may import only targets above it, and only those it declares.
-/// `launch/test` checks both. The dependency is pinned: the same commit of this repository builds the same program.
+/// Targets are listed bottom-up: each imports only targets above it that it declares (`Tests/check-manifest`).
+/// The dependency is pinned, so that a commit of this repository always builds the same program.
 let package = Package(
   name: "gscnn",
   products: [.executable(name: "gscnn", targets: ["gscnn"])],
