@@ -55,12 +55,15 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics", "Distributed",
-        "Weights",
+        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
+        "Distributed", "Weights",
       ]),
     .executableTarget(
       name: "gscnn",
-      dependencies: ["Kernels", "SyntheticStreets", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "Kernels", "SyntheticStreets", "Tensors", "Training",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     // MARK: - Tests, a bundle a target
     .target(name: "Jobs", path: "Tests/Jobs"),
@@ -69,15 +72,18 @@ let package = Package(
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
     .testTarget(name: "LayersTests", dependencies: ["Kernels", "Layers", "Tensors"]),
     .testTarget(name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Training", "Weights"], exclude: ["Fixtures"]),
-    .target(name: "ImageFixtures", dependencies: ["Images", "Tensors"], path: "Tests/ImageFixtures", exclude: ["Fixtures"]),
+    .target(
+      name: "ImageFixtures", dependencies: ["Images", "Tensors"], path: "Tests/ImageFixtures", exclude: ["Fixtures"]),
     .testTarget(name: "ImagesTests", dependencies: ["ImageFixtures", "Images", "Tensors"]),
     .testTarget(
       name: "CityscapesTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "SyntheticStreets", "Tensors"],
       exclude: ["Fixtures"]),
     .testTarget(
-      name: "SyntheticStreetsTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "SyntheticStreets", "Tensors"]),
+      name: "SyntheticStreetsTests",
+      dependencies: ["Cityscapes", "ImageFixtures", "Images", "SyntheticStreets", "Tensors"]),
     .testTarget(
-      name: "MetricsTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "Metrics"], exclude: ["Fixtures"]),
+      name: "MetricsTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "Metrics", "Tensors"],
+      exclude: ["Fixtures"]),
     .executableTarget(
       name: "RankProgram", dependencies: ["COpenMPI", "Distributed", "Layers", "Tensors"], path: "Tests/RankProgram"),
     .testTarget(name: "DistributedTests", dependencies: ["Distributed", "Jobs", "RankProgram", "Tensors"]),
@@ -86,8 +92,7 @@ let package = Package(
       name: "TrainingTests",
       dependencies: [
         "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Images", "SyntheticStreets", "Tensors", "Training",
-        "Weights",
-        "gscnn",
+        "Weights", "gscnn",
       ]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
     .testTarget(name: "CommandLineTests", dependencies: ["Jobs", "Kernels", "gscnn"], exclude: ["Fixtures"]),

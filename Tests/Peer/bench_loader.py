@@ -1,9 +1,9 @@
-"""Times what `gscnn bench loader` times, as one would write it in Python: PNG files to normalized crops, on one thread.
+"""The Python equivalent of `gscnn bench loader`: PNG files to normalized crops, on one thread.
 
     python bench_loader.py --data-path FOLDER [--batch 2 --crop 512 --steps 30] [--decoder opencv|pillow]
 
-FOLDER is prepared (`gscnn prepare`). OpenCV decodes unless told otherwise and resizes; of the image only the part that
-the crop shows is resized, which is more than most loaders do. Prints one line of JSON.
+FOLDER must be prepared (`gscnn prepare`). OpenCV resizes, and decodes by default. Only the part of the image inside the
+crop is resized, an optimization that most loaders lack. Prints one line of JSON.
 """
 import argparse
 import glob
@@ -26,14 +26,15 @@ def decode(path, gray, decoder):
     return image if gray else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def cut(image, factor, top, left, height, width, interpolation):
-    """Rows from `top` and columns from `left` of the resized image, made of the pixels that they need."""
+def resized_crop(image, factor, top, left, height, width, interpolation):
+    """The crop at (`top`, `left`) of the resized image, computed from the pixels that it needs."""
     if factor == 1:
         return image[top : top + height, left : left + width]
     step = round(1 / factor) if factor < 1 else 1
     margin = 0 if factor < 1 else 1
-    first = [max(int(place / factor) - margin, 0) for place in (top, left)]
-    last = [int((place + count) / factor) + margin * step + (factor > 1) for place, count in ((top, height), (left, width))]
+    first = [max(int(start / factor) - margin, 0) for start in (top, left)]
+    last = [int((start + count) / factor) + margin * step + (factor > 1)
+            for start, count in ((top, height), (left, width))]
     part = image[first[0] : last[0], first[1] : last[1]]
     part = cv2.resize(part, None, fx=factor, fy=factor, interpolation=interpolation)
     top, left = top - int(first[0] * factor), left - int(first[1] * factor)
@@ -47,19 +48,19 @@ def load(paths, crop, random, decoder):
     resized = [round(side * factor) for side in image.shape[:2]]
     top, left = (int(random.integers(max(side - crop, 0) + 1)) for side in resized)
     height, width = (min(crop, side) for side in resized)
-    image = cut(image, factor, top, left, height, width, cv2.INTER_LINEAR)
-    maps = [cut(each, factor, top, left, height, width, cv2.INTER_NEAREST) for each in maps]
+    image = resized_crop(image, factor, top, left, height, width, cv2.INTER_LINEAR)
+    maps = [resized_crop(each, factor, top, left, height, width, cv2.INTER_NEAREST) for each in maps]
     if random.integers(2):
         image, maps = image[:, ::-1], [each[:, ::-1] for each in maps]
-    image = np.zeros((crop, crop, 3), np.float32)
-    image[:height, :width] = (image.astype(np.float32) / 255 - MEAN) / DEVIATION
+    normalized = np.zeros((crop, crop, 3), np.float32)
+    normalized[:height, :width] = (image.astype(np.float32) / 255 - MEAN) / DEVIATION
     target = np.full((crop, crop), 255, np.uint8)
     target[:height, :width] = maps[0]
     canny = np.zeros((crop, crop, 1), np.float32)
     canny[:height, :width, 0] = maps[1] != 0
     boundary = np.zeros((crop, crop), np.uint8)
     boundary[:height, :width] = maps[2] != 0
-    return image, canny, target, boundary
+    return normalized, canny, target, boundary
 
 
 def main():
