@@ -58,7 +58,7 @@ let package = Package(
     // MARK: - The data
     .target(name: "Images", dependencies: ["CPNG", "Tensors"]),
     .target(name: "Cityscapes", dependencies: ["System", "Tensors", "Images"]),
-    .target(name: "SyntheticStreets", dependencies: ["Tensors", "Images", "Cityscapes"]),
+    .target(name: "SyntheticStreets", dependencies: ["System", "Tensors", "Images", "Cityscapes"]),
     .target(name: "Metrics", dependencies: ["Cityscapes"]),
 
     // MARK: - The machine, ranks and files
@@ -70,7 +70,8 @@ let package = Package(
     .target(
       name: "Inference",
       dependencies: [
-        "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Metrics", "Distributed", "Weights",
+        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Metrics", "Distributed",
+        "Weights",
       ]),
     .target(
       name: "Training",
@@ -86,7 +87,7 @@ let package = Package(
         "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Cityscapes", "SyntheticStreets", "Distributed",
         "Inference", "Training",
       ]),
-    .target(name: "Planning", dependencies: ["Inference", "Benchmarks"]),
+    .target(name: "Planning", dependencies: ["System", "Inference", "Benchmarks"]),
 
     // MARK: - The command line
     .executableTarget(
@@ -104,7 +105,7 @@ let package = Package(
     .executableTarget(
       name: "RankProgram", dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine", "Distributed"],
       path: "Tests/RankProgram"),
-    .testTarget(name: "SystemTests", dependencies: ["System", "Weights"]),
+    .testTarget(name: "SystemTests", dependencies: ["System", "Jobs"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "MicrokernelsTests", dependencies: ["Tensors", "Microkernels", "Kernels"]),
     .testTarget(name: "KernelsTests", dependencies: ["Tensors", "Kernels"]),
@@ -122,8 +123,9 @@ let package = Package(
       dependencies: ["Tensors", "Images", "Cityscapes", "SyntheticStreets", "ImageFixtures"]),
     .testTarget(
       name: "MetricsTests", dependencies: ["Tensors", "Cityscapes", "Metrics", "ImageFixtures"], exclude: ["Fixtures"]),
-    .testTarget(name: "MachineTests", dependencies: ["System", "Machine", "Distributed"]),
-    .testTarget(name: "DistributedTests", dependencies: ["Tensors", "Machine", "Distributed", "Jobs", "RankProgram"]),
+    .testTarget(name: "MachineTests", dependencies: ["Machine", "Jobs"]),
+    .testTarget(
+      name: "DistributedTests", dependencies: ["System", "Tensors", "Machine", "Distributed", "Jobs", "RankProgram"]),
     .testTarget(
       name: "WeightsTests", dependencies: ["System", "Tensors", "Layers", "Weights"],
       exclude: ["Fixtures", "pytorch_reads.py"]),

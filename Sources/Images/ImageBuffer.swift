@@ -2,7 +2,8 @@ import Tensors
 
 /// A growable buffer for rows of an image, reused for the next image.
 package final class ImageBuffer {
-  private var memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 0)
+  private var capacity = 1
+  private var memory = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
 
   package init() {}
 
@@ -15,14 +16,15 @@ package final class ImageBuffer {
   ///   - rows: the rows that the buffer holds.
   ///   - fill: writes every byte of these rows, without gaps between them.
   package func fill(
-    size: Size, channels: Int, rows: Range<Int>, _ fill: (UnsafeMutableBufferPointer<UInt8>) throws -> Void
-  ) rethrows -> ImageView {
+    size: Size, channels: Int, rows: Range<Int>, _ fill: (UnsafeMutableBufferPointer<UInt8>) -> Void
+  ) -> ImageView {
     let count = rows.count * size.width * channels
-    if count > memory.count {
+    if count > capacity {
       memory.deallocate()
-      memory = .allocate(capacity: count + count / 4)
+      capacity = count + count / 4
+      memory = .allocate(capacity: capacity)
     }
-    try fill(UnsafeMutableBufferPointer(rebasing: memory[..<count]))
-    return ImageView(size: size, channels: channels, pixels: UnsafePointer(memory.baseAddress!), rows: rows)
+    fill(UnsafeMutableBufferPointer(start: memory, count: count))
+    return ImageView(size: size, channels: channels, pixels: memory, rows: rows)
   }
 }
