@@ -7,6 +7,7 @@ import Tensors
 /// of its inputs and parameters. `backward()` runs the closures last to first and releases each, with the tensors that
 /// it saved, after it has run.
 package final class Tape {
+  /// PyTorch's `train()` and `eval()`.
   package enum Mode: Sendable {
     /// Batch norm uses batch statistics; operations are recorded.
     case training
