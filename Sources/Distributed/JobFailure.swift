@@ -18,7 +18,11 @@ extension Communicator {
   ///
   /// May be called before `initialize` and after `finalize` too. The line is meant to be the last one: what `mpirun`
   /// prints itself when a process ends with a status, `mpirun --quiet` suppresses, which launch scripts pass.
-  package static func fail(_ error: any Error, status: Int32 = 1) -> Never { fail("\(error)", error, status: status) }
+  ///
+  /// - Parameter remedy: what to do about it, added to the line.
+  package static func fail(_ error: any Error, remedy: String? = nil, status: Int32 = 1) -> Never {
+    fail("\(error)" + (remedy.map { "; \($0)" } ?? ""), error, status: status)
+  }
 
   private static func fail(_ message: String, _ error: (any Error)?, status: Int32) -> Never {
     let (rank, size) = rankAndSize()

@@ -155,6 +155,6 @@ package struct SharedMemorySlotsError: Error, CustomStringConvertible {
   package let cause: String
 
   package var description: String {
-    "\(Double(bytes) / 1e9) GB of shared memory cannot be had on \(host): \(cause); give a smaller --cache-gb"
+    "\(Double(bytes) / 1e9) GB of shared memory cannot be allocated on \(host): \(cause)"
   }
 }

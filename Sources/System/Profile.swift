@@ -2,9 +2,10 @@
 package protocol MemoryMeter: Sendable {
   /// Bytes in use now.
   var liveBytes: Int { get }
-  /// The most bytes in use at once since `restartPeak()`.
+  /// The most bytes in use at once since `resetPeak()`.
   var peakBytes: Int { get }
-  func restartPeak()
+  /// Sets `peakBytes` to `liveBytes`.
+  func resetPeak()
 }
 
 /// Seconds, multiply-accumulates and peak memory of a computation, part by part.
@@ -39,9 +40,10 @@ package final class Profile {
   package init(memory: any MemoryMeter) { self.memory = memory }
 
   /// Runs `body` and adds its time to a part.
-  package func measure<Outcome>(_ part: Part, macs count: Double = 0, _ body: () throws -> Outcome) rethrows -> Outcome {
+  package func measure<Outcome>(_ part: Part, macs count: Double = 0, _ body: () throws -> Outcome) rethrows -> Outcome
+  {
     notePeak(memory.peakBytes)
-    memory.restartPeak()
+    memory.resetPeak()
     open.append(Measurement())
     let begin = Clock.now
     defer {

@@ -69,11 +69,11 @@ package final class BufferPool: Sendable {
   /// Bytes that buffers have now.
   package var liveBytes: Int { state.withLock { $0.liveBytes } }
 
-  /// The most bytes that buffers had at once since `restartPeak()`.
+  /// The most bytes that buffers had at once since `resetPeak()`.
   package var peakBytes: Int { state.withLock { $0.peakBytes } }
 
   /// From now on `peakBytes` is of what follows.
-  package func restartPeak() { state.withLock { $0.peakBytes = $0.liveBytes } }
+  package func resetPeak() { state.withLock { $0.peakBytes = $0.liveBytes } }
 
   func take(bytes: Int) -> Block {
     let block = state.withLock { state -> Block? in

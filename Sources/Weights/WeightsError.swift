@@ -76,8 +76,8 @@ extension WeightsError.Problem: CustomStringConvertible {
     case .malformed, .duplicateName, .unknownType, .shapeTooLarge, .wrongLength, .gap, .overlap:
       "copy it again or write it anew"
     case .noSuchTensor, .notNumbers: "check that it is the file that was meant"
-    case .mismatch: "check --backbone-type, or give a file that was written for this network"
-    case .nothingFits: "give the whole network or a timm backbone of the same --backbone-type"
+    case .mismatch: "give a file that was written for this network"
+    case .nothingFits: "give the whole network or a timm backbone of the same type"
     case .noCheckpoint: "give a step-… folder or the results folder of a run"
     case .severalFolders: "give one of them"
     case .notWhole, .wrongChecksum: "use an earlier checkpoint"

@@ -20,7 +20,8 @@ struct LayoutTests {
     #expect((0..<2).map { topology.processors(ofRank: $0, among: 2) } == [Array(0..<8), Array(8..<16)])
     #expect(topology.processors(ofRank: 3, among: 4) == Array(12..<16))
     #expect(
-      (0..<8).map { topology.processors(ofRank: $0, among: 8) ?? [] } == (0..<8).map { Array($0 / 2 * 4..<$0 / 2 * 4 + 4) })
+      (0..<8).map { topology.processors(ofRank: $0, among: 8) ?? [] }
+        == (0..<8).map { Array($0 / 2 * 4..<$0 / 2 * 4 + 4) })
     #expect(topology.processors(ofRank: 0, among: 3) == nil, "four caches do not divide among three ranks")
   }
 
@@ -96,7 +97,7 @@ struct LayoutTests {
     #expect(layout([("a", [0, 1], 2), ("a", [2, 3], 2)], of: 4).warnings == [])
 
     let crowd = layout([("a", [0, 1], 2), ("a", [0, 1], 2), ("b", [0, 1], 2)], of: 2)
-    #expect(crowd.warnings == ["a: 4 threads compete for 2 cores; lower --threads or start fewer ranks"])
+    #expect(crowd.warnings == ["a: 4 threads compete for 2 cores; use fewer threads or start fewer ranks"])
     let bound = layout([("a", [0], 2), ("a", [1, 2, 3], 2)], of: 4)
     #expect(
       bound.warnings == [
@@ -107,7 +108,7 @@ struct LayoutTests {
       together.warnings == ["a: 2 ranks with 4 threads are bound to the same 2 cores; give mpirun --bind-to none"])
 
     let idle = layout([("a", four, 1), ("a", four, 2)], of: 4)
-    #expect(idle.warnings == ["a: 1 core of 4 lies idle; raise --threads or start more ranks"])
+    #expect(idle.warnings == ["a: 1 core of 4 lies idle; use more threads or start more ranks"])
     let narrow = layout([("a", [0], 1), ("b", [0], 1), ("c", four, 4)], of: 4)
     #expect(
       narrow.warnings == [

@@ -144,7 +144,7 @@ struct BufferPoolTests {
     _ = buffer(3_000_000)
     #expect(pool.peakBytes >= 16_000_000)
     #expect(pool.liveBytes >= 4_000_000 && pool.liveBytes < 5_000_000)
-    pool.restartPeak()
+    pool.resetPeak()
     _ = buffer(1_000_000)
     #expect(pool.peakBytes >= 8_000_000 && pool.peakBytes < 9_000_000)
     #expect(held.count == 1_000_000)
