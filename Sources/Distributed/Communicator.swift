@@ -59,7 +59,8 @@ package final class Communicator: @unchecked Sendable {
     host = Self.hostName
     (rank, size) = Self.rankAndSize(of: handle)
     var neighbors: MPI_Comm?
-    Self.check(MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), mpiNoInfo(), &neighbors), "initialize")
+    Self.check(
+      MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), mpiNoInfo(), &neighbors), "initialize")
     (localRank, localSize) = Self.rankAndSize(of: neighbors)
     Self.check(MPI_Comm_free(&neighbors), "initialize")
     var level: Int32 = 0

@@ -16,9 +16,8 @@ extension Communicator {
   /// The error channel of a job: prints one line on standard error and ends all ranks. Where there are several, the line
   /// names the rank and host that failed, unless all did (`CollectiveError`).
   ///
-  /// Works before `start` and after `finish` too. The line is the last thing on the screen: nothing is printed after it
-  /// here, and of what `mpirun` itself prints when a process is killed or exits with a status, `mpirun --quiet` (which
-  /// launch scripts should pass) leaves out the rest.
+  /// May be called before `initialize` and after `finalize` too. The line is meant to be the last one: what `mpirun`
+  /// prints itself when a process ends with a status, `mpirun --quiet` suppresses, which launch scripts pass.
   ///
   /// - Parameter remedy: what to do about it, added to the line.
   package static func fail(_ error: any Error, remedy: String? = nil, status: Int32 = 1) -> Never {

@@ -141,7 +141,7 @@ extension ProcessLayout {
     let usable = allocations.map { min($0.coresOfHost, $0.quota ?? .max) }.max() ?? 0
     if threads > usable {
       findings.append(
-        "\(count(threads, "thread")) compete for \(count(usable, "core")); lower --threads or start fewer ranks")
+        "\(count(threads, "thread")) compete for \(count(usable, "core")); use fewer threads or start fewer ranks")
     } else if let found = oversubscription(allocations) {
       let who =
         found.ranks == 1
@@ -154,7 +154,7 @@ extension ProcessLayout {
         "\(count(usable - threads, "core")) of \(usable) \(usable - threads == 1 ? "lies" : "lie") idle; "
           + (all.count < usable
             ? "the ranks are bound to \(count(all.count, "core")): give mpirun --bind-to none, or start more ranks"
-            : "raise --threads or start more ranks"))
+            : "use more threads or start more ranks"))
     }
     return findings
   }
@@ -162,7 +162,9 @@ extension ProcessLayout {
   /// The smallest set of cores on which more threads run than it has cores, because their ranks are pinned to it; nil
   /// where there is none.
   private static func oversubscription(_ allocations: [Allocation]) -> (ranks: Int, threads: Int, cores: Int)? {
-    let sets = Set(allocations.map { Set($0.cores) } + [Set(allocations.flatMap(\.cores))]).sorted { $0.count < $1.count }
+    let sets = Set(allocations.map { Set($0.cores) } + [Set(allocations.flatMap(\.cores))]).sorted {
+      $0.count < $1.count
+    }
     for set in sets {
       let pinned = allocations.filter { set.isSuperset(of: $0.cores) }
       let threads = pinned.reduce(0) { $0 + $1.threads }

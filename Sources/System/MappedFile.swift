@@ -7,6 +7,7 @@ package final class MappedFile: @unchecked Sendable {
   // Unchecked for the pointer: nobody writes the memory.
 
   package let path: String
+  /// Valid as long as this object.
   package let bytes: UnsafeRawBufferPointer
 
   package init(_ path: String) throws {

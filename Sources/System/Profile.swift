@@ -4,6 +4,7 @@ package protocol MemoryMeter: Sendable {
   var liveBytes: Int { get }
   /// The most bytes in use at once since `resetPeak()`.
   var peakBytes: Int { get }
+  /// Sets `peakBytes` to `liveBytes`.
   func resetPeak()
 }
 
@@ -39,7 +40,8 @@ package final class Profile {
   package init(memory: any MemoryMeter) { self.memory = memory }
 
   /// Runs `body` and adds its time to a part.
-  package func measure<Outcome>(_ part: Part, macs count: Double = 0, _ body: () throws -> Outcome) rethrows -> Outcome {
+  package func measure<Outcome>(_ part: Part, macs count: Double = 0, _ body: () throws -> Outcome) rethrows -> Outcome
+  {
     notePeak(memory.peakBytes)
     memory.resetPeak()
     open.append(Measurement())

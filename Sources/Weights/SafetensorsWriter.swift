@@ -27,7 +27,8 @@ package enum SafetensorsWriter {
   ///
   /// - Throws: `FileError` that names the file, which is then unchanged.
   package static func write(
-    _ tensors: [TensorRecord], metadata: [String: String] = [:], to path: String, in fileSystem: FileSystem = FileSystem()
+    _ tensors: [TensorRecord], metadata: [String: String] = [:], to path: String,
+    in fileSystem: FileSystem = FileSystem()
   ) throws {
     try fileSystem.replaceFile(path) { try write(tensors, metadata: metadata, to: $0) }
   }

@@ -20,7 +20,8 @@ struct LayoutTests {
     #expect((0..<2).map { topology.processors(ofRank: $0, among: 2) } == [Array(0..<8), Array(8..<16)])
     #expect(topology.processors(ofRank: 3, among: 4) == Array(12..<16))
     #expect(
-      (0..<8).map { topology.processors(ofRank: $0, among: 8) ?? [] } == (0..<8).map { Array($0 / 2 * 4..<$0 / 2 * 4 + 4) })
+      (0..<8).map { topology.processors(ofRank: $0, among: 8) ?? [] }
+        == (0..<8).map { Array($0 / 2 * 4..<$0 / 2 * 4 + 4) })
     #expect(topology.processors(ofRank: 0, among: 3) == nil, "four caches do not divide among three ranks")
   }
 

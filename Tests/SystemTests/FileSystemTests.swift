@@ -18,7 +18,10 @@ final class FileSystemTests {
 
   deinit { try? FileManager.default.removeItem(atPath: directory) }
 
-  private func contents() throws -> [UInt8] { try [UInt8](MappedFile(path).bytes) }
+  private func contents(of name: String = "file") throws -> [UInt8] {
+    let file = try MappedFile(directory + "/" + name)
+    return withExtendedLifetime(file) { Array(file.bytes) }
+  }
 
   @Test("Whichever operation fails, the file is the old one or the new one, and no temporary file is left")
   func failures() throws {
@@ -76,6 +79,6 @@ final class FileSystemTests {
     try file.write(bytes[100...])
     #expect(file.count == bytes.count)
     #expect(try file.close() == bytes.withUnsafeBytes(XXH64.hash))
-    #expect(try [UInt8](MappedFile(directory + "/large").bytes) == bytes)
+    #expect(try contents(of: "large") == bytes)
   }
 }

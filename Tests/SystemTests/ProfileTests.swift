@@ -8,7 +8,7 @@ private final class Meter: MemoryMeter {
   private let state = Mutex((live: 0, peak: 0))
   var liveBytes: Int { state.withLock { $0.live } }
   var peakBytes: Int { state.withLock { $0.peak } }
-  func restartPeak() { state.withLock { $0.peak = $0.live } }
+  func resetPeak() { state.withLock { $0.peak = $0.live } }
   func allocate(_ bytes: Int) {
     state.withLock {
       $0.live += bytes

@@ -127,7 +127,8 @@ struct CheckpointDamageTests {
     }
   }
 
-  @Test("A full disk loses no checkpoint, leaves no temporary file, and the next call throws the error", arguments: files)
+  @Test(
+    "A full disk loses no checkpoint, leaves no temporary file, and the next call throws the error", arguments: files)
   func fullDisk(file: String) throws {
     let good = try bench.store(keep: 1)
     try bench.save(1, to: good)
