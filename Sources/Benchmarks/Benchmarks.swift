@@ -15,8 +15,10 @@ package enum Benchmarks {
     _ backbone: Backbone, batchSize: Int, size: Size, steps: Int, communicator: Communicator, workers: WorkerPool,
     profile: Profile?, timeline: Timeline? = nil
   ) throws -> BenchmarkResult {
-    let sampler = try DistributedBatchSampler(
-      samples: batchSize, batchSize: batchSize, ranks: communicator.size, order: .byFileName)
+    let sampler = try communicator.collectively {
+      try DistributedBatchSampler(
+        samples: batchSize, batchSize: batchSize, ranks: communicator.size, order: .byFileName)
+    }
     let batch = Batch.noise(sampler.share(of: communicator.rank).count, size)
     let replica = Replica(
       GatedSCNN(backbone, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: communicator,

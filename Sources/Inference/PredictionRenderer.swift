@@ -28,7 +28,7 @@ package struct PredictionRenderer {
     let image = try PNG.read(path, as: .rgb)
     var panels = [image]
     if let truth = try groundTruth(of: path, size: image) { panels.append(truth) }
-    let batch = Batch(whole: Sample(unlabelled: image))
+    let batch = Batch(whole: Sample(unlabeled: image))
     let trainIds = model.predict(batch, withLoss: false, on: workers).predictions
     panels.append(
       Palette.colored(
@@ -56,7 +56,7 @@ package struct PredictionRenderer {
 
 extension Sample {
   /// An image without ground truth: every pixel is ignored.
-  init(unlabelled image: Image) {
+  init(unlabeled image: Image) {
     let map = { Image(image.size, channels: 1, filledWith: $0) }
     self.init(
       index: 0, image: image, trainIds: map(Label.ignored), canny: Canny.edges(of: image), boundary: map(0))

@@ -98,6 +98,12 @@ extension CommandLine {
       try work.expectRefusal(call.split(separator: " ").map(String.init), status: 2, saying: what, remedy)
     }
 
+    @Test("--augment seed, the earlier word for random, is accepted")
+    func augmentSeed() throws {
+      let call = ["train", "--augment", "seed", "--data-path", "nowhere"]
+      try work.expectRefusal(call, status: 1, saying: "nowhere: holds no images")
+    }
+
     @Test("An empty value is refused: as a path it would mean the root of the file system")
     func emptyValue() throws {
       try work.expectRefusal(["train", "--save-path", ""], status: 2, saying: "--save-path: ", "give one")

@@ -85,7 +85,7 @@ struct Train: ParsableCommand {
 
   @Option(
     help: .value(
-      "kind", "random: scale, crop and flip at random; none: whole images in the order of their names, for comparisons."
+      "kind", "random: scale, crop and flip at random; none: images in file order, cropped or padded, for comparisons."
     ))
   var augment = defaults.augmentation
 
