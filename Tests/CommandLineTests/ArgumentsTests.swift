@@ -46,7 +46,7 @@ extension CommandLine {
         ("train --no-test=yes", "'--no-test'", "see gscnn train --help"),
         ("train --backbone-type resnet18", "'--backbone-type <name>'", "'resnet50' and 'resnet101'; see"),
         ("train --batch-norm none", "'--batch-norm <scope>'", "'sync' and 'local'; see"),
-        ("train --augment some", "'--augment <kind>'", "'seed' and 'none'; see"),
+        ("train --augment some", "'--augment <kind>'", "'random' and 'none'; see"),
         ("evaluate", "'--model-weight <file>'", "see gscnn evaluate --help"),
         ("evaluate --model-weight m --split all", "'--split <name>'", "'train', 'val' or 'test'; see"),
         ("evaluate --model-weight m --scales 1", "'--scales'", "see gscnn evaluate --help"),

@@ -51,7 +51,7 @@ extension CommandLine {
           ("--validate-every <epochs>", "default: 1)"), ("--no-test", "test split"),
           ("--checkpoint-every <steps>", "default: none)"), ("--keep <number>", "default: 3)"),
           ("--resume <checkpoint>", "auto"), ("--max-steps <steps>", "default: none)"),
-          ("--pretrained <file>", "safetensors"), ("--augment <kind>", "values: seed, none; default: seed)"),
+          ("--pretrained <file>", "safetensors"), ("--augment <kind>", "values: random, none; default: random)"),
           ("--cache-gb <size>", "default: none)"), ("--loss <kind>", "default: seed)"),
           ("--log-every <steps>", "default: 10)"), ("--timeline <file>", "ui.perfetto.dev"),
         ])
