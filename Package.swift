@@ -82,7 +82,7 @@ let package = Package(
       name: "SyntheticStreetsTests",
       dependencies: ["Cityscapes", "ImageFixtures", "Images", "SyntheticStreets", "Tensors"]),
     .testTarget(
-      name: "MetricsTests", dependencies: ["Cityscapes", "ImageFixtures", "Images", "Metrics", "Tensors"],
+      name: "MetricsTests", dependencies: ["Cityscapes", "ImageFixtures", "Metrics", "Tensors"],
       exclude: ["Fixtures"]),
     .executableTarget(
       name: "RankProgram", dependencies: ["COpenMPI", "Distributed", "Layers", "Tensors"], path: "Tests/RankProgram"),
