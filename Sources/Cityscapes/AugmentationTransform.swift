@@ -37,7 +37,7 @@ enum AugmentationTransform {
   }
 
   /// A pixel of the network's input: three values and the padding of `Shape.stride`.
-  private typealias Pixel = Vector
+  private typealias Pixel = SIMD8<Float>
 
   /// Writes the `value` of each pixel into the crop, left to right or, flipped, right to left.
   @inline(__always)
