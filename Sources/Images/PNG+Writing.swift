@@ -1,5 +1,7 @@
 import CPNG
+import Foundation
 import Glibc
+import System
 
 extension PNG {
   /// Writes an image as 8-bit RGB or gray, replacing the file atomically.
@@ -33,13 +35,23 @@ extension PNG {
     let header = cpng_header(
       width: UInt32(image.size.width), height: UInt32(image.size.height), bit_depth: 8, color_type: colorType,
       interlaced: 0)
-    try replaceFile(at: path) { file in
-      image.withPixels { pixels in
-        withUnsafePointer(to: header) { header in
-          let outcome = cpng_write(file, header, palette, Int32(palette.count / 3), compression(of: colorType), pixels)
-          return outcome.status == 0 ? nil : outcome.text
+    let bytes: [UInt8]
+    do {
+      bytes = try encoded { file in
+        image.withPixels { pixels in
+          withUnsafePointer(to: header) { header in
+            let outcome = cpng_write(
+              file, header, palette, Int32(palette.count / 3), compression(of: colorType), pixels)
+            return outcome.status == 0 ? nil : outcome.text
+          }
         }
       }
+      // A prepared file can be made again, and several ranks or jobs may prepare the same one.
+      try FileSystem().replaceFile(path, with: bytes, sync: false, severalWriters: true)
+    } catch {
+      throw ImageError(
+        path: path, problem: "cannot be written (\(error.posixMessage))",
+        remedy: "check that its folder exists, is writable and has room")
     }
   }
 
@@ -47,28 +59,25 @@ extension PNG {
   /// smaller by a third.
   private static func compression(of colorType: Int32) -> Int32 { colorType == PNG_COLOR_TYPE_RGB ? 4 : 6 }
 
-  /// Atomic replace: writes a temporary file beside `path` and renames it.
+  /// What `body` writes, as bytes.
   ///
-  /// - Parameter body: writes the content and returns the error, if any.
-  private static func replaceFile(
-    at path: String, _ body: (UnsafeMutablePointer<FILE>) -> String?
-  ) throws(ImageError) {
-    let temporary = path + "." + String(UInt64.random(in: 0...UInt64.max), radix: 36) + ".part"
-    guard let file = fopen(temporary, "wbxe") else {
-      throw notWritten(path, String(cString: strerror(errno)))
+  /// - Parameter body: writes to a stream in memory and returns the error, if any.
+  private static func encoded(_ body: (UnsafeMutablePointer<FILE>) -> String?) throws -> [UInt8] {
+    var start: UnsafeMutablePointer<CChar>?
+    var count = 0
+    guard let stream = open_memstream(&start, &count) else { throw EncodingError() }
+    defer { free(start) }
+    let failure = body(stream)
+    // `start` and `count` are valid once the stream is closed.
+    guard fclose(stream) == 0, failure == nil else {
+      throw EncodingError(reason: failure)
     }
-    var failure = body(file)
-    if fclose(file) != 0, failure == nil { failure = String(cString: strerror(errno)) }
-    if failure == nil, rename(temporary, path) != 0 { failure = String(cString: strerror(errno)) }
-    if let failure {
-      unlink(temporary)
-      throw notWritten(path, failure)
-    }
+    return [UInt8](UnsafeRawBufferPointer(start: start, count: count))
   }
 
-  private static func notWritten(_ path: String, _ cause: String) -> ImageError {
-    ImageError(
-      path: path, problem: "cannot be written (\(cause))",
-      remedy: "check that its folder exists, is writable and has room")
+  private struct EncodingError: LocalizedError {
+    let errorDescription: String?
+
+    init(reason: String? = nil) { errorDescription = reason ?? String(cString: strerror(errno)) }
   }
 }

@@ -132,7 +132,8 @@ package enum BatchNormKernel {
     precondition(dy.shape == y.shape)
     let masked = inPlace ? dy : Tensor(dy.shape)
     forEachBlock(of: dy.shape, on: workers) { first, rows, width in
-      microkernels.reluGradient(dy.start + first, where: y.start + first, into: masked.start + first, count: rows * width)
+      microkernels.reluGradient(
+        dy.start + first, where: y.start + first, into: masked.start + first, count: rows * width)
     }
     return masked
   }

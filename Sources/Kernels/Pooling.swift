@@ -45,7 +45,8 @@ package enum Pooling {
               let wins = (value .> best) .| (value .!= value)
               best.replace(with: value, where: wins)
               winner.replace(
-                with: VectorMath.Integers(repeating: windowIndex(windowRow, windowColumn, in: (row, column))), where: wins)
+                with: VectorMath.Integers(repeating: windowIndex(windowRow, windowColumn, in: (row, column))),
+                where: wins)
             }
           }
           y.start.store(best, pixel + channel)
@@ -80,7 +81,8 @@ package enum Pooling {
               let index = ((image * size.height + windowRow) * size.width + windowColumn) * stride + channel
               let winner = VectorMath.Integers(
                 truncatingIfNeeded: UnsafeRawPointer(indices + index).loadUnaligned(as: SIMD8<UInt8>.self))
-              let lost = winner .!= VectorMath.Integers(repeating: windowIndex(row, column, in: (windowRow, windowColumn)))
+              let lost =
+                winner .!= VectorMath.Integers(repeating: windowIndex(row, column, in: (windowRow, windowColumn)))
               sum += dy.start.vector(index).replacing(with: 0, where: lost)
             }
           }
@@ -240,7 +242,9 @@ package enum Pooling {
 
   // MARK: - Shared parts
 
-  private static func half(_ size: Size) -> Size { Size(size.height.dividedRoundingUp(by: 2), size.width.dividedRoundingUp(by: 2)) }
+  private static func half(_ size: Size) -> Size {
+    Size(size.height.dividedRoundingUp(by: 2), size.width.dividedRoundingUp(by: 2))
+  }
 
   /// Runs `body` once per row of each image, each call a task.
   @inline(__always)

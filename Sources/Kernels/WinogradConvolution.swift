@@ -26,7 +26,8 @@ enum WinogradConvolution {
   private static func block(_ filter: WinogradFilter, _ tiles: WinogradTiles) -> Int {
     /// Floats of inputs and products, half of the L2 cache.
     let wanted = 1 << 17
-    return MatrixProduct.roundedUpToTiles(min(96, max(24, wanted / (tiles.products * (filter.inputs + filter.outputs)))))
+    return MatrixProduct.roundedUpToTiles(
+      min(96, max(24, wanted / (tiles.products * (filter.inputs + filter.outputs)))))
   }
 
   /// Few channels: a task takes a block of tiles through all three steps, in a workspace that stays in the cache.
@@ -38,7 +39,8 @@ enum WinogradConvolution {
     let inputs = TransformedTiles(channels: filter.inputs, tiles: block)
     let outputs = TransformedTiles(channels: filter.outputs, tiles: block)
     let products = tiles.products
-    let size = products * (inputs.product + outputs.product) + WinogradTiles.workspaceCount + MatrixProduct.workspaceCount
+    let size =
+      products * (inputs.product + outputs.product) + WinogradTiles.workspaceCount + MatrixProduct.workspaceCount
     let memory = Buffer(count: workers.threads * size)
     let blocks = tiles.count.dividedRoundingUp(by: block)
 
@@ -64,7 +66,8 @@ enum WinogradConvolution {
       for row in 0..<count {
         tiles.transformOutput(
           m + row * outputs.row, product: outputs.product, tile: first + row, to: y.image(image),
-          channels: y.shape.stride, nonTemporal: y.usesNonTemporalStores, epilogue: epilogue?.pointers(image: image), workspace: transformWorkspace
+          channels: y.shape.stride, nonTemporal: y.usesNonTemporalStores, epilogue: epilogue?.pointers(image: image),
+          workspace: transformWorkspace
         )
       }
     }
@@ -77,7 +80,8 @@ enum WinogradConvolution {
   ) {
     let products = tiles.products
     let total = x.shape.images * tiles.count
-    let chunk = min(total, max(96, WinogradTiles.winogradWorkspaceLimit / (products * (filter.inputs + filter.outputs))))
+    let chunk = min(
+      total, max(96, WinogradTiles.winogradWorkspaceLimit / (products * (filter.inputs + filter.outputs))))
     let inputs = TransformedTiles(channels: filter.inputs, tiles: chunk)
     let outputs = TransformedTiles(channels: filter.outputs, tiles: chunk)
     let memory = Buffer(count: products * (inputs.product + outputs.product))
@@ -100,7 +104,8 @@ enum WinogradConvolution {
           let (image, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
           tiles.transformInput(
             x.image(image), channels: filter.inputs, tile: tile,
-            to: inputs.layout(v + row * inputs.row, nonTemporal: nonTemporal), workspace: workspace.start + worker * size)
+            to: inputs.layout(v + row * inputs.row, nonTemporal: nonTemporal),
+            workspace: workspace.start + worker * size)
         }
       }
       // Blocks of rows of about equal size, whole tiles of the GEMM microkernel.

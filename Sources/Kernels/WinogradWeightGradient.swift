@@ -56,10 +56,12 @@ enum WinogradWeightGradient {
     ) {
       tiles.transformInput(
         x, channels: rows, tile: tile,
-        to: layout(left, row: row, capacity, product: leftProduct(capacity), width: leftPanelWidth), workspace: workspace)
+        to: layout(left, row: row, capacity, product: leftProduct(capacity), width: leftPanelWidth),
+        workspace: workspace)
       tiles.transformGradient(
         dy, channels: gradients, tile: tile,
-        to: layout(right, row: row, capacity, product: rightProduct(capacity), width: rightPanelWidth), workspace: workspace)
+        to: layout(right, row: row, capacity, product: rightProduct(capacity), width: rightPanelWidth),
+        workspace: workspace)
       guard gradients < columns else { return }
       // Clear the rest of the last panel.
       let last = (columns - rightPanelWidth) * capacity + row * rightPanelWidth
@@ -144,7 +146,8 @@ enum WinogradWeightGradient {
   ) {
     let tiles = operands.tiles
     let products = tiles.products
-    let capacity = min(tiles.count, max(block, WinogradTiles.winogradWorkspaceLimit / (products * (operands.rows + operands.columns))))
+    let capacity = min(
+      tiles.count, max(block, WinogradTiles.winogradWorkspaceLimit / (products * (operands.rows + operands.columns))))
     let (left, right) = (operands.leftProduct(capacity), operands.rightProduct(capacity))
     let memory = Buffer(count: products * (left + right))
     let v = memory.start

@@ -20,8 +20,10 @@ enum GEMMMicrokernel6x16 {
     _ depth: Int, _ a: UnsafePointer<Float>, _ aStride: Int, _ panel: UnsafePointer<Float>,
     _ c: UnsafeMutablePointer<Float>, _ cStride: Int, _ accumulate: Bool
   ) {
-    var c0a = NativeVector(), c0b = NativeVector(), c1a = NativeVector(), c1b = NativeVector(), c2a = NativeVector(), c2b = NativeVector()
-    var c3a = NativeVector(), c3b = NativeVector(), c4a = NativeVector(), c4b = NativeVector(), c5a = NativeVector(), c5b = NativeVector()
+    var c0a = NativeVector(), c0b = NativeVector(), c1a = NativeVector(), c1b = NativeVector(), c2a = NativeVector(),
+      c2b = NativeVector()
+    var c3a = NativeVector(), c3b = NativeVector(), c4a = NativeVector(), c4b = NativeVector(), c5a = NativeVector(),
+      c5b = NativeVector()
     var b = panel
     var a0 = a
     var a1 = a + 3 * aStride
@@ -159,7 +161,8 @@ enum GEMMMicrokernel6x16 {
   }
 
   @inline(__always)
-  private static func store(_ x: NativeVector, _ y: NativeVector, _ c: UnsafeMutablePointer<Float>, _ accumulate: Bool) {
+  private static func store(_ x: NativeVector, _ y: NativeVector, _ c: UnsafeMutablePointer<Float>, _ accumulate: Bool)
+  {
     c.store(accumulate ? x + c.load() : x)
     c.store(accumulate ? y + c.load(NativeVector.scalarCount) : y, NativeVector.scalarCount)
   }

@@ -20,10 +20,14 @@ enum GEMMMicrokernel12x32 {
     _ depth: Int, _ a: UnsafePointer<Float>, _ aStride: Int, _ panel: UnsafePointer<Float>,
     _ c: UnsafeMutablePointer<Float>, _ cStride: Int, _ accumulate: Bool
   ) {
-    var c0a = NativeVector(), c0b = NativeVector(), c1a = NativeVector(), c1b = NativeVector(), c2a = NativeVector(), c2b = NativeVector()
-    var c3a = NativeVector(), c3b = NativeVector(), c4a = NativeVector(), c4b = NativeVector(), c5a = NativeVector(), c5b = NativeVector()
-    var c6a = NativeVector(), c6b = NativeVector(), c7a = NativeVector(), c7b = NativeVector(), c8a = NativeVector(), c8b = NativeVector()
-    var c9a = NativeVector(), c9b = NativeVector(), c10a = NativeVector(), c10b = NativeVector(), c11a = NativeVector(), c11b = NativeVector()
+    var c0a = NativeVector(), c0b = NativeVector(), c1a = NativeVector(), c1b = NativeVector(), c2a = NativeVector(),
+      c2b = NativeVector()
+    var c3a = NativeVector(), c3b = NativeVector(), c4a = NativeVector(), c4b = NativeVector(), c5a = NativeVector(),
+      c5b = NativeVector()
+    var c6a = NativeVector(), c6b = NativeVector(), c7a = NativeVector(), c7b = NativeVector(), c8a = NativeVector(),
+      c8b = NativeVector()
+    var c9a = NativeVector(), c9b = NativeVector(), c10a = NativeVector(), c10b = NativeVector(), c11a = NativeVector(),
+      c11b = NativeVector()
     var b = panel
     var a0 = a
     var a1 = a + 3 * aStride
@@ -207,7 +211,8 @@ enum GEMMMicrokernel12x32 {
     _ depth: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
     _ cStride: Int
   ) {
-    var c0 = NativeVector(), c1 = NativeVector(), c2 = NativeVector(), c3 = NativeVector(), c4 = NativeVector(), c5 = NativeVector(), c6 = NativeVector(), c7 = NativeVector()
+    var c0 = NativeVector(), c1 = NativeVector(), c2 = NativeVector(), c3 = NativeVector(), c4 = NativeVector(),
+      c5 = NativeVector(), c6 = NativeVector(), c7 = NativeVector()
     var a = a
     var b = b
     for _ in 0..<depth {
@@ -239,7 +244,8 @@ enum GEMMMicrokernel12x32 {
   }
 
   @inline(__always)
-  private static func store(_ x: NativeVector, _ y: NativeVector, _ c: UnsafeMutablePointer<Float>, _ accumulate: Bool) {
+  private static func store(_ x: NativeVector, _ y: NativeVector, _ c: UnsafeMutablePointer<Float>, _ accumulate: Bool)
+  {
     c.store(accumulate ? x + c.load() : x)
     c.store(accumulate ? y + c.load(NativeVector.scalarCount) : y, NativeVector.scalarCount)
   }

@@ -83,7 +83,8 @@ extension Backend {
           rows: blockRows, columns, depth: firstDepth..<firstDepth + blockDepth,
           a + firstRow * aStride + firstDepth, aStride, b, c + firstRow * cStride, cStride,
           accumulate || firstDepth > 0,
-          firstDepth + blockDepth == b.depth ? epilogue?.advanced(columns: 0, floats: firstRow * cStride) : nil, workspace)
+          firstDepth + blockDepth == b.depth ? epilogue?.advanced(columns: 0, floats: firstRow * cStride) : nil,
+          workspace)
         firstDepth += blockDepth
       }
     }
@@ -127,7 +128,9 @@ extension Backend {
           GEMMMicrokernel.multiplyTwo(
             depth.count, inside ? a + i * aStride : lastRows, inside ? aStride : copyStride, panel, tile, width, false
           )
-          copy(tile, width, rows: min(GEMMMicrokernel.rows, rows - i), filled, to: target + i * cStride, cStride, accumulate)
+          copy(
+            tile, width, rows: min(GEMMMicrokernel.rows, rows - i), filled, to: target + i * cStride, cStride,
+            accumulate)
         }
       } else {
         for i in stride(from: 0, to: direct, by: GEMMMicrokernel.rows) {
@@ -139,7 +142,9 @@ extension Backend {
           GEMMMicrokernel.multiplyOne(
             depth.count, inside ? a + i * aStride : lastRows, inside ? aStride : copyStride, panel, tile, width, false
           )
-          copy(tile, width, rows: min(GEMMMicrokernel.rows, rows - i), filled, to: target + i * cStride, cStride, accumulate)
+          copy(
+            tile, width, rows: min(GEMMMicrokernel.rows, rows - i), filled, to: target + i * cStride, cStride,
+            accumulate)
         }
       }
       if let epilogue {

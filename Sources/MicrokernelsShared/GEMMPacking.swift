@@ -23,7 +23,8 @@ extension Backend {
       packRows(rows: rows, columns: columns, width: width, capacity: capacity, into: packed) { row, column, to in
         let i = row * rowStride + column
         forEachVector(
-          in: to.count, native: { to.start.store(fma(sign, other.load(i + $0), source.load(i + $0) as NativeVector), $0) },
+          in: to.count,
+          native: { to.start.store(fma(sign, other.load(i + $0), source.load(i + $0) as NativeVector), $0) },
           eight: { to.start.store(fma(sign, other.vector(i + $0), source.vector(i + $0)), $0) })
       }
     } else {

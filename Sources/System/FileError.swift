@@ -51,7 +51,7 @@ extension FileError: LocalizedError {
 extension Error {
   /// What the system said, as "No space left on device". Foundation's own text names neither cause nor file.
   package var posixMessage: String {
-    if let error = self as? FileError { return error.posixMessage }
+    if let error = self as? FileError { return error.reason }
     let error = self as NSError
     let cause = (error.userInfo[NSUnderlyingErrorKey] as? any Error).map { $0 as NSError } ?? error
     return cause.domain == NSPOSIXErrorDomain ? String(cString: strerror(Int32(cause.code))) : localizedDescription

@@ -8,7 +8,8 @@ struct BatchNormTests {
     Shape(2, 7, 9, 64), Shape(3, 11, 13, 33), Shape(2, 5, 7, 1), Shape(1, 61, 67, 1), Shape(2, 75, 101, 9),
     Shape(1, 45, 43, 256), Shape(4, 1, 1, 256), Shape(2, 37, 3, 17), Shape(3, 1, 2, 8),
   ]
-  private enum Epilogue: CaseIterable, Sendable { case plain, rectified, shortcut }
+  /// What is fused with the normalization.
+  private enum Fusion: CaseIterable, Sendable { case none, relu, shortcutAndReLU }
 
   /// Batch norm in double precision: statistics, output, and the gradients for `dy`.
   private struct Reference {
@@ -49,22 +50,22 @@ struct BatchNormTests {
 
   private struct Operands {
     let z: Tensor, residual: Tensor?, dy: Tensor, gamma: FloatSlice, beta: FloatSlice
-    let epilogue: Epilogue
+    let fusion: Fusion
 
-    init(_ shape: Shape, _ epilogue: Epilogue) {
+    init(_ shape: Shape, _ fusion: Fusion) {
       z = randomTensor("z", shape)
-      residual = epilogue == .shortcut ? randomTensor("residual", shape) : nil
+      residual = fusion == .shortcutAndReLU ? randomTensor("residual", shape) : nil
       dy = randomTensor("dy", shape)
       gamma = randomFloats("gamma", shape.channels)
       beta = randomFloats("beta", shape.channels)
-      self.epilogue = epilogue
+      self.fusion = fusion
     }
 
     private init(_ other: Operands, image index: Int) {
       z = image(index, of: other.z)
       residual = other.residual.map { image(index, of: $0) }
       dy = image(index, of: other.dy)
-      (gamma, beta, epilogue) = (other.gamma, other.beta, other.epilogue)
+      (gamma, beta, fusion) = (other.gamma, other.beta, other.fusion)
     }
 
     func alone(_ index: Int) -> Operands { Operands(self, image: index) }
@@ -74,43 +75,43 @@ struct BatchNormTests {
     }
 
     func output(_ normalizer: BatchNormKernel.Normalizer, on workers: WorkerPool) -> Tensor {
-      BatchNormKernel.apply(normalizer, to: z, plus: residual, relu: epilogue != .plain, on: workers)
+      BatchNormKernel.apply(normalizer, to: z, plus: residual, relu: fusion != .none, on: workers)
     }
 
-    func rectification(_ y: Tensor) -> BatchNormKernel.Rectification {
-      switch epilogue {
-      case .plain: .none
+    func mask(_ y: Tensor) -> BatchNormKernel.ReLUMask {
+      switch fusion {
+      case .none: .none
       case .relu: .recomputed
-      case .shortcut: .output(y)
+      case .shortcutAndReLU: .output(y)
       }
     }
   }
 
-  @Test("Output and gradients agree with double precision", arguments: shapes, Epilogue.allCases)
-  private func agreesWithDoublePrecision(_ shape: Shape, _ epilogue: Epilogue) {
-    let data = Operands(shape, epilogue)
+  @Test("Output and gradients agree with double precision", arguments: shapes, Fusion.allCases)
+  private func agreesWithDoublePrecision(_ shape: Shape, _ fusion: Fusion) {
+    let data = Operands(shape, fusion)
     let workers = WorkerPool(threads: 2)
     let count = Double(shape.pixels)
     let expected = Reference(
-      data.z, gamma: data.gamma, beta: data.beta, residual: data.residual, relu: epilogue != .plain, dy: data.dy)
+      data.z, gamma: data.gamma, beta: data.beta, residual: data.residual, relu: fusion != .none, dy: data.dy)
 
     let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers), count: count)
     expectClose(normalizer.batchMean.map { Float($0) }, expected.mean)
     expectClose(normalizer.batchVariance.map { Float($0) }, expected.variance)
     let y = data.output(normalizer, on: workers)
-    // Of few values a channel the deviation may be small and 1 / deviation large, and rounding grows with it.
+    // With few values per channel the deviation may be small; rounding grows with 1 / deviation.
     let tolerance = shape.pixels < 20 ? 2e-5 : 4e-6
     expectClose(y, expected.y, within: tolerance)
 
-    let rectification = data.rectification(y)
-    let gradients = BatchNormKernel.gradientSums(data.dy, data.z, normalizer, rectification, on: workers)
+    let mask = data.mask(y)
+    let gradients = BatchNormKernel.gradientSums(data.dy, data.z, normalizer, mask, on: workers)
     expectClose(gradients.beta.values, expected.beta, within: tolerance)
     expectClose(gradients.gamma.values, expected.gamma, within: tolerance)
     let dz = BatchNormKernel.inputGradient(
-      data.dy, data.z, normalizer, sums: gradients.sums, count: count, rectification, on: workers)
+      data.dy, data.z, normalizer, sums: gradients.sums, count: count, mask, on: workers)
     expectClose(dz, expected.dz, within: tolerance)
 
-    guard epilogue == .shortcut else { return }
+    guard fusion == .shortcutAndReLU else { return }
     let (masked, sums) = BatchNormKernel.maskedGradientSums(data.dy, output: y, data.z, normalizer, on: workers)
     expectClose(masked, expected.masked)
     #expect(sums.sums == gradients.sums)
@@ -119,16 +120,16 @@ struct BatchNormTests {
     #expect(again.dense == dz.dense)
   }
 
-  @Test("The gradient of z is the slope of the output", arguments: Epilogue.allCases)
-  private func gradientIsSlope(_ epilogue: Epilogue) {
-    let data = Operands(Shape(2, 4, 5, 9), epilogue)
+  @Test("The gradient of z agrees with finite differences", arguments: Fusion.allCases)
+  private func gradientIsSlope(_ fusion: Fusion) {
+    let data = Operands(Shape(2, 4, 5, 9), fusion)
     let workers = WorkerPool(threads: 1)
     let count = Double(data.z.shape.pixels)
     let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers), count: count)
     let y = data.output(normalizer, on: workers)
-    let sums = BatchNormKernel.gradientSums(data.dy, data.z, normalizer, data.rectification(y), on: workers)
+    let sums = BatchNormKernel.gradientSums(data.dy, data.z, normalizer, data.mask(y), on: workers)
     let dz = BatchNormKernel.inputGradient(
-      data.dy, data.z, normalizer, sums: sums.sums, count: count, data.rectification(y), on: workers)
+      data.dy, data.z, normalizer, sums: sums.sums, count: count, data.mask(y), on: workers)
 
     /// Σ dy · y in double precision, for an altered value of z.
     func objective(_ index: Int, _ value: Float) -> Double {
@@ -136,7 +137,7 @@ struct BatchNormTests {
       values[index] = value
       let reference = Reference(
         Tensor(data.z.shape, dense: values), gamma: data.gamma, beta: data.beta, residual: data.residual,
-        relu: epilogue != .plain, dy: data.dy)
+        relu: fusion != .none, dy: data.dy)
       return zip(reference.y, data.dy.dense).reduce(0) { $0 + $1.0 * Double($1.1) }
     }
     let values = data.z.dense
@@ -147,15 +148,16 @@ struct BatchNormTests {
     }
   }
 
-  @Test("The memory of an operand may be taken for the result", arguments: [1, 24])
+  @Test("Results in place have the same bits", arguments: [1, 24])
   private func worksInPlace(channels: Int) {
     let workers = WorkerPool(threads: 2)
     let shape = Shape(2, 15, 7, channels)
-    let data = Operands(shape, .shortcut)
+    let data = Operands(shape, .shortcutAndReLU)
     let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers), count: Double(shape.pixels))
     let y = data.output(normalizer, on: workers)
     let copy = Tensor(shape, dense: data.z.dense)
-    let inPlace = BatchNormKernel.apply(normalizer, to: copy, plus: data.residual, relu: true, inPlace: true, on: workers)
+    let inPlace = BatchNormKernel.apply(
+      normalizer, to: copy, plus: data.residual, relu: true, inPlace: true, on: workers)
     #expect(inPlace.buffer === copy.buffer && inPlace.dense == y.dense)
 
     let (masked, sums) = BatchNormKernel.maskedGradientSums(data.dy, output: y, data.z, normalizer, on: workers)
@@ -171,8 +173,8 @@ struct BatchNormTests {
     #expect(dzThere.buffer === dy.buffer && dzThere.dense == dz.dense)
   }
 
-  @Test("A mean a thousand deviations away leaves the variance its digits", arguments: [1, 16, 9])
-  func farMeansDoNotCancel(channels: Int) {
+  @Test("The variance stays accurate if the mean is a thousand deviations away from zero", arguments: [1, 16, 9])
+  func varianceOfFarMeans(channels: Int) {
     let shape = Shape(2, 50, 41, channels)
     let z = Tensor(shape, dense: randomTensor("z", shape).dense.map { 1000 + $0 })
     let ones = FloatSlice([Float](repeating: 1, count: channels))
@@ -185,19 +187,19 @@ struct BatchNormTests {
     }
   }
 
-  @Test("Neither threads nor the other images change a bit", arguments: shapes, Epilogue.allCases)
-  private func bitsAreReproducible(_ shape: Shape, _ epilogue: Epilogue) {
-    let data = Operands(shape, epilogue)
+  @Test("Results do not depend on the threads or on the other images", arguments: shapes, Fusion.allCases)
+  private func bitsAreReproducible(_ shape: Shape, _ fusion: Fusion) {
+    let data = Operands(shape, fusion)
     let count = Double(shape.pixels)
     let statistics = BatchNormKernel.sums(data.z, on: WorkerPool(threads: 1))
     func everything(_ data: Operands, threads: Int) -> (sums: [[Double]], floats: [[Float]]) {
       let workers = WorkerPool(threads: threads)
-      // The statistics are those of the batch, whoever computes a part of it.
+      // Every part is normalized with the statistics of the whole batch.
       let normalizer = data.normalizer(statistics, count: count)
       let y = data.output(normalizer, on: workers)
-      let gradients = BatchNormKernel.gradientSums(data.dy, data.z, normalizer, data.rectification(y), on: workers)
+      let gradients = BatchNormKernel.gradientSums(data.dy, data.z, normalizer, data.mask(y), on: workers)
       let dz = BatchNormKernel.inputGradient(
-        data.dy, data.z, normalizer, sums: statistics, count: count, data.rectification(y), on: workers)
+        data.dy, data.z, normalizer, sums: statistics, count: count, data.mask(y), on: workers)
       return (
         [BatchNormKernel.sums(data.z, on: workers), gradients.sums],
         [y.dense, dz.dense, gradients.gamma.values, gradients.beta.values]
@@ -218,7 +220,7 @@ struct BatchNormTests {
     #expect(treeSum(alone.map { $0.floats[3] }) == whole.floats[3])
   }
 
-  @Test("Running statistics normalize with their own mean and variance")
+  @Test("Evaluation normalizes with the running mean and variance")
   func runningStatistics() {
     let (mean, variance): (FloatSlice, FloatSlice) = (FloatSlice([0.5, -2, 3]), FloatSlice([4, 0.25, 1]))
     let (gamma, beta) = (FloatSlice([2, 1, -1]), FloatSlice([0, 1, 0.5]))
@@ -229,7 +231,7 @@ struct BatchNormTests {
     expectClose(y, [2, 2, 0.5, -2, 1, -0.5], within: 2e-5)
   }
 
-  @Test("The running variance is over one value less, but of a single value that of the batch")
+  @Test("The running variance is unbiased; of a single value it is the biased one")
   func unbiasedVariance() {
     let one = FloatSlice([1])
     let normalizer = BatchNormKernel.Normalizer(sums: [4, 10], count: 2, gamma: one, beta: one)

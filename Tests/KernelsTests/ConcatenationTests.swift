@@ -10,8 +10,8 @@ struct ConcatenationTests {
     channels.enumerated().map { randomTensor("part \($0)", Shape(3, 5, 7, $1)) }
   }
 
-  @Test("Channels follow each other without padding between, and come apart again", arguments: channels)
-  func thereAndBack(channels: [Int]) {
+  @Test("Joins channels without padding in between, and splits them again", arguments: channels)
+  func roundTrip(channels: [Int]) {
     let workers = WorkerPool(threads: 2)
     let parts = parts(channels)
     let joined = Concatenation.join(parts, on: workers)
@@ -28,7 +28,7 @@ struct ConcatenationTests {
     #expect(split.map(\.dense) == parts.map(\.dense))
   }
 
-  @Test("Threads and neighbors change no bit", arguments: channels)
+  @Test("Results do not depend on the threads or on the other images", arguments: channels)
   func reproducible(channels: [Int]) {
     expectReproducible(parts(channels)) { parts, workers in
       let joined = Concatenation.join(parts, on: workers)

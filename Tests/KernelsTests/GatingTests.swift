@@ -24,7 +24,7 @@ struct GatingTests {
     expectClose(gradient.attention, ofAttention, within: 1e-6)
   }
 
-  @Test("Threads and neighbors change no bit", arguments: shapes)
+  @Test("Results do not depend on the threads or on the other images", arguments: shapes)
   func reproducible(shape: Shape) {
     let inputs = [randomTensor("f", shape), randomTensor("a", shape.with(channels: 1)), randomTensor("dy", shape)]
     expectReproducible(inputs) { inputs, workers in

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Interpolation")
 struct InterpolationTests {
-  /// From, to, channels.
+  /// Input size, output size, channels.
   static let cases: [(Size, Size, Int)] = [
     (Size(1, 1), Size(1, 1), 3), (Size(1, 1), Size(5, 4), 8), (Size(5, 4), Size(1, 1), 8), (Size(3, 1), Size(7, 3), 1),
     (Size(4, 6), Size(4, 6), 19), (Size(5, 7), Size(9, 13), 64), (Size(9, 13), Size(5, 7), 16),
@@ -12,7 +12,7 @@ struct InterpolationTests {
     (Size(8, 8), Size(16, 16), 20), (Size(7, 3), Size(3, 7), 2), (Size(2, 31), Size(31, 2), 1),
   ]
 
-  /// The weights of one axis, outputs × inputs, as the PyTorch documentation words them.
+  /// The weights of one axis, outputs × inputs, as PyTorch documents them.
   private func weights(_ inputs: Int, _ outputs: Int, _ corners: Interpolation.Corners) -> [[Double]] {
     (0..<outputs).map { output in
       var position: Double
@@ -26,7 +26,7 @@ struct InterpolationTests {
     }
   }
 
-  /// Rows and columns of every image and channel times these weights.
+  /// The product of rows and columns of every image and channel with these weights.
   private func product(_ x: Tensor, _ rows: [[Double]], _ columns: [[Double]]) -> [Double] {
     let shape = x.shape
     let dense = x.dense.map(Double.init)
@@ -54,7 +54,7 @@ struct InterpolationTests {
     matrix[0].indices.map { column in matrix.map { $0[column] } }
   }
 
-  @Test("Values and gradients are the weighted sums they are defined as", arguments: cases)
+  @Test("Values and gradients are the weighted sums that define them", arguments: cases)
   func definition(from: Size, to: Size, channels: Int) {
     let workers = WorkerPool(threads: 2)
     for corners in [Interpolation.Corners.aligned, .halfPixel] {
@@ -70,7 +70,7 @@ struct InterpolationTests {
     }
   }
 
-  @Test("The same size keeps every bit, and so does the only pixel of an image")
+  @Test("The same size changes no bit; a single pixel is copied")
   func exact() {
     let workers = WorkerPool(threads: 2)
     for corners in [Interpolation.Corners.aligned, .halfPixel] {
@@ -82,7 +82,7 @@ struct InterpolationTests {
     }
   }
 
-  @Test("Corners that are aligned stay what they are")
+  @Test("Aligned corners keep their values")
   func alignedCorners() {
     let x = randomTensor("x", Shape(1, 5, 7, 2))
     let y = Interpolation.resize(x, to: Size(23, 31), corners: .aligned, on: WorkerPool(threads: 1))
@@ -92,7 +92,7 @@ struct InterpolationTests {
     }
   }
 
-  @Test("Threads and neighbors change no bit", arguments: cases)
+  @Test("Results do not depend on the threads or on the other images", arguments: cases)
   func reproducible(from: Size, to: Size, channels: Int) {
     let x = randomTensor("x", Shape(3, from.height, from.width, channels))
     expectReproducible([x, randomTensor("dy", x.shape.with(size: to))]) { inputs, workers in
@@ -103,7 +103,7 @@ struct InterpolationTests {
     }
   }
 
-  @Test("PyTorch's own numbers, up and down, corners aligned and not", arguments: PyTorchCase.all)
+  @Test("Values of PyTorch, up and down, with and without aligned corners", arguments: PyTorchCase.all)
   func pyTorch(_ numbers: PyTorchCase) {
     let workers = WorkerPool(threads: 1)
     let x = steps(Shape(1, numbers.from.height, numbers.from.width, 2))

@@ -2,15 +2,15 @@ import Kernels
 import Tensors
 import Testing
 
-/// What is larger than 16 MiB is written past the caches (`NonTemporal`). Here two images are, and one alone is not.
-@Suite("Results too large for the caches", .serialized)
+/// Results above 16 MiB are written with non-temporal stores (`NonTemporal`); here two images together are, one alone is not.
+@Suite("Results written with non-temporal stores", .serialized)
 struct LargeResultTests {
   private let workers = WorkerPool(threads: 2)
 
-  /// Pixels of whole lines of the caches, of lines and a half, and of a single channel.
+  /// Pixels of whole cache lines, of lines and a half, and of a single channel.
   static let shapes = [Shape(2, 192, 192, 64), Shape(2, 181, 191, 72), Shape(2, 1450, 1451, 1)]
 
-  @Test("Normalized images have the bits that each has alone", arguments: shapes)
+  @Test("Normalizing a batch gives the bits of each image alone", arguments: shapes)
   func normalized(_ shape: Shape) {
     let (z, shortcut) = (randomTensor("z", shape), randomTensor("shortcut", shape))
     let ones = FloatSlice([Float](repeating: 1, count: shape.channels))
@@ -24,11 +24,11 @@ struct LargeResultTests {
     for index in 0..<shape.images {
       let alone = apply(image(index, of: z), image(index, of: shortcut))
       let same = bits(image(index, of: together)) == bits(alone)
-      #expect(same, "image \(index) has other bits than alone")
+      #expect(same, "image \(index) differs from the same image alone")
     }
   }
 
-  @Test("Convolved images have the bits that each has alone", arguments: shapes.prefix(2))
+  @Test("Convolving a batch gives the bits of each image alone", arguments: shapes.prefix(2))
   func convolved(_ shape: Shape) {
     let together = SpatialCase(shape, outputs: shape.channels, dilation: 1)
     let alone = (0..<shape.images).map { SpatialCase(together, image: $0) }

@@ -1,9 +1,9 @@
 import Tensors
 import Testing
 
-// Operands and comparisons for the tests of convolutions that are matrix products, and of batch norm.
+// Operands and comparisons for the tests of convolutions and of batch norm.
 
-/// Values in [−1, 1), a function of the name; the padding zero.
+/// Values in [−1, 1), determined by the name; the padding is zero.
 func randomTensor(_ name: String, _ shape: Shape) -> Tensor {
   Tensor(shape, dense: randomValues(name, shape.pixels * shape.channels))
 }
@@ -20,7 +20,7 @@ private func randomValues(_ name: String, _ count: Int) -> [Float] {
   return (0..<count).map { _ in Float(random.uniform(in: -1..<1)) }
 }
 
-/// A filter in the middle of a buffer of sevens: gradients lie between others, which must not be touched.
+/// A filter in the middle of a buffer of sevens: writing outside of it is detected.
 func filterAmidSentinels(like filter: Filter) -> Filter {
   let count = filter.floats.count
   let buffer = Buffer(count: count + 64)
@@ -31,10 +31,10 @@ func filterAmidSentinels(like filter: Filter) -> Filter {
 
 func expectSentinels(around floats: FloatSlice, sourceLocation: SourceLocation = #_sourceLocation) {
   let untouched = (1...32).allSatisfy { floats.start[-$0] == 7 && floats.start[floats.count + $0 - 1] == 7 }
-  #expect(untouched, "a neighbor was written", sourceLocation: sourceLocation)
+  #expect(untouched, "floats outside of the filter were written", sourceLocation: sourceLocation)
 }
 
-/// Image `index` as a batch of its own.
+/// Image `index` as a batch of one.
 func image(_ index: Int, of tensor: Tensor) -> Tensor {
   let perImage = tensor.shape.pixelsPerImage * tensor.shape.channels
   var shape = tensor.shape
@@ -48,17 +48,17 @@ func treeSum(_ rows: [[Float]]) -> [Float] {
   return tree.total().values
 }
 
-/// Compares with the reference, relative to the largest value of it: rounding grows with the sums, not with each result.
+/// Compares with the reference, relative to its largest value: rounding grows with the sums, not with each result.
 func expectClose(
   _ values: [Float], _ reference: [Double], within tolerance: Double = 3e-6,
   sourceLocation: SourceLocation = #_sourceLocation
 ) {
   #expect(values.count == reference.count, sourceLocation: sourceLocation)
   let scale = max(reference.reduce(0) { max($0, abs($1)) }, 1)
-  // A NaN is no smaller than anything: it must not be lost in a maximum.
+  // A comparison with NaN is false, so a NaN counts as far; a maximum would lose it.
   let far = zip(values, reference).count { !(abs(Double($0) - $1) <= tolerance * scale) }
   let worst = zip(values, reference).reduce(0) { max($0, abs(Double($1.0) - $1.1)) } / scale
-  #expect(far == 0, "\(far) of \(values.count) off, the worst by \(worst)", sourceLocation: sourceLocation)
+  #expect(far == 0, "\(far) of \(values.count) values differ, by up to \(worst)", sourceLocation: sourceLocation)
 }
 
 func expectClose(

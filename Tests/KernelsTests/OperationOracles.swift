@@ -1,10 +1,10 @@
 import Tensors
 import Testing
 
-// What the tests of operations without parameters share.
+// Shared by the tests of operations without parameters.
 
-/// Runs an operation and checks what every kernel promises: the same bits for any number of threads, the same bits for a
-/// image alone as in its batch, and zeros in the padding of memory that was full of NaN before.
+/// Runs an operation and checks what every kernel promises: the same bits for any number of threads, the same bits for an
+/// image alone as in its batch, and zeros in the padding even if the memory was full of NaN.
 ///
 /// - Parameter inputs: tensors with the same number of images.
 func expectReproducible(
@@ -19,21 +19,21 @@ func expectReproducible(
   for result in results { expectZeroPadding(result, sourceLocation: sourceLocation) }
   for threads in 2...3 {
     let same = zip(results, run(inputs, threads: threads)).allSatisfy { bits($0) == bits($1) }
-    #expect(same, "\(threads) threads give other bits than 1", sourceLocation: sourceLocation)
+    #expect(same, "\(threads) threads give other bits than one", sourceLocation: sourceLocation)
   }
   for index in 0..<inputs[0].shape.images {
     let alone = run(inputs.map { image(index, of: $0) }, threads: 2)
     let same = zip(results, alone).allSatisfy { bits(image(index, of: $0)) == bits($1) }
-    #expect(same, "image \(index) of its batch has other bits than alone", sourceLocation: sourceLocation)
+    #expect(same, "image \(index) of the batch differs from the same image alone", sourceLocation: sourceLocation)
   }
 }
 
-/// Every float of a tensor, the padding included, as bits.
+/// The bits of every float of a tensor, the padding included.
 func bits(_ tensor: Tensor) -> [UInt32] {
   UnsafeBufferPointer(start: tensor.start, count: tensor.shape.count).map(\.bitPattern)
 }
 
-/// Fills memory of every size that waits in the pool with NaN: what a kernel fails to write shows.
+/// Fills free memory of every size in the pool with NaN, so that floats a kernel fails to write show.
 private func poisonMemory(upTo count: Int) {
   var size = 64
   while size <= max(count, 4096) {
@@ -57,10 +57,12 @@ func expectAdjoint(
   let forward = innerProduct(y, dy)
   let backward = innerProduct(x, dx)
   let size = zip(y.dense, dy.dense).reduce(1) { $0 + abs(Double($1.0 * $1.1)) }
-  #expect(abs(forward - backward) <= tolerance * size, "\(forward) and \(backward)", sourceLocation: sourceLocation)
+  #expect(
+    abs(forward - backward) <= tolerance * size, "\(forward) forward, \(backward) backward",
+    sourceLocation: sourceLocation)
 }
 
-/// Values that single precision holds exactly, as the numbers next to them in PyTorch were made from.
+/// Values that are exact in single precision; the expected values from PyTorch were computed from them.
 func steps(_ shape: Shape, by step: Int = 7919) -> Tensor {
   Tensor(shape, dense: (0..<shape.pixels * shape.channels).map { Float($0 * step % 101 - 50) / 32 })
 }

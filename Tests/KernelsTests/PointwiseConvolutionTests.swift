@@ -11,7 +11,7 @@ struct PointwiseConvolutionTests {
     var testDescription: String { "\(shape) to \(outputs)\(bias ? " with bias" : "")" }
   }
 
-  /// The channel counts of the network at odd sizes: wide, ragged, gates, planes in and out, single pixels.
+  /// The channel counts of the network at odd sizes: many and few channels, one channel in or out, single pixels.
   private static let cases = [
     Case(shape: Shape(2, 7, 9, 64), outputs: 128, bias: false),
     Case(shape: Shape(1, 5, 3, 256), outputs: 320, bias: true),
@@ -76,7 +76,7 @@ struct PointwiseConvolutionTests {
     expectClose(biasGradient.values, db)
   }
 
-  @Test("Neither threads nor the other images change a bit", arguments: cases)
+  @Test("Results do not depend on the threads or on the other images", arguments: cases)
   private func bitsAreReproducible(_ test: Case) {
     let (x, weight, bias, dz) = Self.operands(test)
     func everything(_ x: Tensor, _ dz: Tensor, threads: Int) -> [[Float]] {
@@ -101,8 +101,8 @@ struct PointwiseConvolutionTests {
     #expect(treeSum(alone.map { $0[3] }) == whole[3])
   }
 
-  @Test("Gradients of large images, cut into segments and blocks, agree with the plain loop")
-  func segmentsAreJoined() {
+  @Test("Weight gradients summed in segments and blocks agree with a plain loop")
+  func segments() {
     let (x, dz) = (randomTensor("x", Shape(3, 67, 71, 24)), randomTensor("dz", Shape(3, 67, 71, 264)))
     let dw = Filter(like: randomFilter("w", kernel: 1, 24, 264))
     PointwiseConvolution.weightGradient(x, dz, into: dw, on: WorkerPool(threads: 2))
@@ -112,14 +112,5 @@ struct PointwiseConvolutionTests {
       for p in 0..<x.shape.pixels { sum += Double(xs[p * 24 + c]) * Double(gs[p * 264 + k]) }
       #expect(abs(Double(dw.start[c * 264 + k]) - sum) < 1e-3)
     }
-  }
-
-  @Test("One addition accumulates a gradient and keeps the padding zero")
-  func accumulates() {
-    let (a, b) = (randomTensor("a", Shape(2, 61, 67, 9)), randomTensor("b", Shape(2, 61, 67, 9)))
-    let expected = zip(a.dense, b.dense).map { $0 + $1 }
-    Accumulation.addInPlace(a, b, on: WorkerPool(threads: 2))
-    #expect(a.dense == expected)
-    expectZeroPadding(a)
   }
 }

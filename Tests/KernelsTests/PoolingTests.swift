@@ -11,8 +11,8 @@ struct PoolingTests {
 
   private func half(_ shape: Shape) -> Shape { shape.with(size: Size((shape.height + 1) / 2, (shape.width + 1) / 2)) }
 
-  /// Calls `body` for each output value with its index and the dense indices of its window's pixels, those of the image
-  /// alone, row by row.
+  /// Calls `body` for each output value with its index and the dense indices of the pixels of its window that lie in the image,
+  /// row by row.
   private func forEachWindow(
     _ input: Shape, _ output: Shape, step: Int, from: Int, through: Int, _ body: (Int, [Int]) -> Void
   ) {
@@ -30,10 +30,10 @@ struct PoolingTests {
     }
   }
 
-  @Test("A maximum is the largest of 9, and the first of several takes the gradient", arguments: shapes)
+  @Test("Max pooling takes the largest of 9 values; the first of several gets the gradient", arguments: shapes)
   func maximum(shape: Shape) {
     let workers = WorkerPool(threads: 2)
-    // Few different values, so that most windows hold several largest.
+    // Few different values, so that most windows have several maxima.
     let x = Tensor(shape, dense: randomTensor("x", shape).dense.map { ($0 * 1.5).rounded() - 3 })
     let dy = randomTensor("dy", half(shape))
     let values = x.dense
@@ -41,10 +41,10 @@ struct PoolingTests {
     var expected = [Double](repeating: 0, count: gradient.count)
     var expectedGradient = [Double](repeating: 0, count: values.count)
     forEachWindow(shape, dy.shape, step: 2, from: -1, through: 1) { index, window in
-      var winner = window[0]
-      for place in window where values[place] > values[winner] { winner = place }
-      expected[index] = Double(values[winner])
-      expectedGradient[winner] += Double(gradient[index])
+      var argmax = window[0]
+      for place in window where values[place] > values[argmax] { argmax = place }
+      expected[index] = Double(values[argmax])
+      expectedGradient[argmax] += Double(gradient[index])
     }
     let (y, argmax) = Pooling.max3x3(x, on: workers)
     #expect(y.shape == dy.shape)
@@ -53,7 +53,7 @@ struct PoolingTests {
       Pooling.maxGradient(dy, argmax: argmax, inputShape: shape, on: workers), expectedGradient, within: 3e-7)
   }
 
-  @Test("A maximum over −∞ and NaN is what PyTorch makes of it")
+  @Test("Max pooling treats −∞ and NaN like PyTorch")
   func maximumOfExtremes() {
     let workers = WorkerPool(threads: 1)
     let infinite = Tensor(Shape(1, 2, 2, 2), dense: [Float](repeating: -.infinity, count: 8))
@@ -66,7 +66,7 @@ struct PoolingTests {
     #expect(Pooling.max3x3(undefined, on: workers).0.dense.allSatisfy { $0.isNaN })
   }
 
-  @Test("The mean of a half counts the image's pixels alone", arguments: shapes)
+  @Test("Average pooling with stride 2 counts only pixels of the image", arguments: shapes)
   func average2x2Stride2(shape: Shape) {
     let workers = WorkerPool(threads: 2)
     let x = randomTensor("x", shape)
@@ -85,7 +85,7 @@ struct PoolingTests {
     expectClose(Pooling.average2x2Stride2Gradient(dy, inputShape: shape, on: workers), expectedGradient, within: 3e-7)
   }
 
-  @Test("The mean in place counts the zeros beyond the last row and column", arguments: shapes)
+  @Test("Average pooling with stride 1 counts the zeros beyond the last row and column", arguments: shapes)
   func average2x2Stride1(shape: Shape) {
     let workers = WorkerPool(threads: 2)
     let x = randomTensor("x", shape)
@@ -104,7 +104,7 @@ struct PoolingTests {
     expectClose(Pooling.average2x2Stride1Gradient(dy, on: workers), expectedGradient, within: 3e-7)
   }
 
-  @Test("The mean over the image, and the gradient's backward pass to all its pixels", arguments: shapes)
+  @Test("Global average pooling and its gradient", arguments: shapes)
   func global(shape: Shape) {
     let workers = WorkerPool(threads: 2)
     let x = randomTensor("x", shape)
@@ -123,7 +123,7 @@ struct PoolingTests {
     expectClose(Pooling.globalAverageGradient(dy, inputSize: shape.size, on: workers), expectedGradient, within: 3e-7)
   }
 
-  @Test("Threads and neighbors change no bit", arguments: shapes)
+  @Test("Results do not depend on the threads or on the other images", arguments: shapes)
   func reproducible(shape: Shape) {
     let inputs = [
       randomTensor("x", shape), randomTensor("half", half(shape)), randomTensor("same", shape),
@@ -137,12 +137,13 @@ struct PoolingTests {
         Pooling.average2x2Stride2(x, on: workers),
         Pooling.average2x2Stride2Gradient(inputs[1], inputShape: x.shape, on: workers),
         Pooling.average2x2Stride1(x, on: workers), Pooling.average2x2Stride1Gradient(inputs[2], on: workers),
-        Pooling.globalAverage(x, on: workers), Pooling.globalAverageGradient(inputs[3], inputSize: x.shape.size, on: workers),
+        Pooling.globalAverage(x, on: workers),
+        Pooling.globalAverageGradient(inputs[3], inputSize: x.shape.size, on: workers),
       ]
     }
   }
 
-  @Test("PyTorch's own numbers")
+  @Test("Values of PyTorch")
   func pyTorch() {
     let workers = WorkerPool(threads: 1)
     // F.max_pool2d(x, 3, 2, 1) of few different values.

@@ -4,10 +4,10 @@ import Testing
 
 @Suite("Prediction")
 struct PredictionTests {
-  @Test("The class with the largest logit wins, the first of several", arguments: [2, 7, 8, 9, 16, 19, 256])
+  @Test("Predicts the class with the largest logit; the first of several", arguments: [2, 7, 8, 9, 16, 19, 256])
   func firstOfTheLargest(classes: Int) {
     let shape = Shape(3, 17, 29, classes)
-    // Five different values: most pixels have several largest.
+    // Five different values, so that most pixels have several maxima.
     let logits = Tensor(shape, dense: randomTensor("logits", shape).dense.map { ($0 * 2.5).rounded() })
     let dense = logits.dense
     let expected = (0..<shape.pixels).map { pixel -> UInt8 in
@@ -17,7 +17,7 @@ struct PredictionTests {
     for threads in 1...3 { #expect(Prediction.argmax(logits, on: WorkerPool(threads: threads)) == expected) }
   }
 
-  @Test("Padding does not win over negative logits, and every answer is a class")
+  @Test("Padding is never predicted, and every result is a class")
   func ends() {
     let workers = WorkerPool(threads: 1)
     func classOf(_ values: [Float]) -> [UInt8] {

@@ -2,9 +2,9 @@ import Kernels
 import Tensors
 import Testing
 
-/// The errors of the fast algorithms where the network uses them: at the sizes of its layers for crops of 512×512, sampled
-/// against double precision and relative to the largest value. What an error is good for is said by the bound that
-/// `parity` allows a 3×3 convolution, 4e-6 root mean square; the largest of some hundred samples is a few times that.
+/// The errors of the fast algorithms at the sizes of the network's layers for crops of 512×512, sampled against double
+/// precision and relative to the largest value. For comparison: `parity` allows a 3×3 convolution a root mean square error of
+/// 4e-6; the largest of some hundred samples is a few times that.
 @Suite("Errors at the sizes of the network's layers", .serialized)
 struct RealSizeTests {
   /// Side of the feature maps, channels in and out, dilation.
@@ -13,7 +13,7 @@ struct RealSizeTests {
     (64, 512, 512, 4), (64, 2048, 256, 12), (64, 2048, 256, 24), (64, 2048, 256, 36),
   ]
 
-  @Test("Winograd's algorithms stay within 3e-5 of the largest value", arguments: spatial)
+  @Test("The error of Winograd convolutions is within 3e-5 of the largest value", arguments: spatial)
   func winograd(side: Int, inputs: Int, outputs: Int, dilation: Int) {
     let workers = WorkerPool(threads: 2)
     let operands = SpatialCase(Shape(1, side, side, inputs), outputs: outputs, dilation: dilation)
@@ -39,7 +39,7 @@ struct RealSizeTests {
   }
 
   @Test(
-    "Products by Strassen's algorithm stay within 5e-6",
+    "The error of Strassen products is within 5e-6 of the largest value",
     arguments: [(1024, 256), (256, 1024), (512, 2048), (2048, 512)])
   func strassen(inputs: Int, outputs: Int) {
     let workers = WorkerPool(threads: 2)
@@ -55,7 +55,9 @@ struct RealSizeTests {
     var results: [(z: Float, dx: Float, dw: Float)] = []
     var expected: [(z: Double, dx: Double, dw: Double)] = []
     for _ in 0..<400 {
-      let (pixel, c, k) = (numbers.uniform(below: 64 * 64), numbers.uniform(below: inputs), numbers.uniform(below: outputs))
+      let (pixel, c, k) = (
+        numbers.uniform(below: 64 * 64), numbers.uniform(below: inputs), numbers.uniform(below: outputs)
+      )
       results.append((z.start[pixel * outputs + k], dx.start[pixel * inputs + c], dw.start[c * outputs + k]))
       let forward = (0..<inputs).reduce(Double(bias[k])) {
         $0 + Double(x.start[pixel * inputs + $1]) * Double(weight.start[$1 * outputs + k])

@@ -30,7 +30,7 @@ struct SigmoidTests {
     #expect(abs(Double(y[2]) * (1 + exp(20)) - 1) < 5e-7)
   }
 
-  @Test("Threads and neighbors change no bit", arguments: shapes)
+  @Test("Results do not depend on the threads or on the other images", arguments: shapes)
   func reproducible(shape: Shape) {
     expectReproducible([randomTensor("x", shape), randomTensor("dy", shape)]) { inputs, workers in
       let y = Sigmoid.forward(inputs[0], on: workers)

@@ -18,25 +18,25 @@ struct SpatialConvolutionTests {
     }
   }
 
-  @Test("Dilation leaves lines of every length to their algorithm", arguments: [1, 2, 3, 4, 5, 6, 7, 8, 9])
+  @Test("Dilated lines of every length are computed by their algorithm", arguments: [1, 2, 3, 4, 5, 6, 7, 8, 9])
   func lines(length: Int) {
     let workers = WorkerPool(threads: 2)
-    // Lines of two lengths each way, so that all four kinds of tiles meet.
+    // Lines of two lengths along each axis, so that all four groups of tiles occur.
     let operands = SpatialCase(Shape(1, 5 * length + 2, 3 * length + 1, 8), outputs: 8, dilation: 5)
     check(operands, workers, within: 3e-5)
-    // F(6, 3) loses more than the others.
+    // F(6, 3) is less accurate than the others.
     let even = SpatialCase(Shape(1, 3 * length, 3 * length, 16), outputs: 16, dilation: 3)
     check(even, workers, within: length == 5 || length == 6 ? 3e-5 : 1.5e-5)
   }
 
-  @Test("Many channels, which go product by product, agree with the definition", arguments: [1, 4])
+  @Test("Many channels, computed in multiple passes, agree with the definition", arguments: [1, 4])
   func manyChannels(dilation: Int) {
     let workers = WorkerPool(threads: 2)
     let operands = SpatialCase(Shape(2, 9, 6, 552), outputs: 520, dilation: dilation)
     check(operands, workers, within: 3e-5)
   }
 
-  @Test("An image with more tiles than are held at once agrees with the definition where it is sampled")
+  @Test("An image with more tiles than the workspace holds agrees with the definition at sampled places")
   func manyTiles() {
     let workers = WorkerPool(threads: 2)
     let operands = SpatialCase(Shape(1, 108, 104, 2056), outputs: 16, dilation: 1)
@@ -83,9 +83,9 @@ struct SpatialConvolutionTests {
   }
 }
 
-@Suite("Spatial convolution to the bit")
+@Suite("Reproducibility of spatial convolution")
 struct SpatialDeterminismTests {
-  /// Shapes on both sides of every change of method, with blocks, segments and chunks that end unevenly.
+  /// Shapes on both sides of every change of algorithm, with uneven last blocks, segments and chunks.
   static let cases = [
     (Shape(3, 61, 59, 16), 16, 1), (Shape(3, 37, 41, 33), 24, 2), (Shape(3, 13, 11, 136), 136, 1),
     (Shape(3, 14, 9, 520), 528, 3),
@@ -104,7 +104,7 @@ struct SpatialDeterminismTests {
     }
   }
 
-  @Test("An image in a batch gives the bits that it gives alone", arguments: cases)
+  @Test("An image of a batch gives the bits of the same image alone", arguments: cases)
   func images(shape: Shape, outputs: Int, dilation: Int) {
     let workers = WorkerPool(threads: 2)
     let operands = SpatialCase(shape, outputs: outputs, dilation: dilation)

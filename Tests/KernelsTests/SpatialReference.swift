@@ -1,8 +1,7 @@
+import Kernels
 import Tensors
 
-import Kernels
-
-/// The convolution as its definition says, in double precision, on dense values `[N, H, W, C]`.
+/// The convolution by its definition in double precision, on dense values `[N, H, W, C]`.
 struct SpatialReference {
   let shape: Shape
   let outputs: Int
@@ -73,7 +72,7 @@ extension SpatialReference {
   func inputGradient(_ row: Int, _ column: Int, _ c: Int, _ operands: SpatialCase) -> Double {
     var sum = 0.0
     for tap in 0..<9 {
-      // The pixel whose tap `tap` looks at this one.
+      // The pixel whose tap `tap` reads this one.
       guard let (i, j) = neighbor(row, column, 8 - tap) else { continue }
       for k in 0..<outputs { sum += Double(operands.dy[0, i, j, k]) * weight(operands, tap, c, k) }
     }
@@ -102,7 +101,7 @@ extension SpatialReference {
   }
 }
 
-/// Operands of one convolution, drawn from a stream of random numbers.
+/// Random operands of one convolution.
 struct SpatialCase {
   let x: Tensor
   let dy: Tensor
@@ -119,7 +118,7 @@ struct SpatialCase {
     self.dilation = dilation
   }
 
-  /// The same convolution of one of the images.
+  /// The same convolution of one image.
   init(_ whole: SpatialCase, image: Int) {
     func alone(_ tensor: Tensor) -> Tensor {
       var shape = tensor.shape
@@ -155,7 +154,7 @@ struct SpatialCase {
 }
 
 extension SpatialReference {
-  /// The largest difference, relative to the largest value expected.
+  /// The largest difference, relative to the largest expected value.
   static func relativeError(_ values: [Float], _ expected: [Double]) -> Double {
     guard values.count == expected.count else { return .infinity }
     var worst = 0.0

@@ -62,7 +62,7 @@ struct StridedConvolutionTests {
     expectSentinels(around: gradient.floats)
   }
 
-  @Test("Neither threads nor the other images change a bit", arguments: cases)
+  @Test("Results do not depend on the threads or on the other images", arguments: cases)
   private func bitsAreReproducible(_ test: Case) {
     let (x, weight, dz) = Self.operands(test)
     func everything(_ x: Tensor, _ dz: Tensor, threads: Int) -> [[Float]] {

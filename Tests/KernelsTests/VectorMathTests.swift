@@ -1,11 +1,11 @@
 import Foundation
 import Kernels
-import Tensors
+import Microkernels
 import Testing
 
-@Suite("Functions of eight numbers")
+@Suite("Functions of vectors")
 struct VectorMathTests {
-  /// The distance from the exact value in units of the last place of single precision, by which NaN is infinitely far.
+  /// The error in units in the last place (ulp) of single precision; an unexpected NaN is infinitely far.
   private func error(_ value: Float, _ exact: Double) -> Double {
     if exact.isNaN { return value.isNaN ? 0 : .infinity }
     if abs(exact) >= 0x1.ffffffp127 { return Double(value) == (exact > 0 ? .infinity : -.infinity) ? 0 : .infinity }
@@ -46,7 +46,7 @@ struct VectorMathTests {
     #expect(worst.error < 2, "at \(worst.at)")
   }
 
-  @Test("The logarithm of 1 − p is as exact for small p as for large")
+  @Test("The logarithm of 1 − p is as accurate for small p as for large p")
   func complement() {
     let arguments =
       (0...400_000).map { Float($0) / 400_000 } + (0..<200).map { Float(pow(0.8, Double($0))) } + [0, 1, .nan]
@@ -54,7 +54,7 @@ struct VectorMathTests {
     #expect(worst.error < 3, "at \(worst.at)")
   }
 
-  @Test("Sums, maxima and minima take in every lane")
+  @Test("Sums, maxima and minima include every lane")
   func acrossLanes() {
     for lane in 0..<8 {
       var vector = Vector(-3, -4, -5, -6, -7, -8, -9, -10)
@@ -65,5 +65,16 @@ struct VectorMathTests {
       integers[lane] = -5
       #expect(VectorMath.smallest(integers) == -5)
     }
+  }
+
+  @Test("Vectors are loaded from and stored to any float")
+  func unalignedAccess() {
+    var values = (0..<20).map { Float($0) }
+    values.withUnsafeMutableBufferPointer { buffer in
+      guard let start = buffer.baseAddress else { return }
+      #expect(start.vector(3) == [3, 4, 5, 6, 7, 8, 9, 10])
+      start.store(2 * start.vector(1) + start.vector(2), 5)
+    }
+    #expect(values[4...13] == [4, 4, 7, 10, 13, 16, 19, 22, 25, 13])
   }
 }

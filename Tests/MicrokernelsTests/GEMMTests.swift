@@ -3,19 +3,20 @@ import Microkernels
 import Tensors
 import Testing
 
-/// Every instruction set that this processor has: `swift test` on a new machine tests what will run there.
-@Suite("Matrix products of each instruction set")
-struct ProductTests {
-  /// Sizes with whole tiles and tails of each kind, narrow last panels, several blocks of depth, and rows 256 floats apart.
+/// Tests every instruction set that this processor supports.
+@Suite("GEMM of each instruction set")
+struct GEMMTests {
+  /// Sizes with whole and partial tiles, narrow last panels, several depth blocks, and rows 256 floats apart.
   private static let sizes: [(rows: Int, columns: Int, depth: Int, stride: Int)] = [
     (1, 8, 1, 8), (6, 16, 8, 8), (5, 24, 9, 16), (7, 19, 33, 40), (13, 33, 33, 40), (200, 40, 64, 64),
     (193, 48, 256, 256), (389, 136, 300, 304), (31, 64, 512, 512), (50, 17, 700, 768), (11, 9, 2048, 2048),
   ]
 
-  @Test("A product is the sum that defines it, added to C or not", arguments: InstructionSet.supported, sizes)
+  @Test(
+    "A product is the sum that defines it, with and without accumulation", arguments: InstructionSet.supported, sizes)
   func product(_ set: InstructionSet, _ size: (rows: Int, columns: Int, depth: Int, stride: Int)) {
     let (m, n, k, lda) = size
-    let columns = (n + 7) & ~7
+    let columns = n.roundedUp(toMultipleOf: 8)
     let cStride = columns + 8
     let a = Matrix("a", m, k, stride: lda)
     let b = Matrix("b", k, n, stride: n)
@@ -31,7 +32,7 @@ struct ProductTests {
       for i in 0..<m {
         for j in 0..<cStride {
           var expected = j >= columns || accumulate ? Double(before.start[i * cStride + j]) : 0
-          // The columns of the padding are to be zero, the 8 floats behind them untouched.
+          // Padding columns become zero; the 8 floats after them are not written.
           if j < n { for t in 0..<k { expected += Double(a.start[i * lda + t]) * Double(b.start[t * n + j]) } }
           worst = max(worst, abs(Double(c.start[i * cStride + j]) - expected))
         }
@@ -41,9 +42,9 @@ struct ProductTests {
   }
 
   @Test(
-    "A run of columns gives its part of the product, finished with bias, residual and ReLU",
+    "A range of columns gives its part of the product, with bias, residual and ReLU as epilogue",
     arguments: InstructionSet.supported)
-  func runOfColumns(_ set: InstructionSet) {
+  func rangeOfColumns(_ set: InstructionSet) {
     let (rows, columns, depth) = (20, 88, 30)
     let a = Matrix("a", rows, depth, stride: 32)
     let b = Matrix("b", depth, columns, stride: columns)
@@ -54,7 +55,8 @@ struct ProductTests {
     func multiply(_ run: Range<Int>, into c: Buffer, _ epilogue: EpiloguePointers?) {
       set.microkernels.multiply(
         rows: rows, columns: run, a.start, aStride: 32, PackedB(panels.start, depth: depth, columns: columns),
-        into: c.start + run.lowerBound, cStride: columns, accumulate: false, epilogue: epilogue, workspace: workspace.start)
+        into: c.start + run.lowerBound, cStride: columns, accumulate: false, epilogue: epilogue,
+        workspace: workspace.start)
     }
     multiply(0..<columns, into: whole, nil)
     for run in [32..<64, 64..<88, 0..<32] {
@@ -64,7 +66,7 @@ struct ProductTests {
     }
     for i in 0..<rows * columns {
       let expected = max(0, whole.start[i] + bias.start[i % columns] + residual.start[i])
-      // OpenBLAS rounds runs of columns in its own ways.
+      // OpenBLAS may round a range of columns differently.
       #expect(abs(parts.start[i] - expected) <= (set == .plain ? 1e-5 : 0))
     }
   }
@@ -78,14 +80,15 @@ struct ProductTests {
     let transposed = Matrix("b", columns, depth, stride: depth)
     for i in 0..<depth { for j in 0..<columns { transposed.start[j * depth + i] = b.start[i * columns + j] } }
     let straight = packed(set.microkernels, b)
-    let turned = packed(set.microkernels, transposed, depth: depth, columns: columns, rowStride: 1, columnStride: depth)
-    for i in 0..<straight.count { #expect(straight.start[i] == turned.start[i]) }
+    let transposedPacked = packed(
+      set.microkernels, transposed, depth: depth, columns: columns, rowStride: 1, columnStride: depth)
+    for i in 0..<straight.count { #expect(straight.start[i] == transposedPacked.start[i]) }
   }
 
   @Test(
-    "A row's result has the same bits wherever the row stands",
-    arguments: InstructionSet.supported.filter { $0 != .plain }, [64, 300, 512])
-  func rowsDoNotKnowTheirPlace(_ set: InstructionSet, depth: Int) {
+    "The result of a row has the same bits wherever the row stands",
+    arguments: InstructionSet.supported.filter { $0.microkernels.isBatchInvariant }, [64, 300, 512])
+  func isBatchInvariant(_ set: InstructionSet, depth: Int) {
     let (rows, columns) = (200, 40)
     let a = Matrix("a", rows, depth, stride: depth)
     let panels = packed(set.microkernels, Matrix("b", depth, columns, stride: columns))
@@ -113,8 +116,8 @@ struct ProductTests {
     let (a, other) = (Matrix("a", rows, left, stride: left), Matrix("other", rows, left, stride: left))
     let b = Matrix("b", rows, right, stride: right)
     let (leftPanelWidth, rightPanelWidth) = (microkernels.leftPanelWidth, microkernels.rightPanelWidth(columns: right))
-    let cStride = (right + rightPanelWidth - 1) / rightPanelWidth * rightPanelWidth
-    let cRows = (left + leftPanelWidth - 1) / leftPanelWidth * leftPanelWidth
+    let cStride = right.roundedUp(toMultipleOf: rightPanelWidth)
+    let cRows = left.roundedUp(toMultipleOf: leftPanelWidth)
     let c = Matrix("c", cRows, cStride, stride: cStride)
     let before = Matrix("c", cRows, cStride, stride: cStride)
 
@@ -155,7 +158,7 @@ struct ProductTests {
     let buffer = Buffer(count: microkernels.packedCount(depth: depth, columns: columns))
     buffer.clear()
     let width = microkernels.panelWidth(columns: columns)
-    for panel in 0..<(columns + width - 1) / width {
+    for panel in 0..<columns.dividedRoundingUp(by: width) {
       microkernels.pack(
         panel: panel, depth: depth, columns: columns, from: b.start, rowStride: rowStride ?? b.stride,
         columnStride: columnStride, into: buffer.start)
