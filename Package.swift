@@ -71,7 +71,9 @@ let package = Package(
     .testTarget(name: "MicrokernelsTests", dependencies: ["Kernels", "Microkernels", "Tensors"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
     .testTarget(name: "LayersTests", dependencies: ["Kernels", "Layers", "Tensors"]),
-    .testTarget(name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Training", "Weights"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GatedSCNNTests", dependencies: ["GatedSCNN", "Layers", "System", "Tensors", "Training", "Weights"],
+      exclude: ["Fixtures"]),
     .testTarget(name: "ImagesTests", dependencies: ["Images"], exclude: ["Fixtures"]),
     .testTarget(name: "CityscapesTests", dependencies: ["Cityscapes"], exclude: ["Fixtures"]),
     .executableTarget(
@@ -85,8 +87,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Images", "Tensors", "Training", "Weights",
-        "gscnn",
+        "Cityscapes", "Distributed", "GatedSCNN", "Jobs", "Layers", "Images", "System", "Tensors", "Training",
+        "Weights", "gscnn",
       ]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
     .testTarget(name: "CommandLineTests", dependencies: ["Jobs", "Kernels", "gscnn"], exclude: ["Fixtures"]),

@@ -1,7 +1,6 @@
 import Cityscapes
 import Foundation
 import Images
-import System
 import Tensors
 import Testing
 

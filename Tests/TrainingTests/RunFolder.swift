@@ -1,6 +1,5 @@
 import Cityscapes
 import Foundation
-import System
 import Testing
 
 /// Where the tests' data sets and runs lie, gone when the tests are over.
