@@ -53,7 +53,7 @@ extension Profile {
       + [
         line("total", "", sum), line("before", "parameters, gradients, momentum", activations.before),
         line("other", "gradients of the losses, the rest", activations.atBackwardStart - activations.before - sum),
-        line("at backward start", "", activations.atBackwardStart),
+        line("live", "when the backward pass begins", activations.atBackwardStart),
       ]).joined(separator: "\n")
   }
 

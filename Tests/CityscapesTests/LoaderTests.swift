@@ -2,7 +2,6 @@ import Cityscapes
 import Foundation
 import ImageFixtures
 import Images
-import System
 import Tensors
 import Testing
 

@@ -98,7 +98,7 @@ extension CommandLine {
       #expect(full.status == 1)
       let line = full.errors.last ?? ""
       #expect(line.hasPrefix("gscnn: results/resnet50_32_32/checkpoints/"))
-      #expect(line.hasSuffix("cannot write it: File too large; make room on that disk"), "\(full.errors)")
+      #expect(line.hasSuffix("cannot write: File too large; make room on that disk"), "\(full.errors)")
       #expect(full.errors.count { $0.hasPrefix("gscnn: ") } == 1)
       #expect(try work.contents().filter { $0.key.hasPrefix(checkpoint) } == before)
       #expect(try work.gscnn("info", checkpoint).output == whole.output)

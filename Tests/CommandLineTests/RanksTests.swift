@@ -25,7 +25,7 @@ extension CommandLine {
         (["frobnicate"], 2, "there is no command 'frobnicate'"),
         (["train", "--data-path", "nowhere"], 1, "nowhere: holds no images"),
         (["prepare", "--data-path", "nowhere"], 1, "nowhere: holds no images"),
-        (["evaluate", "--model-weight", "none"], 1, "none: cannot open it: No such file or directory; check the path"),
+        (["evaluate", "--model-weight", "none"], 1, "none: cannot open: No such file or directory; check the path"),
         (["train", "--batch-size", "2", "--save-path", "/proc/results"], 1, "--save-path /proc/results"),
         (["info", "none"], 1, "none: there is no such file"),
       ])

@@ -5,23 +5,23 @@ import Machine
 import Testing
 
 extension RankPrograms {
-  @Suite("Ranks")
+  @Suite("Communicator")
   struct CommunicatorTests {
-    @Test("A process started by hand is a job of its own and starts no MPI")
+    @Test("A process without a launcher is a job of its own and does not initialize MPI")
     func singleProcess() throws {
       let job = try Job.run(ranks: nil, "facts")
       #expect(job.status == 0)
       #expect(job.output == ["0 size 1 local 0 of 1 mpi 0"])
     }
 
-    @Test("Ranks under mpirun know their places", arguments: [1, 2, 4])
+    @Test("Ranks under mpirun know their rank and the size", arguments: [1, 2, 4])
     func together(ranks: Int) throws {
       let job = try Job.run(ranks: ranks, "facts")
       #expect(job.status == 0)
       #expect(job.output.sorted() == (0..<ranks).map { "\($0) size \(ranks) local \($0) of \(ranks) mpi 1" })
     }
 
-    @Test("A launcher's process that finds no other is refused: each would take itself for rank 0")
+    @Test("A launched process that MPI does not connect fails: each would be rank 0")
     func refused() throws {
       let slurm = try Job.run(ranks: nil, "facts", environment: ["SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "2"])
       #expect(slurm.status == 3)
@@ -40,7 +40,7 @@ extension RankPrograms {
       #expect(mpirun.errors[0].contains("mpirun started 2 processes but MPI finds 1 of them"))
     }
 
-    @Test("A single task of srun needs no MPI, nor does a command in a batch script")
+    @Test("A single srun task and a command in a batch script need no MPI")
     func oneTask() throws {
       for tasks in ["SLURM_STEP_NUM_TASKS": "1", "SLURM_NTASKS": "4"] {
         let job = try Job.run(ranks: nil, "facts", environment: [tasks.key: tasks.value, "SLURM_PROCID": "0"])
@@ -48,7 +48,7 @@ extension RankPrograms {
       }
     }
 
-    @Test("Sums, extremes, broadcasts and gathers reach every rank", arguments: [nil, 1, 3])
+    @Test("All-reduce, broadcast, gather and all-gather", arguments: [nil, 1, 3])
     func collectives(ranks: Int?) throws {
       let job = try Job.run(ranks: ranks, "collectives")
       #expect(job.status == 0)
@@ -66,7 +66,7 @@ extension RankPrograms {
       }
     }
 
-    @Test("Ranks that wait for rank 0 leave their processors alone")
+    @Test("Ranks in a sleeping barrier use little processor time")
     func rest() throws {
       let job = try Job.run(ranks: 2, "rest")
       #expect(job.status == 0)
@@ -76,7 +76,7 @@ extension RankPrograms {
       #expect(fields[1] < fields[0] / 2)
     }
 
-    @Test("The threads of the ranks of a machine add up to its processors", arguments: [nil, 2])
+    @Test("The threads of all ranks of a machine add up to its cores", arguments: [nil, 2])
     func layout(ranks: Int?) throws {
       let job = try Job.run(ranks: ranks, "layout")
       #expect(job.status == 0)
@@ -95,8 +95,8 @@ extension RankPrograms {
     static let hasSeveralProcessors = Affinity.current.count >= 2
 
     @Test(
-      "Ranks take NUMA nodes of their own, unless they are told to stay free",
-      .enabled(if: hasSeveralProcessors, "one processor cannot be shared out"))
+      "Each rank is pinned to its own NUMA node, unless GSCNN_BIND=none",
+      .enabled(if: hasSeveralProcessors, "needs two processors"))
     func binding() throws {
       let processors = Affinity.current
       let (first, second) = (processors[0], processors[1])
@@ -111,8 +111,8 @@ extension RankPrograms {
     }
 
     @Test(
-      "Threads come from the affinity mask, whoever set it",
-      .enabled(if: hasSeveralProcessors, "a single processor has no part"))
+      "The number of threads follows the affinity mask that a launcher set",
+      .enabled(if: hasSeveralProcessors, "needs two processors"))
     func mask() throws {
       let processors = Affinity.current
       let confined = try Job.run(

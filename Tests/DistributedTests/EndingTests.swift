@@ -16,14 +16,14 @@ extension RankPrograms {
       #expect(line.hasSuffix("data/lost.png: cannot be read; restore it"))
     }
 
-    @Test("A process alone reports its error without a rank")
+    @Test("A single process reports its error without a rank")
     func thrownAlone() throws {
       let job = try Job.run(ranks: nil, "throw", "0")
       #expect(job.status == 3)
       #expect(job.errors == ["gscnn: data/lost.png: cannot be read; restore it"])
     }
 
-    @Test("A rank that is killed ends the job", arguments: [2])
+    @Test("A killed rank ends the job", arguments: [2])
     func killed(ranks: Int) throws {
       let job = try Job.run(ranks: ranks, "kill", "1", limit: 20)
       #expect(job.status != 0)
@@ -36,7 +36,7 @@ extension RankPrograms {
       let job = try Job.run(ranks: 2, "misuse", limit: 20)
       #expect(job.status == 1)
       #expect(job.output == [])
-      // Ranks that end together sometimes make mpirun's own event loop complain after them.
+      // Ranks that end together sometimes cause a warning of mpirun's event loop.
       let line = try #require(job.errors.last { !$0.hasPrefix("[warn] Epoll") })
       #expect(line.hasPrefix("gscnn: rank "))
       #expect(line.contains("MPI failed (broadcast): MPI_ERR_ROOT"))
@@ -49,7 +49,7 @@ extension RankPrograms {
       #expect(job.output.count == ranks ?? 1)
     }
 
-    @Test("A replica that differs is named, once", arguments: [[4, 3], [3, 0], [2, 1]])
+    @Test("A divergent replica is named in one line", arguments: [[4, 3], [3, 0], [2, 1]])
     func oddReplica(numbers: [Int]) throws {
       let (ranks, odd) = (numbers[0], numbers[1])
       let job = try Job.run(ranks: ranks, "replicas", "\(odd)", limit: 20)

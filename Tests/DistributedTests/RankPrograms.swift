@@ -1,14 +1,14 @@
 import Jobs
 import Testing
 
-/// The tests that start processes, one after another.
+/// Tests that start processes, serialized.
 @Suite(.serialized)
 enum RankPrograms {}
 
 extension Job {
   /// Runs RankProgram.
   ///
-  /// - Parameter ranks: nil to start the program by hand, without `mpirun`.
+  /// - Parameter ranks: nil to start the program without `mpirun`.
   static func run(
     ranks: Int?, _ arguments: String..., environment: [String: String] = [:], mpirun options: [String] = [],
     limit: Double = 60
@@ -23,7 +23,7 @@ extension Job {
     try run("RankProgram", arguments, ranks: ranks, environment: environment, mpirun: options, limit: limit)
   }
 
-  /// What each rank reported, in the order of the ranks.
+  /// The results that each rank reported, in the order of the ranks.
   func reports(ranks: Int) -> [[String]] {
     (0..<ranks).map { rank in
       output.filter { $0.hasPrefix("\(rank) ") }.map { String($0.dropFirst("\(rank) ".count)) }

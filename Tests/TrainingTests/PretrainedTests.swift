@@ -50,7 +50,7 @@ extension Trainings {
         #expect(try loaded.floats(parameter.name) == whole.floats(parameter.name), "\(parameter.name)")
       }
       // Vectors have the same layout as in PyTorch.
-      for parameter in fresh.parameters where !parameter.name.hasPrefix(prefix) && parameter.form.shape.count == 1 {
+      for parameter in fresh.parameters where !parameter.name.hasPrefix(prefix) && parameter.layout.shape.count == 1 {
         #expect(try loaded.floats(parameter.name) == parameter.value.values, "\(parameter.name)")
       }
       #expect(try loaded.floats("seg.0.weight") != whole.floats("seg.0.weight"))
