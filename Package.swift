@@ -56,7 +56,7 @@ let package = Package(
     .target(name: "GatedSCNN", dependencies: ["Tensors", "Kernels", "Layers"]),
 
     // MARK: - The data
-    .target(name: "Images", dependencies: ["CPNG", "Tensors"]),
+    .target(name: "Images", dependencies: ["CPNG", "System", "Tensors"]),
     .target(name: "Cityscapes", dependencies: ["System", "Tensors", "Images"]),
     .target(name: "SyntheticStreets", dependencies: ["System", "Tensors", "Images", "Cityscapes"]),
     .target(name: "Metrics", dependencies: ["Cityscapes"]),
@@ -108,15 +108,14 @@ let package = Package(
     .testTarget(name: "SystemTests", dependencies: ["System", "Jobs"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "MicrokernelsTests", dependencies: ["Tensors", "Microkernels", "Kernels"]),
-    .testTarget(name: "KernelsTests", dependencies: ["Tensors", "Kernels"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Tensors", "Microkernels", "Kernels"]),
     .testTarget(name: "LayersTests", dependencies: ["Tensors", "Kernels", "Layers"]),
     .testTarget(
       name: "GatedSCNNTests", dependencies: ["System", "Tensors", "Layers", "GatedSCNN", "Weights", "Training"],
       exclude: ["Fixtures"]),
     .testTarget(name: "ImagesTests", dependencies: ["Tensors", "Images", "ImageFixtures"]),
     .testTarget(
-      name: "CityscapesTests",
-      dependencies: ["System", "Tensors", "Images", "Cityscapes", "SyntheticStreets", "ImageFixtures"],
+      name: "CityscapesTests", dependencies: ["Tensors", "Images", "Cityscapes", "SyntheticStreets", "ImageFixtures"],
       exclude: ["Fixtures"]),
     .testTarget(
       name: "SyntheticStreetsTests",
