@@ -3,8 +3,8 @@ import PackageDescription
 
 /// Compiles a target for a level of x86-64; other architectures are not affected.
 ///
-/// `-Xarch_x86_64` passes the next flag to the compiler only if the *target* is x86-64, so that a cross-build sets nothing. The
-/// clang of Swift 6.0 to 6.2 knows it for Apple's systems only; there the architecture of the building machine decides.
+/// `-Xarch_x86_64` passes the next flag to clang only if the *target* is x86-64, so a cross-build needs no setting. Swift
+/// before 6.3 is not known to support it on Linux; there the architecture of the building machine decides.
 func march(_ level: String) -> [SwiftSetting] {
   #if compiler(>=6.3)
     [.unsafeFlags(["-Xcc", "-Xarch_x86_64", "-Xcc", "-march=\(level)", "-Xcc", "-Qunused-arguments"])]
@@ -38,7 +38,10 @@ let package = Package(
     .target(name: "Tensors", dependencies: ["System"]),
 
     // MARK: - Microkernels, one target per instruction set; `InstructionSet` chooses at run time
-    // Shared sources are linked into each folder. Code for more than the plain processor belongs here only.
+    // `Sources/MicrokernelsShared` and `MicrokernelsGEMM` (blocked GEMM) are not targets: relative links in the folder of
+    // each instruction set compile them into it. Nothing else may be compiled for more than the plain processor. A new
+    // instruction set is a folder with `Backend.swift`, a GEMM microkernel and the two links, a target here and a case of
+    // `InstructionSet`.
     .target(name: "Microkernels"),
     .target(name: "MicrokernelsPlain", dependencies: ["COpenBLAS", "Microkernels"]),
     .target(

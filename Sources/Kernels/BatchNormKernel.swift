@@ -8,8 +8,8 @@ import Tensors
 /// The forward and the backward pass each have two halves. The first returns sums in double precision, which ranks may
 /// all-reduce; the second uses them.
 ///
-/// Backward, with g the gradient of the normalization's result (that of y where ReLU passes it), x̂ the normalized values and
-/// M their number per channel:
+/// Backward, with g the gradient of the normalization's result (that of y where ReLU passes it), x̂ the normalized
+/// values and M their number per channel:
 ///
 ///     dβ = Σ g        dγ = Σ g · x̂        dz = scale · (g − dβ / M − x̂ · dγ / M)
 package enum BatchNormKernel {
@@ -25,8 +25,8 @@ package enum BatchNormKernel {
     let width = ChannelSums.width(z.shape)
     return PairwiseSum.total(
       ChannelSums.perImage(z.shape, quantities: 2, workspace: 4 * width, on: workers) { run, sums, workspace in
-        // Sums deviations from the first pixel: if the mean is far from zero, the squares of the values themselves would
-        // leave no digits for the variance.
+        // Sums deviations from the first pixel: if the mean is far from zero, the squares of the values themselves
+        // would leave no digits for the variance.
         let pivot = workspace
         let sum = workspace + width
         let squares = sum + width
@@ -82,8 +82,8 @@ package enum BatchNormKernel {
   package struct GradientSums: Sendable {
     /// Each channel's Σ g, then each channel's Σ g · x̂, `[2C]`; to be summed over the ranks that normalize together.
     package let sums: [Double]
-    /// This rank's summand of the gradients of γ and β. It is rounded per image and summed in single precision, as the sum over
-    /// ranks is: the same images on more ranks give the same bits.
+    /// This rank's summand of the gradients of γ and β. It is rounded per image and summed in single precision, as the
+    /// sum over ranks is: the same images on more ranks give the same bits.
     package let gamma: FloatSlice
     package let beta: FloatSlice
 
@@ -108,8 +108,8 @@ package enum BatchNormKernel {
     return gradientSums(dy, z, normalizer, mask, masked: nil, on: workers)
   }
 
-  /// The gradient masked by the output y of a ReLU after the sum with a shortcut (also the gradient of the shortcut), and the
-  /// sums over it, in one pass.
+  /// The gradient masked by the output y of a ReLU after the sum with a shortcut (also the gradient of the shortcut),
+  /// and the sums over it, in one pass.
   ///
   /// - Parameter inPlace: whether the masked gradient overwrites `dy`.
   package static func maskedGradientSums(
@@ -215,8 +215,8 @@ package enum BatchNormKernel {
     return GradientSums(images, channels: channels)
   }
 
-  /// Splits a batch into tasks of whole rows for elementwise work. A single-channel tensor counts as rows of eight pixels, the
-  /// last of which may extend past its end.
+  /// Splits a batch into tasks of whole rows for elementwise work. A single-channel tensor counts as rows of eight
+  /// pixels, the last of which may extend past its end.
   private static func forEachBlock(
     of shape: Shape, on workers: WorkerPool, _ body: (_ firstFloat: Int, _ rows: Int, _ width: Int) -> Void
   ) {

@@ -2,8 +2,8 @@ import Microkernels
 import Tensors
 
 extension BatchNormKernel {
-  /// The affine map that batch norm applies to each channel: `y = z · scale + shift`, with `scale = γ / √(variance + ε)` and
-  /// `shift = β − mean · scale`.
+  /// The affine map that batch norm applies to each channel: `y = z · scale + shift`, with
+  /// `scale = γ / √(variance + ε)` and `shift = β − mean · scale`.
   package struct Normalizer: Sendable {
     package let channels: Int
     /// The mean of each channel.
@@ -56,8 +56,8 @@ extension BatchNormKernel {
       shift = Self.row((0..<channels).map { Double(beta[$0]) - mean[$0] * Double(gamma[$0]) * inverseDeviation[$0] })
     }
 
-    /// The filter of the convolution before it with this normalization folded in: each output times its scale. What remains
-    /// is `bias`.
+    /// The filter of the convolution before it with this normalization folded in: each output times its scale. What
+    /// remains is `bias`.
     package func folded(into filter: Filter, on workers: WorkerPool) -> Filter {
       precondition(filter.outputs == channels)
       let result = Filter(like: filter)

@@ -3,8 +3,8 @@ import Tensors
 
 /// Sums over the pixels of each image, one number per channel, in double precision.
 ///
-/// Short runs of pixels are summed in single precision, eight channels at a time, and their sums in double: fast, and as
-/// exact as the data. A single-channel tensor is read as rows of eight pixels; their lanes are summed at the end.
+/// Short runs of pixels are summed in single precision, eight channels at a time, and their sums in double: fast, and
+/// as exact as the data. A single-channel tensor is read as rows of eight pixels; their lanes are summed at the end.
 enum ChannelSums {
   /// A run of pixels of one image: `rows` of `width` floats (a multiple of 8).
   struct Run {
@@ -96,8 +96,8 @@ enum ChannelSums {
     }
   }
 
-  /// Rounds the sums of each image to single precision and adds the images as `PairwiseSum` does: the result that ranks with
-  /// one image each would get.
+  /// Rounds the sums of each image to single precision and adds the images as `PairwiseSum` does: the result that ranks
+  /// with one image each would get.
   static func joined(_ images: [[Double]], into target: FloatSlice) {
     var tree = PairwiseSum(count: target.count)
     for sums in images { tree.add(consuming: FloatSlice(sums.map { Float($0) })) }

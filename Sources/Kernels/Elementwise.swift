@@ -1,8 +1,8 @@
 import Microkernels
 import Tensors
 
-// Elementwise operations, forward beside backward. Kernels may write past the last float of a tensor up to a whole vector:
-// buffers have room for it.
+// Elementwise operations, forward beside backward. Kernels may write past the last float of a tensor up to a whole
+// vector: buffers have room for it.
 
 /// Floats of a task: few enough that its operands stay in cache, enough to be worth starting.
 private let grain = 1 << 15
@@ -62,8 +62,8 @@ package enum Sigmoid {
     return dx
   }
 
-  /// Calls `body` with the index of each vector and its padding lanes. Only the last vector of a single-channel tensor may
-  /// extend past its end.
+  /// Calls `body` with the index of each vector and its padding lanes. Only the last vector of a single-channel tensor
+  /// may extend past its end.
   @inline(__always)
   private static func forEachVector(
     of shape: Shape, on workers: WorkerPool, _ body: (_ index: Int, _ padding: SIMDMask<SIMD8<Int32>>) -> Void

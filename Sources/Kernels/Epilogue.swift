@@ -2,8 +2,8 @@ import Glibc
 import Microkernels
 import Tensors
 
-/// The epilogue of a convolution, `max(0, y + bias + residual)`, applied while the result is in the cache. In evaluation,
-/// with batch norm folded into the weights, it is everything that follows a convolution.
+/// The epilogue of a convolution, `max(0, y + bias + residual)`, applied while the result is in the cache. In
+/// evaluation, with batch norm folded into the weights, it is everything that follows a convolution.
 package struct Epilogue {
   private let bias: Buffer?
   private let residual: Tensor?
@@ -42,10 +42,10 @@ func paddedCopy(_ values: FloatSlice, count: Int) -> Buffer {
   return copy
 }
 
-/// When results are written with non-temporal stores, past the caches.
+/// Decides when results are written with non-temporal stores, which bypass the caches.
 enum NonTemporal {
-  /// Whether it pays: results above 16 MiB leave the caches before the next operation reads them, so reading each line into
-  /// the cache before it is overwritten would be wasted traffic.
+  /// Whether it pays: results above 16 MiB leave the caches before the next operation reads them, so reading each line
+  /// into the cache before it is overwritten would be wasted traffic.
   static func pays(floats: Int) -> Bool { floats > 4 << 20 }
 }
 

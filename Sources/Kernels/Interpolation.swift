@@ -3,8 +3,9 @@ import Tensors
 
 /// Bilinear interpolation between sizes, as PyTorch's `F.interpolate(mode="bilinear")`.
 ///
-/// Each output pixel blends two adjacent rows and two adjacent columns: `y = A · x · Bᵀ` for each channel, with matrices of
-/// two weights per row. The backward pass is `dx = Aᵀ · dy · B`: each input pixel gathers from the outputs that read it.
+/// Each output pixel blends two adjacent rows and two adjacent columns: `y = A · x · Bᵀ` for each channel, with
+/// matrices of two weights per row. The backward pass is `dx = Aᵀ · dy · B`: each input pixel gathers from the outputs
+/// that read it.
 package enum Interpolation {
   /// Which points of input and output coincide.
   package enum Corners: Sendable {
@@ -96,8 +97,8 @@ package enum Interpolation {
     return dx
   }
 
-  /// The weighted sum of the outputs that read input position `index`; they are `step` floats apart and each has `count`
-  /// floats, rounded up to whole vectors.
+  /// The weighted sum of the outputs that read input position `index`; they are `step` floats apart and each has
+  /// `count` floats, rounded up to whole vectors.
   private static func gather(
     _ source: UnsafeMutablePointer<Float>, _ taps: TransposedTaps, _ index: Int, step: Int, count: Int,
     into result: UnsafeMutablePointer<Float>
@@ -141,8 +142,8 @@ private final class InterpolationTaps {
   }
 }
 
-/// The transpose of `InterpolationTaps`: the output positions that read each input position, which are consecutive, and the
-/// weights they read it with.
+/// The transpose of `InterpolationTaps`: the output positions that read each input position, which are consecutive, and
+/// the weights they read it with.
 private final class TransposedTaps {
   /// The first output position, by input position.
   let first: UnsafeMutablePointer<Int>

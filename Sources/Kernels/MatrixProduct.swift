@@ -3,10 +3,10 @@ import Tensors
 
 /// GEMM: products of single-precision matrices, on one thread; kernels call it from their tasks.
 ///
-/// `C = A · B` reads A and C row by row as they lie in tensors, and packed B. `C += Aᵀ · B`, the gradient of weights, reads
-/// both from panels of a few hundred rows. The order of additions in an element of C depends on the depth alone, not on the
-/// number of rows or on where a row stands: the product is batch-invariant. OpenBLAS (the plain instruction set) is not;
-/// with it, kernels multiply one image per call (`imagesPerCall`).
+/// `C = A · B` reads A and C row by row as they lie in tensors, and packed B. `C += Aᵀ · B`, the gradient of weights,
+/// reads both from panels of a few hundred rows. The order of additions in an element of C depends on the depth alone,
+/// not on the number of rows or on where a row stands: the product is batch-invariant. OpenBLAS (the plain instruction
+/// set) is not; with it, kernels multiply one image per call (`imagesPerCall`).
 package enum MatrixProduct {
   /// A good number of rows for a task of `multiply`.
   package static let rowBlock = 192
@@ -50,7 +50,8 @@ package enum MatrixProduct {
     columns.roundedUp(toMultipleOf: microkernels.rightPanelWidth(columns: columns))
   }
 
-  /// Packs `rows` rows of A with `columns` columns, a multiple of 8. If `other` is not nil, A is `source + sign · other`.
+  /// Packs `rows` rows of A with `columns` columns, a multiple of 8. If `other` is not nil, A is
+  /// `source + sign · other`.
   package static func packLeft(
     rows: Int, columns: Int, from source: UnsafePointer<Float>, plus sign: Float = 0,
     times other: UnsafePointer<Float>? = nil, rowStride: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>
@@ -60,8 +61,8 @@ package enum MatrixProduct {
       width: microkernels.leftPanelWidth, capacity: capacity, into: packed)
   }
 
-  /// Packs `rows` rows of B with `columns` columns, a multiple of 8, padding the last panel with zeros. If `other` is not
-  /// nil, B is `source + sign · other`.
+  /// Packs `rows` rows of B with `columns` columns, a multiple of 8, padding the last panel with zeros. If `other` is
+  /// not nil, B is `source + sign · other`.
   package static func packRight(
     rows: Int, columns: Int, from source: UnsafePointer<Float>, plus sign: Float = 0,
     times other: UnsafePointer<Float>? = nil, rowStride: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>

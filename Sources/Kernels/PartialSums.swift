@@ -2,9 +2,9 @@ import Tensors
 
 /// Sums over all pixels of a batch: several tasks compute partial sums, which are then added in a fixed order.
 ///
-/// An image is cut into segments by its size alone. The partial sums of an image are added as a balanced binary tree, and so
-/// are the images, like in `PairwiseSum`: the order of additions depends neither on the threads nor, for one image, on the
-/// others in the batch.
+/// An image is cut into segments by its size alone. The partial sums of an image are added as a balanced binary tree,
+/// and so are the images, like in `PairwiseSum`: the order of additions depends neither on the threads nor, for one
+/// image, on the others in the batch.
 struct PartialSums {
   let images: Int
   let segments: Int

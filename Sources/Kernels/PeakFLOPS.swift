@@ -4,9 +4,9 @@ import Tensors
 
 /// The peak single-precision performance of the processor.
 package enum PeakFLOPS {
-  /// Floating-point operations per second of all workers; a multiplication and an addition are two. Multiplies matrices that
-  /// stay in the L1 cache and takes the best of the runs within 0.3 s: threads that have just started may share a core until
-  /// the system spreads them.
+  /// Floating-point operations per second of all workers; a multiplication and an addition are two. Multiplies matrices
+  /// that stay in the L1 cache and takes the best of the runs within 0.3 s: threads that have just started may share a
+  /// core until the system spreads them.
   package static func measure(on workers: WorkerPool) -> Double {
     let (rows, columns, depth, repetitions) = (48, 64, 64, 400)
     let packed = microkernels.packedCount(depth: depth, columns: columns)

@@ -148,7 +148,8 @@ package enum Pooling {
 
   // MARK: - Average pooling 2×2, stride 1
 
-  /// The mean of each pixel and its neighbors to the right, below and diagonally; zeros beyond the last row and column count.
+  /// The mean of each pixel and its neighbors to the right, below and diagonally; zeros beyond the last row and column
+  /// count.
   ///
   /// - Parameter x: `[N, H, W, C]`.
   /// - Returns: `[N, H, W, C]`.
@@ -256,8 +257,8 @@ package enum Pooling {
     }
   }
 
-  /// For each of `count` floats from `source` on: the sum of the float itself and of those at distance `right`, `below` and
-  /// `right + below` (if not nil), times `factor`.
+  /// For each of `count` floats from `source` on: the sum of the float itself and of those at distance `right`, `below`
+  /// and `right + below` (if not nil), times `factor`.
   @inline(__always)
   private static func sum(
     _ source: UnsafeMutablePointer<Float>, and right: Int?, and below: Int?, times factor: Float, count: Int,

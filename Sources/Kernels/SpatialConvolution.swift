@@ -4,9 +4,9 @@ import Tensors
 ///
 ///     y[n, i, j, k] = Σ_{a, b, c} x[n, i + (a − 1) d, j + (b − 1) d, c] · w[a, b, c, k]
 ///
-/// (an atrous convolution if d > 1), computed with Winograd's minimal filtering algorithms. The algorithm of each axis is
-/// chosen by the length of the sub-grids that the dilation produces; see `WinogradAlgorithm` and `WinogradTiles`. The rounding
-/// error relative to the largest output is about 1e-5 for F(4, 3) and 2e-5 for F(6, 3).
+/// (an atrous convolution if d > 1), computed with Winograd's minimal filtering algorithms. The algorithm of each axis
+/// is chosen by the length of the sub-grids that the dilation produces; see `WinogradAlgorithm` and `WinogradTiles`.
+/// The rounding error relative to the largest output is about 1e-5 for F(4, 3) and 2e-5 for F(6, 3).
 package enum SpatialConvolution {
   /// - Parameters:
   ///   - x: `[N, H, W, C]`

@@ -5,9 +5,9 @@
 ///
 ///     C₁₁ = M₁ + M₄ − M₅ + M₇    C₁₂ = M₃ + M₅    C₂₁ = M₂ + M₄    C₂₂ = M₁ − M₂ + M₃ + M₆
 ///
-/// Applied once (not recursively), to large products only. Quarters are added while they are packed. The error is bounded by
-/// norms, not per element (Higham, "Accuracy and Stability of Numerical Algorithms", §23.2.2); on random data it is two to
-/// three times that of the ordinary product, which tests check.
+/// Applied once (not recursively), to large products only. Quarters are added while they are packed. The error is
+/// bounded by norms, not per element (Higham, "Accuracy and Stability of Numerical Algorithms", §23.2.2); on random
+/// data it is two to three times that of the ordinary product, which tests check.
 enum StrassenAlgorithm {
   /// A quarter of a matrix: upper or lower rows, left or right columns.
   enum Quarter: Int {

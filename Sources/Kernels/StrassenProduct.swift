@@ -1,8 +1,8 @@
 import Microkernels
 import Tensors
 
-/// `C = A · B` over the pixels of each image by `StrassenAlgorithm`: the upper rows of A are the first half of an image's
-/// pixels. The result of an image does not depend on the others in the batch.
+/// `C = A · B` over the pixels of each image by `StrassenAlgorithm`: the upper rows of A are the first half of an
+/// image's pixels. The result of an image does not depend on the others in the batch.
 struct StrassenProduct {
   /// The seven sums of quarters of B, packed.
   private let packed: [PackedBStorage]
@@ -15,7 +15,8 @@ struct StrassenProduct {
       && columns % (2 * PackedBStorage.grain) == 0
   }
 
-  /// - Parameter source: element (i, j) of the `depth` × `columns` matrix B is `source[i * rowStride + j * columnStride]`.
+  /// - Parameter source: element (i, j) of the `depth` × `columns` matrix B is
+  ///   `source[i * rowStride + j * columnStride]`.
   init(
     depth: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, columnStride: Int = 1,
     on workers: WorkerPool

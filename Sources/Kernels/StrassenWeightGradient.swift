@@ -3,8 +3,8 @@ import Tensors
 
 /// `dW = Xᵀ · dZ` of a 1×1 convolution by `StrassenAlgorithm`, block by block.
 ///
-/// The seven products of a block are summed over all pixels of an image before they are combined, so the algorithm costs only
-/// the additions while pixels are packed. The columns of X and of dZ and each run of pixels are halved.
+/// The seven products of a block are summed over all pixels of an image before they are combined, so the algorithm
+/// costs only the additions while pixels are packed. The columns of X and of dZ and each run of pixels are halved.
 enum StrassenWeightGradient {
   /// Pixels packed at a time in each half.
   private static let chunk = 256
@@ -19,8 +19,8 @@ enum StrassenWeightGradient {
       && x.shape.pixelsPerImage >= 1024
   }
 
-  /// Half the side of a block along an axis of dW. Larger blocks pack each pixel fewer times; panels of 256 channels and their
-  /// product fill the L2 cache.
+  /// Half the side of a block along an axis of dW. Larger blocks pack each pixel fewer times; panels of 256 channels
+  /// and their product fill the L2 cache.
   private static func half(_ channels: Int) -> Int { channels % 512 == 0 ? 256 : 128 }
 
   /// Overwrites `dw` with the gradient.

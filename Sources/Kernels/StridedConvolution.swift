@@ -1,9 +1,11 @@
 import Microkernels
 import Tensors
 
-/// The 3×3 convolution with stride 2 and padding 1, as GEMM of gathered pixels (im2col, a block at a time) with the filter.
+/// The 3×3 convolution with stride 2 and padding 1, as GEMM of gathered pixels (im2col, a block at a time) with the
+/// filter.
 ///
-/// Output pixel (y, x) reads the input rows 2y − 1 … 2y + 1 and columns 2x − 1 … 2x + 1; there are ⌈H/2⌉ × ⌈W/2⌉ of them.
+/// Output pixel (y, x) reads the input rows 2y − 1 … 2y + 1 and columns 2x − 1 … 2x + 1; there are ⌈H/2⌉ × ⌈W/2⌉ of
+/// them.
 package enum StridedConvolution {
   package static func outputSize(of size: Size) -> Size {
     Size(size.height.dividedRoundingUp(by: 2), size.width.dividedRoundingUp(by: 2))
@@ -56,9 +58,9 @@ package enum StridedConvolution {
 
   /// The gradient of an input of `inputSize`.
   ///
-  /// An input pixel in an even row is read by the middle tap of one output row, in an odd row by the lower tap of the one
-  /// above and the upper tap of the one below; likewise for columns. Each of the four parities is a GEMM of its own, of up to
-  /// four taps, whose results lie two pixels apart.
+  /// An input pixel in an even row is read by the middle tap of one output row, in an odd row by the lower tap of the
+  /// one above and the upper tap of the one below; likewise for columns. Each of the four parities is a GEMM of its
+  /// own, of up to four taps, whose results lie two pixels apart.
   package static func inputGradient(
     _ dz: Tensor, _ weight: Filter, inputSize: Size, on workers: WorkerPool
   ) -> Tensor {
@@ -157,8 +159,8 @@ package enum StridedConvolution {
     return tensor.image(image) + (row * tensor.shape.width + column) * tensor.shape.stride
   }
 
-  /// Copies a tap of `channels` floats, or zeros. Writes up to 7 floats more: the taps of a row are copied in order, and the
-  /// next one overwrites them.
+  /// Copies a tap of `channels` floats, or zeros. Writes up to 7 floats more: the taps of a row are copied in order,
+  /// and the next one overwrites them.
   @inline(__always)
   private static func copy(_ channels: Int, from pixel: Pixel, to target: UnsafeMutablePointer<Float>) {
     if let pixel {

@@ -3,8 +3,8 @@ import Tensors
 
 /// `dW = Xᵀ · dZ`, the weight gradient of convolutions that are computed by GEMM.
 ///
-/// The rows of X and dZ are pixels of the output; the columns of X are what the convolution multiplies with the rows of W.
-/// Tasks are blocks of dW; if there are few, the pixels of an image are cut into segments as well.
+/// The rows of X and dZ are pixels of the output; the columns of X are what the convolution multiplies with the rows of
+/// W. Tasks are blocks of dW; if there are few, the pixels of an image are cut into segments as well.
 enum WeightGradient {
   /// Side of a block of dW: with its panels it fits in the L2 cache.
   private static let side = 256

@@ -1,8 +1,8 @@
 import Microkernels
 import Tensors
 
-/// Stride-1 3×3 convolution of one group of tiles (Lavin and Gray), in three steps: transform the inputs of each tile, multiply
-/// matrices of tiles × channels, one for each product of a tile, and transform the results back.
+/// Stride-1 3×3 convolution of one group of tiles (Lavin and Gray), in three steps: transform the inputs of each tile,
+/// multiply matrices of tiles × channels, one for each product of a tile, and transform the results back.
 ///
 /// The result of a tile has the same bits whatever other images there are, as `MatrixProduct` promises for each row.
 enum WinogradConvolution {
@@ -18,8 +18,8 @@ enum WinogradConvolution {
     }
   }
 
-  /// Channel pairs up to which a block of tiles goes through all three steps at once: its tiles stay in the L2 cache and the
-  /// filter in the L3 cache. A larger filter would be read from memory again for each block.
+  /// Channel pairs up to which a block of tiles goes through all three steps at once: its tiles stay in the L2 cache
+  /// and the filter in the L3 cache. A larger filter would be read from memory again for each block.
   private static let largestFusedFilter = 304 * 256
 
   /// Tiles of a block of `fused`.

@@ -52,8 +52,8 @@ struct WinogradFilter {
   /// The gradient of the taps, Gᵀ du G, for some pairs of channels.
   ///
   /// - Parameters:
-  ///   - du: a row-major matrix for each product of a tile, `product` floats apart, with rows of `width` floats; it begins at
-  ///     the first of `inputs` and `outputs`. Channels beyond those of the filter are padding.
+  ///   - du: a row-major matrix for each product of a tile, `product` floats apart, with rows of `width` floats; it
+  ///     begins at the first of `inputs` and `outputs`. Channels beyond those of the filter are padding.
   ///   - adding: whether to add to what `dw` holds.
   static func gradient(
     _ du: UnsafePointer<Float>, width: Int, product: Int, inputs: Range<Int>, outputs: Range<Int>,
@@ -121,8 +121,8 @@ struct PaddedTaps {
     }
   }
 
-  /// The taps rotated by 180°, inputs and outputs exchanged: a convolution with them turns the gradient of the outputs into
-  /// that of the inputs.
+  /// The taps rotated by 180°, inputs and outputs exchanged: a convolution with them turns the gradient of the outputs
+  /// into that of the inputs.
   init(rotated weight: Filter, on workers: WorkerPool) {
     inputs = weight.outputs.roundedUp(toMultipleOf: 8)
     outputs = weight.inputs.roundedUp(toMultipleOf: 8)

@@ -3,9 +3,9 @@ import Tensors
 
 /// The tiles of one image that share a pair of algorithms.
 ///
-/// A convolution with dilation d splits the image into d × d interleaved sub-grids that are independent of each other: each
-/// is an ordinary convolution of the pixels (r + d·i, s + d·j). The lines of the sub-grids have at most two lengths, ⌈H/d⌉
-/// and ⌊H/d⌋, so there are up to two algorithms per axis and up to four groups of tiles.
+/// A convolution with dilation d splits the image into d × d interleaved sub-grids that are independent of each other:
+/// each is an ordinary convolution of the pixels (r + d·i, s + d·j). The lines of the sub-grids have at most two
+/// lengths, ⌈H/d⌉ and ⌊H/d⌋, so there are up to two algorithms per axis and up to four groups of tiles.
 ///
 /// Rows and columns of tiles are independent: tile t is at `rows[t / columns.count]`, `columns[t % columns.count]`.
 struct WinogradTiles: Sendable {
@@ -69,7 +69,7 @@ struct WinogradTiles: Sendable {
 extension WinogradTiles {
   /// Bᵀ x B of tile `tile`, all channels.
   ///
-  /// - Parameter image: the first pixel, `channels` (a multiple of 8) floats a pixel.
+  /// - Parameter image: the first pixel, `channels` (a multiple of 8) floats per pixel.
   func transformInput(
     _ image: UnsafeMutablePointer<Float>, channels: Int, tile: Int, to target: TileLayout,
     workspace: UnsafeMutablePointer<Float>
@@ -94,7 +94,7 @@ extension WinogradTiles {
   ///
   /// - Parameters:
   ///   - products: product p of the channels is at `products + p · product`.
-  ///   - image: the first pixel of the result, `channels` (a multiple of 8) floats a pixel.
+  ///   - image: the first pixel of the result, `channels` (a multiple of 8) floats per pixel.
   ///   - nonTemporal: whether to use non-temporal stores if pixels are whole cache lines.
   ///   - epilogue: the one of the whole image.
   func transformOutput(

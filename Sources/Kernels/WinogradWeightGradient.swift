@@ -86,8 +86,8 @@ enum WinogradWeightGradient {
     func rightProduct(_ capacity: Int) -> Int { capacity * columns + 16 }
   }
 
-  /// Few channels: a task transforms and multiplies a segment of the tiles, a block in cache at a time, into a sum of its
-  /// own; the sums of the segments are added in order.
+  /// Few channels: a task transforms and multiplies a segment of the tiles, a block in cache at a time, into a sum of
+  /// its own; the sums of the segments are added in order.
   private static func fused(
     _ operands: Operands, to dw: Filter, _ adding: Bool, on workers: WorkerPool
   ) {
@@ -139,8 +139,8 @@ enum WinogradWeightGradient {
     }
   }
 
-  /// Many channels: all tiles are transformed; then a task multiplies some channels of x and of dy for all products, and
-  /// transforms the sums to taps while they are in the cache.
+  /// Many channels: all tiles are transformed; then a task multiplies some channels of x and of dy for all products,
+  /// and transforms the sums to taps while they are in the cache.
   private static func multiPass(
     _ operands: Operands, to dw: Filter, _ adding: Bool, on workers: WorkerPool
   ) {

@@ -13,8 +13,8 @@ package struct PackedB {
   }
 }
 
-/// The epilogue of a convolution or GEMM for one block of the result: `max(0, y + bias + residual)`, computed while y is in
-/// the cache. (`Epilogue` in `Kernels` is the same for a whole tensor.)
+/// The epilogue of a convolution or GEMM for one block of the result: `max(0, y + bias + residual)`, computed while y
+/// is in the cache. (`Epilogue` in `Kernels` is the same for a whole tensor.)
 package struct EpiloguePointers {
   /// One number per column, whole vectors.
   package let bias: UnsafePointer<Float>?
@@ -95,8 +95,8 @@ package struct NormalizerPointers {
   }
 }
 
-/// Which gradients a ReLU after a batch norm passes in the backward pass. `Output` is a tensor in `Kernels` and a pointer
-/// to the same place in the microkernels.
+/// Which gradients a ReLU after a batch norm passes in the backward pass. `Output` is a tensor in `Kernels` and a
+/// pointer to the same place in the microkernels.
 @usableFromInline package enum ReLUMask<Output> {
   /// All: there was no ReLU, or the gradient is masked already.
   case none

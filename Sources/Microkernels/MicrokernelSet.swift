@@ -1,13 +1,14 @@
-/// The microkernels of one instruction set: the innermost loops of all arithmetic. They take pointers and own no memory.
+/// The microkernels of one instruction set: the innermost loops of all arithmetic. They take pointers and own no
+/// memory.
 ///
-/// `MicrokernelsPlain`, `MicrokernelsAVX2` and `MicrokernelsAVX512` each have a `Backend` that conforms. What they share is
-/// in `MicrokernelsShared` and `MicrokernelsGEMM`, linked into their folders and compiled once per instruction set;
-/// `InstructionSet` chooses a backend at run time.
+/// `MicrokernelsPlain`, `MicrokernelsAVX2` and `MicrokernelsAVX512` each have a `Backend` that conforms. What they
+/// share is in `MicrokernelsShared` and `MicrokernelsGEMM`, linked into their folders and compiled once per instruction
+/// set; `InstructionSet` chooses a backend at run time.
 ///
 /// The code of those targets may use nothing but pointers, numbers and vectors. An array or a generic function of the
-/// standard library would be specialized there for the wider instruction set; the linker may then keep that copy for the
-/// whole program, which would stop with an illegal instruction on an older processor. `Tests/check-symbols` proves that
-/// there is no such copy.
+/// standard library would be specialized there for the wider instruction set; the linker may then keep that copy for
+/// the whole program, which would stop with an illegal instruction on an older processor. `Tests/check-symbols` proves
+/// that there is no such copy.
 ///
 /// Rows of pixels are `width` floats, a multiple of 8.
 package protocol MicrokernelSet: Sendable {
@@ -22,8 +23,8 @@ package protocol MicrokernelSet: Sendable {
   /// Rows of C that the GEMM microkernel keeps in registers; blocks of a multiple of it waste nothing.
   static var tileRows: Int { get }
 
-  /// Whether a row of `multiply`'s result has the same bits however many rows and columns there are and wherever the row
-  /// stands among them.
+  /// Whether a row of `multiply`'s result has the same bits however many rows and columns there are and wherever the
+  /// row stands among them.
   static var isBatchInvariant: Bool { get }
 
   /// Columns of a panel of B, which has `columns`.
@@ -32,7 +33,8 @@ package protocol MicrokernelSet: Sendable {
   /// Floats of a packed `depth` × `columns` matrix.
   static func packedCount(depth: Int, columns: Int) -> Int
 
-  /// The place of column `column` (a multiple of 8) in a packed matrix: where it begins, and floats from row to row there.
+  /// The place of column `column` (a multiple of 8) in a packed matrix: where it begins, and floats from row to row
+  /// there.
   static func packedOffset(ofColumn column: Int, columns: Int, depth: Int) -> (offset: Int, rowStride: Int)
 
   /// Floats of workspace that `multiply` needs.
@@ -59,8 +61,8 @@ package protocol MicrokernelSet: Sendable {
   /// Columns of a panel of the right matrix of `multiplyTransposed`, which has `columns`.
   static func rightPanelWidth(columns: Int) -> Int
 
-  /// Packs `rows` rows of `columns` floats (a multiple of 8) in panels `[columns / width][capacity][width]`, padding the
-  /// last panel with zeros.
+  /// Packs `rows` rows of `columns` floats (a multiple of 8) in panels `[columns / width][capacity][width]`, padding
+  /// the last panel with zeros.
   ///
   /// - Parameter other: if not nil, the matrix packed is `source + sign · other`.
   static func packRows(

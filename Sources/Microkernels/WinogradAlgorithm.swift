@@ -4,8 +4,8 @@
 ///
 ///     y = Aᵀ [ (G w) ⊙ (Bᵀ x) ]
 ///
-/// where ⊙ is the elementwise product (Winograd 1980; Lavin and Gray, CVPR 2016). Since every map is linear, the gradient
-/// of the taps for a gradient dy of the outputs is
+/// where ⊙ is the elementwise product (Winograd 1980; Lavin and Gray, CVPR 2016). Since every map is linear, the
+/// gradient of the taps for a gradient dy of the outputs is
 ///
 ///     dw = Gᵀ [ (Bᵀ x) ⊙ (A dy) ]
 ///
@@ -25,8 +25,8 @@
 
   /// The algorithm for a line of `length` pixels between zeros.
   ///
-  /// Short lines, which dilation produces, are one tile each. Longer ones are cut into tiles of four outputs: six would take
-  /// fewer multiplications but cost another decimal digit of precision, which not every layer can spare.
+  /// Short lines, which dilation produces, are one tile each. Longer ones are cut into tiles of four outputs: six would
+  /// take fewer multiplications but cost another decimal digit of precision, which not every layer can spare.
   package init(length: Int) {
     switch length {
     case 1: self = .f1x3

@@ -7,8 +7,8 @@ import Microkernels
 /// How it is unrolled: accumulator `c3b` is row 3, second vector. Pointers to every third row of A (`a0`, `a1`, …) keep
 /// addresses within `pointer + {0, 1, 2} · stride`, which x86 can encode.
 ///
-/// Each element is one chain of fused multiply-adds in the order of the depth that begins at zero; the previous value of C
-/// is added once at the end. So the rounding of an element does not depend on the tile that contains it.
+/// Each element is one chain of fused multiply-adds in the order of the depth that begins at zero; the previous value
+/// of C is added once at the end. So the rounding of an element does not depend on the tile that contains it.
 enum GEMMMicrokernel6x16 {
   static let rows = 6
   /// Columns of A in a tile of the transposed product.

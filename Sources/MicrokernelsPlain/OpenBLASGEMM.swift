@@ -1,7 +1,8 @@
 import COpenBLAS
 import Microkernels
 
-/// GEMM by OpenBLAS, which has kernels for every processor. It packs by itself, so a "panel" here is a whole row-major matrix.
+/// GEMM by OpenBLAS, which has kernels for every processor. It packs by itself, so a "panel" here is a whole row-major
+/// matrix.
 extension Backend {
   /// OpenBLAS computes on the calling thread; `WorkerPool` has the threads.
   package static func prepare() { openblas_set_num_threads(1) }
@@ -47,8 +48,9 @@ extension Backend {
     if let epilogue { applyEpilogue(epilogue, to: c, rows: rows, columns: columns.count, stride: cStride) }
   }
 
-  /// Calls `body` with blocks of the depth no longer than those of `BlockedGEMM`. OpenBLAS blocks a deep product too, but
-  /// not if it is small: then each element is one chain of additions, with three times the rounding error at depth 2048.
+  /// Calls `body` with blocks of the depth no longer than those of `BlockedGEMM`. OpenBLAS blocks a deep product too,
+  /// but not if it is small: then each element is one chain of additions, with three times the rounding error at depth
+  /// 2048.
   private static func forEachDepthBlock(_ depth: Int, _ body: (_ first: Int, _ count: Int) -> Void) {
     let block = 256
     var first = 0

@@ -1,7 +1,7 @@
 import Microkernels
 
-/// A vector of floats with the operations that depend on the instruction set. The `Backend.swift` of each target declares
-/// which vectors conform, and `NativeVector`, the widest that its processors multiply in one instruction.
+/// A vector of floats with the operations that depend on the instruction set. The `Backend.swift` of each target
+/// declares which vectors conform, and `NativeVector`, the widest that its processors multiply in one instruction.
 protocol SIMDVector: SIMD where Scalar == Float {
   /// The fused multiply-add `a · b + c`, in one rounding.
   static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self
@@ -9,9 +9,9 @@ protocol SIMDVector: SIMD where Scalar == Float {
   /// `max(x, 0)`. A requirement, because a comparison of vectors is one instruction only where their type is known.
   var relu: Self { get }
 
-  /// A non-temporal store: writes to memory past the caches, which then need not read the line that is overwritten. That
-  /// saves a third of the traffic of a result that does not fit in the caches. Lines of 64 bytes should be written whole,
-  /// and `target` must be aligned to the vector.
+  /// A non-temporal store: writes to memory past the caches, which then need not read the line that is overwritten.
+  /// That saves a third of the traffic of a result that does not fit in the caches. Lines of 64 bytes should be written
+  /// whole, and `target` must be aligned to the vector.
   ///
   /// Other cores see such writes late; the atomic operations with which workers report the end of a task wait for them.
   func storeNonTemporal(to target: UnsafeMutablePointer<Float>)
@@ -39,8 +39,8 @@ func fma<V: SIMDVector>(_ a: V, _ b: V, _ c: V) -> V { V.fma(a, b, c) }
 @inline(__always)
 func fma<V: SIMDVector>(_ a: Float, _ b: V, _ c: V) -> V { V.fma(V(repeating: a), b, c) }
 
-/// Calls `native` or `eight` with the offset of each vector of `width` floats: native vectors, and vectors of eight for the
-/// rest.
+/// Calls `native` or `eight` with the offset of each vector of `width` floats: native vectors, and vectors of eight for
+/// the rest.
 @inline(__always)
 func forEachVector(in width: Int, native: (_ offset: Int) -> Void, eight: (_ offset: Int) -> Void) {
   var offset = 0

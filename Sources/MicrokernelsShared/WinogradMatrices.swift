@@ -1,8 +1,9 @@
-// The matrices of `WinogradAlgorithm`, after Lavin and Gray (CVPR 2016), each written out with the fewest operations: `input`
-// is Bᵀ, `output` Aᵀ, `gradient` A, `filter` G and `filterGradient` Gᵀ. A comment gives the matrix where the code does not
-// show it. Tests with lines of each length compare them with the definition of the convolution.
+// The matrices of `WinogradAlgorithm`, after Lavin and Gray (CVPR 2016), each written out with the fewest operations:
+// `input` is Bᵀ, `output` Aᵀ, `gradient` A, `filter` G and `filterGradient` Gᵀ. A comment gives the matrix where the
+// code does not show it. Tests with lines of each length compare them with the definition of the convolution.
 
-/// Two outputs between zeros: with m₀ = w₁(x₀ + x₁), m₁ = (w₂ − w₁)x₁, m₂ = (w₀ − w₁)x₀, the outputs are m₀ + m₁, m₀ + m₂.
+/// Two outputs between zeros: with m₀ = w₁(x₀ + x₁), m₁ = (w₂ − w₁)x₁, m₂ = (w₀ − w₁)x₀, the outputs are m₀ + m₁, m₀ +
+/// m₂.
 enum F2x3<V: SIMDVector> {
   @inline(__always)
   static func input(_ x: (Int) -> V, _ v: (Int, V) -> Void) {
@@ -47,8 +48,8 @@ enum F2x3<V: SIMDVector> {
 /// Three outputs between zeros.
 ///
 /// With the taps reversed, Σ y_k z_k is the cubic form x₁w₁z₁ + Σ x_i w_j z_l over the permutations of 0, 1, 2: the
-/// polarization of v³ + 6uvt, which is [(u + 3v/2 + t)³ − (u − 3v/2 + t)³] / 6 − [(t − u + v/2)³ − (t − u − v/2)³] / 2, four
-/// cubes of real linear forms. Each is a multiplication.
+/// polarization of v³ + 6uvt, which is [(u + 3v/2 + t)³ − (u − 3v/2 + t)³] / 6 − [(t − u + v/2)³ − (t − u − v/2)³] / 2,
+/// four cubes of real linear forms. Each is a multiplication.
 enum F3x3<V: SIMDVector> {
   /// Rows of Bᵀ: [1 ±3/2 1], [−1 ±1/2 1].
   @inline(__always)

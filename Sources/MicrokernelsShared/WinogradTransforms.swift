@@ -1,7 +1,7 @@
 import Microkernels
 
-// A transform of a tile has two steps: along its rows into the workspace, then down its columns. The pair of algorithms is
-// a parameter; the usual pair, F(4×4, 3×3), is compiled as a specialization, with constant loop bounds.
+// A transform of a tile has two steps: along its rows into the workspace, then down its columns. The pair of algorithms
+// is a parameter; the usual pair, F(4×4, 3×3), is compiled as a specialization, with constant loop bounds.
 
 extension WinogradAlgorithm {
   /// Bᵀ: inputs to products.

@@ -4,8 +4,8 @@ import System
 
 /// The compute threads of a rank, one pool per rank.
 ///
-/// A parallel loop is split into numbered tasks; each worker takes the next task when it is free. The split must depend on
-/// the shape of the data alone, and tasks must write to disjoint memory: then neither the number of threads nor the
+/// A parallel loop is split into numbered tasks; each worker takes the next task when it is free. The split must depend
+/// on the shape of the data alone, and tasks must write to disjoint memory: then neither the number of threads nor the
 /// scheduling changes a bit of the result.
 package final class WorkerPool: Sendable {
   package let threads: Int

@@ -2,7 +2,8 @@ import Kernels
 import Tensors
 import Testing
 
-/// Results above 16 MiB are written with non-temporal stores (`NonTemporal`); here two images together are, one alone is not.
+/// Results above 16 MiB are written with non-temporal stores (`NonTemporal`); here two images together are, one alone
+/// is not.
 @Suite("Results written with non-temporal stores", .serialized)
 struct LargeResultTests {
   private let workers = WorkerPool(threads: 2)

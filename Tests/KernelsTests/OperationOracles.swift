@@ -3,8 +3,8 @@ import Testing
 
 // Shared by the tests of operations without parameters.
 
-/// Runs an operation and checks what every kernel promises: the same bits for any number of threads, the same bits for an
-/// image alone as in its batch, and zeros in the padding even if the memory was full of NaN.
+/// Runs an operation and checks what every kernel promises: the same bits for any number of threads, the same bits for
+/// an image alone as in its batch, and zeros in the padding even if the memory was full of NaN.
 ///
 /// - Parameter inputs: tensors with the same number of images.
 func expectReproducible(

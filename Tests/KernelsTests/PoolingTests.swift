@@ -11,8 +11,8 @@ struct PoolingTests {
 
   private func half(_ shape: Shape) -> Shape { shape.with(size: Size((shape.height + 1) / 2, (shape.width + 1) / 2)) }
 
-  /// Calls `body` for each output value with its index and the dense indices of the pixels of its window that lie in the image,
-  /// row by row.
+  /// Calls `body` for each output value with its index and the dense indices of the pixels of its window that lie in
+  /// the image, row by row.
   private func forEachWindow(
     _ input: Shape, _ output: Shape, step: Int, from: Int, through: Int, _ body: (Int, [Int]) -> Void
   ) {
