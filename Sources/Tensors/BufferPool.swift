@@ -86,7 +86,7 @@ package final class BufferPool: Sendable {
     guard let block else {
       exitOutOfResources(
         "out of memory: cannot allocate \(bytes >> 20) MiB (\(liveBytes >> 20) MiB in use); "
-          + "use a smaller batch or crop, or raise the memory limit")
+          + "use a smaller batch or crop, or raise the limit (ulimit -v)")
     }
     return block
   }
