@@ -32,7 +32,7 @@ package final class SharedMemorySlots: @unchecked Sendable {
 
   /// Bytes that so many slots take on a machine.
   package static func bytes(count: Int, capacity: Int) -> Int {
-    roundedUp(4 * count, to: 4096) + count * roundedUp(capacity, to: 64)
+    (4 * count).roundedUp(toMultipleOf: 4096) + count * capacity.roundedUp(toMultipleOf: 64)
   }
 
   /// Allocates empty slots. Every rank takes part, with the same numbers.
@@ -40,13 +40,13 @@ package final class SharedMemorySlots: @unchecked Sendable {
   /// - Throws: `SharedMemorySlotsError` on the ranks of a machine that cannot allocate the memory, not on those of others.
   package init(count: Int, capacity: Int, communicator: Communicator) throws {
     self.count = count
-    self.capacity = Self.roundedUp(capacity, to: 64)
+    self.capacity = capacity.roundedUp(toMultipleOf: 64)
     let bytes = Self.bytes(count: count, capacity: capacity)
     let start: UnsafeMutableRawPointer
     (start, origin) =
       communicator.localSize > 1 ? try Self.window(bytes, communicator) : try Self.own(bytes, communicator)
     states = start.bindMemory(to: Atomic<UInt32>.self, capacity: count)
-    slots = start + Self.roundedUp(4 * count, to: 4096)
+    slots = start + (4 * count).roundedUp(toMultipleOf: 4096)
     if communicator.localRank == 0 {
       for slot in 0..<count { (states + slot).initialize(to: Atomic(State.empty)) }
     }
@@ -100,8 +100,6 @@ package final class SharedMemorySlots: @unchecked Sendable {
     guard statvfs(folder, &status) == 0 else { return nil }
     return (folder, Int(status.f_bavail) * Int(status.f_frsize))
   }
-
-  private static func roundedUp(_ bytes: Int, to unit: Int) -> Int { (bytes + unit - 1) / unit * unit }
 
   private static func own(
     _ bytes: Int, _ communicator: Communicator

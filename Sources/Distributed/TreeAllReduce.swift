@@ -146,7 +146,7 @@ package struct TreeAllReduce: Sendable {
     for index in 0..<window { receive(index) }
     for index in 0..<window { send(index) }
     // The halves of an odd count differ by one float, which may be a piece of its own.
-    let pieces = (max(sent.count, kept.count) + pieceCount - 1) / pieceCount
+    let pieces = max(sent.count, kept.count).dividedRoundingUp(by: pieceCount)
     for index in 0..<pieces {
       if let piece = piece(index, of: kept) {
         messages.wait(for: &incoming[index % window])

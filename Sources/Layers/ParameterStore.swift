@@ -86,7 +86,7 @@ package final class ParameterStore {
     var end = 0
     for (index, count) in counts.enumerated() {
       assign(index, end)
-      end += (count + 15) & ~15
+      end += count.roundedUp(toMultipleOf: 16)
     }
     let floats = FloatSlice(count: end)
     floats.buffer.clear()

@@ -60,7 +60,9 @@ extension Tape {
     let size = x.size
     let value = profile.measure(.resampling) { Pooling.globalAverage(x.value, on: workers) }
     return record(.resampling, value, from: [x]) { [workers, profile, dx = x.gradient] gradient in
-      let gradient = profile.measure(.resampling) { Pooling.globalAverageGradient(gradient, inputSize: size, on: workers) }
+      let gradient = profile.measure(.resampling) {
+        Pooling.globalAverageGradient(gradient, inputSize: size, on: workers)
+      }
       dx?.add(gradient, on: workers)
     }
   }

@@ -55,7 +55,7 @@ func forEachVector(in width: Int, native: (_ offset: Int) -> Void, eight: (_ off
 }
 
 extension Int {
-  /// As in `Tensors`, which microkernels do not import.
+  /// As in `System`, which microkernels do not import.
   @inline(__always)
   func roundedUp(toMultipleOf unit: Int) -> Int { (self + unit - 1) / unit * unit }
 }

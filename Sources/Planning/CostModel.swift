@@ -79,7 +79,7 @@ package struct CostModel: Codable, Sendable {
   }
 
   package func predict(_ cluster: Cluster, batchSize: Int) -> Prediction {
-    let share = (batchSize + cluster.ranks - 1) / cluster.ranks
+    let share = batchSize.dividedRoundingUp(by: cluster.ranks)
     let speed = pow(1.85, log2(Double(cluster.threads) / Double(step.threads)))
     let images = Double(share) / Double(step.images)
     let forward = step.forward * images / speed
@@ -119,7 +119,7 @@ package struct CostModel: Codable, Sendable {
     let steps = workload.images / batchSize
     let imagesEvaluated =
       workload.validators == .all
-      ? (workload.validationImages + cluster.ranks - 1) / cluster.ranks : workload.validationImages
+      ? workload.validationImages.dividedRoundingUp(by: cluster.ranks) : workload.validationImages
     let pixels = Double(step.images * step.height * step.width)
     let validation = Double(imagesEvaluated) * Double(workload.validationPixels) / pixels * step.forward / speed
     let checkpoints = 2 * 2 * Double(step.gradientBytes) / workload.diskBytesPerSecond

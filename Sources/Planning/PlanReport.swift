@@ -109,6 +109,7 @@ extension PlanReport {
       let predictions: [CostModel.Prediction]
     }
     let plan = Plan(model: model, clusters: scenarios.map(\.cluster), predictions: scenarios.flatMap(\.predictions))
-    return (try? JSON.encode(plan, .sortedKeys, keys: .convertToSnakeCase)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    return (try? JSON.encode(plan, .sortedKeys, keys: .convertToSnakeCase)).map { String(decoding: $0, as: UTF8.self) }
+      ?? ""
   }
 }

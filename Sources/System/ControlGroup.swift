@@ -44,6 +44,6 @@ package struct ControlGroup: Equatable {
   static func count(ofQuota line: String) -> Int? {
     let numbers = line.split(whereSeparator: \.isWhitespace).map { Int($0) }
     guard numbers.count == 2, let quota = numbers[0], let period = numbers[1], quota > 0, period > 0 else { return nil }
-    return max(1, (quota + period - 1) / period)
+    return max(1, quota.dividedRoundingUp(by: period))
   }
 }

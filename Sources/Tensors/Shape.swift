@@ -21,7 +21,7 @@ package struct Shape: Hashable, Sendable, CustomStringConvertible {
   /// Floats from one pixel to the next: 1 for a single channel, otherwise `channels` rounded up to whole vectors of 8.
   ///
   /// The padding from `channels` to `stride` is zero in every tensor; kernels write it too.
-  package var stride: Int { channels == 1 ? 1 : (channels + 7) & ~7 }
+  package var stride: Int { channels == 1 ? 1 : channels.roundedUp(toMultipleOf: 8) }
 
   /// Floats in memory, padding included.
   package var count: Int { pixels * stride }

@@ -1,4 +1,3 @@
-import Glibc
 import Synchronization
 import System
 
@@ -59,23 +58,10 @@ package final class WorkerPool: Sendable {
     private var body: ((Int, Int) -> Void)?
     /// Threads beside the calling one.
     private let helpers: Int
-    private let wake: UnsafeMutablePointer<sem_t>
-    private let finished: UnsafeMutablePointer<sem_t>
+    private let wake = Semaphore()
+    private let finished = Semaphore()
 
-    init(helpers: Int) {
-      self.helpers = helpers
-      wake = .allocate(capacity: 1)
-      finished = .allocate(capacity: 1)
-      sem_init(wake, 0, 0)
-      sem_init(finished, 0, 0)
-    }
-
-    deinit {
-      sem_destroy(wake)
-      sem_destroy(finished)
-      wake.deallocate()
-      finished.deallocate()
-    }
+    init(helpers: Int) { self.helpers = helpers }
 
     func parallelFor(_ tasks: Int, _ body: (Int, Int) -> Void) {
       withoutActuallyEscaping(body) { body in
@@ -83,25 +69,25 @@ package final class WorkerPool: Sendable {
         self.body = body
         next.store(0, ordering: .relaxed)
         running.store(helpers, ordering: .releasing)
-        for _ in 0..<helpers { sem_post(wake) }
+        for _ in 0..<helpers { wake.signal() }
         work(as: 0)
-        while sem_wait(finished) != 0 {}
+        finished.wait()
         self.body = nil
       }
     }
 
     func serve(as worker: Int) {
       while true {
-        while sem_wait(wake) != 0 {}
+        wake.wait()
         if stopping.load(ordering: .acquiring) { return }
         work(as: worker)
-        if running.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 { sem_post(finished) }
+        if running.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 { finished.signal() }
       }
     }
 
     func stop() {
       stopping.store(true, ordering: .releasing)
-      for _ in 0..<helpers { sem_post(wake) }
+      for _ in 0..<helpers { wake.signal() }
     }
 
     private func work(as worker: Int) {

@@ -40,7 +40,8 @@ package struct RunPaths: Sendable {
       try Data("probe".utf8).write(to: URL(fileURLWithPath: probe))
     } catch {
       throw TrainingError(
-        "--save-path \(folder): nothing can be written there (\(error.posixMessage)); free some space or give another folder")
+        "--save-path \(folder): nothing can be written there (\(error.posixMessage)); free some space or give another folder"
+      )
     }
   }
 }

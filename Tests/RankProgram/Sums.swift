@@ -104,7 +104,8 @@ extension RankProgram {
   /// Numbers of very different sizes, whose sum depends on the order.
   private static func summand(of rank: Int, count: Int) -> FloatSlice {
     var random = RandomNumbers(11, UInt64(rank))
-    return FloatSlice((0..<count).map { _ in Float(random.uniform(in: -1..<1)) * Float(1 << random.uniform(below: 12)) })
+    return FloatSlice(
+      (0..<count).map { _ in Float(random.uniform(in: -1..<1)) * Float(1 << random.uniform(below: 12)) })
   }
 
   private static func hash(of floats: FloatSlice) -> UInt64 { floats.values.withUnsafeBytes(XXH64.hash) }

@@ -36,7 +36,8 @@ struct Evaluate: ParsableCommand {
     let communicator = try Communicator.initialize()
     let workers = WorkerPool(threads: threads.resolve(communicator))
     let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight) }
-    try Preprocessing.runOnAllRanks(data.dataPath, splits: [split], communicator: communicator, threads: workers.threads)
+    try Preprocessing.runOnAllRanks(
+      data.dataPath, splits: [split], communicator: communicator, threads: workers.threads)
     let samples = try CityscapesDirectory(root: data.dataPath).samples(of: split)
     if let export { try communicator.collectively { try PredictionWriter.createFolder(export) } }
     let showsProgress = communicator.rank == 0 && StandardError.isTerminal
