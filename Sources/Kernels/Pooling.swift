@@ -37,21 +37,21 @@ package enum Pooling {
         var channel = 0
         while channel < stride {
           var best = Vector(repeating: -.infinity)
-          var winner = VectorMath.Integers(
+          var bestIndex = VectorMath.Integers(
             repeating: windowIndex(rows.lowerBound, columns.lowerBound, in: (row, column)))
           for windowRow in rows {
             for windowColumn in columns {
               let value = input.vector((windowRow * shape.width + windowColumn) * stride + channel)
-              let wins = (value .> best) .| (value .!= value)
-              best.replace(with: value, where: wins)
-              winner.replace(
+              let isBetter = (value .> best) .| (value .!= value)
+              best.replace(with: value, where: isBetter)
+              bestIndex.replace(
                 with: VectorMath.Integers(repeating: windowIndex(windowRow, windowColumn, in: (row, column))),
-                where: wins)
+                where: isBetter)
             }
           }
           y.start.store(best, pixel + channel)
           UnsafeMutableRawPointer(indices + pixel + channel).storeBytes(
-            of: SIMD8<UInt8>(truncatingIfNeeded: winner), as: SIMD8<UInt8>.self)
+            of: SIMD8<UInt8>(truncatingIfNeeded: bestIndex), as: SIMD8<UInt8>.self)
           channel += 8
         }
       }
@@ -79,11 +79,11 @@ package enum Pooling {
           for windowRow in rows {
             for windowColumn in columns {
               let index = ((image * size.height + windowRow) * size.width + windowColumn) * stride + channel
-              let winner = VectorMath.Integers(
+              let bestIndex = VectorMath.Integers(
                 truncatingIfNeeded: UnsafeRawPointer(indices + index).loadUnaligned(as: SIMD8<UInt8>.self))
-              let lost =
-                winner .!= VectorMath.Integers(repeating: windowIndex(row, column, in: (windowRow, windowColumn)))
-              sum += dy.start.vector(index).replacing(with: 0, where: lost)
+              let isOther =
+                bestIndex .!= VectorMath.Integers(repeating: windowIndex(row, column, in: (windowRow, windowColumn)))
+              sum += dy.start.vector(index).replacing(with: 0, where: isOther)
             }
           }
           target.store(sum, channel)

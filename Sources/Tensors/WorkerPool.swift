@@ -27,7 +27,7 @@ package final class WorkerPool: Sendable {
 
   /// Runs `body(task, worker)` for each task from 0 to `tasks` − 1 and returns when all are done.
   ///
-  /// `worker` is in `0..<threads`. Calls with the same worker never overlap, so it can index per-worker scratch memory.
+  /// `worker` is in `0..<threads`. Calls with the same worker never overlap, so it can index a per-worker workspace.
   /// Must not be called from several threads at once or from inside `body`.
   package func parallelFor(_ tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
     guard tasks > 1, let shared else {
