@@ -20,7 +20,7 @@ package enum Benchmarks {
         samples: batchSize, batchSize: batchSize, ranks: communicator.size, order: .byFileName)
     }
     let batch = Batch.noise(sampler.share(of: communicator.rank).count, size)
-    let replica = Replica(
+    let replica = Replica.makeOnAllRanks(
       GatedSCNN(backbone, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: communicator,
       workers: workers, timeline: timeline)
     let peak = PeakFLOPS.measure(on: workers)

@@ -37,14 +37,14 @@ typedef struct {
   char message[160];
 } cpng_outcome;
 
-static inline void cpng_note(cpng_outcome *outcome, int status, const char *message) {
+static inline void cpng_set_error(cpng_outcome *outcome, int status, const char *message) {
   if (outcome->status != CPNG_DONE) return;  // the first error is the cause
   outcome->status = status;
   snprintf(outcome->message, sizeof outcome->message, "%s", message);
 }
 
 static inline void cpng_on_error(png_structp png, png_const_charp message) {
-  cpng_note((cpng_outcome *)png_get_error_ptr(png), CPNG_CORRUPT, message);
+  cpng_set_error((cpng_outcome *)png_get_error_ptr(png), CPNG_CORRUPT, message);
   png_longjmp(png, 1);
 }
 
@@ -68,8 +68,8 @@ static inline void cpng_read_bytes(png_structp png, png_bytep bytes, size_t coun
   cpng_reader *reader = (cpng_reader *)png_get_io_ptr(png);
   if ((png_get_io_state(png) & PNG_IO_MASK_LOC) == PNG_IO_CHUNK_HDR) reader->chunks++;
   if (fread(bytes, 1, count, reader->file) == count) return;
-  if (ferror(reader->file)) cpng_note(&reader->outcome, CPNG_IO_ERROR, strerror(errno));
-  else cpng_note(&reader->outcome, CPNG_TRUNCATED, "");
+  if (ferror(reader->file)) cpng_set_error(&reader->outcome, CPNG_IO_ERROR, strerror(errno));
+  else cpng_set_error(&reader->outcome, CPNG_TRUNCATED, "");
   png_error(png, "");
 }
 
@@ -79,18 +79,18 @@ static inline void cpng_close_reader(cpng_reader *reader) {
   free(reader);
 }
 
-/// Reads the header of `file`, from its beginning. A chunk that must be understood is refused where its checksum is
-/// wrong; an ancillary one (a color profile, a text) is discarded in any case.
+/// Reads the header of `file`, from its beginning. A critical chunk with a bad checksum is an error; an ancillary one
+/// (a color profile, a text) is skipped.
 ///
 /// Returns NULL after an error, which `outcome` holds. The file must stay open until `cpng_close_reader`.
 static inline cpng_reader *cpng_open_reader(FILE *file, cpng_header *header, cpng_outcome *outcome) {
   uint8_t signature[8];
   size_t found = fread(signature, 1, sizeof signature, file);
   *outcome = (cpng_outcome){CPNG_DONE, ""};
-  if (ferror(file)) cpng_note(outcome, CPNG_IO_ERROR, strerror(errno));
-  else if (found == 0) cpng_note(outcome, CPNG_EMPTY, "");
-  else if (png_sig_cmp(signature, 0, found) != 0) cpng_note(outcome, CPNG_NOT_A_PNG, "");
-  else if (found < sizeof signature) cpng_note(outcome, CPNG_TRUNCATED, "");
+  if (ferror(file)) cpng_set_error(outcome, CPNG_IO_ERROR, strerror(errno));
+  else if (found == 0) cpng_set_error(outcome, CPNG_EMPTY, "");
+  else if (png_sig_cmp(signature, 0, found) != 0) cpng_set_error(outcome, CPNG_NOT_A_PNG, "");
+  else if (found < sizeof signature) cpng_set_error(outcome, CPNG_TRUNCATED, "");
   if (outcome->status != CPNG_DONE) return NULL;
 
   cpng_reader *reader = (cpng_reader *)calloc(1, sizeof *reader);
@@ -100,7 +100,7 @@ static inline cpng_reader *cpng_open_reader(FILE *file, cpng_header *header, cpn
     if (reader->png != NULL) reader->info = png_create_info_struct(reader->png);
   }
   if (reader == NULL || reader->info == NULL) {
-    cpng_note(outcome, CPNG_IO_ERROR, strerror(ENOMEM));
+    cpng_set_error(outcome, CPNG_IO_ERROR, strerror(ENOMEM));
     cpng_close_reader(reader);
     return NULL;
   }
@@ -125,7 +125,7 @@ static inline cpng_reader *cpng_open_reader(FILE *file, cpng_header *header, cpn
   return reader;
 }
 
-/// Whether the last bytes of the file are an IEND chunk: it is not cut short.
+/// Whether the file ends with an IEND chunk, that is, is not truncated.
 static inline int cpng_has_end(FILE *file) {
   static const uint8_t end[12] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
   uint8_t tail[sizeof end];
@@ -138,8 +138,8 @@ static inline int cpng_has_end(FILE *file) {
 /// Reads rows as they are stored, one byte a value (1, 2 and 4-bit values are unpacked, not scaled; palette indices
 /// stay indices), without gaps between rows. Of an interlaced image `first` must be 0 and `count` its height.
 ///
-/// Decoding stops with the last of these rows, but not before the checksum of every chunk that they are stored in is
-/// verified. A file without an end is read as far as it goes, to find where it is cut short.
+/// Decoding stops after the last of these rows, once the checksum of every chunk that holds a part of them is verified.
+/// A file without an IEND chunk is decoded to its end, so that truncation is reported.
 static inline cpng_outcome cpng_read_rows(cpng_reader *reader, uint32_t first, uint32_t count, uint8_t *pixels) {
   png_structp png = reader->png;
   if (setjmp(png_jmpbuf(png)) != 0) return reader->outcome;
@@ -165,14 +165,14 @@ static inline cpng_outcome cpng_read_rows(cpng_reader *reader, uint32_t first, u
 
 static inline void cpng_write_bytes(png_structp png, png_bytep bytes, size_t count) {
   if (fwrite(bytes, 1, count, (FILE *)png_get_io_ptr(png)) == count) return;
-  cpng_note((cpng_outcome *)png_get_error_ptr(png), CPNG_IO_ERROR, strerror(errno));
+  cpng_set_error((cpng_outcome *)png_get_error_ptr(png), CPNG_IO_ERROR, strerror(errno));
   png_error(png, "");
 }
 
 static inline void cpng_flush(png_structp png) { (void)png; }
 
-/// Writes an 8-bit image. `palette` holds `colors` triples red, green, blue; it is used for the
-/// color type PNG_COLOR_TYPE_PALETTE alone.
+/// Writes an 8-bit image. `palette` holds `colors` triples red, green, blue; it is used for the color type
+/// PNG_COLOR_TYPE_PALETTE alone.
 static inline cpng_outcome cpng_write(FILE *file, const cpng_header *header, const uint8_t *palette, int colors,
                                       int compression, const uint8_t *pixels) {
   cpng_outcome outcome = {CPNG_DONE, ""};
@@ -186,13 +186,13 @@ static inline cpng_outcome cpng_write(FILE *file, const cpng_header *header, con
   }
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &outcome, cpng_on_error, cpng_on_warning);
   if (png == NULL) {
-    cpng_note(&outcome, CPNG_IO_ERROR, strerror(ENOMEM));
+    cpng_set_error(&outcome, CPNG_IO_ERROR, strerror(ENOMEM));
     return outcome;
   }
   png_infop info = png_create_info_struct(png);
   if (info == NULL) {
     png_destroy_write_struct(&png, NULL);
-    cpng_note(&outcome, CPNG_IO_ERROR, strerror(ENOMEM));
+    cpng_set_error(&outcome, CPNG_IO_ERROR, strerror(ENOMEM));
     return outcome;
   }
   if (setjmp(png_jmpbuf(png)) == 0) {

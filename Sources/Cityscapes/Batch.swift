@@ -1,6 +1,6 @@
 import Tensors
 
-/// Images with their ground truth, the input of a training or evaluation step.
+/// Images with their ground truth: the input of a training or evaluation step.
 package struct Batch: Sendable {
   /// Normalized RGB, `[N, H, W, 3]`; padding is 0.
   package let image: Tensor

@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// A split of the data set.
 package enum Split: String, CaseIterable, Codable, Sendable {
@@ -55,10 +56,10 @@ package struct CityscapesDirectory: Sendable {
 
   /// The samples of a split, sorted by city, then file. The index in this list identifies a sample, also for its random
   /// numbers.
-  /// - Throws: `CityscapesDirectoryError` if there are none; the message says how to get some.
+  /// - Throws: `CityscapesDirectoryError` if there are none.
   package func samples(of split: Split) throws -> [SamplePaths] {
     let folder = "\(root)/leftImg8bit/\(split.rawValue)"
-    let cities = try entries(of: folder).filter { Self.isFolder("\(folder)/\($0)") }
+    let cities = try entries(of: folder).filter { FileSystem.isDirectory("\(folder)/\($0)", followingLinks: true) }
     let samples = try cities.flatMap { city in
       try entries(of: "\(folder)/\(city)").filter { $0.hasSuffix(SamplePaths.imageSuffix) }.map {
         SamplePaths(root: root, split: split, city: city, name: String($0.dropLast(SamplePaths.imageSuffix.count)))
@@ -81,14 +82,9 @@ package struct CityscapesDirectory: Sendable {
       throw CityscapesDirectoryError.unreadable(folder: folder)
     }
   }
-
-  private static func isFolder(_ path: String) -> Bool {
-    var isFolder: ObjCBool = false
-    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
-  }
 }
 
-/// Why a folder is no data set.
+/// Why a folder holds no samples of a split.
 package enum CityscapesDirectoryError: Error, Equatable, CustomStringConvertible {
   case noImages(root: String)
   case emptySplit(root: String, Split)

@@ -1,5 +1,5 @@
-/// Train id, Canny edge and boundary of a pixel packed in one byte: a third of the memory of three maps, and one map to
-/// resample instead of three.
+/// Train id, Canny edge and boundary of a pixel, packed into one byte: a third of the memory of three maps, and one map
+/// to resample instead of three.
 enum GroundTruth {
   private static let ignored: UInt8 = 31
   private static let edge: UInt8 = 32

@@ -3,13 +3,13 @@ import Tensors
 
 /// Memory that keeps decoded samples from epoch to epoch, shared by all readers, of this process or of several.
 ///
-/// A sample of the training split has one slot or none. No reader waits for another: while a slot is claimed, even by
-/// a reader that is gone, the others decode the image themselves.
+/// A sample of the training split has one slot or none. No reader waits for another: while a slot is claimed, even by a
+/// process that has ended, other readers decode the image themselves.
 package protocol ImageCache: Sendable {
   /// Bytes of a slot, which begins at a multiple of 64.
   var capacity: Int { get }
 
-  /// The contents of a slot if they are published.
+  /// The contents of a slot; nil if there is no such slot or it is not published.
   func contents(of index: Int) -> UnsafeRawPointer?
 
   /// Claims an empty slot. The caller fills it and then publishes or releases it.
@@ -20,11 +20,11 @@ package protocol ImageCache: Sendable {
   /// Makes the contents of a slot visible to all readers.
   func publish(_ index: Int)
 
-  /// Gives a claimed slot up, empty.
+  /// Makes a claimed slot empty again.
   func release(_ index: Int)
 }
 
-/// In a slot: a header of 64 bytes with height and width, the RGB image, the packed ground truth.
+/// A slot holds a header of 64 bytes with height and width, the RGB image, and the packed ground truth.
 private let headerBytes = 64
 
 extension ImageCache {

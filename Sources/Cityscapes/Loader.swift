@@ -4,6 +4,16 @@ import Tensors
 
 /// Loads batches on background threads, ahead of the training loop: decoding, augmentation, normalization.
 ///
+/// From files to a batch:
+///
+///     CityscapesDirectory.samples  the files of a split, a `SamplePaths` for each sample
+///     DistributedBatchSampler      the indices of the samples in each batch
+///     SampleReader                 `open`: the size of an image, from its file or from an `ImageCache`
+///     Augmentation                 scale, crop and flip, chosen for that size
+///     SampleReader                 `read`: the rows that the crop needs, decoded by `PNGReader`: a `SampleView`
+///     AugmentationTransform        resize, crop, normalize, flip, into one slot of a `BatchBuilder`
+///     Batch                        the tensors and label maps of a step
+///
 /// Batches come out in order and with the same contents for any number of threads. An error in a file is thrown by
 /// `next()` for the batch that needs the file, after the batches before it.
 package final class Loader: Sendable {
@@ -13,7 +23,7 @@ package final class Loader: Sendable {
     case augmented(seed: UInt64, epoch: Int, crop: Size)
     /// Cropped or padded at the bottom and the right.
     case cropped(to: Size)
-    /// At their own size, one in each batch.
+    /// At their own size, one per batch.
     case whole
 
     /// The size of all images, unless it depends on the image.
@@ -104,6 +114,8 @@ private final class LoaderQueue: @unchecked Sendable {
     var builder: BatchBuilder?
     var missingSamples: Int
   }
+  /// A condition variable, which `Synchronization` does not have: loader threads wait for room, the consumer for a
+  /// batch, `stop` for the threads.
   private let condition = NSCondition()
   private var nextJob = Job(batch: 0, slot: 0)
   private var pending: [Int: PendingBatch] = [:]
@@ -133,8 +145,8 @@ private final class LoaderQueue: @unchecked Sendable {
   func next() throws -> Batch? {
     condition.lock()
     defer { condition.unlock() }
-    let asked = Clock.now
-    defer { counters.secondsWaited += Clock.now - asked }
+    let begin = Clock.now
+    defer { counters.secondsWaited += Clock.now - begin }
     while true {
       if stopping || delivered == batches.count { return nil }
       if let batch = pending[delivered], batch.missingSamples == 0, let builder = batch.builder {
@@ -143,7 +155,7 @@ private final class LoaderQueue: @unchecked Sendable {
         condition.broadcast()
         return builder.finished()
       }
-      // A failure in a later batch does not stop this one: jobs are taken in order, so all of its jobs are taken.
+      // A failure in a later batch does not affect this one: jobs are taken in order, so all of its jobs are taken.
       if let failure, failure.batch == delivered { throw failure.error }
       condition.wait()
     }
@@ -186,7 +198,9 @@ private final class LoaderQueue: @unchecked Sendable {
     condition.unlock()
   }
 
-  /// Waits until the next job's batch may be begun; returns nil when there are no more jobs. `condition` must be locked.
+  /// Waits until the next job's batch may be begun. `condition` must be locked.
+  ///
+  /// - Returns: nil if there are no more jobs.
   private func takeJob() -> Job? {
     while !stopping, failure == nil, nextJob.batch < batches.count {
       guard nextJob.batch < delivered + prefetch else {

@@ -33,7 +33,7 @@ package struct Preprocessing: Sendable {
   /// Whether any file is missing or older than its source, by modification time.
   package var isNeeded: Bool { samples.contains { !Dates($0).isComplete } }
 
-  /// Processes this rank's share; samples that fail do not keep the others from being processed.
+  /// Processes this rank's share, all samples of it even if some fail.
   /// - Parameters:
   ///   - threads: how many samples are processed at once.
   ///   - progress: called after each sample with the number of samples done, on any thread, one call at a time.
@@ -108,7 +108,7 @@ package struct Preprocessing: Sendable {
     return map
   }
 
-  /// Which files to be written exist and are not older than their sources.
+  /// Which output files exist and are not older than their sources.
   private struct Dates {
     let hasTrainIds: Bool
     let hasBoundary: Bool
@@ -143,7 +143,7 @@ package struct PreprocessingError: Error, Equatable, CustomStringConvertible {
   package init(problems: [String]) { self.problems = problems }
 
   package var description: String {
-    (["\(problems.count) \(problems.count == 1 ? "image" : "images") could not be prepared:"] + problems)
+    (["\(problems.count) \(problems.count == 1 ? "image" : "images") could not be preprocessed:"] + problems)
       .joined(separator: "\n")
   }
 }

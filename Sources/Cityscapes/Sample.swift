@@ -50,7 +50,7 @@ package struct Sample: Sendable {
   }
 }
 
-/// A borrowed sample: all rows of it, or some of them.
+/// A sample in borrowed memory: all rows of it, or some of them.
 struct SampleView {
   /// RGB.
   let image: ImageView

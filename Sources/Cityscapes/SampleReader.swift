@@ -2,12 +2,12 @@ import Foundation
 import Images
 import Tensors
 
-/// Reads samples one after the other, each in two steps: `open` returns the size of the image, `read` decodes the window
-/// that the caller then chooses.
+/// Reads samples one after another, each in two steps: `open` returns the size of the image, `read` decodes the window
+/// that the caller chooses for it. (`Loader` lists all steps from files to a batch.)
 ///
-/// With a cache, the first reader of a sample decodes all of it and leaves it there.
+/// With a cache, the first reader of a sample decodes the whole image and stores it there.
 final class SampleReader {
-  /// Where the current sample comes from.
+  /// Where the sample opened last comes from.
   enum Source { case files, cache }
 
   private enum Opened {
@@ -42,7 +42,7 @@ final class SampleReader {
   /// Returns the opened sample with at least the rows of `window`; valid until the next call of this reader.
   ///
   /// - Throws: `ImageError` with the file that is missing, damaged, of another kind or size, or holds no train ids.
-  ///   Damage below the window is not noticed.
+  ///   Damage below the window is not detected.
   func read(_ window: Image.Rect) throws(ImageError) -> SampleView {
     defer { opened = .nothing }
     switch opened {
@@ -51,7 +51,7 @@ final class SampleReader {
     case .file(let image, let paths, let index):
       guard let cache, let slot = cache.claim(index) else { return try decode(window, of: image, paths) }
       var isCached = false
-      // The slot is freed even if a file cannot be read: another rank may read it, or report the error itself.
+      // Released if a file cannot be read, so that other readers can try.
       defer { isCached ? cache.publish(index) : cache.release(index) }
       let sample = try decode(Image.Rect(image.size), of: image, paths)
       isCached = sample.copy(to: slot, of: cache)

@@ -46,7 +46,7 @@ extension PNG {
           }
         }
       }
-      // A prepared file can be made again, and several ranks or jobs may prepare the same one.
+      // Preprocessed files can be written again, and several jobs may preprocess the same data set.
       try FileSystem().replaceFile(path, with: bytes, sync: false, severalWriters: true)
     } catch {
       throw ImageError(
@@ -59,7 +59,7 @@ extension PNG {
   /// smaller by a third.
   private static func compression(of colorType: Int32) -> Int32 { colorType == PNG_COLOR_TYPE_RGB ? 4 : 6 }
 
-  /// What `body` writes, as bytes.
+  /// Returns the bytes that `body` writes.
   ///
   /// - Parameter body: writes to a stream in memory and returns the error, if any.
   private static func encoded(_ body: (UnsafeMutablePointer<FILE>) -> String?) throws -> [UInt8] {

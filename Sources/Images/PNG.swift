@@ -23,7 +23,7 @@ package enum PNG {
     case rgbWithAlpha = "RGB with transparency"
   }
 
-  /// What a file says about itself before its pixels.
+  /// The header of a file (IHDR).
   package struct Header: Sendable, Equatable, CustomStringConvertible {
     package let size: Size
     /// Bits a channel: 1, 2, 4, 8 or 16.
@@ -43,7 +43,7 @@ package enum PNG {
         }
     }
 
-    func serves(as kind: Kind) -> Bool {
+    func isReadable(as kind: Kind) -> Bool {
       switch kind {
       case .rgb: bitDepth == 8 && color == .rgb
       case .gray: bitDepth <= 8 && (color == .gray || color == .palette)

@@ -2,7 +2,7 @@ import CPNG
 import Glibc
 import Tensors
 
-/// An open PNG file, of which an image or the rows of a window are read once.
+/// An open PNG file, from which the whole image or the rows of a window can be read, once.
 package final class PNGReader {
   let header: PNG.Header
   /// Size of the image.
@@ -16,10 +16,10 @@ package final class PNGReader {
 
   /// Opens a file and reads its header.
   ///
-  /// - Throws: `ImageError` if there is no PNG file or one of another kind. Damage to pixels shows when they are read.
+  /// - Throws: `ImageError` if there is no PNG file or one of another kind. Damaged pixels are detected by `read`.
   package convenience init(_ path: String, as kind: PNG.Kind) throws(ImageError) {
     try self.init(path)
-    guard header.serves(as: kind) else {
+    guard header.isReadable(as: kind) else {
       let wanted = kind == .rgb ? "8-bit RGB" : "8-bit gray"
       throw ImageError(
         path: path, problem: "is \(header), but \(wanted) is needed here",
@@ -63,7 +63,7 @@ package final class PNGReader {
   /// Reads the rows of a window, at their whole width, into `buffer`. Returns a view that is valid until `buffer` is
   /// used again.
   ///
-  /// Rows below the window are not decoded, so damage there is not noticed; that the file is cut short is.
+  /// Rows below the window are not decoded, so damage there is not detected; truncation of the file is.
   package func read(_ window: Image.Rect, into buffer: ImageBuffer) throws(ImageError) -> ImageView {
     precondition(window.lies(in: size), "the window must lie in the image")
     var outcome = cpng_outcome()

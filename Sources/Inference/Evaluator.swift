@@ -14,7 +14,8 @@ package struct Evaluation: Sendable {
   /// Mean of the images' joint losses.
   package let loss: Double
   package let images: Int
-  /// Seconds of the network alone: from the normalized image to the class of every pixel.
+  /// Seconds of inference alone, from the normalized image to the class of every pixel; the mean over the ranks that
+  /// evaluate.
   package let seconds: Double
 
   package var metrics: SegmentationMetrics { SegmentationMetrics(confusion) }
@@ -54,24 +55,24 @@ package struct Evaluator {
   ///   - samples: the images of one split, preprocessed.
   ///   - predicted: receives each image's predicted train ids, on the rank that predicted them.
   ///   - imageEvaluated: receives how many of this rank's images are done, and how many there are.
-  ///   - cancelled: asked before each image; once it returns true on any rank, the rest is skipped.
-  /// - Returns: `nil` if cancelled.
+  ///   - cancelled: called before each image; a rank on which it returns true skips its remaining images.
+  /// - Returns: `nil` if any rank was cancelled.
   package func evaluate(
     _ samples: [SamplePaths], of split: Split,
     predicted: (SamplePaths, _ trainIds: [UInt8], Size) throws -> Void = { _, _, _ in },
     imageEvaluated: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }, cancelled: () -> Bool = { false }
   ) throws -> Evaluation? {
-    let mine = samples.indices.filter {
+    let own = samples.indices.filter {
       validators == .all ? $0 % communicator.size == communicator.rank : communicator.rank == 0
     }
     var confusion = ConfusionMatrix()
     var losses = [Double](repeating: 0, count: samples.count)
     var seconds = 0.0
     var wasCancelled = false
-    // Free blocks of the pool have the sizes of crops, or of other images: they are of no use here, nor afterwards.
+    // Free blocks of the pool have the sizes of training crops or of other images, and would not be reused.
     var size: Size?
     defer { BufferPool.shared.trim() }
-    for (done, index) in mine.enumerated() {
+    for (done, index) in own.enumerated() {
       wasCancelled = cancelled()
       if wasCancelled { break }
       let batch = Batch(whole: try Sample.read(samples[index], index: index))
@@ -82,23 +83,23 @@ package struct Evaluator {
       confusion.add(prediction: predictions, target: batch.target)
       losses[index] = loss?.total ?? 0
       try predicted(samples[index], predictions, batch.image.shape.size)
-      try imageEvaluated(done + 1, mine.count)
+      try imageEvaluated(done + 1, own.count)
     }
 
     communicator.sleepingBarrier()
     var counts = confusion.counts.map(Int.init) + [wasCancelled ? 1 : 0]
     communicator.allReduceSum(&counts)
     let reduction = MPICrossReplicaSum(communicator)
-    // Each loss is not zero on one rank alone, so that the sum over the ranks is exact.
+    // The sum is exact: each loss is 0 on all ranks but one.
     reduction.sum(&losses)
     var total = [seconds]
     reduction.sum(&total)
     guard counts.removeLast() == 0 else { return nil }
-    let ranksAtWork = validators == .all ? min(communicator.size, max(samples.count, 1)) : 1
+    let evaluatingRanks = validators == .all ? min(communicator.size, max(samples.count, 1)) : 1
     return Evaluation(
       split: split, confusion: ConfusionMatrix(counts: counts.map(Int64.init)),
       loss: losses.reduce(0, +) / Double(max(samples.count, 1)), images: samples.count,
-      seconds: total[0] / Double(ranksAtWork))
+      seconds: total[0] / Double(evaluatingRanks))
   }
 }
 

@@ -1,7 +1,7 @@
 import Cityscapes
 import Distributed
 
-/// Why an evaluation or a prediction failed. Every rank meets it alike, or rank 0 alone does the work: one rank reports it.
+/// Why an evaluation or a prediction failed. Thrown by every rank, or by rank 0 alone.
 package enum InferenceError: CollectiveError, CustomStringConvertible, Equatable {
   case cannotCreateFolder(String, reason: String)
   case cannotWriteReport(String, reason: String)
@@ -10,7 +10,7 @@ package enum InferenceError: CollectiveError, CustomStringConvertible, Equatable
 
   package var description: String {
     switch self {
-    case .cannotCreateFolder(let path, let reason): "\(path): the folder cannot be made (\(reason))"
+    case .cannotCreateFolder(let path, let reason): "\(path): the folder cannot be created (\(reason))"
     case .cannotWriteReport(let path, let reason): "\(path): the report cannot be written (\(reason))"
     case .noSuchImage(let name, let dataPath):
       "\(name): there is no \(dataPath)/leftImg8bit/\(name) and no file \(name)"

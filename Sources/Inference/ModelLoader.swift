@@ -3,7 +3,7 @@ import Weights
 
 /// Loads models from weight files.
 package enum ModelLoader {
-  /// Loads the network of a weight file; the names in the file tell its backbone.
+  /// Loads the network of a weight file; its backbone follows from the names of the tensors.
   package static func read(_ path: String) throws -> GatedSCNN {
     let model = GatedSCNN(backbone(of: try Safetensors(contentsOf: path)), seed: 0)
     try ModelFile.load(path, into: model.store)

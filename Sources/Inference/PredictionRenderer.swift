@@ -22,22 +22,19 @@ package struct PredictionRenderer {
     throw InferenceError.noSuchImage(name, dataPath: dataPath)
   }
 
-  /// Image, ground truth (where it is known, and not for the test split) and prediction side by side, in the Cityscapes
-  /// colors.
+  /// Returns the image, its ground truth and its prediction side by side, in the Cityscapes colors. The ground truth is
+  /// left out if its file is missing, and for the test split.
   package func render(_ path: String) throws -> Image {
     let image = try PNG.read(path, as: .rgb)
     var panels = [image]
     if let truth = try groundTruth(of: path, size: image) { panels.append(truth) }
     let batch = Batch(whole: Sample(unlabeled: image))
     let trainIds = model.predict(batch, withLoss: false, on: workers).predictions
-    panels.append(
-      Palette.colored(
-        Image(image.size, channels: 1, pixels: trainIds),
-        by: Label.palette))
+    panels.append(Palette.colored(Image(image.size, channels: 1, pixels: trainIds), by: Label.palette))
     return Image.hstack(panels)
   }
 
-  /// The colored label map of an image of a data set.
+  /// The colored label map of an image of a data set; nil if there is none.
   private func groundTruth(of path: String, size image: Image) throws -> Image? {
     let ending = SamplePaths.imageSuffix
     guard path.hasSuffix(ending), let range = path.range(of: "leftImg8bit/", options: .backwards) else { return nil }

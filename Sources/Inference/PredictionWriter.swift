@@ -1,5 +1,4 @@
 import Cityscapes
-import Foundation
 import Images
 import System
 import Tensors
@@ -8,7 +7,7 @@ import Tensors
 package enum PredictionWriter {
   package static func createFolder(_ path: String) throws {
     do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      try FileSystem().createDirectory(path)
     } catch {
       throw InferenceError.cannotCreateFolder(path, reason: error.posixMessage)
     }
@@ -29,8 +28,6 @@ package enum PredictionWriter {
     _ trainIds: [UInt8], _ size: Size, of sample: SamplePaths, to folder: String, suffix: String = "prediction"
   ) throws {
     let ids = trainIds.map { Label.ids[Int($0)] }
-    try PNG.write(
-      Image(size, channels: 1, pixels: ids),
-      to: "\(folder)/\(sample.name)_\(suffix).png")
+    try PNG.write(Image(size, channels: 1, pixels: ids), to: "\(folder)/\(sample.name)_\(suffix).png")
   }
 }

@@ -1,6 +1,6 @@
 import Cityscapes
 
-/// A confusion matrix in exact counts, so that the order of summation does not matter.
+/// A confusion matrix of exact counts: the order of summation does not matter.
 package struct ConfusionMatrix: Equatable, Codable, Sendable {
   /// The number of rows and of columns.
   package static let classes = Label.classCount

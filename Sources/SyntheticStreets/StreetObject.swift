@@ -2,7 +2,7 @@ import Tensors
 
 /// Paints objects that stand on the street, composed of simple shapes in meters.
 struct StreetObject {
-  private let stand: StreetView.Stand
+  private let foot: StreetView.Foot
   private let view: StreetView
   private var texture: Texture
 
@@ -12,7 +12,7 @@ struct StreetObject {
   init(_ view: StreetView, x: Float, z: Float, texture: Texture) {
     self.view = view
     self.texture = texture
-    stand = view.stand(x: x, z: z)
+    foot = view.foot(x: x, z: z)
   }
 
   // MARK: - Vehicles
@@ -149,14 +149,14 @@ struct StreetObject {
     shadow(1.6, on: &canvas)
     box(-0.13, 0, 0.26, height * 0.6, Paint(82, 66, 48), id, on: &canvas)
     let (radius, middle) = (height * 0.34, height * 0.72)
-    let scale = stand.scale
+    let scale = foot.scale
     canvas.fill(bounds(-radius * 1.2, middle - radius * 1.2, 2.4 * radius, 2.4 * radius), id) { x, y, _ in
-      let (right, up) = ((x - stand.left) / scale, (stand.ground - y) / scale)
+      let (right, up) = ((x - foot.column) / scale, (foot.row - y) / scale)
       let (dx, dy) = (right / radius, (up - middle) / radius)
       let edge = 0.72 + 0.7 * texture.cloudy(right * 1.6 + 100, up * 1.6)
       guard dx * dx + dy * dy < edge * edge else { return nil }
       let shade = 0.55 + 0.7 * texture.cloudy(right * 3.4, up * 3.4) + 0.18 * (dy + dx)
-      return view.hazed(Paint(74, 118, 46) * shade, stand.distance)
+      return view.hazed(Paint(74, 118, 46) * shade, foot.distance)
     }
   }
 
@@ -164,15 +164,15 @@ struct StreetObject {
 
   private func bounds(_ left: Float, _ bottom: Float, _ width: Float, _ height: Float) -> Box {
     Box(
-      left: stand.left + left * stand.scale, top: stand.ground - (bottom + height) * stand.scale,
-      right: stand.left + (left + width) * stand.scale, bottom: stand.ground - bottom * stand.scale)
+      left: foot.column + left * foot.scale, top: foot.row - (bottom + height) * foot.scale,
+      right: foot.column + (left + width) * foot.scale, bottom: foot.row - bottom * foot.scale)
   }
 
   private func box(
     _ left: Float, _ bottom: Float, _ width: Float, _ height: Float, _ paint: Paint, _ id: UInt8,
     on canvas: inout StreetCanvas
   ) {
-    let paint = view.hazed(paint, stand.distance)
+    let paint = view.hazed(paint, foot.distance)
     canvas.fill(bounds(left, bottom, width, height), id) { _, _, _ in paint }
   }
 
@@ -180,12 +180,12 @@ struct StreetObject {
     _ x: Float, _ y: Float, _ width: Float, _ height: Float, _ paint: Paint, _ id: UInt8,
     on canvas: inout StreetCanvas
   ) {
-    let paint = view.hazed(paint, stand.distance)
+    let paint = view.hazed(paint, foot.distance)
     let area = bounds(x - width, y - height, 2 * width, 2 * height)
     let (middleX, middleY) = ((area.left + area.right) / 2, (area.top + area.bottom) / 2)
     canvas.fill(area, id) { column, row, _ in
-      let dx = (column - middleX) / (width * stand.scale)
-      let dy = (row - middleY) / (height * stand.scale)
+      let dx = (column - middleX) / (width * foot.scale)
+      let dy = (row - middleY) / (height * foot.scale)
       return dx * dx + dy * dy <= 1 ? paint * (1 - 0.12 * dy) : nil
     }
   }
@@ -195,13 +195,13 @@ struct StreetObject {
     from bottom: Float, wide lower: Float, to top: Float, wide upper: Float, _ paint: Paint, _ id: UInt8,
     on canvas: inout StreetCanvas
   ) {
-    let paint = view.hazed(paint, stand.distance)
+    let paint = view.hazed(paint, foot.distance)
     let widest = max(lower, upper)
     let area = bounds(-widest / 2, bottom, widest, top - bottom)
     canvas.fill(area, id) { column, row, _ in
       let up = (area.bottom - row) / max(area.bottom - area.top, 1)
-      let half = (lower + (upper - lower) * up) * stand.scale / 2
-      return abs(column - stand.left) <= half ? paint : nil
+      let half = (lower + (upper - lower) * up) * foot.scale / 2
+      return abs(column - foot.column) <= half ? paint : nil
     }
   }
 

@@ -12,17 +12,17 @@ struct StreetView {
   /// The color of haze.
   let haze: Paint
 
-  /// The projection of an object that stands on the ground.
-  struct Stand {
-    let left: Float
-    let ground: Float
+  /// The projection of the point where an object stands on the ground.
+  struct Foot {
+    let column: Float
+    let row: Float
     /// Pixels of one meter.
     let scale: Float
     let distance: Float
   }
 
-  func stand(x: Float, z: Float) -> Stand {
-    Stand(left: center + focal * x / z, ground: horizon + focal * eye / z, scale: focal / z, distance: z)
+  func foot(x: Float, z: Float) -> Foot {
+    Foot(column: center + focal * x / z, row: horizon + focal * eye / z, scale: focal / z, distance: z)
   }
 
   /// A color seen through `distance` meters of haze.

@@ -42,11 +42,9 @@ package struct SyntheticStreets: Sendable {
     let root = CityscapesDirectory(root: root).root
     let jobs = counts.flatMap { split, count in (0..<count).map { (split, $0, Self.paths(root, split, $0)) } }
     try refuseToMix(with: Set(jobs.map { $0.2.image }), root)
-    for folder in Set(
-      jobs.flatMap { [$0.2.image, $0.2.labelIds] }.map { ($0 as NSString).deletingLastPathComponent })
-    {
+    for folder in Set(jobs.flatMap { [$0.2.image, $0.2.labelIds] }.map(FileSystem.parent)) {
       do {
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try FileSystem().createDirectory(folder)
       } catch {
         throw SyntheticStreetsError.folder(folder, error.posixMessage)
       }
@@ -68,12 +66,10 @@ package struct SyntheticStreets: Sendable {
   }
 
   private static func paths(_ root: String, _ split: Split, _ index: Int) -> SamplePaths {
-    let digits = String(index)
-    let sequence = String(repeating: "0", count: max(6 - digits.count, 0)) + digits
-    return SamplePaths(root: root, split: split, city: city, name: "\(city)_\(sequence)_000019")
+    SamplePaths(root: root, split: split, city: city, name: city + String(format: "_%06d_000019", index))
   }
 
-  /// Real and synthetic images in one split would silently spoil a training; so would the rest of a larger set.
+  /// Real and synthetic images in one split would spoil a training unnoticed; so would leftovers of a larger set.
   private func refuseToMix(with ours: Set<String>, _ root: String) throws {
     for split in Split.allCases {
       let existing = (try? CityscapesDirectory(root: root).samples(of: split)) ?? []
@@ -94,10 +90,10 @@ package enum SyntheticStreetsError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .tooSmall(let width, let height): "\(width)×\(height) pixels are too few: a street needs at least 32×32"
-    case .negative(let split, let count): "\(count) images of \(split.rawValue) cannot be made"
+    case .negative(let split, let count): "\(count) images of \(split.rawValue) cannot be synthesized"
     case .otherImages(let path):
-      "\(path): is there already and not one of the images to be made; choose an empty folder or remove it"
-    case .folder(let path, let cause): "\(path): cannot be made (\(cause)); check permissions and room"
+      "\(path): exists and is not one of the images to be written; choose an empty folder or remove it"
+    case .folder(let path, let cause): "\(path): cannot be created (\(cause)); check permissions and room"
     }
   }
 }

@@ -18,11 +18,16 @@ package struct FileSystem: Sendable {
 
   /// Creates a directory, and those above it where they are missing.
   package func createDirectory(_ path: String) throws {
-    if access(path, F_OK) == 0 { return }
+    if Self.isDirectory(path, followingLinks: true) { return }
     let parent = Self.parent(of: path)
     if parent != path { try createDirectory(parent) }
     try before?(.createDirectory, path)
-    guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw FileError(path, .createDirectory, errno: errno) }
+    guard mkdir(path, 0o777) != 0 else { return }
+    let code = errno
+    // Another process may have created it in the meantime.
+    guard code == EEXIST, Self.isDirectory(path, followingLinks: true) else {
+      throw FileError(path, .createDirectory, errno: code)
+    }
   }
 
   /// Renames `source` to `target`. A file of that name is replaced atomically.
@@ -97,10 +102,10 @@ extension FileSystem {
     ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).sorted()
   }
 
-  /// Whether there is a directory at `path`, links not followed.
-  package static func isDirectory(_ path: String) -> Bool {
+  /// Whether `path` is a directory or, if links are followed, a link to one.
+  package static func isDirectory(_ path: String, followingLinks: Bool = false) -> Bool {
     var status = stat()
-    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    return (followingLinks ? stat(path, &status) : lstat(path, &status)) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
   /// The directory that holds `path`.

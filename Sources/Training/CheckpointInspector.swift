@@ -1,6 +1,7 @@
 import Foundation
 import GatedSCNN
 import Inference
+import System
 import Weights
 
 /// Describes a checkpoint or a weight file.
@@ -8,11 +9,10 @@ package enum CheckpointInspector {
   /// - Parameter listing: whether to list every tensor with its type and shape.
   package static func text(of path: String, listing: Bool) throws -> String {
     let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+    guard FileManager.default.fileExists(atPath: path) else {
       throw TrainingError("\(path): there is no such file; give a safetensors file or a checkpoint's folder")
     }
-    return try isFolder.boolValue
+    return try FileSystem.isDirectory(path, followingLinks: true)
       ? describe(try Checkpoint.find(at: path)) + model(path, listing) : tensors(path, listing)
   }
 

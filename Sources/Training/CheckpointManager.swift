@@ -20,7 +20,7 @@ final class CheckpointManager {
   private let communicator: Communicator
   private let timeline: Timeline?
   private let warn: (String) -> Void
-  /// On rank 0 alone.
+  /// On rank 0; nil on the others.
   private var store: CheckpointStore?
 
   init(
@@ -46,7 +46,7 @@ final class CheckpointManager {
     return try broadcast(start)
   }
 
-  /// - Returns: `nil` where the options ask for no checkpoint, or there is none.
+  /// - Returns: `nil` if the options ask for no checkpoint, or there is none.
   private func loadCheckpoint(from store: CheckpointStore) throws -> StartingPoint? {
     let skipped = { [warn] (error: any Error) in warn("skipped a checkpoint: \(error)") }
     let checkpoint: Checkpoint?
@@ -65,8 +65,8 @@ final class CheckpointManager {
 
   /// The latest valid checkpoint.
   ///
-  /// - Returns: `nil` where the folder holds no checkpoint at all.
-  /// - Throws: if all of its checkpoints are corrupt: a new run must not overwrite the results.
+  /// - Returns: `nil` if the folder holds no checkpoint at all.
+  /// - Throws: `TrainingError` if all of its checkpoints are corrupt: a new run must not overwrite the results.
   private func latest(in store: CheckpointStore, skipped: (any Error) -> Void = { _ in }) throws -> Checkpoint? {
     var corrupt = 0
     let checkpoint = store.latestValid { error in
@@ -90,7 +90,7 @@ final class CheckpointManager {
     return StartingPoint(state: state, origin: "\(path), \(report)")
   }
 
-  /// Broadcasts the replica and the state of rank 0.
+  /// Broadcasts the replica and the state of rank 0. Collective.
   private func broadcast(_ start: StartingPoint) throws -> StartingPoint {
     guard communicator.size > 1 else { return start }
     let parameters = replica.model.store
@@ -125,6 +125,6 @@ final class CheckpointManager {
     try ModelFile.write(replica.model.store, to: paths.model, metadata: metadata)
   }
 
-  /// Waits until everything is on disk.
+  /// Waits until all saved checkpoints are on disk.
   func flush() throws { try store?.finish() }
 }

@@ -6,7 +6,7 @@ package struct EpochReport: Codable, Sendable, Equatable {
   /// Counted from 1.
   package let epoch: Int
   package let train: Scores
-  /// `nil` where the epoch was not validated.
+  /// `nil` if the epoch was not validated.
   package let validation: Scores?
   package let learningRate: Double
   /// Seconds of the epoch's steps.
@@ -15,7 +15,7 @@ package struct EpochReport: Codable, Sendable, Equatable {
   /// Images loaded by all ranks, and the longest wait of a rank; `nil` in checkpoints of an earlier version.
   package let loading: Loader.Statistics?
 
-  /// The key of the speed is that of the first checkpoints.
+  /// The key of the speed is that of the first checkpoint format.
   private enum CodingKeys: String, CodingKey {
     case epoch, train, validation, learningRate, seconds, loading
     case imagesPerSecond = "picturesPerSecond"

@@ -4,11 +4,12 @@ import System
 
 extension Preprocessing {
   /// Preprocesses a data set on all ranks, each its share of the images. On a terminal rank 0 shows the progress.
+  /// Collective.
   ///
   /// - Parameters:
   ///   - root: the folder of the data set.
   ///   - splits: all splits that hold images if nil.
-  /// - Returns: how many samples needed it, over all ranks.
+  /// - Returns: the number of samples for which files were written, over all ranks.
   @discardableResult
   package static func runOnAllRanks(
     _ root: String, splits: [Split]? = nil, communicator: Communicator, threads: Int
@@ -30,7 +31,7 @@ extension Preprocessing {
       ownProblems = error.problems
     }
     if showsProgress { StandardError.write(StandardError.clearLine) }
-    // Every rank reads files that other ranks write, and the problems of all ranks are reported together.
+    // Later every rank reads files that other ranks wrote here.
     communicator.sleepingBarrier()
     let problems = communicator.allGather(ownProblems.joined(separator: "\n"))
       .flatMap { $0.split(separator: "\n").map(String.init) }
@@ -47,14 +48,14 @@ extension Preprocessing {
 
     var description: String {
       problems.count > 1
-        ? "\(problems.count) images could not be prepared; restore or remove the files named above"
+        ? "\(problems.count) images could not be preprocessed; restore or remove the files named above"
         : problems.joined()
     }
   }
 
   private static func nonEmptySplits(of directory: CityscapesDirectory) throws -> [Split] {
     let splits = Split.allCases.filter { (try? directory.samples(of: $0)) != nil }
-    // Without any, listing one throws the error that says how to get images.
+    // Without any, listing a split throws `CityscapesDirectoryError.noImages`.
     return splits.isEmpty ? [try directory.samples(of: .train)[0].split] : splits
   }
 }

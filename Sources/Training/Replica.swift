@@ -29,26 +29,39 @@ package final class Replica {
   package var communication: GradientBuckets.Times { buckets.times }
 
   private let timeline: Timeline?
-  private let lossReduction: any CrossReplicaSum
-  private let batchNormReduction: any CrossReplicaSum
+  private let lossSum: any CrossReplicaSum
+  private let batchNormSum: any CrossReplicaSum
   private let buckets: GradientBuckets
 
-  /// Collective: the gradient buckets get a communicator of their own.
-  ///
-  /// - Parameter reduction: sums losses and batch statistics over the ranks; over MPI by default.
-  package init(
-    _ model: GatedSCNN, momentum: Double, weightDecay: Double, batchNorm: TrainingOptions.BatchNormScope,
-    communicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
-    reduction: (any CrossReplicaSum)? = nil
+  private init(
+    _ model: GatedSCNN, _ optimizer: SGD, lossSum: any CrossReplicaSum, batchNormSum: any CrossReplicaSum,
+    _ buckets: GradientBuckets, workers: WorkerPool, timeline: Timeline?
   ) {
     self.model = model
-    self.timeline = timeline
+    self.optimizer = optimizer
+    self.lossSum = lossSum
+    self.batchNormSum = batchNormSum
+    self.buckets = buckets
     self.workers = workers
+    self.timeline = timeline
+  }
+
+  /// Makes a replica on every rank: allocates gradients and momentum, and duplicates the communicator for the gradient
+  /// buckets. Collective.
+  ///
+  /// - Parameter crossReplicaSum: sums losses and batch statistics over the ranks; over MPI by default.
+  package static func makeOnAllRanks(
+    _ model: GatedSCNN, momentum: Double, weightDecay: Double, batchNorm: TrainingOptions.BatchNormScope,
+    communicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
+    crossReplicaSum: (any CrossReplicaSum)? = nil
+  ) -> Replica {
     model.store.allocateGradients()
-    optimizer = SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay))
-    lossReduction = reduction ?? MPICrossReplicaSum(communicator, timeline: timeline)
-    batchNormReduction = batchNorm == .sync ? lossReduction : SingleReplica()
-    buckets = GradientBuckets(model.store, communicator: communicator, timeline: timeline)
+    let lossSum = crossReplicaSum ?? MPICrossReplicaSum(communicator, timeline: timeline)
+    return Replica(
+      model, SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay)), lossSum: lossSum,
+      batchNormSum: batchNorm == .sync ? lossSum : SingleReplica(),
+      GradientBuckets(model.store, communicator: communicator, timeline: timeline), workers: workers,
+      timeline: timeline)
   }
 
   /// Runs one training step on this rank's share of a global batch: forward, losses, backward, all-reduce of the gradients,
@@ -73,7 +86,7 @@ package final class Replica {
   private func forward(_ batch: Batch) -> (tape: Tape, loss: JointLoss, predictions: [UInt8]) {
     let (tape, output) = timeline.measure("forward") {
       let tape = Tape(
-        .training, workers: workers, crossReplicaSum: batchNormReduction, profile: profile, timeline: timeline
+        .training, workers: workers, crossReplicaSum: batchNormSum, profile: profile, timeline: timeline
       ) { [unowned self] parameter in
         observer?.gradientReady(parameter.index)
         measured(.communication) { buckets.markReady(parameter.index) }
@@ -84,7 +97,7 @@ package final class Replica {
       measured(.losses) {
         (
           JointLoss.evaluateAndAddGradients(
-            output, target: batch.target, boundary: batch.boundary, over: lossReduction, on: workers),
+            output, target: batch.target, boundary: batch.boundary, over: lossSum, on: workers),
           Prediction.argmax(output.logits.value, on: workers)
         )
       }

@@ -1,5 +1,4 @@
-import Cityscapes
-import Foundation
+import Glibc
 import System
 
 /// The files and folders that a run writes.
@@ -21,23 +20,23 @@ package struct RunPaths: Sendable {
   /// The best model's predictions: palette images of train ids for `val`, gray images of label ids for `test`.
   package func predictions(_ split: String) -> String { prefix + "/" + split }
 
-  /// Creates the folders and checks that files can be written there, before hours of work depend on it.
+  /// Creates the folders and checks that files can be written there, so that a run does not fail hours later.
   package func createFolders() throws {
     for path in [folder, checkpoints] {
       do {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        try FileSystem().createDirectory(path)
       } catch {
         throw TrainingError(
-          "--save-path \(path): the folder cannot be made (\(error.posixMessage)); give one that can be written")
+          "--save-path \(path): the folder cannot be created (\(error.posixMessage)); give one that can be written")
       }
     }
     for path in [folder, checkpoints] where access(path, W_OK | X_OK) != 0 {
       throw TrainingError("--save-path \(path): the folder cannot be written; change its permissions or give another")
     }
     let probe = checkpoints + "/.probe-\(getpid())"
-    defer { unlink(probe) }
     do {
-      try Data("probe".utf8).write(to: URL(fileURLWithPath: probe))
+      try FileSystem().replaceFile(probe, with: "probe".utf8, sync: false)
+      try FileSystem().remove(probe)
     } catch {
       throw TrainingError(
         "--save-path \(folder): nothing can be written there (\(error.posixMessage)); free some space or give another folder"

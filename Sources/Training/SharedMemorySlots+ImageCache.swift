@@ -6,7 +6,7 @@ import Machine
 
 /// The cache of decoded training images that the ranks of each machine share.
 extension SharedMemorySlots: ImageCache {
-  /// Makes an empty cache: image n of the split has slot n, images beyond the last slot have none. Collective.
+  /// Allocates an empty cache: image n of the split has slot n, images beyond the last slot have none. Collective.
   ///
   /// - Parameters:
   ///   - gigabytes: the most memory that it may use on each machine, in 10⁹ bytes.
@@ -32,7 +32,8 @@ extension SharedMemorySlots: ImageCache {
     return try SharedMemorySlots(count: count, capacity: capacity, communicator: communicator)
   }
 
-  /// Pixels of the largest image. Files that cannot be read do not count: training reports them when it needs them.
+  /// Pixels of the largest image. Collective. Files that cannot be read are left out: training reports them when it
+  /// needs them.
   private static func maximumPixels(_ samples: [SamplePaths], _ communicator: Communicator) -> Int {
     let share = stride(from: communicator.rank, to: samples.count, by: communicator.size).map { samples[$0] }
     let sizes = share.compactMap { try? PNG.header($0.image).size }.map { $0.width * $0.height }
@@ -43,7 +44,7 @@ extension SharedMemorySlots: ImageCache {
   ///
   /// - Parameters:
   ///   - available: bytes of memory that programs can still allocate.
-  ///   - toShare: the folder in memory that holds shared bytes, and its free bytes; nil if it is not used.
+  ///   - toShare: the folder that holds shared memory, and its free bytes; nil if no memory is shared.
   package static func shortage(
     of bytes: Int, host: String, available: Int?, toShare: (folder: String, bytes: Int)?
   ) -> String? {

@@ -1,6 +1,5 @@
 import Distributed
 import Foundation
-import Layers
 import System
 
 /// The timelines of all ranks in one file in the trace event format, for Perfetto (ui.perfetto.dev) and Chrome
@@ -9,18 +8,15 @@ package struct TimelineFile {
   package let path: String
   private let communicator: Communicator
 
-  /// Every rank takes part.
+  /// Checks on rank 0 that the file can be written, so that the error comes before the run and not after it.
   ///
-  /// - Throws: `OptionError` where the file cannot be written: better before the run than after it.
+  /// - Throws: `OptionError` on rank 0 if it cannot.
   package init(_ path: String, communicator: Communicator) throws {
     self.path = path
     self.communicator = communicator
     guard communicator.rank == 0 else { return }
     let folder = FileSystem.parent(of: path)
-    func isFolder(_ path: String) -> Bool {
-      var isFolder: ObjCBool = false
-      return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
-    }
+    func isFolder(_ path: String) -> Bool { FileSystem.isDirectory(path, followingLinks: true) }
     guard !isFolder(path) else { throw OptionError("--timeline", path, "is a folder; give the name of a file") }
     guard isFolder(folder) else {
       throw OptionError("--timeline", path, "there is no folder \(folder); make it, or give another path")
@@ -31,12 +27,12 @@ package struct TimelineFile {
     }
   }
 
-  /// A timeline for this rank. All ranks together keep about 10⁵ events, 30 MB of text; a step has about 10³ a rank.
+  /// An empty timeline for this rank. All ranks together keep 2.6·10⁵ events, 30 MB of text; a step has about 10³ a rank.
   package func timeline() -> Timeline { Timeline(capacity: max(1 << 12, (1 << 18) / communicator.size)) }
 
-  /// Gathers the events of all ranks on rank 0, which writes the file. Every rank takes part.
+  /// Gathers the events of all ranks on rank 0, which writes the file. Collective.
   package func write(_ timeline: Timeline) throws {
-    // Clocks are compared at the end, because the latest events are the ones that are kept.
+    // Clocks drift apart: they are compared at the end, because the latest events are kept.
     let offset = communicator.clockOffsetToRank0 { Clock.now }
     let parts = communicator.gather(
       Self.lines(of: timeline, rank: communicator.rank, host: communicator.host, offset: offset))

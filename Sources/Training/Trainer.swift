@@ -13,7 +13,8 @@ import Weights
 /// The training loop of one rank: epochs of steps, validation, checkpoints, and events for observers.
 ///
 /// All ranks run the same steps and take the same branches: what decides a branch (a signal, a validation metric) is
-/// agreed on by a collective first. Rank 0 alone writes files and notifies observers.
+/// agreed on by a collective first. Rank 0 alone notifies observers and writes the run's files, except for predictions,
+/// which the validating ranks write.
 package final class Trainer {
   private let options: TrainingOptions
   private let communicator: Communicator
@@ -52,7 +53,7 @@ package final class Trainer {
     StopSignal.listen()
     let timelineFile = try options.timeline.map { try TimelineFile($0, communicator: communicator) }
     let timeline = timelineFile?.timeline()
-    let dataset = try TrainingDataset(options, communicator: communicator)
+    let dataset = try TrainingDataset.listOnAllRanks(options, communicator: communicator)
     if communicator.rank == 0 {
       try paths.createFolders()
       // Preprocessing may take long: an unreadable weight file is reported before it.
@@ -64,7 +65,7 @@ package final class Trainer {
     let cache = try options.cacheGigabytes.map {
       try SharedMemorySlots.imageCache(gigabytes: $0, for: dataset.train, communicator: communicator)
     }
-    let replica = Replica(
+    let replica = Replica.makeOnAllRanks(
       GatedSCNN(options.backbone, seed: options.seed), momentum: options.momentum, weightDecay: options.weightDecay,
       batchNorm: options.batchNorm, communicator: communicator, workers: workers, timeline: timeline)
     let checkpoints = CheckpointManager(options, paths, replica, communicator, timeline: timeline) { warning in
@@ -181,7 +182,7 @@ package final class Trainer {
     var validation: Evaluation?
     if isLast || (epoch + 1) % options.validateEvery == 0 {
       validation = try timeline.measure("validation") {
-        try validator.evaluate(.val, cancelled: cancelled, notify: notify)
+        try validator.evaluate(.val, cancelled: stopRequested, notify: notify)
       }
       if validation == nil { return try interrupted() }
     }
@@ -197,7 +198,7 @@ package final class Trainer {
     var tested: Evaluation?
     if isBest, options.test {
       tested = try timeline.measure("test split") {
-        try validator.evaluate(.test, cancelled: cancelled, notify: notify)
+        try validator.evaluate(.test, cancelled: stopRequested, notify: notify)
       }
       if tested == nil { return try interrupted() }
     }
@@ -221,7 +222,7 @@ package final class Trainer {
     return remainingSteps <= 0 ? try finishRun(0) : nil
   }
 
-  /// Sums the images loaded, and takes the longest wait. Collective.
+  /// The images loaded by all ranks, and the longest wait of a rank. Collective.
   private func loaderStatisticsOfAllRanks() -> Loader.Statistics {
     let own = state.running.loading ?? Loader.Statistics()
     var counts = [own.decoded, own.cached]
@@ -232,7 +233,7 @@ package final class Trainer {
 
   // MARK: - Stopping and saving
 
-  private var cancelled: () -> Bool { { StopSignal.received != nil } }
+  private func stopRequested() -> Bool { StopSignal.received != nil }
 
   /// Ends a run whose validation was cut short by a signal; it resumes from the checkpoint saved before the validation.
   private func interrupted() throws -> Int32 {
@@ -289,6 +290,7 @@ package final class Trainer {
     for observer in observers { try observer.observe(event) }
   }
 
+  /// Reports the run that is about to start. Collective: gathers where the ranks and their threads run.
   private func announce() throws {
     let layout = communicator.layout(threads: workers.threads).report(batchSize: options.batchSize)
     try notify(

@@ -1,6 +1,5 @@
 import Cityscapes
 import Distributed
-import Layers
 import System
 import Tensors
 
@@ -33,20 +32,27 @@ package struct TrainingDataset {
   private let sampler: DistributedBatchSampler
   private let rank: Int
 
-  package init(_ options: TrainingOptions, communicator: Communicator) throws {
+  /// Lists the images below `options.dataPath`.
+  private init(_ options: TrainingOptions, rank: Int, ranks: Int) throws {
     self.options = options
-    rank = communicator.rank
+    self.rank = rank
     let directory = CityscapesDirectory(root: options.dataPath)
-    (train, validation, test, sampler) = try communicator.collectively {
-      let train = try directory.samples(of: .train)
-      let sampler = try DistributedBatchSampler(
-        samples: train.count, batchSize: options.batchSize, ranks: communicator.size,
-        order: options.augmentation == .random ? .shuffled(seed: options.seed) : .byFileName)
-      return (train, try directory.samples(of: .val), options.test ? try directory.samples(of: .test) : [], sampler)
+    train = try directory.samples(of: .train)
+    sampler = try DistributedBatchSampler(
+      samples: train.count, batchSize: options.batchSize, ranks: ranks,
+      order: options.augmentation == .random ? .shuffled(seed: options.seed) : .byFileName)
+    validation = try directory.samples(of: .val)
+    test = options.test ? try directory.samples(of: .test) : []
+  }
+
+  /// Lists the images below `options.dataPath` on every rank; an error of all ranks is reported once. Collective.
+  package static func listOnAllRanks(_ options: TrainingOptions, communicator: Communicator) throws -> TrainingDataset {
+    try communicator.collectively {
+      try TrainingDataset(options, rank: communicator.rank, ranks: communicator.size)
     }
   }
 
-  /// Without the last incomplete batch of an epoch, which is dropped.
+  /// The last batch of an epoch is dropped if it is incomplete.
   package var stepsPerEpoch: Int { sampler.stepsPerEpoch }
 
   /// A hash of the names of the training images, in order; independent of where the data set is.
@@ -62,7 +68,7 @@ package struct TrainingDataset {
   /// A loader of this rank's batches from a position to the end of its epoch.
   ///
   /// - Parameters:
-  ///   - cache: has a slot for each image of the training split, or for some.
+  ///   - cache: has a slot for each image of the training split, or for the first ones.
   ///   - timeline: records when each image was loaded.
   package func loader(
     from position: Position, cache: (any ImageCache)? = nil, timeline: Timeline? = nil

@@ -1,13 +1,12 @@
 import Distributed
 
-/// The call is wrong: which option, which value, and what to give instead. Every rank is called alike, or rank 0 alone
-/// checks: one rank reports it.
+/// An option with a value that cannot be used, and what to give instead. Thrown by every rank, or by rank 0 alone.
 package struct OptionError: CollectiveError, CustomStringConvertible, Equatable {
   package let option: String
   package let value: String
   package let remedy: String
 
-  /// - Parameter remedy: what is wrong with the value where that is not plain, and what to give instead.
+  /// - Parameter remedy: what is wrong with the value, unless that is obvious, and what to give instead.
   package init(_ option: String, _ value: some CustomStringConvertible, _ remedy: String) {
     self.option = option
     self.value = value.description
@@ -17,8 +16,8 @@ package struct OptionError: CollectiveError, CustomStringConvertible, Equatable 
   package var description: String { "\(option) \(value): \(remedy)" }
 }
 
-/// A run that cannot go on: one line that names the file or folder and says what to do. All ranks meet it, or rank 0 alone
-/// does the work: one rank reports it.
+/// A run that cannot continue: one line that names the file or folder and says what to do. Thrown by every rank, or by
+/// rank 0 alone.
 package struct TrainingError: CollectiveError, CustomStringConvertible, Equatable {
   package let description: String
 
@@ -27,7 +26,7 @@ package struct TrainingError: CollectiveError, CustomStringConvertible, Equatabl
 
 /// The loss is infinite or not a number.
 package struct NonFiniteLossError: CollectiveError, CustomStringConvertible, Equatable {
-  /// The steps before this one.
+  /// The steps done before this one.
   package let position: Position
   package let loss: Double
 

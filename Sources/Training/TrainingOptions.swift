@@ -1,7 +1,7 @@
 import GatedSCNN
 import Inference
 
-/// The options of a training run, with their defaults; the ranges stand with the command line's options.
+/// The options of a training run, with their defaults. The command line checks their ranges.
 package struct TrainingOptions: Codable, Sendable, Equatable {
   package enum BatchNormScope: String, Codable, Sendable, CaseIterable {
     /// Mean and variance of the global batch (`SyncBatchNorm`).
@@ -11,7 +11,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   }
 
   package enum Resume: Codable, Sendable, Equatable {
-    /// From the latest valid checkpoint under `savePath`; from the beginning where there is none.
+    /// From the latest valid checkpoint under `savePath`; from the beginning if there is none.
     case auto
     /// From this checkpoint.
     case path(String)
@@ -53,7 +53,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var augmentation = AugmentationMode.random
   /// Gigabytes (10⁹ bytes) of decoded training images to cache on each machine, shared by its ranks; `nil`: no cache.
   package var cacheGigabytes: Double?
-  /// Steps from one line of progress to the next where there is no terminal.
+  /// Steps from one line of progress to the next when standard error is not a terminal.
   package var logEvery = 10
   /// File for a trace of the run; `nil`: none.
   package var timeline: String?

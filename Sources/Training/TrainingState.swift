@@ -30,7 +30,7 @@ package struct TrainingState: Codable, Sendable, Equatable {
     package var seconds = 0.0
     /// This rank's; `nil` in checkpoints of an earlier version.
     package var loading: Loader.Statistics? = Loader.Statistics()
-    /// Summed over the ranks in a checkpoint, and on rank 0 once it is read; otherwise this rank's.
+    /// Of the steps on this rank; the epoch's is the sum over the ranks. Saving a checkpoint moves the sum to rank 0.
     package var confusion = ConfusionMatrix()
 
     package init() {}
@@ -60,7 +60,7 @@ package struct TrainingState: Codable, Sendable, Equatable {
     self = try JSON.decode(TrainingState.self, from: Data(bytes))
   }
 
-  /// Refuses to resume with other images: the order of the epoch, and the part of it that is done, would mean nothing.
+  /// Refuses to resume with other images: the order of the epoch and the position in it depend on them.
   package func requireSameData(_ digest: UInt64) throws {
     guard let dataDigest, dataDigest != digest else { return }
     throw OptionError(
@@ -69,7 +69,7 @@ package struct TrainingState: Codable, Sendable, Equatable {
         + "--save-path, with --pretrained to keep the model")
   }
 
-  /// Refuses to resume with options under which the run would be another.
+  /// Refuses to resume with other values of the options that shape the training.
   package func requireSameTraining(as new: TrainingOptions) throws {
     for (old, new) in zip(options.shaping, new.shaping) where old.value != new.value {
       throw OptionError(

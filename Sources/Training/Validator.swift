@@ -6,7 +6,8 @@ import Inference
 import System
 import Tensors
 
-/// Validates the model after an epoch and writes its predictions. `ValidationRanks` decides which ranks validate.
+/// Validates the model after an epoch and writes its predictions. `TrainingOptions.validators` decides which ranks
+/// validate.
 struct Validator {
   let options: TrainingOptions
   let paths: RunPaths
@@ -37,14 +38,14 @@ struct Validator {
     )
   }
 
-  /// Makes the pending predictions those of the best model.
+  /// Replaces the predictions of the previous best model by the pending ones.
   func promote(_ split: Split) throws {
     guard communicator.rank == 0 else { return }
     let folder = paths.predictions(split.rawValue)
     do {
-      let manager = FileManager.default
-      if manager.fileExists(atPath: folder) { try manager.removeItem(atPath: folder) }
-      try manager.moveItem(atPath: pending(split), toPath: folder)
+      // A folder that is not empty cannot be replaced by a rename.
+      if FileManager.default.fileExists(atPath: folder) { try FileManager.default.removeItem(atPath: folder) }
+      try FileSystem().rename(pending(split), to: folder)
     } catch {
       throw TrainingError(
         "\(folder): the predictions cannot be moved there (\(error.posixMessage)); make the folder writable")

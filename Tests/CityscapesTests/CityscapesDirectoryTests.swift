@@ -32,7 +32,7 @@ import Testing
     #expect(samples[2].color == truth + "color.png")
   }
 
-  @Test("A folder without images is an error that says how to get some")
+  @Test("A folder without images is an error of one line that says where they were looked for")
   func noData() throws {
     let root = try TemporaryFolder().path + "/nowhere"
     let error = #expect(throws: CityscapesDirectoryError.self) {

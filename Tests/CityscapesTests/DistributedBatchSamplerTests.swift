@@ -48,7 +48,7 @@ import Testing
     #expect(two.shares(of: 0, epoch: 1, from: 5).isEmpty)
   }
 
-  @Test("Fewer images than a batch, or fewer in a batch than ranks, is an error that names the option")
+  @Test("Fewer images than a batch, fewer in a batch than ranks, and an empty batch are errors")
   func refused() {
     let few = #expect(throws: DistributedBatchSamplerError.self) {
       try DistributedBatchSampler(samples: 3, batchSize: 4, ranks: 1, order: .byFileName)

@@ -70,7 +70,7 @@ extension CommandLine {
       try work.write(Data("a file".utf8), to: "file")
       try work.expectRefusal(
         ["train", "--data-path", "data", "--save-path", path, "--batch-size", "2"], status: 1,
-        saying: "--save-path \(path)", "cannot be made", "give one that can be written")
+        saying: "--save-path \(path)", "cannot be created", "give one that can be written")
     }
 
     @Test("An earlier run is not overwritten, and a full disk does not damage its checkpoint")

@@ -113,7 +113,7 @@ extension CommandLine {
       try #require(job.errors.count == 3, "\(job.errors)")
       #expect(job.errors[0].hasPrefix("gscnn: \(Workplace.labelIds("train", 3)): does not exist"))
       #expect(job.errors[1].hasPrefix("gscnn: \(Workplace.image("train", 0)): is truncated"))
-      #expect(job.errors[2] == "gscnn: 2 images could not be prepared; restore or remove the files named above")
+      #expect(job.errors[2] == "gscnn: 2 images could not be preprocessed; restore or remove the files named above")
       // The others are prepared.
       #expect(work.exists("data/gtFine/train/synthetica/synthetica_000001_000019_gtFine_boundary.png"))
     }

@@ -107,7 +107,7 @@ extension CommandLine {
       #expect(try kind("predictions/synthetica_000000_000019_prediction.png") == [48, 32, 8, 0])
 
       try work.expectRefusal(
-        call + ["--export", Self.model], status: 1, saying: Self.model, "cannot be made (File exists)",
+        call + ["--export", Self.model], status: 1, saying: Self.model, "cannot be created (File exists)",
         "give one that can be written")
     }
 

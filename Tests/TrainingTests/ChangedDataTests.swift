@@ -16,7 +16,7 @@ struct ChangedDataTests {
     options.dataPath = root
     options.batchSize = 2
     options.test = false
-    return try TrainingDataset(options, communicator: Communicator.initialize())
+    return try TrainingDataset.listOnAllRanks(options, communicator: Communicator.initialize())
   }
 
   @Test("A run resumes with its images in another folder, but not with more or fewer")

@@ -7,7 +7,7 @@ extension Trainings {
   @Suite("Ranks")
   struct RankTests {
     @Test(
-      "Losses, metrics, predictions and weights have the same bits on any number of ranks, whichever validate",
+      "Losses, metrics, predictions and weights have the same bits on any number of ranks, and whichever ranks validate",
       arguments: zip([2, 4], ["all", "rank0"]))
     func ranks(count: Int, validators: String) throws {
       let straight = try Trainings.straight.get()

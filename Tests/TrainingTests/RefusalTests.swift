@@ -4,7 +4,7 @@ import Testing
 import Training
 
 extension Trainings {
-  @Suite("Refused calls")
+  @Suite("Refused options")
   struct RefusalTests {
     @Test(
       "Starting over an earlier run, or resuming with other options, is refused and changes no file",
@@ -34,7 +34,7 @@ extension Trainings {
     }
 
     @Test(
-      "An error that all ranks meet is reported once, with its remedy",
+      "An error that all ranks throw is reported once, with its remedy",
       arguments: [
         (["--batch-size", "22"], 1, "lower --batch-size"),
         (["--data-path", "/none"], 1, "synthesize --data-path /none"),

@@ -69,7 +69,7 @@ extension Trainings {
     }
 
     private func replica(threads: Int) throws -> Replica {
-      Replica(
+      Replica.makeOnAllRanks(
         GatedSCNN(.resnet50, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync,
         communicator: try Communicator.initialize(), workers: WorkerPool(threads: threads))
     }

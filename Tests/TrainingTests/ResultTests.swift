@@ -17,7 +17,7 @@ extension Trainings {
       try #require(rows.count == 2)
       let best = try #require(rows.max { $0[8] < $1[8] })
 
-      let layout = CityscapesDirectory(root: run.data)
+      let directory = CityscapesDirectory(root: run.data)
       let evaluator = Evaluator(
         try ModelLoader.read(run.model), workers: WorkerPool(threads: 2), communicator: try Communicator.initialize())
       let expected = try RunFolder.new("expected")
@@ -26,7 +26,7 @@ extension Trainings {
       func contents(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: "\(expected)/\(name)")) }
 
       var predictions = try run.predictions("val")
-      let validation = try evaluator.evaluate(try layout.samples(of: .val), of: .val) { sample, trainIds, size in
+      let validation = try evaluator.evaluate(try directory.samples(of: .val), of: .val) { sample, trainIds, size in
         let name = "\(sample.name)_color.png"
         let indices = Image(size, channels: 1, pixels: trainIds)
         try PNG.write(indices: indices, palette: Label.palette, to: "\(expected)/\(name)")
@@ -44,7 +44,7 @@ extension Trainings {
       }
 
       predictions = try run.predictions("test")
-      _ = try evaluator.evaluate(try layout.samples(of: .test), of: .test) { sample, trainIds, size in
+      _ = try evaluator.evaluate(try directory.samples(of: .test), of: .test) { sample, trainIds, size in
         let name = "\(sample.name)_color.png"
         let removed = predictions.removeValue(forKey: name)
         let image = try #require(removed)

@@ -40,8 +40,8 @@ enum RunFolder {
   static func streets(train: Int, val: Int) throws -> String {
     let path = try new("streets")
     try SyntheticStreets(train: train, val: val, test: 2, size: Size(48, 72), seed: 5).write(to: path)
-    let layout = CityscapesDirectory(root: path)
-    _ = try Preprocessing(Split.allCases.flatMap { try layout.samples(of: $0) }).run()
+    let directory = CityscapesDirectory(root: path)
+    _ = try Preprocessing(Split.allCases.flatMap { try directory.samples(of: $0) }).run()
     return path
   }
 

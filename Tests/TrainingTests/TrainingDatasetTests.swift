@@ -14,7 +14,7 @@ extension Trainings {
       options.augmentation = .none
       options.cropHeight = 60
       options.cropWidth = 64
-      let dataset = try TrainingDataset(options, communicator: try Communicator.initialize())
+      let dataset = try TrainingDataset.listOnAllRanks(options, communicator: Communicator.initialize())
       #expect(dataset.stepsPerEpoch == 2)
       for epoch in 0..<2 {
         let loader = dataset.loader(from: Position(epoch: epoch, step: 0))
@@ -42,7 +42,7 @@ extension Trainings {
       options.cropHeight = 32
       options.cropWidth = 32
       options.seed = 11
-      let dataset = try TrainingDataset(options, communicator: try Communicator.initialize())
+      let dataset = try TrainingDataset.listOnAllRanks(options, communicator: Communicator.initialize())
       let whole = dataset.loader(from: Position(epoch: 1, step: 0))
       let batches = try (0..<4).compactMap { _ in try whole.next() }
       let remaining = dataset.loader(from: Position(epoch: 1, step: 2))

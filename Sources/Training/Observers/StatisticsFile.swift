@@ -1,4 +1,3 @@
-import Cityscapes
 import Foundation
 import System
 
@@ -21,7 +20,7 @@ package final class StatisticsFile: TrainingObserver {
     rows.append(report)
     let text = ([Self.header] + rows.map(Self.line)).joined(separator: "\n") + "\n"
     do {
-      try text.write(toFile: path, atomically: true, encoding: .utf8)
+      try FileSystem().replaceFile(path, with: text.utf8)
     } catch {
       throw TrainingError(
         "\(path): the statistics cannot be written (\(error.posixMessage)); free some space and resume")

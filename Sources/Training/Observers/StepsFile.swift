@@ -1,4 +1,3 @@
-import Cityscapes
 import Foundation
 import System
 
@@ -28,7 +27,7 @@ package final class StepsFile: TrainingObserver {
       kept += old.split(separator: "\n").dropFirst().map(String.init).filter { Self.isDone($0, at: position) }
     }
     do {
-      try (kept.joined(separator: "\n") + "\n").write(toFile: path, atomically: true, encoding: .utf8)
+      try FileSystem().replaceFile(path, with: (kept.joined(separator: "\n") + "\n").utf8)
       let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
       try file.seekToEnd()
       self.file = file
@@ -41,7 +40,7 @@ package final class StepsFile: TrainingObserver {
   /// Whether a line is complete and of a step up to `position`.
   package static func isDone(_ line: String, at position: Position) -> Bool {
     let fields = line.split(separator: ",")
-    // The last line may be truncated, for example by a full disk.
+    // A full disk may have truncated the last line.
     guard fields.count == columns.count, let epoch = Int(fields[0]), let step = Int(fields[1]) else { return false }
     return (epoch - 1, step) <= (position.epoch, position.step)
   }
