@@ -84,9 +84,9 @@ package struct StepMeasurement: Codable, Sendable {
   ) -> StepMeasurement {
     let model = GatedSCNN(backbone, seed: 1)
     let recorder = StepRecorder()
-    let replica = Replica.makeOnAllRanks(
-      model, momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: .single, workers: workers,
-      crossReplicaSum: recorder)
+    let replica = Replica(
+      model, momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: .single,
+      gradientCommunicator: .single, workers: workers, crossReplicaSum: recorder)
     replica.observer = recorder
     let batch = Batch.noise(images, size)
     // Touches the pages of the momentum.

@@ -16,11 +16,11 @@ package struct FileSystem: Sendable {
 
   package init(before: (@Sendable (Operation, String) throws -> Void)? = nil) { self.before = before }
 
-  /// Creates a directory, and those above it where they are missing.
+  /// Creates a directory and its missing parents. Does nothing if the directory exists.
   package func createDirectory(_ path: String) throws {
     if Self.isDirectory(path, followingLinks: true) { return }
     let parent = Self.parent(of: path)
-    if parent != path { try createDirectory(parent) }
+    if access(parent, F_OK) != 0 { try createDirectory(parent) }
     try before?(.createDirectory, path)
     guard mkdir(path, 0o777) != 0 else { return }
     let code = errno
@@ -102,7 +102,9 @@ extension FileSystem {
     ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).sorted()
   }
 
-  /// Whether `path` is a directory or, if links are followed, a link to one.
+  /// Whether there is a directory at `path`.
+  ///
+  /// - Parameter followingLinks: whether a symbolic link to a directory counts as one.
   package static func isDirectory(_ path: String, followingLinks: Bool = false) -> Bool {
     var status = stat()
     return (followingLinks ? stat(path, &status) : lstat(path, &status)) == 0 && status.st_mode & S_IFMT == S_IFDIR

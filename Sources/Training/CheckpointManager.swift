@@ -1,5 +1,4 @@
 import Distributed
-import Foundation
 import Layers
 import System
 import Tensors

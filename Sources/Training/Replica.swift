@@ -33,39 +33,26 @@ package final class Replica {
   private let batchNormSum: any CrossReplicaSum
   private let buckets: GradientBuckets
 
-  private init(
-    _ model: GatedSCNN, _ optimizer: SGD, lossSum: any CrossReplicaSum, batchNormSum: any CrossReplicaSum,
-    _ buckets: GradientBuckets, workers: WorkerPool, timeline: Timeline?
+  /// - Parameters:
+  ///   - gradientCommunicator: a `duplicate`, for the gradient buckets alone.
+  ///   - crossReplicaSum: sums losses and batch statistics over the ranks; over MPI by default.
+  package init(
+    _ model: GatedSCNN, momentum: Double, weightDecay: Double, batchNorm: TrainingOptions.BatchNormScope,
+    communicator: Communicator, gradientCommunicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
+    crossReplicaSum: (any CrossReplicaSum)? = nil
   ) {
     self.model = model
-    self.optimizer = optimizer
-    self.lossSum = lossSum
-    self.batchNormSum = batchNormSum
-    self.buckets = buckets
-    self.workers = workers
     self.timeline = timeline
-  }
-
-  /// Makes a replica on every rank: allocates gradients and momentum, and duplicates the communicator for the gradient
-  /// buckets. Collective.
-  ///
-  /// - Parameter crossReplicaSum: sums losses and batch statistics over the ranks; over MPI by default.
-  package static func makeOnAllRanks(
-    _ model: GatedSCNN, momentum: Double, weightDecay: Double, batchNorm: TrainingOptions.BatchNormScope,
-    communicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
-    crossReplicaSum: (any CrossReplicaSum)? = nil
-  ) -> Replica {
+    self.workers = workers
     model.store.allocateGradients()
-    let lossSum = crossReplicaSum ?? MPICrossReplicaSum(communicator, timeline: timeline)
-    return Replica(
-      model, SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay)), lossSum: lossSum,
-      batchNormSum: batchNorm == .sync ? lossSum : SingleReplica(),
-      GradientBuckets(model.store, communicator: communicator, timeline: timeline), workers: workers,
-      timeline: timeline)
+    optimizer = SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay))
+    lossSum = crossReplicaSum ?? MPICrossReplicaSum(communicator, timeline: timeline)
+    batchNormSum = batchNorm == .sync ? lossSum : SingleReplica()
+    buckets = GradientBuckets(model.store, communicator: gradientCommunicator, timeline: timeline)
   }
 
-  /// Runs one training step on this rank's share of a global batch: forward, losses, backward, all-reduce of the gradients,
-  /// update. Collective.
+  /// Runs one training step on this rank's share of a global batch: forward, losses, backward, all-reduce of the
+  /// gradients, update. Collective.
   ///
   /// The losses divide by pixel counts of the global batch, so that the sum of the ranks' gradients is its gradient.
   ///

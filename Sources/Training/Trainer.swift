@@ -1,6 +1,5 @@
 import Cityscapes
 import Distributed
-import Foundation
 import GatedSCNN
 import Inference
 import Layers
@@ -37,8 +36,8 @@ package final class Trainer {
   /// Steps until `maxSteps`.
   private var remainingSteps: Int
 
-  /// Prepares a run: checks the options, preprocesses the images, builds the replica, and restores it from a checkpoint or
-  /// a weight file. Collective.
+  /// Prepares a run: checks the options, listens for stop signals, creates the run's folders, preprocesses the images,
+  /// builds the replica, and restores it from a checkpoint or a weight file. Collective.
   ///
   /// - Parameters:
   ///   - threads: compute threads of this rank.
@@ -65,9 +64,10 @@ package final class Trainer {
     let cache = try options.cacheGigabytes.map {
       try SharedMemorySlots.imageCache(gigabytes: $0, for: dataset.train, communicator: communicator)
     }
-    let replica = Replica.makeOnAllRanks(
+    let replica = Replica(
       GatedSCNN(options.backbone, seed: options.seed), momentum: options.momentum, weightDecay: options.weightDecay,
-      batchNorm: options.batchNorm, communicator: communicator, workers: workers, timeline: timeline)
+      batchNorm: options.batchNorm, communicator: communicator, gradientCommunicator: communicator.duplicate(),
+      workers: workers, timeline: timeline)
     let checkpoints = CheckpointManager(options, paths, replica, communicator, timeline: timeline) { warning in
       StandardError.write("gscnn: \(warning)\n")
     }
@@ -109,7 +109,7 @@ package final class Trainer {
       ? [StatisticsFile(path: paths.statistics, rows: state.epochs), StepsFile(path: paths.steps)] + observers : []
   }
 
-  /// Trains until the last epoch or until a stop is asked for. Collective.
+  /// Trains until the last epoch or until a stop is requested. Collective.
   ///
   /// - Returns: the exit status: 0 at the end and after `maxSteps`; 75 or 130 after a signal. Everything is saved then.
   package func run() throws -> Int32 {
@@ -251,7 +251,8 @@ package final class Trainer {
     return status
   }
 
-  /// Checks that the replicas are equal, sums the ranks' confusion matrices, and saves a checkpoint. Collective.
+  /// Saves a checkpoint, after checking that the replicas are equal and summing the ranks' confusion matrices.
+  /// Collective.
   private func save() throws {
     try timeline.measure("checkpoint: compare and copy") {
       synchronizeRunningStatistics()

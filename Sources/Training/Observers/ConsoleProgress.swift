@@ -1,5 +1,4 @@
 import Cityscapes
-import Distributed
 import Foundation
 import Inference
 import System
