@@ -22,7 +22,7 @@ package enum Benchmarks {
     let batch = Batch.noise(sampler.share(of: communicator.rank).count, size)
     let replica = Replica(
       GatedSCNN(backbone, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: communicator,
-      workers: workers, timeline: timeline)
+      gradientCommunicator: communicator.duplicate(), workers: workers, timeline: timeline)
     let peak = PeakFLOPS.measure(on: workers)
     let counter = Profile()
     replica.profile = counter

@@ -85,8 +85,8 @@ package struct StepMeasurement: Codable, Sendable {
     let model = GatedSCNN(backbone, seed: 1)
     let recorder = StepRecorder()
     let replica = Replica(
-      model, momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: .single, workers: workers,
-      reduction: recorder)
+      model, momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: .single,
+      gradientCommunicator: .single, workers: workers, reduction: recorder)
     replica.observer = recorder
     let batch = Batch.noise(images, size)
     // Touches the pages of the momentum.

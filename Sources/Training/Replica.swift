@@ -33,12 +33,12 @@ package final class Replica {
   private let batchNormReduction: any CrossReplicaSum
   private let buckets: GradientBuckets
 
-  /// Collective: the gradient buckets get a communicator of their own.
-  ///
-  /// - Parameter reduction: sums losses and batch statistics over the ranks; over MPI by default.
+  /// - Parameters:
+  ///   - gradientCommunicator: a `duplicate`, for the gradient buckets alone.
+  ///   - reduction: sums losses and batch statistics over the ranks; over MPI by default.
   package init(
     _ model: GatedSCNN, momentum: Double, weightDecay: Double, batchNorm: TrainingOptions.BatchNormScope,
-    communicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
+    communicator: Communicator, gradientCommunicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
     reduction: (any CrossReplicaSum)? = nil
   ) {
     self.model = model
@@ -48,11 +48,11 @@ package final class Replica {
     optimizer = SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay))
     lossReduction = reduction ?? MPICrossReplicaSum(communicator, timeline: timeline)
     batchNormReduction = batchNorm == .sync ? lossReduction : SingleReplica()
-    buckets = GradientBuckets(model.store, communicator: communicator, timeline: timeline)
+    buckets = GradientBuckets(model.store, communicator: gradientCommunicator, timeline: timeline)
   }
 
-  /// Runs one training step on this rank's share of a global batch: forward, losses, backward, all-reduce of the gradients,
-  /// update. Collective.
+  /// Runs one training step on this rank's share of a global batch: forward, losses, backward, all-reduce of the
+  /// gradients, update. Collective.
   ///
   /// The losses divide by pixel counts of the global batch, so that the sum of the ranks' gradients is its gradient.
   ///

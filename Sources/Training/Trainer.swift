@@ -66,7 +66,8 @@ package final class Trainer {
     }
     let replica = Replica(
       GatedSCNN(options.backbone, seed: options.seed), momentum: options.momentum, weightDecay: options.weightDecay,
-      batchNorm: options.batchNorm, communicator: communicator, workers: workers, timeline: timeline)
+      batchNorm: options.batchNorm, communicator: communicator, gradientCommunicator: communicator.duplicate(),
+      workers: workers, timeline: timeline)
     let checkpoints = CheckpointManager(options, paths, replica, communicator, timeline: timeline) { warning in
       StandardError.write("gscnn: \(warning)\n")
     }

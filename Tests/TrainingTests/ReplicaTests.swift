@@ -69,9 +69,10 @@ extension Trainings {
     }
 
     private func replica(threads: Int) throws -> Replica {
-      Replica(
-        GatedSCNN(.resnet50, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync,
-        communicator: try Communicator.initialize(), workers: WorkerPool(threads: threads))
+      let communicator = try Communicator.initialize()
+      return Replica(
+        GatedSCNN(.resnet50, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: communicator,
+        gradientCommunicator: communicator.duplicate(), workers: WorkerPool(threads: threads))
     }
   }
 }
