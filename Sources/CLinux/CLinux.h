@@ -1,4 +1,4 @@
-// glibc declares this only with _GNU_SOURCE, which Swift's module of glibc does not define.
+// What Swift's module of glibc lacks: it does not define _GNU_SOURCE, without which glibc hides this function.
 #ifndef CLINUX_H
 #define CLINUX_H
 

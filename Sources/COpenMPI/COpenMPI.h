@@ -1,4 +1,5 @@
-// <mpi.h>, and what Swift cannot import of it: Open MPI's handles and special addresses are macros with casts.
+// <mpi.h>, and functions for what Swift cannot import from it: Open MPI's handles and special addresses are macros with
+// casts.
 #ifndef COPENMPI_H
 #define COPENMPI_H
 
@@ -23,8 +24,8 @@ static inline MPI_Op mpiMin(void) { return MPI_MIN; }
 /// Open MPI's MPI_Abort without the notice; not part of the MPI API, hence weak: absent from other MPI libraries.
 extern int ompi_mpi_abort(MPI_Comm communicator, int status) __attribute__((weak));
 
-/// Ends every rank of the job with `status`. Without the seven lines that MPI_Abort prints, which would bury the message
-/// of the rank that failed, where the library can.
+/// Ends every rank of the job with `status`. Prefers ompi_mpi_abort if the library has it, because MPI_Abort prints
+/// seven lines, which would bury the message of the rank that failed.
 static inline void mpiAbort(int status) {
   if (ompi_mpi_abort) ompi_mpi_abort(MPI_COMM_WORLD, status);
   MPI_Abort(MPI_COMM_WORLD, status);

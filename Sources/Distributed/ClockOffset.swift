@@ -1,7 +1,7 @@
 import COpenMPI
 
 extension Communicator {
-  /// Seconds to add to this rank's clock to get rank 0's. Every rank takes part.
+  /// Seconds to add to this rank's clock to get rank 0's. Collective.
   ///
   /// Cristian's algorithm: rank 0 asks each rank for its time a few times and keeps the answer with the shortest round
   /// trip. The error is at most half of that trip, some µs in a quiet network.

@@ -1,8 +1,8 @@
 extension Communicator {
-  /// Runs `body` on every rank, for work that every rank does by itself with the same outcome, such as listing images.
+  /// Runs `body` on every rank, for work that every rank does redundantly with the same outcome, such as listing images.
   /// Collective.
   ///
-  /// - Throws: `FailureOnAllRanks` where all ranks fail identically. Otherwise each rank that failed throws its own error,
+  /// - Throws: `FailureOnAllRanks` if all ranks fail identically. Otherwise each rank that failed throws its own error,
   ///   and the others wait until that error ends the job.
   package func collectively<Outcome>(_ body: () throws -> Outcome) throws -> Outcome {
     let outcome = Result(catching: body)
@@ -17,7 +17,7 @@ extension Communicator {
   }
 }
 
-/// An error that every rank met alike.
+/// The same error on every rank.
 package struct FailureOnAllRanks: CollectiveError, CustomStringConvertible {
   package let underlying: any Error
 
@@ -25,7 +25,7 @@ package struct FailureOnAllRanks: CollectiveError, CustomStringConvertible {
 }
 
 extension Result {
-  /// The error's description; empty where there is none.
+  /// The error's description; empty for a success.
   fileprivate var failureText: String {
     if case .failure(let error) = self { "\(error)" } else { "" }
   }

@@ -3,8 +3,8 @@ import Glibc
 
 /// The MPI communicator of this job: its ranks, and the collective operations on them.
 ///
-/// Collective operations are called by one thread at a time and in the same order on every rank; a second thread needs a
-/// `duplicate`. MPI cannot recover from an error: it is reported with rank and host, and ends the whole job.
+/// Collective operations are called by one thread at a time and in the same order on every rank; a second thread needs
+/// a `duplicate`. MPI cannot recover from an error: it is reported with rank and host, and ends the whole job.
 package final class Communicator: @unchecked Sendable {
   // Unchecked for `handle` alone, a pointer that never changes.
 
@@ -28,7 +28,7 @@ package final class Communicator: @unchecked Sendable {
   /// MPI_Init, and the communicator of all ranks. A process that no launcher started is a job of its own and does not
   /// initialize MPI.
   ///
-  /// - Throws: `StartError` where the launcher started several processes and MPI finds only this one: each of them would
+  /// - Throws: `StartError` if the launcher started several processes and MPI finds only this one: each of them would
   ///   be rank 0 and overwrite the others' files.
   package static func initialize() throws -> Communicator { try initialize { getenv($0).map { String(cString: $0) } } }
 
@@ -36,12 +36,12 @@ package final class Communicator: @unchecked Sendable {
     guard let launcher = Launcher(variable) else { return Communicator() }
     if launcher.connects {
       try initializeMPI()
-      let communicator = Communicator(mpiWorld())
+      let communicator = world()
       guard let processes = launcher.processes, processes > communicator.size else { return communicator }
-      throw StartError.alone(launcher, found: communicator.size)
+      throw StartError.notConnected(launcher, found: communicator.size)
     }
     guard let processes = launcher.processes, processes > 1 else { return Communicator() }
-    throw StartError.alone(launcher, found: 1)
+    throw StartError.notConnected(launcher, found: 1)
   }
 
   /// This process alone, whether or not there are others.
@@ -54,15 +54,11 @@ package final class Communicator: @unchecked Sendable {
     host = Self.hostName
   }
 
-  private init(_ handle: MPI_Comm?) {
+  private init(_ handle: MPI_Comm?, localRank: Int, localSize: Int) {
     self.handle = handle
     host = Self.hostName
     (rank, size) = Self.rankAndSize(of: handle)
-    var neighbors: MPI_Comm?
-    Self.check(
-      MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), mpiNoInfo(), &neighbors), "initialize")
-    (localRank, localSize) = Self.rankAndSize(of: neighbors)
-    Self.check(MPI_Comm_free(&neighbors), "initialize")
+    (self.localRank, self.localSize) = (localRank, localSize)
     var level: Int32 = 0
     Self.check(MPI_Query_thread(&level), "initialize")
     allowsThreads = level >= Int32(MPI_THREAD_MULTIPLE)
@@ -75,7 +71,7 @@ package final class Communicator: @unchecked Sendable {
     allowsThreads = other.allowsThreads
   }
 
-  /// MPI_Comm_dup: the same ranks, with messages of their own. Every rank takes part.
+  /// MPI_Comm_dup: the same ranks, with messages of their own. Collective.
   package func duplicate() -> Communicator {
     guard size > 1 else { return self }
     var copy: MPI_Comm?
@@ -83,10 +79,10 @@ package final class Communicator: @unchecked Sendable {
     return Communicator(copy, like: self)
   }
 
-  /// A barrier, then MPI_Finalize. MPI must not be called afterwards.
+  /// A barrier, then MPI_Finalize. Collective; MPI must not be called afterwards.
   ///
-  /// A rank that exits with a status other than 0 makes `mpirun` kill the others; after the barrier none of them has work
-  /// left.
+  /// A rank that exits with a status other than 0 makes `mpirun` kill the others; after the barrier none of them has
+  /// work left.
   package func finalize() {
     guard handle != nil else { return }
     sleepingBarrier()
@@ -101,6 +97,23 @@ package final class Communicator: @unchecked Sendable {
     check(MPI_Init_thread(nil, nil, Int32(MPI_THREAD_MULTIPLE), &provided), "initialize")
     check(MPI_Comm_set_errhandler(mpiWorld(), mpiErrorsReturn()), "initialize")
     guard provided >= Int32(MPI_THREAD_SERIALIZED) else { throw StartError.withoutThreads }
+  }
+
+  /// MPI_COMM_WORLD. Collective.
+  private static func world() -> Communicator {
+    var neighbors = splitByMachine(mpiWorld(), "initialize")
+    let (localRank, localSize) = rankAndSize(of: neighbors)
+    check(MPI_Comm_free(&neighbors), "initialize")
+    return Communicator(mpiWorld(), localRank: localRank, localSize: localSize)
+  }
+
+  /// MPI_Comm_split_type: a communicator of the ranks on this machine, in the same order. Collective; the caller frees
+  /// it.
+  static func splitByMachine(_ handle: MPI_Comm?, _ doing: StaticString) -> MPI_Comm? {
+    var neighbors: MPI_Comm?
+    let rank = Int32(rankAndSize(of: handle).rank)
+    check(MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), rank, mpiNoInfo(), &neighbors), doing)
+    return neighbors
   }
 
   private static func rankAndSize(of handle: MPI_Comm?) -> (rank: Int, size: Int) {
@@ -120,19 +133,19 @@ package final class Communicator: @unchecked Sendable {
 
 /// Why the processes of a job could not be connected.
 package enum StartError: Error, CustomStringConvertible {
-  case alone(launcher: String, processes: Int, found: Int)
+  case notConnected(launcher: String, processes: Int, found: Int)
   case withoutThreads
 
-  static func alone(_ launcher: Launcher, found: Int) -> StartError {
-    .alone(launcher: launcher.name, processes: launcher.processes ?? 0, found: found)
+  static func notConnected(_ launcher: Launcher, found: Int) -> StartError {
+    .notConnected(launcher: launcher.name, processes: launcher.processes ?? 0, found: found)
   }
 
   package var description: String {
     switch self {
-    case .alone("srun", let processes, let found):
+    case .notConnected("srun", let processes, let found):
       "srun started \(processes) processes but MPI finds \(found) of them; each would train its own model; use "
         + "srun --mpi=pmix, or mpirun; for a single process, srun --ntasks=1"
-    case .alone(let launcher, let processes, let found):
+    case .notConnected(let launcher, let processes, let found):
       "\(launcher) started \(processes) processes but MPI finds \(found) of them; each would train its own model; "
         + "start the program with the mpirun of the Open MPI that it was built with"
     case .withoutThreads:

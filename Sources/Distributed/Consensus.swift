@@ -1,13 +1,13 @@
-/// Decisions and checks on which all ranks must agree. Every rank takes part in each of these calls.
+/// Decisions and checks on which all ranks must agree. All of these calls are collective.
 package struct Consensus: Sendable {
   private let communicator: Communicator
 
   package init(_ communicator: Communicator) { self.communicator = communicator }
 
-  /// The exit status that a signal to any rank asks for, the same on all ranks; nil where there was none.
+  /// The exit status that a signal to any rank requests, the same on all ranks; nil if there was none.
   ///
-  /// Called at the end of every step, so that all ranks stop after the same one. Ctrl-C on one rank takes precedence over
-  /// a scheduler's signal to another.
+  /// Called at the end of every step, so that all ranks stop after the same one. Ctrl-C on one rank takes precedence
+  /// over a scheduler's signal to another.
   ///
   /// - Parameter received: this rank's `StopSignal.received`.
   package func stopStatus(_ received: Int32?) -> Int32? {
@@ -26,7 +26,7 @@ package struct Consensus: Sendable {
     throw ReplicasDiffer(ranks: divergent.map { ($0, hosts[$0]) }, outOf: communicator.size)
   }
 
-  /// The ranks whose hash differs from the majority's, or from rank 0's where there is no majority.
+  /// The ranks whose hash differs from the majority's, or from rank 0's if there is no majority.
   package static func divergentRanks(_ hashes: [UInt64]) -> [Int] {
     var votes: [UInt64: Int] = [:]
     for hash in hashes { votes[hash, default: 0] += 1 }

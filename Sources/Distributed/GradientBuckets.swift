@@ -7,8 +7,8 @@ import Tensors
 ///
 /// The gradients of all parameters lie one after another in one flat array. The backward pass completes them from the
 /// last parameter to the first, so buckets are cut from the end. A bucket is enqueued on the communication thread when
-/// all of its parameters and those of the buckets before it are ready: every rank reduces the buckets in the same order,
-/// whatever the order in which gradients become ready.
+/// all of its parameters and those of the buckets before it are ready: every rank reduces the buckets in the same
+/// order, whatever the order in which gradients become ready.
 package final class GradientBuckets {
   /// A run of neighboring parameters.
   package struct Bucket: Equatable {
@@ -44,7 +44,7 @@ package final class GradientBuckets {
 
   /// In the order in which they are reduced.
   package let buckets: [Bucket]
-  /// Since the beginning.
+  /// Totals since creation.
   package private(set) var times = Times()
 
   private let gradients: FloatSlice
@@ -52,8 +52,8 @@ package final class GradientBuckets {
   private let timeline: Timeline?
   private let isDistributed: Bool
   private let reducer: Reducer
-  /// Runs the all-reduces; nil where they run on the calling thread, because there is nothing to reduce or MPI allows
-  /// one thread at a time.
+  /// Runs the all-reduces; nil if they run on the calling thread, because there is nothing to reduce or MPI allows one
+  /// thread at a time.
   private let communicationThread: SerialQueue?
   private let bucketOfParameter: [Int]
   private var isReady: [Bool]
@@ -80,13 +80,13 @@ package final class GradientBuckets {
     }
   }
 
-  /// Every rank takes part.
-  ///
   /// - Parameters:
   ///   - gradients: the flat array.
   ///   - extents: the range of each parameter in it, in floats, ascending. Gaps between parameters may be summed too.
   ///   - names: of the parameters, for the timeline.
-  ///   - overlapped: whether all-reduces run on a communication thread, where MPI allows that.
+  ///   - communicator: used by nothing else (a `duplicate`): batch norm and the losses communicate at the same time,
+  ///     and their messages must not mix with these.
+  ///   - overlapped: whether all-reduces run on a communication thread, if MPI allows that.
   package init(
     _ gradients: FloatSlice, extents: [Range<Int>], names: [String] = [], communicator: Communicator,
     capacity: Capacity = .standard, overlapped: Bool = true, timeline: Timeline? = nil
@@ -99,9 +99,8 @@ package final class GradientBuckets {
       let first = bucket.parameters.upperBound - 1
       return "bucket \(index + 1)" + (names.isEmpty ? "" : ", \(names[first]) …")
     }
-    let isOverlapped = overlapped && communicator.allowsThreads && communicator.size > 1
-    // A duplicate, because batch norm and the losses communicate at the same time: their messages must not mix.
-    reducer = Reducer(TreeAllReduce(communicator.duplicate(), waitPolicy: isOverlapped ? .backoff(most: 1000) : nil))
+    let isOverlapped = overlapped && communicator.allowsThreads && isDistributed
+    reducer = Reducer(TreeAllReduce(communicator, waitPolicy: isOverlapped ? .backoff(most: 1000) : nil))
     communicationThread = isOverlapped ? SerialQueue("gscnn allreduce") : nil
     var bucketOfParameter = [Int](repeating: 0, count: extents.count)
     for (index, bucket) in buckets.enumerated() {
@@ -112,7 +111,9 @@ package final class GradientBuckets {
     missing = buckets.map(\.parameters.count)
   }
 
-  /// The gradients of all parameters of a network, which must have been allocated. Every rank takes part.
+  /// Buckets of the gradients of all parameters of a network, which must have been allocated.
+  ///
+  /// - Parameter communicator: used by nothing else (a `duplicate`).
   package convenience init(_ store: ParameterStore, communicator: Communicator, timeline: Timeline? = nil) {
     let extents = store.parameters.map { $0.offset..<$0.offset + $0.layout.count }
     self.init(
@@ -129,8 +130,8 @@ package final class GradientBuckets {
     while next < buckets.count, missing[next] == 0 { reduceNext() }
   }
 
-  /// Reduces the buckets that are left, with the parameters that were not marked, waits for all of them, and gets ready
-  /// for the next step.
+  /// Reduces the buckets that are left, with the parameters that were not marked, waits for all of them, and resets
+  /// the buckets for the next step.
   package func synchronize() {
     let begin = Clock.now
     while next < buckets.count { reduceNext() }

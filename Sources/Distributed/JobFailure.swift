@@ -2,7 +2,7 @@ import COpenMPI
 import Glibc
 import System
 
-/// An error that every rank throws, because it follows from data that all of them have: rank 0 alone reports it.
+/// An error that every rank throws, because it follows from data that all of them have. Only rank 0 reports it.
 package protocol CollectiveError: Error {
   /// Details, each of which gets a line before that of the error.
   var findings: [String] { get }
@@ -13,11 +13,11 @@ extension CollectiveError {
 }
 
 extension Communicator {
-  /// The error channel of a job: prints one line on standard error and ends all ranks. Where there are several, the line
-  /// names the rank and host that failed, unless all did (`CollectiveError`).
+  /// Ends all ranks of the job after printing one line on standard error. In a job of several ranks the line names the
+  /// rank and host that failed, unless all did (`CollectiveError`).
   ///
-  /// May be called before `initialize` and after `finalize` too. The line is meant to be the last one: what `mpirun`
-  /// prints itself when a process ends with a status, `mpirun --quiet` suppresses, which launch scripts pass.
+  /// May also be called before `initialize` and after `finalize`. The line is the last one of the output: launch
+  /// scripts pass `mpirun --quiet`, which suppresses what `mpirun` itself prints about a failed process.
   ///
   /// - Parameter remedy: what to do about it, added to the line.
   package static func fail(_ error: any Error, remedy: String? = nil, status: Int32 = 1) -> Never {
@@ -55,7 +55,7 @@ extension Communicator {
 
   func check(_ code: Int32, _ doing: StaticString) { Self.check(code, doing) }
 
-  /// Sleeps all of the time: a signal with a handler interrupts a single `sleep`.
+  /// Sleeps for the whole time: a signal with a handler interrupts a single `sleep`.
   private static func pause(seconds: UInt32) {
     var left = seconds
     while left > 0 { left = sleep(left) }

@@ -2,15 +2,15 @@
 package struct Launcher: Equatable {
   /// Its command, for messages.
   package let name: String
-  /// Number of processes that it started, where it says so.
+  /// Number of processes that it started, if known.
   package let processes: Int?
-  /// The rank of this process, where it says so.
+  /// The rank of this process, if known.
   package let rank: Int?
   /// Whether it provides what MPI needs to connect the processes (PMI or PMIx).
   package let connects: Bool
 
   /// - Parameter variable: looks up an environment variable.
-  /// - Returns: nil where no launcher started the process.
+  /// - Returns: nil if no launcher started the process.
   package init?(_ variable: (String) -> String?) {
     func number(_ names: String...) -> Int? { names.compactMap { variable($0).flatMap { Int($0) } }.first }
     let connects = ["OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_SIZE", "PMI_FD"]

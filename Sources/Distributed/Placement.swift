@@ -2,7 +2,7 @@ import Glibc
 import Machine
 import System
 
-/// Where the ranks of the job run. Every rank takes part in each of these calls.
+/// Where the ranks of the job run. All of these calls are collective.
 extension Communicator {
   /// Pins each of several ranks on a machine to its own L3 caches or NUMA nodes, where these divide evenly among the
   /// ranks. To be called before the rank starts threads, which inherit the affinity.
@@ -16,7 +16,7 @@ extension Communicator {
     }
     let mayBind = getenv("GSCNN_BIND").map { String(cString: $0) } != "none"
     let own = Candidate(host: host, processors: topology.processors.map(\.number), isAllowed: mayBind)
-    // All ranks of a machine do it, or none.
+    // Either all ranks of a machine are pinned or none.
     let agreeing = allGather(own).count { $0 == own }
     guard agreeing == localSize, mayBind, let processors = topology.processors(ofRank: localRank, among: localSize)
     else { return }
@@ -25,7 +25,7 @@ extension Communicator {
 
   /// The layout of the whole job, on every rank.
   ///
-  /// - Parameter threads: that this rank runs; 0 where that is still to be decided.
+  /// - Parameter threads: of this rank; 0 if not yet decided.
   package func layout(threads: Int = 0) -> ProcessLayout {
     ProcessLayout(allGather(ProcessLayout.Allocation.current(host: host, threads: threads)))
   }

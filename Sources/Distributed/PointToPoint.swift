@@ -1,6 +1,6 @@
 import COpenMPI
 
-/// Point-to-point messages of an all-reduce, and how the thread waits for them.
+/// Point-to-point messages of an all-reduce, and the policy of waiting for them.
 struct PointToPoint: Sendable {
   let communicator: Communicator
   let waitPolicy: WaitPolicy
@@ -50,7 +50,7 @@ struct PointToPoint: Sendable {
   ///
   /// - Parameters:
   ///   - sent: the floats for a rank.
-  ///   - received: the space for those of a rank.
+  ///   - received: the memory for the floats of a rank.
   func exchangeWithAll(
     sent: (Int) -> (UnsafeMutablePointer<Float>, Int), received: (Int) -> (UnsafeMutablePointer<Float>, Int)
   ) {

@@ -4,9 +4,9 @@ import Synchronization
 
 /// Slots of equal size in memory that the ranks of a machine share, each filled by the first rank that claims it.
 ///
-/// The memory is a shared MPI window; a rank that is alone on its machine uses private memory. No rank waits for another:
-/// a slot is empty, claimed by one rank, or published and immutable. The slot of a rank that ends while it holds a claim
-/// stays claimed, and the others do without it.
+/// The memory is a shared MPI window; a rank that is alone on its machine uses private memory. No rank waits for
+/// another: a slot is empty, claimed by one rank, or published and immutable. If a rank ends while it holds a claim,
+/// the slot stays claimed, and the other ranks do without it.
 package final class SharedMemorySlots: @unchecked Sendable {
   // Unchecked for the pointers: only the rank with the claim writes a slot, and published slots are only read.
 
@@ -16,49 +16,58 @@ package final class SharedMemorySlots: @unchecked Sendable {
     static let published: UInt32 = 2
   }
 
-  private enum Origin {
+  /// Memory, and what frees it.
+  private enum Memory {
     case window(MPI_Win?, MPI_Comm?)
-    case own(bytes: Int)
+    case mapping(bytes: Int)
   }
 
   package let count: Int
   /// Bytes of each slot, a multiple of 64.
   package let capacity: Int
 
-  private let origin: Origin
+  private let memory: Memory
   private let states: UnsafeMutablePointer<Atomic<UInt32>>
   private let slots: UnsafeMutableRawPointer
   private var isOpen = true
 
-  /// Bytes that so many slots take on a machine.
+  /// Bytes that `count` slots take on a machine.
   package static func bytes(count: Int, capacity: Int) -> Int {
     (4 * count).roundedUp(toMultipleOf: 4096) + count * capacity.roundedUp(toMultipleOf: 64)
   }
 
-  /// Allocates empty slots. Every rank takes part, with the same numbers.
+  /// Allocates empty slots. Collective: every rank passes the same numbers.
   ///
-  /// - Throws: `SharedMemorySlotsError` on the ranks of a machine that cannot allocate the memory, not on those of others.
-  package init(count: Int, capacity: Int, communicator: Communicator) throws {
-    self.count = count
-    self.capacity = capacity.roundedUp(toMultipleOf: 64)
-    let bytes = Self.bytes(count: count, capacity: capacity)
-    let start: UnsafeMutableRawPointer
-    (start, origin) =
-      communicator.localSize > 1 ? try Self.window(bytes, communicator) : try Self.own(bytes, communicator)
-    states = start.bindMemory(to: Atomic<UInt32>.self, capacity: count)
-    slots = start + (4 * count).roundedUp(toMultipleOf: 4096)
-    if communicator.localRank == 0 {
-      for slot in 0..<count { (states + slot).initialize(to: Atomic(State.empty)) }
-    }
+  /// - Throws: `SharedMemorySlotsError` on the ranks of a machine that cannot allocate the memory, not on those of
+  ///   others.
+  package static func allocate(count: Int, capacity: Int, communicator: Communicator) throws -> SharedMemorySlots {
+    let bytes = bytes(count: count, capacity: capacity)
+    let (start, memory) =
+      communicator.localSize > 1 ? try window(bytes, communicator) : try mapping(bytes, communicator)
+    let slots = SharedMemorySlots(count: count, capacity: capacity, start, memory)
+    if communicator.localRank == 0 { slots.makeEmpty() }
     communicator.sleepingBarrier()
+    return slots
   }
 
-  /// Frees the memory. Every rank takes part; slots must not be used afterwards.
+  private init(count: Int, capacity: Int, _ start: UnsafeMutableRawPointer, _ memory: Memory) {
+    self.count = count
+    self.capacity = capacity.roundedUp(toMultipleOf: 64)
+    self.memory = memory
+    states = start.bindMemory(to: Atomic<UInt32>.self, capacity: count)
+    slots = start + (4 * count).roundedUp(toMultipleOf: 4096)
+  }
+
+  private func makeEmpty() {
+    for slot in 0..<count { (states + slot).initialize(to: Atomic(State.empty)) }
+  }
+
+  /// Frees the memory. Collective; slots must not be used afterwards.
   package func close() {
     guard isOpen else { return }
     isOpen = false
-    switch origin {
-    case .own(let bytes): munmap(UnsafeMutableRawPointer(states), bytes)
+    switch memory {
+    case .mapping(let bytes): munmap(UnsafeMutableRawPointer(states), bytes)
     case .window(var window, var neighbors):
       Communicator.check(MPI_Win_unlock_all(window), "free shared memory")
       Communicator.check(MPI_Win_free(&window), "free shared memory")
@@ -74,9 +83,9 @@ package final class SharedMemorySlots: @unchecked Sendable {
     return UnsafeRawPointer(slots + slot * capacity)
   }
 
-  /// Claims an empty slot for the caller, who then calls `publish` or `release`.
+  /// Claims an empty slot for the caller, which then calls `publish` or `release`.
   ///
-  /// - Returns: nil where it is claimed or published, or where there is no slot of that number.
+  /// - Returns: nil if the slot is claimed or published, or if there is no slot of that number.
   package func claim(_ slot: Int) -> UnsafeMutableRawPointer? {
     guard slot < count else { return nil }
     let (isMine, _) = states[slot].compareExchange(
@@ -92,8 +101,8 @@ package final class SharedMemorySlots: @unchecked Sendable {
 
   // MARK: - Memory
 
-  /// The directory of Open MPI's files behind shared windows, and the bytes that it has room for; nil where the system
-  /// does not say.
+  /// The directory of Open MPI's files behind shared windows, and the bytes that it has room for; nil if the system
+  /// does not report it.
   package static func availableMemory() -> (folder: String, bytes: Int)? {
     let folder = getenv("OMPI_MCA_osc_sm_backing_directory").map { String(cString: $0) } ?? "/dev/shm"
     var status = statvfs()
@@ -101,25 +110,25 @@ package final class SharedMemorySlots: @unchecked Sendable {
     return (folder, Int(status.f_bavail) * Int(status.f_frsize))
   }
 
-  private static func own(
+  private static func mapping(
     _ bytes: Int, _ communicator: Communicator
-  ) throws -> (UnsafeMutableRawPointer, Origin) {
+  ) throws -> (UnsafeMutableRawPointer, Memory) {
     if communicator.size > 1 {
       // The ranks of other machines call MPI_Comm_split_type, which is collective.
-      var neighbors = try neighbors(communicator)
+      var neighbors = Communicator.splitByMachine(communicator.handle, "share memory")
       Communicator.check(MPI_Comm_free(&neighbors), "share memory")
     }
     let start = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     guard let start, start != MAP_FAILED else {
       throw SharedMemorySlotsError(host: communicator.host, bytes: bytes, cause: String(cString: strerror(errno)))
     }
-    return (start, .own(bytes: bytes))
+    return (start, .mapping(bytes: bytes))
   }
 
   private static func window(
     _ bytes: Int, _ communicator: Communicator
-  ) throws -> (UnsafeMutableRawPointer, Origin) {
-    let neighbors = try neighbors(communicator)
+  ) throws -> (UnsafeMutableRawPointer, Memory) {
+    let neighbors = Communicator.splitByMachine(communicator.handle, "share memory")
     var window: MPI_Win?
     var start: UnsafeMutableRawPointer?
     let size = communicator.localRank == 0 ? bytes : 0
@@ -135,14 +144,6 @@ package final class SharedMemorySlots: @unchecked Sendable {
       throw SharedMemorySlotsError(host: communicator.host, bytes: bytes, cause: "MPI gave no memory")
     }
     return (start, .window(window, neighbors))
-  }
-
-  private static func neighbors(_ communicator: Communicator) throws -> MPI_Comm? {
-    var neighbors: MPI_Comm?
-    let code = MPI_Comm_split_type(
-      communicator.handle, Int32(MPI_COMM_TYPE_SHARED), Int32(communicator.rank), mpiNoInfo(), &neighbors)
-    Communicator.check(code, "share memory")
-    return neighbors
   }
 }
 

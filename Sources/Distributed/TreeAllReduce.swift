@@ -3,9 +3,12 @@ import Tensors
 
 /// An all-reduce (sum) in the order of `PairwiseSum`, whatever the size of the array and the number of ranks.
 ///
-/// Every rank gets the same bits: those of a `PairwiseSum` over one summand a rank. Where each summand is itself the
+/// Every rank gets the same bits: those of a `PairwiseSum` over one summand per rank. If each summand is itself the
 /// pairwise sum over a rank's images, and every rank holds the same power of two of them, they are the bits of the
 /// pairwise sum over the images of the global batch. MPI_Allreduce promises neither.
+///
+/// Small arrays use recursive doubling. Large ones use a reduce-scatter and an all-gather: by recursive halving if the
+/// number of ranks is a power of two, else by direct exchange.
 package struct TreeAllReduce: Sendable {
   private let messages: PointToPoint
   private let largeCount: Int
@@ -14,10 +17,10 @@ package struct TreeAllReduce: Sendable {
 
   /// - Parameters:
   ///   - waitPolicy: how the calling thread waits for the other ranks; nil for a compute thread.
-  ///   - largeCount: arrays of this many floats or more are reduced with the least traffic, smaller ones with the fewest
-  ///     messages. (64 KiB.)
-  ///   - pieceCount: floats a message in the reduce-scatter: one piece is added while the next is in flight. (256 KiB: a
-  ///     few of them stay in a core's cache from their arrival until they are added.)
+  ///   - largeCount: arrays of this many floats or more are reduced with the least traffic, smaller ones with the
+  ///     fewest messages. (64 KiB.)
+  ///   - pieceCount: floats per message in the reduce-scatter: one piece is added while the next is in flight. (256
+  ///     KiB: a few pieces stay in a core's cache from their arrival until they are added.)
   ///   - spanCount: floats that are reduced at a time, fewer than 2³¹.
   package init(
     _ communicator: Communicator, waitPolicy: WaitPolicy? = nil, largeCount: Int = 1 << 14, pieceCount: Int = 1 << 16,
@@ -64,8 +67,8 @@ package struct TreeAllReduce: Sendable {
 
   /// Recursive doubling, for small arrays and any number of ranks: ⌈log₂⌉ rounds, each of which sends the whole array.
   ///
-  /// In each round blocks of 1, 2, 4, … neighboring ranks, which hold the sum over their block, are combined in pairs, left
-  /// and right. The last block may be shorter: then each of its ranks sends to several ranks of the left block.
+  /// In each round blocks of 1, 2, 4, … neighboring ranks, which hold the sum over their block, are combined in pairs,
+  /// left and right. The last block may be shorter: then each of its ranks sends to several ranks of the left block.
   private func recursiveDoubling<Number: BinaryFloatingPoint>(
     _ values: UnsafeMutablePointer<Number>, count: Int, scratch: UnsafeMutablePointer<Number>, _ type: MPI_Datatype?
   ) {
@@ -93,8 +96,9 @@ package struct TreeAllReduce: Sendable {
     }
   }
 
-  /// Recursive halving, for large arrays and a power of two of ranks R: a reduce-scatter, which exchanges 1/2, 1/4, … 1/R
-  /// of the array with the rank at distance 1, 2, … R/2, then an all-gather, which goes back the same way.
+  /// Recursive halving, for large arrays and a power of two of ranks R: a reduce-scatter, which exchanges 1/2, 1/4, …
+  /// 1/R of the array with the rank at distance 1, 2, … R/2, then an all-gather, which repeats the exchanges in
+  /// reverse.
   ///
   /// Neighbors exchange halves first: that gives the order of the pairwise sum, and most of the traffic stays between
   /// ranks of one machine, which are neighbors.

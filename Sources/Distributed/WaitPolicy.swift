@@ -1,13 +1,13 @@
 import COpenMPI
 import Glibc
 
-/// How a thread waits for an MPI request, which makes progress only while MPI is called: it polls, first without a pause,
+/// How a thread waits for an MPI request, which makes progress only inside MPI calls: it polls, first without a pause,
 /// then with exponential backoff, which leaves the core to other threads.
 package enum WaitPolicy: Sendable {
   /// For a compute thread, which has nothing else to do: polls without a pause for about 4 ms.
   case spin
-  /// For a thread beside compute threads, or where ranks outnumber cores: polls without a pause for about 20 µs, then
-  /// sleeps up to `most` microseconds between polls.
+  /// For a thread that runs beside compute threads, or if ranks outnumber cores: polls without a pause for about 20 µs,
+  /// then sleeps up to `most` microseconds between polls.
   case backoff(most: UInt32)
 
   /// Polls before the first sleep.
@@ -28,7 +28,7 @@ package enum WaitPolicy: Sendable {
 }
 
 extension Communicator {
-  /// For the compute thread. Where ranks outnumber processors they must yield to one another.
+  /// For the compute thread. If ranks outnumber processors they must yield to one another.
   package var waitPolicy: WaitPolicy { localSize > sysconf(Int32(_SC_NPROCESSORS_ONLN)) ? .backoff(most: 128) : .spin }
 
   /// Returns when a request is complete.
@@ -46,8 +46,8 @@ extension Communicator {
     }
   }
 
-  /// A barrier in which ranks sleep instead of polling at full load, for long waits: ranks that wait for rank 0 leave it
-  /// their cores. A rank may return up to 4 ms late.
+  /// A barrier in which ranks sleep instead of polling at full load, for long waits: ranks that wait for rank 0 leave
+  /// it their cores. A rank may return up to 4 ms late.
   package func sleepingBarrier() {
     guard size > 1 else { return }
     var request: MPI_Request?

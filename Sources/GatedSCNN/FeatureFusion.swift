@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// The fusion module (§3.2): atrous spatial pyramid pooling (ASPP; Chen et al., 2017) over the last backbone stage,
+/// The fusion module (§3): atrous spatial pyramid pooling (ASPP; Chen et al., 2017) over the last backbone stage,
 /// with the attention of the shape stream as a sixth branch, followed by a low-level skip connection.
 ///
 /// ASPP branches: 1×1, 3×3 at atrous rates 12, 24 and 36 (twice the usual rates, for an output stride of 8),

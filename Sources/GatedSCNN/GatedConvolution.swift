@@ -9,8 +9,8 @@ import Tensors
 ///     ŝ = 1×1(s · α + s)                       (2)
 ///
 /// The backward pass recomputes everything but s and the single-channel tensors that lead to α (activation
-/// recomputation): at full resolution a 1×1 convolution of a few dozen channels is cheap compared with the memory of its
-/// output.
+/// recomputation): at full resolution a 1×1 convolution of a few dozen channels is cheap compared with the memory of
+/// its output.
 struct GatedConvolution {
   private let attention: Attention
   private let convolution: Convolution

@@ -1,18 +1,19 @@
 import Layers
 import Tensors
 
-/// Gated-SCNN (Takikawa, Acuna, Jampani, Fidler: Gated-SCNN: Gated Shape CNNs for Semantic Segmentation, ICCV 2019):
-/// a regular stream (the backbone) and a shape stream, joined by gates, ASPP fusion and a segmentation head.
+/// Gated-SCNN (Takikawa, Acuna, Jampani, Fidler: Gated-SCNN: Gated Shape CNNs for Semantic Segmentation, ICCV 2019): a
+/// regular stream (the backbone) and a shape stream, joined by gated convolutional layers, then the fusion module with
+/// ASPP and a segmentation head. Section numbers (§) in this folder are those of the paper.
 package struct GatedSCNN {
   /// The output for a batch.
   package struct Output {
-    /// Class scores, `[N, H, W, 19]`.
+    /// Class scores, `[N, H, W, classes]`.
     package let logits: Activation
     /// Boundary probability, `[N, H, W, 1]`.
     package let edge: Activation
   }
 
-  /// The train ids of Cityscapes.
+  /// Number of classes: the train ids of Cityscapes.
   package static let classes = 19
 
   package let backboneType: Backbone

@@ -2,8 +2,9 @@ import Kernels
 import Layers
 import Tensors
 
-/// The joint multi-task loss of a batch (§3.3): semantic cross entropy, balanced binary cross entropy (BCE) of the edge
-/// probability, and dual-task cross entropy, over the pixels where the network predicts an edge.
+/// The joint multi-task loss of a batch (§3.2): semantic cross entropy, balanced binary cross entropy (BCE) of the edge
+/// probability, and the dual-task loss. Of the paper's dual task regularizer this is the second term: semantic cross
+/// entropy over the pixels where the network predicts an edge.
 package struct JointLoss: Sendable, Equatable {
   package let semantic: Double
   package let edge: Double
@@ -25,7 +26,7 @@ package struct JointLoss: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - output: of the network for this rank's images.
-  ///   - target: train ids, 255 = ignored, `N · H · W`.
+  ///   - target: train ids, or `options.ignoreIndex`, `N · H · W`.
   ///   - boundary: 1 on boundaries, else 0, `N · H · W`.
   ///   - ranks: sums over the ranks that hold the global batch.
   package static func evaluate(

@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// The shape stream (§3.1): processes boundary features at full resolution, gated by the backbone.
+/// The shape stream (§3): processes boundary features at full resolution, gated by the backbone.
 package struct ShapeStream {
   private let stages: [Stage]
   private let edgeConv: Convolution
@@ -40,7 +40,7 @@ package struct ShapeStream {
     attentionConv = Convolution(scope / "fuse", from: 2, to: 1)
   }
 
-  /// In evaluation each stage runs in tiles of rows with a halo (`Tape.inRowTiles`).
+  /// In evaluation each stage runs in tiles of rows with a halo (`Tape+RowTiles.swift`).
   ///
   /// - Parameters:
   ///   - features: of the backbone; consumed, so that in evaluation each feature map is freed after its last use.

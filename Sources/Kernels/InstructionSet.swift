@@ -1,6 +1,7 @@
 import Glibc
 import Microkernels
 import MicrokernelsPlain
+import System
 
 #if arch(x86_64)
   import MicrokernelsAVX2
@@ -59,16 +60,8 @@ package enum InstructionSet: String, CaseIterable, Sendable {
   }
 
   private static func processorFlags() -> Set<String> {
-    guard let file = fopen("/proc/cpuinfo", "r") else { return [] }
-    defer { fclose(file) }
-    var line: UnsafeMutablePointer<CChar>?
-    var capacity = 0
-    defer { free(line) }
-    while getline(&line, &capacity, file) > 0 {
-      guard let line, strncmp(line, "flags", 5) == 0 else { continue }
-      return Set(String(cString: line).split(whereSeparator: { $0.isWhitespace || $0 == ":" }).map(String.init))
-    }
-    return []
+    let line = Procfs.firstLine(of: "/proc/cpuinfo", after: "flags") ?? ""
+    return Set(line.split(whereSeparator: { $0.isWhitespace || $0 == ":" }).map(String.init))
   }
 }
 

@@ -3,11 +3,11 @@ import Tensors
 
 /// A tensor in the forward pass, together with what the backward pass needs of it.
 ///
-/// Only forward code holds activations. When the last one that refers to a tensor goes, its memory is freed, unless an
-/// operation has saved the tensor for the backward pass.
+/// Only forward code holds activations. When the last one that refers to a tensor is released, the memory is freed,
+/// unless an operation has saved the tensor for the backward pass.
 package struct Activation {
   package let value: Tensor
-  /// Accumulates the gradient of the loss with respect to `value`; nil where none is needed (evaluation, network
+  /// Accumulates the gradient of the loss with respect to `value`; nil if none is needed (evaluation, network
   /// input).
   package let gradient: GradientAccumulator?
   /// What an operation captures to read `value` in the backward pass.

@@ -23,7 +23,7 @@ package final class Tape {
   package let profile: Profile?
   /// Records the memory of saved activations, if there is a profile.
   private var activationMemory: ActivationMemoryRecorder?
-  /// Collects begin and end of every operation, if set.
+  /// Records the interval of every operation, if set.
   package let timeline: Timeline?
   /// When the previous operation ended.
   private var lastEnd = 0.0

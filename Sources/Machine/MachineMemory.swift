@@ -1,9 +1,9 @@
 import System
 
-/// How much memory this machine has left.
+/// The available memory of this machine.
 package enum MachineMemory {
   /// Bytes that programs may still allocate, reclaimable page cache included, within the limit of the container; nil
-  /// where the kernel does not say.
+  /// if the kernel does not report it.
   package static func available() -> Int? {
     let machine = number(in: "/proc/meminfo", after: "MemAvailable:").map { $0 << 10 }
     return [machine, availableInCgroup()].compactMap { $0 }.min()

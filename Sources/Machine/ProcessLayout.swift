@@ -8,9 +8,9 @@ package struct ProcessLayout: Equatable, CustomStringConvertible {
     /// Numbers of the cores in the rank's affinity mask, ascending.
     package let cores: [Int]
     package let threads: Int
-    /// Cores of the machine that the job may use, whatever this rank is pinned to.
+    /// Cores of the machine that the job may use, regardless of this rank's affinity.
     package let coresOfHost: Int
-    /// CPU quota of the job there, in processors; nil where there is none.
+    /// CPU quota of the job on that machine, in processors; nil without a limit.
     package let quota: Int?
 
     package init(host: String, cores: [Int], threads: Int, coresOfHost: Int, quota: Int? = nil) {
@@ -21,7 +21,7 @@ package struct ProcessLayout: Equatable, CustomStringConvertible {
       self.quota = quota
     }
 
-    /// That of this process.
+    /// The allocation of this process.
     package static func current(host: String, threads: Int) -> Allocation {
       let topology = Topology()
       let group = ControlGroup()
@@ -115,7 +115,8 @@ extension ProcessLayout {
     }
   }
 
-  /// What is wrong with the layout, a line for each problem; of machines with the same problem the first is named.
+  /// What is wrong with the layout, a line for each problem. Of several machines with the same problem the first is
+  /// named.
   package var warnings: [String] {
     var found: [(text: String, host: String, others: Int)] = []
     for (host, ranks) in machines {
@@ -147,20 +148,20 @@ extension ProcessLayout {
         found.ranks == 1
         ? "\(found.threads) threads of a rank compete for the \(count(found.cores, "core")) that it is bound to"
         : "\(found.ranks) ranks with \(found.threads) threads are bound to the same \(count(found.cores, "core"))"
-      findings.append("\(who); give mpirun --bind-to none")
+      findings.append("\(who); pass --bind-to none to mpirun")
     }
     if threads < usable {
       findings.append(
-        "\(count(usable - threads, "core")) of \(usable) \(usable - threads == 1 ? "lies" : "lie") idle; "
+        "\(count(usable - threads, "core")) of \(usable) \(usable - threads == 1 ? "is" : "are") idle; "
           + (all.count < usable
-            ? "the ranks are bound to \(count(all.count, "core")): give mpirun --bind-to none, or start more ranks"
+            ? "the ranks are bound to \(count(all.count, "core")): pass --bind-to none to mpirun, or start more ranks"
             : "use more threads or start more ranks"))
     }
     return findings
   }
 
-  /// The smallest set of cores on which more threads run than it has cores, because their ranks are pinned to it; nil
-  /// where there is none.
+  /// The smallest set of cores that is oversubscribed: the ranks pinned to it run more threads than it has cores. nil
+  /// if no set is.
   private static func oversubscription(_ allocations: [Allocation]) -> (ranks: Int, threads: Int, cores: Int)? {
     let sets = Set(allocations.map { Set($0.cores) } + [Set(allocations.flatMap(\.cores))]).sorted {
       $0.count < $1.count

@@ -6,7 +6,7 @@ package struct Topology: Equatable {
     package let number: Int
     /// The lowest number of a processor of the same core.
     package let core: Int
-    /// The lowest number of a processor that shares the level-3 cache; nil where the kernel reports none.
+    /// The lowest number of a processor that shares the level-3 cache; nil if the kernel reports none.
     package let cache: Int?
     /// The NUMA node.
     package let node: Int
@@ -53,9 +53,9 @@ package struct Topology: Equatable {
 
   /// The groups of processors that a rank should stay inside: L3 caches, else NUMA nodes, else the whole machine.
   ///
-  /// A kind of group counts where there are several, all with the same number of cores; caches only where they have
+  /// A kind of group is used if there are several of them, all with the same number of cores; caches only if they have
   /// enough cores to be worth a rank's memory.
-  package var groups: (kind: Kind, [[Int]]) {
+  package var groups: (kind: Kind, processors: [[Int]]) {
     func groups(by key: (Processor) -> [Int]) -> [[Processor]] {
       Dictionary(grouping: processors, by: key).sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
     }
@@ -76,19 +76,20 @@ package struct Topology: Equatable {
   /// and of images.
   ///
   /// - Parameters:
-  ///   - images: of a step; nil where any number of ranks has work.
-  ///   - quota: CPU quota in processors. Where it is below the cores, threads of one rank use it best.
+  ///   - images: of a step; nil if any number of ranks has work.
+  ///   - quota: CPU quota in processors. If it is below the number of cores, threads of one rank use it best.
   package func ranks(images: Int?, quota: Int? = nil) -> Int {
-    let count = groups.1.count
+    let count = groups.processors.count
     if let quota, quota < cores.count { return 1 }
     return images.map { Self.greatestCommonDivisor(count, $0) } ?? count
   }
 
-  /// The processors to pin one of `count` ranks on this machine to: whole groups, or one group that several ranks share.
+  /// The processors to pin one of `count` ranks on this machine to: whole groups, or one group that several ranks
+  /// share.
   ///
-  /// - Returns: nil where the ranks should not be pinned: there is one group only, or groups and ranks do not divide.
+  /// - Returns: nil if the ranks should not be pinned: there is only one group, or neither number divides the other.
   package func processors(ofRank rank: Int, among count: Int) -> [Int]? {
-    let groups = groups.1
+    let groups = groups.processors
     guard count > 1, groups.count > 1 else { return nil }
     if groups.count % count == 0 {
       let each = groups.count / count

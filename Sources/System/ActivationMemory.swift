@@ -2,7 +2,7 @@
 package struct ActivationMemory {
   /// The output of an operation.
   package struct Output {
-    /// Name of the operation's first parameter; nil where it has none.
+    /// Name of the operation's first parameter; nil for an operation without parameters.
     package let name: String?
     package let part: Profile.Part
     package let bytes: Int
@@ -18,8 +18,8 @@ package struct ActivationMemory {
   package var outputs: [Output] = []
   /// Live bytes when the forward pass began: parameters, gradients, momentum, the batch.
   package var before = 0
-  /// Live bytes when the backward pass began. Includes the gradients of the loss, and what operations save beside
-  /// outputs.
+  /// Live bytes when the backward pass began. Includes the gradients of the loss and what operations save besides
+  /// their outputs.
   package var atBackwardStart = 0
 
   package init() {}

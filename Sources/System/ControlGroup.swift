@@ -1,8 +1,8 @@
 /// The processors and the CPU quota that the cgroups of this process (its container's or scheduler's) allow it.
 package struct ControlGroup: Equatable {
-  /// Numbers of the processors in its cpuset; nil where no group has one.
+  /// Numbers of the processors in the cpuset; nil if no cpuset is set.
   package let processors: [Int]?
-  /// CPU quota in processors, rounded up; nil where there is none.
+  /// CPU quota in processors, rounded up; nil without a limit.
   package let quota: Int?
 
   /// - Parameters:

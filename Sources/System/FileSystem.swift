@@ -11,7 +11,7 @@ package struct FileSystem: Sendable {
     case rename = "give the new file this name"
   }
 
-  /// Called before each operation that changes the disk, with its path. Where it throws, the operation is not done.
+  /// Called before each operation that changes the disk, with its path. If it throws, the operation is not executed.
   package var before: (@Sendable (Operation, String) throws -> Void)?
 
   package init(before: (@Sendable (Operation, String) throws -> Void)? = nil) { self.before = before }
@@ -48,22 +48,22 @@ package struct FileSystem: Sendable {
     }
   }
 
-  /// Removes a file or an empty directory. That there is none is no error.
+  /// Removes a file or an empty directory. It is not an error if there is none.
   package func remove(_ path: String) throws {
     try before?(.remove, path)
     guard Glibc.remove(path) == 0 || errno == ENOENT else { throw FileError(path, .remove, errno: errno) }
   }
 
-  /// Replaces a file atomically: who opens it reads the old contents or the new ones, never a part of them.
+  /// Replaces a file atomically: a reader sees the old contents or the new ones, never a part of them.
   ///
   /// Writes a temporary file beside it, syncs it, renames it and syncs the directory. When any of these fails the old
   /// file is unchanged and the temporary one is removed.
   ///
   /// - Parameters:
-  ///   - sync: whether to wait for the disk. Without it a power failure may lose the file, which is right for what can
-  ///     be made again.
-  ///   - severalWriters: whether other processes may write the same file at the same time. Then the temporary file has a
-  ///     random name; otherwise a fixed one, so that the next call overwrites what a killed process left.
+  ///   - sync: whether to wait for the disk. Without it a power failure may lose the file; use that for files that can
+  ///     be regenerated.
+  ///   - severalWriters: whether other processes may write the same file at the same time. Then the temporary file has
+  ///     a random name; otherwise a fixed one, so that the next call overwrites what a killed process left.
   ///   - body: writes the contents.
   /// - Throws: `FileError`, which names `path`, or what `body` throws.
   package func replaceFile(
@@ -97,7 +97,7 @@ package struct FileSystem: Sendable {
 // MARK: - Paths
 
 extension FileSystem {
-  /// Names in a directory, sorted; none where it cannot be read.
+  /// Names in a directory, sorted; empty if it cannot be read.
   package static func names(in directory: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).sorted()
   }
@@ -121,7 +121,7 @@ extension FileSystem {
 }
 
 /// Repeats a system call that a signal interrupted.
-func retryingInterrupted<Result: SignedInteger>(_ call: () -> Result) -> Result {
+func retryingInterrupted<Status: SignedInteger>(_ call: () -> Status) -> Status {
   while true {
     let result = call()
     if result != -1 || errno != EINTR { return result }

@@ -1,7 +1,6 @@
 import Foundation
 
-/// JSON as every file and message of this program has it: numbers that are not finite are the strings "inf", "-inf" and
-/// "nan".
+/// The JSON of every file and message of this program: non-finite numbers are the strings "inf", "-inf" and "nan".
 package enum JSON {
   package static func encode(
     _ value: some Encodable, _ formatting: JSONEncoder.OutputFormatting = [],

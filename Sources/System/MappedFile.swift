@@ -4,7 +4,7 @@ import Glibc
 ///
 /// Files that this program writes are only replaced, never changed in place, so that a mapping stays valid.
 package final class MappedFile: @unchecked Sendable {
-  // Unchecked for the pointer: nobody writes the memory.
+  // Unchecked for the pointer: the memory is never written.
 
   package let path: String
   /// Valid as long as this object.

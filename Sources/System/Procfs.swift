@@ -1,8 +1,9 @@
 import Glibc
 
-/// Readers for the small text files of procfs, sysfs and cgroupfs, which are absent where the kernel has nothing to report.
+/// Readers for the small text files of procfs, sysfs and cgroupfs, which are absent if the kernel has nothing to
+/// report.
 package enum Procfs {
-  /// Contents of a file, at most 64 KiB, without surrounding white space; nil where it cannot be read.
+  /// Contents of a file, at most 64 KiB, without surrounding white space; nil if it cannot be read.
   package static func text(of path: String) -> String? {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }
@@ -22,7 +23,7 @@ package enum Procfs {
   /// The number that a file consists of.
   package static func number(in path: String) -> Int? { text(of: path).flatMap { Int($0) } }
 
-  /// The numbers of a file that is a list, for example "0-3,8,10-11"; nil where it cannot be read.
+  /// The numbers of a file that is a list, for example "0-3,8,10-11"; nil if it cannot be read.
   package static func list(in path: String) -> [Int]? { text(of: path).map(numbers(inList:)) }
 
   /// Parses the kernel's list format, for example "0-3,8,10-11".

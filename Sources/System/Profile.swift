@@ -1,4 +1,4 @@
-/// Reports how much memory is in use. The buffer pool is one.
+/// Reports how much memory is in use; implemented by the buffer pool.
 package protocol MemoryMeter: Sendable {
   /// Bytes in use now.
   var liveBytes: Int { get }
@@ -22,11 +22,11 @@ package final class Profile {
 
   package let memory: any MemoryMeter
   package private(set) var seconds: [Part: Double] = [:]
-  /// Multiply-accumulates that the operations ask for, counted as a direct convolution would do them.
+  /// Multiply-accumulates of a direct convolution, whatever algorithm computes it.
   package private(set) var macs: [Part: Double] = [:]
   /// The most bytes in use while an operation of the part ran.
   package private(set) var peakBytes: [Part: Int] = [:]
-  /// What the last pass saved for its backward pass.
+  /// What the last forward pass saved for its backward pass.
   package var activations = ActivationMemory()
 
   /// A measurement that has begun and not ended.
@@ -66,7 +66,7 @@ package final class Profile {
 }
 
 extension Profile? {
-  /// Runs `body` and, where there is a profile, adds its time to a part.
+  /// Runs `body` and, if there is a profile, adds its time to a part.
   package func measure<Outcome>(
     _ part: Profile.Part, macs: Double = 0, _ body: () throws -> Outcome
   ) rethrows -> Outcome {

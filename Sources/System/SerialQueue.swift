@@ -2,7 +2,7 @@ import Synchronization
 
 /// Runs work items one after another, in the order of `enqueue`, on a thread of its own.
 ///
-/// Releasing the last reference ends the thread after the items that are enqueued.
+/// Releasing the last reference ends the thread once all enqueued items have run.
 package final class SerialQueue: Sendable {
   private let pending = Pending()
 

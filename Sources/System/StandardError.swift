@@ -2,7 +2,7 @@ import Glibc
 
 /// The standard error stream, where messages and progress go.
 package enum StandardError {
-  /// Whether it is a terminal. Under `mpirun` it is a pipe; launch scripts set GSCNN_TERMINAL where the pipe ends at a
+  /// Whether it is a terminal. Under `mpirun` it is a pipe; launch scripts set GSCNN_TERMINAL if the pipe ends at a
   /// terminal.
   package static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 || getenv("GSCNN_TERMINAL") != nil }
 

@@ -1,10 +1,10 @@
 import Glibc
 import Synchronization
 
-/// The request of the scheduler or the user to stop, received as a POSIX signal. It is state of the process.
+/// A request of the scheduler or the user to stop, received as a POSIX signal. Process-wide state.
 ///
-/// SIGTERM and SIGUSR1, which schedulers send before they take a machine away, ask for exit status 75 (`EX_TEMPFAIL`):
-/// start again. SIGINT (Ctrl-C) asks for 130; a second one ends the process at once. `mpirun` forwards SIGUSR1 to every
+/// SIGTERM and SIGUSR1, which schedulers send before they reclaim a machine, request exit status 75 (`EX_TEMPFAIL`):
+/// start again. SIGINT (Ctrl-C) requests 130; a second one ends the process at once. `mpirun` forwards SIGUSR1 to every
 /// rank, but kills the ranks one second after SIGTERM or SIGINT: launch scripts send it SIGUSR1 instead.
 package enum StopSignal {
   /// Exit status of a run that was saved and can be resumed.
@@ -12,7 +12,7 @@ package enum StopSignal {
   /// Exit status of a run that the user interrupted: 128 + SIGINT.
   package static var interrupted: Int32 { 128 + SIGINT }
 
-  /// The exit status that the first signal since `listen()` asks for; nil where there was none.
+  /// The exit status that the first signal since `listen()` requests; nil if there was none.
   package static var received: Int32? {
     let status = firstStatus.load(ordering: .relaxed)
     return status == 0 ? nil : status

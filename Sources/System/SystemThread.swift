@@ -43,8 +43,8 @@ package enum SystemThread {
   }
 }
 
-/// Ends the process with status 1 and one line on standard error. For memory and threads, which run out in the middle of
-/// a computation, where no caller could handle an error.
+/// Ends the process with status 1 and one line on standard error. For memory and threads, which run out in the middle
+/// of a computation, where no caller could recover.
 package func exitOutOfResources(_ message: String) -> Never {
   StandardError.write("gscnn: \(message)\n")
   exit(1)

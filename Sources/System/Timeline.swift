@@ -15,7 +15,7 @@ package final class Timeline: Sendable {
     package let track: Track
     package let begin: Double
     package let end: Double
-    /// Bytes sent, where there are any.
+    /// Bytes sent; nil if the event sends none.
     package let bytes: Int?
 
     package init(name: String, track: Track, begin: Double, end: Double, bytes: Int? = nil) {
@@ -55,14 +55,14 @@ package final class Timeline: Sendable {
     }
   }
 
-  /// The events that are kept, in the order of their ends, and how many earlier ones were dropped.
+  /// The events that are kept, in the order in which they ended, and how many earlier ones were dropped.
   package var recorded: (events: [Event], dropped: Int) {
     state.withLock { (Array($0.events[$0.oldest...] + $0.events[..<$0.oldest]), $0.dropped) }
   }
 }
 
 extension Timeline? {
-  /// Runs `body` and, where there is a timeline, records when.
+  /// Runs `body` and, if there is a timeline, records its interval.
   package func measure<Outcome>(
     _ name: @autoclosure () -> String, on track: Timeline.Track = .compute, bytes: Int? = nil,
     _ body: () throws -> Outcome

@@ -1,5 +1,4 @@
-/// The 64-bit hash XXH64, computed incrementally at the speed of memory: the checksum of files, and what replicas are
-/// compared by.
+/// The 64-bit hash XXH64, computed incrementally at memory bandwidth: the checksum of files and of model replicas.
 ///
 /// It detects damage, not tampering. Source: https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md.
 package struct XXH64 {

@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// A best-fit allocator over a reserved address range. Adjacent free blocks are coalesced, so that tensors of one shape
 /// can reuse the memory of another shape.
@@ -49,7 +50,7 @@ struct Arena: ~Copyable {
 
   /// Allocates from the smallest free span that is large enough, or from new memory; nil if the system has none.
   mutating func allocate(_ requested: Int) -> BufferPool.Block? {
-    let bytes = (requested + alignment - 1) & ~(alignment - 1)
+    let bytes = requested.roundedUp(toMultipleOf: alignment)
     var best: Int?
     for index in spans.indices where spans[index].bytes >= bytes {
       if let other = best, spans[other].bytes <= spans[index].bytes { continue }

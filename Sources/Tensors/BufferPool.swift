@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 import System
 
-/// An array of floats, freed to its pool when the last reference goes.
+/// An array of floats, returned to its pool when the last reference is released.
 ///
 /// Every training step requests the same sizes in the same order. From the third step on, the pool serves all requests
 /// without system calls and without page faults.

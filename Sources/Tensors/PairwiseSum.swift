@@ -1,4 +1,4 @@
-/// Pairwise summation: sums arrays of floats, one an image, in the order of a balanced binary tree.
+/// Pairwise summation: sums arrays of floats, one per image, in the order of a balanced binary tree.
 ///
 /// The rounding of a sum depends on the order of its additions. The tree spans the images of the global batch, of which
 /// each rank holds a contiguous share. The sum over a rank's images is then a subtree: if all shares are the same power
@@ -43,7 +43,7 @@ package struct PairwiseSum {
     for index in 0..<sum.count { sum.start[index] += summand.start[index] }
   }
 
-  /// The sum of double-precision arrays in the same order, one row an image.
+  /// The sum of double-precision arrays in the same order, one row per image.
   package static func total(_ rows: [[Double]]) -> [Double] {
     precondition(!rows.isEmpty)
     var pending: [(level: Int, sum: [Double])] = []

@@ -42,7 +42,8 @@ package struct RandomNumbers: Sendable {
     return Float(radius * cos(2 * Double.pi * Double(next() >> 11) / 9_007_199_254_740_992))
   }
 
-  /// The 64-bit FNV-1a hash of the UTF-8 bytes of a name.
+  /// The 64-bit FNV-1a hash of the UTF-8 bytes of a name. Part of the definition of the streams: another hash would
+  /// change the initial weights of every seed.
   package static func hash(_ name: String) -> UInt64 {
     name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
   }

@@ -4,8 +4,8 @@ import Glibc
 ///
 /// A tensor is a handle: copies share one buffer, which is freed with the last of them. Whoever creates a tensor fills
 /// it; from then on its users only read it. One exception: the last user may overwrite the tensor in place. Kernels
-/// that do so say it (`inPlace`, `addInPlace`, "overwrites"); the caller must make sure that nobody reads the old
-/// value.
+/// that do so say it (`inPlace`, `addInPlace`, "overwrites"); the caller must make sure that the old value is no
+/// longer needed.
 package struct Tensor: Sendable {
   package let shape: Shape
   package let buffer: Buffer

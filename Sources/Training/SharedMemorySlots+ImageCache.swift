@@ -29,7 +29,7 @@ extension SharedMemorySlots: ImageCache {
         of: bytes(count: count, capacity: capacity), host: communicator.host, available: MachineMemory.available(),
         toShare: communicator.localSize > 1 ? SharedMemorySlots.availableMemory() : nil) ?? "")
     if let remedy = remedies.first(where: { !$0.isEmpty }) { throw OptionError("--cache-gb", gigabytes, remedy) }
-    return try SharedMemorySlots(count: count, capacity: capacity, communicator: communicator)
+    return try allocate(count: count, capacity: capacity, communicator: communicator)
   }
 
   /// Pixels of the largest image. Collective. Files that cannot be read are left out: training reports them when it

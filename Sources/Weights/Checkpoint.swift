@@ -50,7 +50,7 @@ package struct Checkpoint: Sendable {
   /// Restores the network and the momentum of its optimizer, bit for bit.
   ///
   /// - Parameter velocities: as long as `store.values`, with the same offsets.
-  /// - Throws: `WeightsError` where the checkpoint is of another network; nothing is changed then.
+  /// - Throws: `WeightsError` if the checkpoint is of another network; nothing is changed then.
   package func restore(_ store: ParameterStore, velocities: FloatSlice) throws {
     let momentumPlan = try ModelFile.planMomentum(momentum, for: store, into: velocities)
     try ModelFile.read(model, into: store)
@@ -74,7 +74,7 @@ extension Checkpoint {
     return step
   }
 
-  /// The newest valid checkpoint in a directory of checkpoints: the one that was written last, whatever its step.
+  /// The newest valid checkpoint in a directory of checkpoints: the one written last, whatever its step.
   ///
   /// - Parameter skipped: called for each corrupt checkpoint that is skipped; the error names it and says why.
   package static func latestValid(in folder: String, skipped: (any Error) -> Void = { _ in }) -> Checkpoint? {
@@ -88,10 +88,10 @@ extension Checkpoint {
     return nil
   }
 
-  /// The checkpoint that a user means by a path: a checkpoint itself, or else the newest valid one in a directory of
-  /// checkpoints, in the directory of a run, or in the results directory that holds a single run.
+  /// The checkpoint that a path given by a user refers to: a checkpoint itself, or else the newest valid one in a
+  /// directory of checkpoints, in the directory of a run, or in the results directory that holds a single run.
   ///
-  /// - Throws: `WeightsError` where there is none, or where the path holds the checkpoints of several runs.
+  /// - Throws: `WeightsError` if there is none, or if the path holds the checkpoints of several runs.
   package static func find(at path: String, skipped: (any Error) -> Void = { _ in }) throws -> Checkpoint {
     if step(ofFolder: FileSystem.name(of: path)) != nil { return try Checkpoint(folder: path) }
     let runs = FileSystem.names(in: path).map { "\(path)/\($0)/checkpoints" }.filter(holdsCheckpoints)

@@ -1,7 +1,7 @@
 import Glibc
 import System
 
-/// A directory of checkpoints as its only writer sees it: how checkpoints are published and removed.
+/// A directory of checkpoints, for its only writer: publishes and removes checkpoints.
 ///
 /// Everything is done under a name that begins with `.tmp-`. A single atomic rename publishes a checkpoint or withdraws
 /// it. What this program did not write is never removed.
@@ -13,7 +13,7 @@ struct CheckpointFolder: Sendable {
   private static let replaced = ".tmp-replaced-"
   private static let removed = ".tmp-removed-"
 
-  /// Creates the directory where it is missing and cleans up what a killed run left.
+  /// Creates the directory if it is missing and removes what a killed run left unfinished.
   init(_ path: String, in fileSystem: FileSystem) throws {
     self.path = path
     self.fileSystem = fileSystem
@@ -72,7 +72,7 @@ struct CheckpointFolder: Sendable {
     try discard(place(Self.removed + name))
   }
 
-  /// Whether a directory has a manifest of ours and holds nothing that is no part of a checkpoint.
+  /// Whether a directory has a manifest of this program and holds nothing but files of a checkpoint.
   private func isOurs(_ name: String) -> Bool {
     guard Set(FileSystem.names(in: place(name))).isSubset(of: CheckpointManifest.allNames),
       let manifest = try? MappedFile(place(name) + "/" + CheckpointManifest.name)
@@ -80,14 +80,15 @@ struct CheckpointFolder: Sendable {
     return manifest.bytes.starts(with: CheckpointManifest.magic.utf8)
   }
 
-  /// Renames a directory that has the name of a checkpoint but is not ours, so that the user can look at it.
+  /// Renames a directory that has the name of a checkpoint but was not written by this program, so that the user keeps
+  /// it.
   private func setAside(_ name: String) throws {
     let taken = Set(FileSystem.names(in: path))
     let free = (1...).lazy.map { "unknown-\(name)-\($0)" }.first { !taken.contains($0) }
     if let free { try fileSystem.rename(place(name), to: place(free)) }
   }
 
-  /// Removes a temporary directory, unless it holds anything that is no part of a checkpoint.
+  /// Removes a temporary directory, unless it holds anything but files of a checkpoint.
   func discard(_ folder: String) throws {
     guard FileSystem.isDirectory(folder) else { return }
     let names = FileSystem.names(in: folder)

@@ -27,7 +27,7 @@ struct CheckpointManifest: Equatable, Sendable {
   static let stateName = "state.json"
   static let allNames: Set = [name, modelName, momentumName, stateName]
 
-  /// Rises with every checkpoint that is written to a directory. The file calls it "serial".
+  /// Increases with every checkpoint that is written to a directory. The file calls it "serial".
   let generation: Int
   /// Whether it was the best of its run when it was written.
   let isBest: Bool
@@ -49,9 +49,9 @@ struct CheckpointManifest: Equatable, Sendable {
     do {
       file = try MappedFile(folder + "/" + Self.name)
     } catch let error as FileError where error.problem == .failed(.open, errno: ENOENT) {
-      throw WeightsError(folder, .notWhole("the file \(Self.name) is missing"))
+      throw WeightsError(folder, .incomplete("the file \(Self.name) is missing"))
     }
-    // A manifest is a few lines; a longer file is none.
+    // A manifest is a few lines; a longer file is not one.
     guard file.bytes.count < 4096, let text = String(validating: file.bytes, as: UTF8.self), let parsed = Self(text),
       parsed.text.utf8.elementsEqual(file.bytes)
     else { throw WeightsError(folder, .wrongChecksum(Self.name)) }

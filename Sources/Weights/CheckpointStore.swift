@@ -6,9 +6,9 @@ import Tensors
 
 /// Writes the checkpoints of a run asynchronously and keeps the last few and the best.
 ///
-/// A training step waits only for a copy of the state in memory. A checkpoint exists from one atomic rename on, after all
-/// its bytes are on the disk; whatever fails before leaves the existing ones unchanged. A directory has one store: rank 0
-/// creates it, before any rank looks for a checkpoint.
+/// A training step waits only for a copy of the state in memory. One atomic rename publishes a checkpoint, after all
+/// its bytes are on the disk; a failure before that leaves the existing checkpoints unchanged. A directory has one
+/// store: rank 0 creates it, before any rank looks for a checkpoint.
 package final class CheckpointStore: Sendable {
   package let path: String
   /// How many are kept, besides the best.
@@ -22,9 +22,9 @@ package final class CheckpointStore: Sendable {
   /// Names that `latestValid` found corrupt: they do not count among those that are kept.
   private let corrupt = Mutex<Set<String>>([])
 
-  /// Creates the directory where it is missing and cleans up what a killed run left unfinished.
+  /// Creates the directory if it is missing and removes what a killed run left unfinished.
   ///
-  /// - Throws: `FileError` where the directory cannot be written.
+  /// - Throws: `FileError` if the directory cannot be written.
   package init(
     folder path: String, keep: Int, in fileSystem: FileSystem = FileSystem(), timeline: Timeline? = nil
   ) throws {
@@ -53,14 +53,14 @@ package final class CheckpointStore: Sendable {
 
   /// Copies the state of a run and writes it in the background.
   ///
-  /// Waits first for the checkpoint before, so that no more than one copy is held.
+  /// Waits first until the previous checkpoint is written, so that no more than one copy is in memory.
   ///
   /// - Parameters:
   ///   - velocities: as long as `store.values`, with the same offsets.
   ///   - step: global steps done; names the directory, and replaces a checkpoint of the same step.
   ///   - state: what else the run needs to resume.
   ///   - best: whether this is the best so far, to be kept until there is a better one.
-  /// - Throws: the failure of the checkpoint *before*; this one is being written nevertheless.
+  /// - Throws: the error of the *previous* checkpoint; this one is written nevertheless.
   package func save(
     _ store: ParameterStore, velocities: FloatSlice, step: Int, state: some Encodable, best: Bool = false
   ) throws {
@@ -80,7 +80,7 @@ package final class CheckpointStore: Sendable {
 
   /// Waits until the last checkpoint is on the disk.
   ///
-  /// - Throws: its failure.
+  /// - Throws: its error.
   package func finish() throws {
     writer.flush()
     let error = failure.withLock { failure in

@@ -29,7 +29,7 @@ package enum ElementType: String, CaseIterable, Sendable {
   /// Its index among all types.
   var order: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
-  /// Bytes of a tensor of this shape, nil where they overflow an integer.
+  /// Bytes of a tensor of this shape; nil if they overflow an integer.
   func bytes(of shape: [Int]) -> Int? {
     var bytes = size
     for extent in shape {

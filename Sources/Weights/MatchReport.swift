@@ -8,22 +8,24 @@ package struct MatchReport: Sendable, Equatable, CustomStringConvertible {
   package internal(set) var unexpected: [String] = []
   /// Tensors of another shape or type, each with the difference.
   package internal(set) var incompatible: [String] = []
-  /// Names of the file that are known not to be needed: timm's classifier.
+  /// Names of the file that no network here needs: timm's classifier.
   package internal(set) var ignored: [String] = []
 
-  /// Why the file is not this network's, nil where every tensor matches.
+  /// Why the file does not match the network; nil if every tensor matches.
   var difference: String? {
-    let parts = [("lacks", missing), ("has the unknown", unexpected), ("holds the wrong form:", incompatible)]
+    let parts = [("lacks", missing), ("has the unexpected", unexpected), ("has a mismatch:", incompatible)]
     let words = parts.filter { !$0.1.isEmpty }.map { "\($0.0) \(Self.first($0.1))" }
     return words.isEmpty ? nil : words.joined(separator: "; ")
   }
 
   /// One line for the user.
   package var description: String {
-    var words = ["\(matched.count) tensors read"]
-    if !missing.isEmpty { words.append("\(missing.count) not in the file: \(Self.first(missing))") }
-    if !incompatible.isEmpty { words.append("\(incompatible.count) of another form: \(Self.first(incompatible))") }
-    if !unexpected.isEmpty { words.append("\(unexpected.count) of the file not used: \(Self.first(unexpected))") }
+    var words = ["\(matched.count) tensors loaded"]
+    if !missing.isEmpty { words.append("\(missing.count) missing from the file: \(Self.first(missing))") }
+    if !incompatible.isEmpty {
+      words.append("\(incompatible.count) of another shape or type: \(Self.first(incompatible))")
+    }
+    if !unexpected.isEmpty { words.append("\(unexpected.count) unexpected in the file: \(Self.first(unexpected))") }
     return words.joined(separator: "; ")
   }
 

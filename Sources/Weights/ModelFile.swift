@@ -12,7 +12,7 @@ package enum ModelFile {
 
   /// Replaces the file at `path` atomically by the weights of `store`.
   ///
-  /// - Parameter metadata: remarks that go with the weights.
+  /// - Parameter metadata: additional metadata of the file.
   /// - Throws: `FileError` that names the file, which is then unchanged.
   package static func write(
     _ store: ParameterStore, to path: String, metadata: [String: String] = [:], in fileSystem: FileSystem = FileSystem()
@@ -23,8 +23,8 @@ package enum ModelFile {
 
   /// Loads a file into a network. timm's classifier, `regular_stream.backbone.fc`, is ignored.
   ///
-  /// - Parameter strict: as in PyTorch: whether every tensor of the network must be in the file with the right shape, and
-  ///   no other. Otherwise loads what matches: the whole network, or the backbone alone under timm's names.
+  /// - Parameter strict: as in PyTorch: whether every tensor of the network must be in the file with the right shape,
+  ///   and no other. Otherwise loads what matches: the whole network, or the backbone alone under timm's names.
   /// - Returns: which tensors were loaded, and which were not and why.
   /// - Throws: `WeightsError` that names the file and the first tensors that do not match, or `FileError`; `store` is
   ///   then unchanged.
@@ -58,7 +58,7 @@ package enum ModelFile {
 }
 
 extension ModelFile {
-  /// Which tensor of a file goes where, decided before anything is changed.
+  /// Which tensor of a file is copied where, decided before anything is changed.
   struct Plan {
     private(set) var report = MatchReport()
     private let file: Safetensors
@@ -71,7 +71,7 @@ extension ModelFile {
       /// PyTorch's shape.
       var shape: [Int] {
         switch self {
-        case .floats(_, let form): form.shape
+        case .floats(_, let layout): layout.shape
         case .counter: []
         }
       }

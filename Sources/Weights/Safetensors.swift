@@ -2,9 +2,9 @@ import System
 
 /// A safetensors file, opened for reading: names, types and shapes at once, the numbers on demand.
 ///
-/// Opening validates everything that the format demands, so that users need not check again: the header is JSON of the
-/// one allowed form, no name occurs twice, every shape accounts for its bytes, and the tensors cover the rest of the file
-/// without gap or overlap.
+/// Opening validates everything that the format demands, so that callers need not check again: the header is JSON of
+/// the one allowed form, no name occurs twice, every shape accounts for its bytes, and the tensors cover the rest of
+/// the file without gap or overlap.
 ///
 /// Source: https://github.com/huggingface/safetensors, "Format".
 package struct Safetensors: Sendable {
@@ -91,8 +91,9 @@ package struct Safetensors: Sendable {
   package subscript(name: String) -> Entry? { indices[name].map { entries[$0] } }
 
   /// Calls `body` with the bytes of a tensor as they are in the file.
-  package func withBytes<Result>(of entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result
-  {
+  package func withBytes<Outcome>(
+    of entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> Outcome
+  ) rethrows -> Outcome {
     try withExtendedLifetime(file) { try body(UnsafeRawBufferPointer(rebasing: file.bytes[entry.range])) }
   }
 }
@@ -100,7 +101,7 @@ package struct Safetensors: Sendable {
 extension Safetensors {
   /// The numbers of a floating-point tensor, rounded to float32, in the order of the file.
   ///
-  /// - Throws: `WeightsError` where there is no such tensor, or it holds integers.
+  /// - Throws: `WeightsError` if there is no such tensor, or it does not hold floating-point numbers.
   package func floats(_ name: String) throws -> [Float] {
     guard let entry = self[name] else { throw WeightsError(path, .noSuchTensor(name)) }
     guard Self.readable(entry.type) else {

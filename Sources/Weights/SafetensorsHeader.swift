@@ -1,7 +1,7 @@
 /// A strict parser for the JSON of a safetensors header. It accepts exactly the form that the format defines.
 ///
-/// The header is untrusted input: there is no recursion that nesting could exhaust, every number is checked for overflow,
-/// and memory is bounded by the bytes that are there.
+/// The header is untrusted input: there is no recursion that nesting could exhaust, every number is checked for
+/// overflow, and memory is bounded by the bytes that are there.
 struct SafetensorsHeader {
   private(set) var metadata: [String: String] = [:]
   /// With byte ranges as the header gives them, not validated.
@@ -42,7 +42,7 @@ struct SafetensorsHeader {
       }
     }
     while position < bytes.count {
-      guard bytes[position] == UInt8(ascii: " ") else { throw malformed("something after the end of the header") }
+      guard bytes[position] == UInt8(ascii: " ") else { throw malformed("text after the end of the header") }
       position += 1
     }
   }
@@ -97,7 +97,7 @@ struct SafetensorsHeader {
   }
 
   private mutating func expect(_ character: Unicode.Scalar) throws(Failure) {
-    guard consume(character) else { throw malformed("no \(character)") }
+    guard consume(character) else { throw malformed("expected \(character)") }
   }
 
   private mutating func object(
@@ -127,7 +127,7 @@ struct SafetensorsHeader {
 
   /// A non-negative integer without leading zeros.
   private mutating func integer() throws(Failure) -> Int {
-    guard let first = peek(), Self.isDigit(first) else { throw malformed("no number") }
+    guard let first = peek(), Self.isDigit(first) else { throw malformed("expected a number") }
     var value = 0
     let start = position
     while position < bytes.count, Self.isDigit(bytes[position]) {
@@ -151,19 +151,21 @@ struct SafetensorsHeader {
       position += 1
       switch byte {
       case UInt8(ascii: "\""):
-        guard let string = String(validating: text, as: UTF8.self) else { throw malformed("text that is not UTF-8") }
+        guard let string = String(validating: text, as: UTF8.self) else {
+          throw malformed("a string that is not UTF-8")
+        }
         return string
       case UInt8(ascii: "\\"): try escape(into: &text)
-      case 0..<0x20: throw malformed("a control character in text")
+      case 0..<0x20: throw malformed("a control character in a string")
       default: text.append(byte)
       }
     }
-    throw malformed("text without an end")
+    throw malformed("an unterminated string")
   }
 
   /// The rest of an escape sequence, after the backslash.
   private mutating func escape(into text: inout [UInt8]) throws(Failure) {
-    guard position < bytes.count else { throw malformed("text without an end") }
+    guard position < bytes.count else { throw malformed("an unterminated string") }
     let byte = bytes[position]
     position += 1
     switch byte {
@@ -178,25 +180,25 @@ struct SafetensorsHeader {
       if (0xD800..<0xDC00).contains(code) {
         guard position + 2 <= bytes.count, bytes[position] == UInt8(ascii: "\\"),
           bytes[position + 1] == UInt8(ascii: "u")
-        else { throw malformed("half a surrogate pair") }
+        else { throw malformed("an unpaired surrogate") }
         position += 2
         let low = try codeUnit()
-        guard (0xDC00..<0xE000).contains(low) else { throw malformed("half a surrogate pair") }
+        guard (0xDC00..<0xE000).contains(low) else { throw malformed("an unpaired surrogate") }
         code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
       }
-      guard let scalar = Unicode.Scalar(code) else { throw malformed("half a surrogate pair") }
+      guard let scalar = Unicode.Scalar(code) else { throw malformed("an unpaired surrogate") }
       text.append(contentsOf: String(scalar).utf8)
-    default: throw malformed("an unknown escape")
+    default: throw malformed("an unknown escape sequence")
     }
   }
 
   /// Four hexadecimal digits.
   private mutating func codeUnit() throws(Failure) -> UInt32 {
-    guard position + 4 <= bytes.count else { throw malformed("text without an end") }
+    guard position + 4 <= bytes.count else { throw malformed("an unterminated string") }
     var code: UInt32 = 0
     for _ in 0..<4 {
       guard let digit = Character(Unicode.Scalar(bytes[position])).hexDigitValue, bytes[position] < 0x80 else {
-        throw malformed("an unknown escape")
+        throw malformed("an unknown escape sequence")
       }
       code = code << 4 | UInt32(digit)
       position += 1

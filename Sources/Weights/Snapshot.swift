@@ -3,7 +3,7 @@ import Tensors
 
 /// A copy of the parameters and buffers of a network, and of the momentum of its optimizer, at one moment.
 ///
-/// Taking one costs three memory copies; filters are put into PyTorch's order when the snapshot is written.
+/// Taking one costs three memory copies; filters are converted to PyTorch's layout when the snapshot is written.
 struct Snapshot: Sendable {
   private enum Content {
     case parameter(Parameter.Layout, offset: Int)
@@ -16,7 +16,7 @@ struct Snapshot: Sendable {
   private let running: FloatSlice
   private let momentum: FloatSlice?
 
-  /// Copies a network, and the momentum of its optimizer where there is one.
+  /// Copies a network, and the momentum of its optimizer if there is one.
   ///
   /// - Parameter momentum: as long as `store.values`, with the same offsets.
   init(of store: ParameterStore, momentum: FloatSlice? = nil) {
@@ -55,7 +55,7 @@ struct Snapshot: Sendable {
   func model() -> [SafetensorsWriter.TensorRecord] {
     contents.map { name, content in
       switch content {
-      case .parameter(let form, let offset): Self.tensor(name, form, values.start + offset)
+      case .parameter(let layout, let offset): Self.tensor(name, layout, values.start + offset)
       case .statistic(let offset, let count): Self.tensor(name, .vector(count), running.start + offset)
       case .counter(let value):
         SafetensorsWriter.TensorRecord(name, .int64, []) { bytes in
@@ -65,21 +65,21 @@ struct Snapshot: Sendable {
     }
   }
 
-  /// The momentum of each parameter, under the name of the parameter; empty where there is none.
+  /// The momentum of each parameter, under the name of the parameter; empty without momentum.
   func momenta() -> [SafetensorsWriter.TensorRecord] {
     guard let momentum else { return [] }
     return contents.compactMap { name, content in
-      guard case .parameter(let form, let offset) = content else { return nil }
-      return Self.tensor(name, form, momentum.start + offset)
+      guard case .parameter(let layout, let offset) = content else { return nil }
+      return Self.tensor(name, layout, momentum.start + offset)
     }
   }
 
   private static func tensor(
-    _ name: String, _ form: Parameter.Layout, _ source: UnsafeMutablePointer<Float>
+    _ name: String, _ layout: Parameter.Layout, _ source: UnsafeMutablePointer<Float>
   ) -> SafetensorsWriter.TensorRecord {
-    SafetensorsWriter.TensorRecord(name, .float32, form.shape) { bytes in
+    SafetensorsWriter.TensorRecord(name, .float32, layout.shape) { bytes in
       guard let target = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
-      switch form {
+      switch layout {
       case .vector(let count): target.update(from: source, count: count)
       case .filter(let kernel, let inputs, let outputs):
         TensorLayout.toPyTorch(source, kernel: kernel, inputs: inputs, outputs: outputs, to: target)

@@ -1,8 +1,8 @@
 /// Converts the weights of a convolution between this program's layout, HWIO `[kernel, kernel, inputs, outputs]`, and
 /// PyTorch's, OIHW `[outputs, inputs, kernel, kernel]`.
 ///
-/// With the kernel's positions flattened to taps these are `[taps, inputs, outputs]` and `[outputs, inputs, taps]`. Both
-/// transpositions are blocked, so that the cache lines that a block touches on the strided side stay in the cache.
+/// With the kernel's positions flattened to taps these are `[taps, inputs, outputs]` and `[outputs, inputs, taps]`.
+/// Both transpositions are blocked, so that the cache lines that a block touches on the strided side stay in the cache.
 package enum TensorLayout {
   /// Inputs and outputs of a block: 16 floats are a cache line.
   private static let block = 16

@@ -34,7 +34,7 @@ package struct WeightsError: Error, Equatable, CustomStringConvertible {
     // A checkpoint that cannot be used.
     case noCheckpoint
     case severalFolders([String])
-    case notWhole(String)
+    case incomplete(String)
     case wrongChecksum(String)
     case unreadableState(String)
   }
@@ -44,26 +44,26 @@ extension WeightsError.Problem: CustomStringConvertible {
   package var description: String {
     switch self {
     case .tooShort(let bytes): "is too short for a safetensors file (\(bytes) bytes)"
-    case .headerTooLong(let length): "claims a header of \(length) bytes, where safetensors allows 100000000"
+    case .headerTooLong(let length): "claims a header of \(length) bytes, but safetensors allows at most 100000000"
     case .headerPastEnd(let header, let file): "claims a header of \(header) bytes but is \(file) bytes long"
     case .notSafetensors: "is not a safetensors file: its header does not begin with {"
     case .malformed(let what, let position): "has a damaged header: \(what) at byte \(position)"
     case .duplicateName(let name): "holds \(name) twice"
-    case .unknownType(let type, let name): "holds \(name) as \(type), which is not a type known here"
+    case .unknownType(let type, let name): "holds \(name) as \(type), an unknown type"
     case .shapeTooLarge(let name): "gives \(name) a shape too large to count"
-    case .wrongLength(let name, let bytes, let needed): "gives \(name) \(bytes) bytes where its shape needs \(needed)"
+    case .wrongLength(let name, let bytes, let needed): "gives \(name) \(bytes) bytes, but its shape needs \(needed)"
     case .gap(let name): "has bytes before \(name) that belong to no tensor"
     case .overlap(let name): "has \(name) overlapping the tensor before it"
-    case .wrongFileLength(let bytes, let needed): "is \(bytes) bytes long where its header needs \(needed)"
+    case .wrongFileLength(let bytes, let needed): "is \(bytes) bytes long, but its header needs \(needed)"
     case .noSuchTensor(let name): "holds no tensor \(name)"
-    case .notNumbers(let name, let type): "holds \(name) as \(type), which does not serve here"
+    case .notNumbers(let name, let type): "holds \(name) as \(type), not as floating-point numbers"
     case .mismatch(let what): "does not fit this network: \(what)"
     case .nothingFits(let example): "holds nothing that fits this network (its first tensor is \(example))"
     case .noCheckpoint: "holds no checkpoint"
     case .severalFolders(let folders): "holds the checkpoints of several runs (\(folders.joined(separator: ", ")))"
-    case .notWhole(let what): "is not a whole checkpoint: \(what)"
+    case .incomplete(let what): "is not a complete checkpoint: \(what)"
     case .wrongChecksum(let file): "is damaged: \(file) does not match its checksum"
-    case .unreadableState(let why): "holds a state that cannot be understood: \(why)"
+    case .unreadableState(let why): "holds a state that cannot be decoded: \(why)"
     }
   }
 
@@ -72,15 +72,15 @@ extension WeightsError.Problem: CustomStringConvertible {
     switch self {
     case .notSafetensors, .headerTooLong:
       "give a .safetensors file; from PyTorch, safetensors.torch.save_file(model.state_dict(), FILE) writes one"
-    case .tooShort, .headerPastEnd, .wrongFileLength: "copy it again: it was cut short or is another kind of file"
+    case .tooShort, .headerPastEnd, .wrongFileLength: "copy it again: it is truncated or another kind of file"
     case .malformed, .duplicateName, .unknownType, .shapeTooLarge, .wrongLength, .gap, .overlap:
       "copy it again or write it anew"
-    case .noSuchTensor, .notNumbers: "check that it is the file that was meant"
+    case .noSuchTensor, .notNumbers: "check that it is the right file"
     case .mismatch: "give a file that was written for this network"
     case .nothingFits: "give the whole network or a timm backbone of the same type"
     case .noCheckpoint: "give a step-… folder or the results folder of a run"
     case .severalFolders: "give one of them"
-    case .notWhole, .wrongChecksum: "use an earlier checkpoint"
+    case .incomplete, .wrongChecksum: "use an earlier checkpoint"
     case .unreadableState: "resume with the program that wrote it"
     }
   }

@@ -48,7 +48,7 @@ extension RankPrograms {
       }
     }
 
-    @Test("All-reduce, broadcast, gather and all-gather", arguments: [nil, 1, 3])
+    @Test("All-reduce, broadcast, gather and all-gather give each rank what MPI defines", arguments: [nil, 1, 3])
     func collectives(ranks: Int?) throws {
       let job = try Job.run(ranks: ranks, "collectives")
       #expect(job.status == 0)
@@ -118,7 +118,7 @@ extension RankPrograms {
       let confined = try Job.run(
         "RankProgram", ["layout"], under: ["taskset", "-c", "\(processors[1])"])
       #expect(confined.reports(ranks: 1)[0].first == "threads 1")
-      #expect(confined.output.contains { $0.contains("lie") && $0.contains("idle") })
+      #expect(confined.output.contains { $0.contains(" idle") })
       let bound = try Job.run(ranks: 2, ["layout"], mpirun: ["--bind-to", "core"])
       #expect(bound.reports(ranks: 2).map(\.first) == ["threads 1", "threads 1"])
     }

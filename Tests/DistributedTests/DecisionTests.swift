@@ -21,7 +21,7 @@ struct DecisionTests {
     #expect(inside?.name == "mpirun" && inside?.processes == 2, "mpirun started by a batch script")
   }
 
-  @Test("The minority's replicas diverge; without a majority rank 0 is right")
+  @Test("The replicas of the minority are divergent; without a majority rank 0's is the correct one")
   func divergentRanks() {
     #expect(Consensus.divergentRanks([5, 5, 5]) == [])
     #expect(Consensus.divergentRanks([5, 5, 6]) == [2])

@@ -1,7 +1,6 @@
 import Distributed
 import Foundation
 import Jobs
-import Machine
 import Testing
 
 extension RankPrograms {
@@ -23,7 +22,7 @@ extension RankPrograms {
       for reports in job.reports(ranks: ranks) { #expect(reports.first == "filled 39 published 39 wrong 0") }
     }
 
-    @Test("More memory than there is is an error in one line")
+    @Test("A request for more memory than the machine has is an error in one line")
     func refused() throws {
       // 10⁸ slots of 40 kB.
       let job = try Job.run(
@@ -33,12 +32,10 @@ extension RankPrograms {
       #expect(job.errors.last?.contains("GB of shared memory cannot be allocated") == true, "\(job.errors)")
     }
 
-    @Test("The available memory is known")
+    @Test("The room for shared memory is known")
     func memory() throws {
-      let available = try #require(MachineMemory.available())
-      #expect(available > 1 << 20)
       let shared = try #require(SharedMemorySlots.availableMemory())
-      #expect(shared.folder.hasPrefix("/"))
+      #expect(shared.folder.hasPrefix("/") && shared.bytes >= 0)
     }
   }
 }

@@ -9,8 +9,8 @@ extension RankPrograms {
   struct SumTests {
     @Test("The all-reduce has the bits of the pairwise sum over the ranks' summands", arguments: [1, 2, 3, 4, 7, 8])
     func floats(ranks: Int) throws {
-      // count, largeCount, pieceCount, spanCount: small; large, in one piece, in many, in one more on one side than on the
-      // other; in spans; less than a float a rank.
+      // count, largeCount, pieceCount, spanCount: small; large, in one piece, in many, in one more on one side than on
+      // the other; in spans; less than a float a rank.
       let cases = [
         [1000, 10_000, 1 << 15, 1 << 20], [50_021, 1000, 1 << 15, 1 << 20], [50_021, 1000, 997, 1 << 20],
         [4001, 1000, 500, 1 << 20], [50_021, 1000, 1 << 15, 9973], [1, 1, 100, 100],
@@ -62,7 +62,7 @@ extension RankPrograms {
       #expect(processor < 0.2 * wall, "\(processor) s of processor time in \(wall) s")
     }
 
-    @Test("Clock offsets are measured")
+    @Test("The offsets of clocks that are 1000 s apart are measured")
     func clocks() throws {
       let job = try Job.run(ranks: 3, "clocks")
       #expect(job.status == 0)

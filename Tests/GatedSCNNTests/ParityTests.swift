@@ -145,7 +145,7 @@ struct Spread {
     values = try JSONDecoder().decode([String: [String: Double?]].self, from: Data(contentsOf: url))[part] ?? [:]
   }
 
-  /// The relative tolerance; nil where the value is zero in exact arithmetic.
+  /// The relative tolerance; nil if the value is zero in exact arithmetic.
   func allowedUnlessZero(_ name: String) throws -> Double? {
     let spread = try #require(values[name], "no spread of \(name)")
     return spread.map { 3 * $0 + 1e-4 }

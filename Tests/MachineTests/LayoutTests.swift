@@ -6,12 +6,12 @@ import Testing
 struct LayoutTests {
   // MARK: - Topology
 
-  @Test("One rank for each L3 cache of enough cores, as far as the images divide")
+  @Test("One rank for each L3 cache of enough cores, reduced so that the images divide evenly")
   func caches() throws {
     let machine = try SimulatedMachine(caches: [0..<4, 4..<8, 8..<12, 12..<16], nodes: [0..<8, 8..<16])
     let topology = Topology(root: machine.root, available: Array(0..<16))
     #expect(topology.groups.kind == .cache)
-    #expect(topology.groups.1 == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [12, 13, 14, 15]])
+    #expect(topology.groups.processors == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [12, 13, 14, 15]])
     #expect([nil, 1, 2, 4, 6, 8, 9].map { topology.ranks(images: $0) } == [4, 1, 2, 4, 2, 4, 1])
     #expect(topology.ranks(images: 4, quota: 6) == 1, "threads of one rank use a quota best")
     #expect(topology.ranks(images: 4, quota: 16) == 4)
@@ -30,7 +30,7 @@ struct LayoutTests {
     let virtual = try SimulatedMachine(caches: (0..<8).map { $0..<$0 + 1 }, nodes: [0..<4, 4..<8])
     let topology = Topology(root: virtual.root, available: Array(0..<8))
     #expect(topology.groups.kind == .node)
-    #expect(topology.groups.1 == [[0, 1, 2, 3], [4, 5, 6, 7]])
+    #expect(topology.groups.processors == [[0, 1, 2, 3], [4, 5, 6, 7]])
     let laptop = try SimulatedMachine(caches: [0..<2], nodes: [0..<2])
     #expect(Topology(root: laptop.root, available: [0, 1]).groups.kind == .machine)
     #expect(Topology(root: laptop.root, available: [0, 1]).ranks(images: 4) == 1)
@@ -52,6 +52,13 @@ struct LayoutTests {
     let topology = Topology(root: machine.root, available: Array(0..<8))
     #expect(topology.cores == [0, 1, 2, 3])
     #expect(Topology(root: machine.root, available: [1, 5, 6]).cores == [1, 2])
+  }
+
+  // MARK: - Memory
+
+  @Test("The available memory of the machine is known")
+  func memory() throws {
+    #expect(try #require(MachineMemory.available()) > 1 << 20)
   }
 
   // MARK: - Layout
@@ -101,19 +108,19 @@ struct LayoutTests {
     let bound = layout([("a", [0], 2), ("a", [1, 2, 3], 2)], of: 4)
     #expect(
       bound.warnings == [
-        "a: 2 threads of a rank compete for the 1 core that it is bound to; give mpirun --bind-to none"
+        "a: 2 threads of a rank compete for the 1 core that it is bound to; pass --bind-to none to mpirun"
       ])
     let together = layout([("a", [0, 1], 2), ("a", [0, 1], 2), ("a", [4, 5, 6, 7], 4)], of: 8)
     #expect(
-      together.warnings == ["a: 2 ranks with 4 threads are bound to the same 2 cores; give mpirun --bind-to none"])
+      together.warnings == ["a: 2 ranks with 4 threads are bound to the same 2 cores; pass --bind-to none to mpirun"])
 
     let idle = layout([("a", four, 1), ("a", four, 2)], of: 4)
-    #expect(idle.warnings == ["a: 1 core of 4 lies idle; use more threads or start more ranks"])
+    #expect(idle.warnings == ["a: 1 core of 4 is idle; use more threads or start more ranks"])
     let narrow = layout([("a", [0], 1), ("b", [0], 1), ("c", four, 4)], of: 4)
     #expect(
       narrow.warnings == [
-        "a and 1 more: 3 cores of 4 lie idle; "
-          + "the ranks are bound to 1 core: give mpirun --bind-to none, or start more ranks"
+        "a and 1 more: 3 cores of 4 are idle; "
+          + "the ranks are bound to 1 core: pass --bind-to none to mpirun, or start more ranks"
       ])
     #expect(layout([("a", four, 2)], of: 4, quota: 2).warnings == [])
     #expect(layout([("a", four, 4)], of: 4, quota: 2).warnings.first?.hasPrefix("a: 4 threads compete for 2") == true)

@@ -23,7 +23,7 @@ extension RankProgram {
   private static func waitForever(_ communicator: Communicator) {
     var numbers = [1.0]
     MPICrossReplicaSum(communicator).sum(&numbers)
-    communicator.report("went on")
+    communicator.report("continued")
   }
 
   /// The replicas of the ranks in `odd` diverge.

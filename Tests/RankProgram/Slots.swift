@@ -6,7 +6,7 @@ extension RankProgram {
   /// claims slot `lost` and never publishes it.
   static func slots(_ communicator: Communicator, count: Int, lost: Int) throws {
     let words = 5000
-    let slots = try SharedMemorySlots(count: count, capacity: 8 * words, communicator: communicator)
+    let slots = try SharedMemorySlots.allocate(count: count, capacity: 8 * words, communicator: communicator)
     if communicator.rank == 0, lost >= 0 { _ = slots.claim(lost) }
     communicator.sleepingBarrier()
     var (filled, wrong) = (0, 0)

@@ -52,7 +52,7 @@ extension RankProgram {
     let extents = [0..<5, 16..<1016, 1016..<1024, 1024..<3000]
     let gradients = FloatSlice(count: 3000)
     let buckets = GradientBuckets(
-      gradients, extents: extents, communicator: communicator,
+      gradients, extents: extents, communicator: communicator.duplicate(),
       capacity: GradientBuckets.Capacity(least: 500, most: 1000), overlapped: overlapped)
     let reduction = MPICrossReplicaSum(communicator)
     var sums = [Double](repeating: 1, count: 7)
@@ -76,7 +76,7 @@ extension RankProgram {
   static func backoff(_ communicator: Communicator) {
     let gradients = FloatSlice(count: 1 << 20)
     gradients.buffer.clear()
-    let buckets = GradientBuckets(gradients, extents: [0..<gradients.count], communicator: communicator)
+    let buckets = GradientBuckets(gradients, extents: [0..<gradients.count], communicator: communicator.duplicate())
     communicator.sleepingBarrier()
     let (wall, processor) = (Clock.now, Clock.processorTime)
     if communicator.rank == 0 { sleep(1) }
@@ -95,7 +95,7 @@ extension RankProgram {
     store.allocateGradients()
     for index in 0..<3 { parameters[0].gradient.start[index] = Float(communicator.rank + 1) }
     parameters[1].gradient.start[0] = 10 * Float(communicator.rank + 1)
-    let buckets = GradientBuckets(store, communicator: communicator)
+    let buckets = GradientBuckets(store, communicator: communicator.duplicate())
     for parameter in parameters.reversed() { buckets.markReady(parameter.index) }
     buckets.synchronize()
     communicator.report("\(parameters[0].gradient.values) \(parameters[1].gradient.values)")

@@ -4,7 +4,7 @@ import Synchronization
 import System
 import Testing
 
-@Suite("Replacing a file")
+@Suite("Files and directories")
 final class FileSystemTests {
   private struct Fault: Error {}
   private let directory: String
@@ -39,7 +39,23 @@ final class FileSystemTests {
     }
   }
 
-  @Test("Without sync the disk is not waited for")
+  @Test("Missing parents of a directory are created; a file in the way is an error")
+  func directories() throws {
+    let fileSystem = FileSystem()
+    try fileSystem.createDirectory(directory + "/a/b/c")
+    #expect(FileSystem.isDirectory(directory + "/a/b/c"))
+    try fileSystem.createDirectory(directory + "/a/b/c")
+    symlink(directory + "/a", directory + "/link")
+    try fileSystem.createDirectory(directory + "/link")
+    #expect(!FileSystem.isDirectory(directory + "/link"))
+    #expect(FileSystem.isDirectory(directory + "/link", followingLinks: true))
+    #expect(throws: FileError(path, .createDirectory, errno: EEXIST)) { try fileSystem.createDirectory(path) }
+    #expect(throws: FileError(path + "/d", .createDirectory, errno: ENOTDIR)) {
+      try fileSystem.createDirectory(path + "/d")
+    }
+  }
+
+  @Test("Without sync, no operation waits for the disk")
   func withoutSync() throws {
     let fileSystem = FileSystem { operation, _ in
       if operation == .sync || operation == .syncDirectory { throw Fault() }

@@ -46,14 +46,4 @@ struct ProfileTests {
     profile.measure(outer) { profile.measure(inner) { meter.allocate(900) } }
     #expect(profile.peakBytes == [outer: 900, inner: 900], "a peak inside is one of the outer part too")
   }
-
-  @Test("A timeline keeps the latest events")
-  func timeline() {
-    let timeline = Timeline(capacity: 2)
-    for index in 0..<5 {
-      timeline.add(Timeline.Event(name: "\(index)", track: .compute, begin: Double(index), end: Double(index) + 1))
-    }
-    #expect(timeline.recorded.events.map(\.name) == ["3", "4"])
-    #expect(timeline.recorded.dropped == 3)
-  }
 }

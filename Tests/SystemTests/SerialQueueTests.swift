@@ -1,4 +1,3 @@
-import Foundation
 import Synchronization
 import System
 import Testing
@@ -41,17 +40,5 @@ struct SerialQueueTests {
     queue.enqueue { found.withLock { $0 = Procfs.text(of: "/proc/thread-self/comm") ?? "" } }
     queue.flush()
     #expect(found.withLock { $0 } == "gscnn test")
-  }
-}
-
-@Suite("JSON")
-struct JSONTests {
-  @Test("Numbers that are not finite survive")
-  func nonFinite() throws {
-    let values = [1.5, .infinity, -.infinity]
-    let data = try JSON.encode(values)
-    #expect(String(decoding: data, as: UTF8.self) == #"[1.5,"inf","-inf"]"#)
-    #expect(try JSON.decode([Double].self, from: data) == values)
-    #expect(try JSON.decode([Double].self, from: JSON.encode([Double.nan]))[0].isNaN)
   }
 }

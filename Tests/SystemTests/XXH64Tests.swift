@@ -5,7 +5,7 @@ import Testing
 struct XXH64Tests {
   private func checksum(_ text: String) -> UInt64 { Array(text.utf8).withUnsafeBytes(XXH64.hash) }
 
-  @Test("Known values")
+  @Test("Known texts have their published hashes")
   func knownValues() {
     #expect(checksum("") == 0xEF46_DB37_51D8_E999)
     #expect(checksum("a") == 0xD24E_C4F1_A98C_6E5B)

@@ -23,14 +23,14 @@ enum FaultyFileSystem {
 
   static func counting(_ counter: Counter) -> FileSystem { FileSystem { _, _ in _ = counter.next() } }
 
-  /// The process dies just before operation `number`, counted from 1: neither that nor any later one is done, not even
-  /// cleaning up.
+  /// The process dies just before operation `number`, counted from 1: neither that nor any later one is executed, not
+  /// even a cleanup.
   static func dying(before number: Int) -> FileSystem {
     let counter = Counter()
     return FileSystem { _, _ in if counter.next() >= number { throw Fault() } }
   }
 
-  /// One operation fails, counted from 1; the process goes on.
+  /// Operation `number`, counted from 1, fails; the process continues.
   static func failingOnce(at number: Int) -> FileSystem {
     let counter = Counter()
     return FileSystem { _, _ in if counter.next() == number { throw Fault() } }

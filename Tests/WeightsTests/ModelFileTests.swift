@@ -82,23 +82,23 @@ struct ModelFileTests {
     #expect(contents(store) == contents(smallNetwork(seed: 4)))
   }
 
-  @Test("Missing, unknown and incompatible tensors are named, and the network is unchanged")
+  @Test("Missing, unexpected and incompatible tensors are named, and the network is unchanged")
   func mismatches() throws {
     expectRefusal(of: try altered(3) { $0.name == "seg.bias" ? nil : $0 }, because: "lacks seg.bias")
-    expectRefusal(of: try altered(3, { $0 }, adding: [zeros("x", .float32, [1])]), because: "has the unknown x")
+    expectRefusal(of: try altered(3, { $0 }, adding: [zeros("x", .float32, [1])]), because: "has the unexpected x")
     expectRefusal(
       of: try altered(3) { $0.name == "seg.bias" ? zeros("seg.bias", .float32, [6]) : $0 },
-      because: "holds the wrong form: seg.bias is [6], not [5]")
+      because: "has a mismatch: seg.bias is [6], not [5]")
     expectRefusal(
       of: try altered(3) { $0.name == "seg.bias" ? zeros("seg.bias", .int32, [5]) : $0 },
-      because: "holds the wrong form: seg.bias is I32")
+      because: "has a mismatch: seg.bias is I32")
     expectRefusal(
       of: try altered(3) { $0.name.hasPrefix("seg") ? $0 : nil },
       because: "lacks regular_stream.backbone.conv1.weight, regular_stream.backbone.bn1.weight, "
         + "regular_stream.backbone.bn1.bias and 3 more")
   }
 
-  @Test("A backbone under timm's names is loaded as far as it matches, and the report lists the rest")
+  @Test("Of a backbone under timm's names every matching tensor is loaded, and the report lists the rest")
   func backboneAlone() throws {
     let prefix = ModelFile.backbonePrefix
     let file = try altered(
@@ -119,14 +119,16 @@ struct ModelFileTests {
     #expect(report.incompatible == [prefix + "bn1.bias is [4], not [3]"])
     #expect(report.unexpected == ["stray"])
     #expect(report.ignored == ["fc.weight"])
-    #expect(report.description.hasPrefix("5 tensors read; 2 not in the file: seg.weight, seg.bias; 1 of another form"))
+    #expect(
+      report.description.hasPrefix(
+        "5 tensors loaded; 2 missing from the file: seg.weight, seg.bias; 1 of another shape or type"))
     let (before, given, after) = (contents(smallNetwork(seed: 4)), contents(smallNetwork(seed: 3)), contents(store))
     for (name, numbers) in after {
       #expect(numbers == (report.matched.contains(name) ? given : before)[name], "\(name)")
     }
   }
 
-  @Test("Not strict, a network with another head is loaded up to the head")
+  @Test("Without strict, a network with another head is loaded except for the head")
   func otherHead() throws {
     try ModelFile.write(smallNetwork(seed: 3, outputs: 7), to: path)
     let report = try ModelFile.load(path, into: smallNetwork(seed: 4), strict: false)
@@ -147,7 +149,7 @@ struct ModelFileTests {
     #expect(store.parameters.last?.value.values == [0, 0.25, 0.5, 0.75, 1])
   }
 
-  @Test("A file that is no network's is an error that names it")
+  @Test("A file without a tensor of the network is an error that names it")
   func foreign() throws {
     let store = smallNetwork(seed: 4)
     let other = fixture("pytorch.safetensors")

@@ -83,21 +83,21 @@ struct SafetensorsTests {
     (.headerPastEnd(header: 3, file: 10), [3, 0, 0, 0, 0, 0, 0, 0, 0x7B, 0x7D]),
     (.notSafetensors, safetensors("[]")),
     (.notSafetensors, safetensors(" {}")),
-    (.malformed("something after the end of the header", at: 10), safetensors("{}\n")),
-    (.malformed("no \"", at: 9), safetensors("{")),
-    (.malformed("no :", at: 12), safetensors(#"{"a"}"#)),
+    (.malformed("text after the end of the header", at: 10), safetensors("{}\n")),
+    (.malformed("expected \"", at: 9), safetensors("{")),
+    (.malformed("expected :", at: 12), safetensors(#"{"a"}"#)),
     (.malformed("an unknown field of a", at: 23), safetensors(#"{"a":{"stride":[1]}}"#)),
     (.malformed("a without its type, shape or two offsets", at: 15), safetensors(#"{"a":{}}"#)),
-    (.malformed("no number", at: 23), safetensors(#"{"a":{"shape":[-1]}}"#)),
-    (.malformed("no ]", at: 24), safetensors(#"{"a":{"shape":[1.0]}}"#)),
-    (.malformed("no ]", at: 24), safetensors(#"{"a":{"shape":[1e9]}}"#)),
+    (.malformed("expected a number", at: 23), safetensors(#"{"a":{"shape":[-1]}}"#)),
+    (.malformed("expected ]", at: 24), safetensors(#"{"a":{"shape":[1.0]}}"#)),
+    (.malformed("expected ]", at: 24), safetensors(#"{"a":{"shape":[1e9]}}"#)),
     (.malformed("a number with leading zeros", at: 25), safetensors(#"{"a":{"shape":[01]}}"#)),
     (.malformed("a number too large", at: 41), safetensors(#"{"a":{"shape":[9223372036854775808]}}"#)),
-    (.malformed("a control character in text", at: 11), safetensors("{\"\n\":1}")),
-    (.malformed("an unknown escape", at: 12), safetensors(#"{"\x":1}"#)),
-    (.malformed("half a surrogate pair", at: 16), safetensors(#"{"\ud800":1}"#)),
-    (.malformed("half a surrogate pair", at: 16), safetensors(#"{"\udc00":1}"#)),
-    (.malformed("no \"", at: 29), safetensors(#"{"__metadata__":{"a":1}}"#)),
+    (.malformed("a control character in a string", at: 11), safetensors("{\"\n\":1}")),
+    (.malformed("an unknown escape sequence", at: 12), safetensors(#"{"\x":1}"#)),
+    (.malformed("an unpaired surrogate", at: 16), safetensors(#"{"\ud800":1}"#)),
+    (.malformed("an unpaired surrogate", at: 16), safetensors(#"{"\udc00":1}"#)),
+    (.malformed("expected \"", at: 29), safetensors(#"{"__metadata__":{"a":1}}"#)),
     (.duplicateName("__metadata__.a"), safetensors(#"{"__metadata__":{"a":"","a":""}}"#)),
     (.duplicateName("__metadata__"), safetensors(#"{"__metadata__":{},"__metadata__":{}}"#)),
     (
@@ -160,18 +160,18 @@ struct SafetensorsTests {
     }
   }
 
-  @Test("Text that is not UTF-8 is refused")
+  @Test("A string that is not UTF-8 is refused")
   func notText() throws {
     let folder = try TestFolder()
     var bytes = safetensors(#"{"a?":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#)
     bytes[11] = 0xFF
     let path = try folder.file("bad", bytes)
-    #expect(throws: WeightsError(path, .malformed("text that is not UTF-8", at: 13))) {
+    #expect(throws: WeightsError(path, .malformed("a string that is not UTF-8", at: 13))) {
       try Safetensors(contentsOf: path)
     }
   }
 
-  @Test("A path that is no regular file is an error that names it")
+  @Test("A path that is not a regular file is an error that names it")
   func noFile() throws {
     let folder = try TestFolder()
     #expect(throws: FileError(folder.path, .notRegularFile)) { try Safetensors(contentsOf: folder.path) }

@@ -5,7 +5,7 @@ final class TestFolder: Sendable {
   let path: String
 
   init() throws {
-    // In memory where possible: the tests sync thousands of files.
+    // In memory if possible: the tests sync thousands of files.
     let memory = "/dev/shm"
     let isWritable = FileManager.default.isWritableFile(atPath: memory)
     path = (isWritable ? memory : "/tmp") + "/weights-tests-" + UUID().uuidString
