@@ -7,7 +7,7 @@ struct Arguments {
 
   init(_ words: some Sequence<String>) { self.words = Array(words) }
 
-  /// Checks what the argument parser accepts, or reports without saying what to do.
+  /// Refuses what the argument parser accepts, or reports without a remedy.
   func check() throws {
     if let unknownCommand { throw UsageError("there is no command '\(unknownCommand)'; see \(helpCall)") }
     for (index, word) in words.enumerated() where word.isEmpty || word.hasPrefix("--") && word.hasSuffix("=") {

@@ -1,11 +1,11 @@
-import SyntheticStreets
 import Cityscapes
 import Distributed
 import Inference
+import SyntheticStreets
 import Training
 import Weights
 
-/// What the user can do about an error of a module that does not know the command line; `nil` where the error says it
+/// What the user can do about an error of a target that does not know the command line; `nil` if the error says it
 /// itself.
 func remedy(for error: any Error) -> String? {
   switch error {

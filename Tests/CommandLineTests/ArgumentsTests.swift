@@ -18,7 +18,7 @@ extension CommandLine {
       for command in ["synthesize", "prepare", "train", "evaluate", "view", "info", "bench"] {
         #expect(text.contains("\n  \(command) "))
       }
-      #expect(text.contains("75 stopped on a"))
+      #expect(text.contains("75 stopped by a signal"))
     }
 
     @Test("The version", arguments: [nil, 2])

@@ -99,7 +99,7 @@ struct PlanTests {
     let model = CostModel(step: Self.step)
     let few = cluster(nodes: 16)
     let text = PlanReport(model, [.init(few, model, batchSize: 4)], batchSize: 4).text
-    #expect(text.contains("16 ranks: --batch-size 4 is too small for one image each; raise it to 16"))
+    #expect(text.contains("16 ranks: --batch-size 4 is too small for one image per rank; raise it to 16"))
     #expect(text.contains("the gradient all-reduce takes 1.89 s"))
     let raised = try #require(model.smallestBatch(few, efficiency: 0.9))
     #expect(text.contains("for 90 % give --batch-size \(raised)"))
