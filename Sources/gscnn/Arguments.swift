@@ -20,8 +20,10 @@ struct Arguments {
   /// The argument parser's message on one line, with the call for help.
   func usageError(_ message: String) -> UsageError {
     var text = message.split(whereSeparator: \.isNewline).joined(separator: " ")
+    // Like every other error: no capital, no full stop.
+    text = text.prefix(1).lowercased() + text.dropFirst()
     if text.hasSuffix(".") { text.removeLast() }
-    return UsageError("\(text); see \(helpCall)")
+    return UsageError("\(text)\(text.hasSuffix("?") ? "" : ";") see \(helpCall)")
   }
 
   /// The call that prints the help of the command.

@@ -32,13 +32,13 @@ func exitStatus(for error: any Error) -> Int32 {
 extension CityscapesDirectoryError {
   fileprivate var optionRemedy: String? {
     func getImages(_ root: String) -> String {
-      "get Cityscapes after registering at www.cityscapes-dataset.com (csDownload -d \(root) "
-        + "leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip, then unzip both there), "
+      "get Cityscapes after registering at www.cityscapes-dataset.com (mkdir -p \(root); csDownload -d \(root) "
+        + "leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip; unzip both there), "
         + "or generate images: gscnn synthesize --data-path \(root)"
     }
     return switch self {
     case .noImages(let root): getImages(root)
-    case .emptySplit(let root, .test): "train without it by --no-test, or " + getImages(root)
+    case .emptySplit(let root, .test): "train with --no-test, evaluate another --split, or " + getImages(root)
     case .emptySplit(let root, _): getImages(root)
     case .unreadable: nil
     }

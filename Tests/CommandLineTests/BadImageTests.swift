@@ -28,7 +28,7 @@ extension CommandLine {
         ["synthesize", "--data-path", "file"], status: 1, saying: "file/", "(Not a directory)", "check")
     }
 
-    @Test("An empty split", arguments: [("train", "get Cityscapes"), ("val", "get Cityscapes"), ("test", "--no-test")])
+    @Test("An empty split", arguments: [("train", "get Cityscapes"), ("val", "get Cityscapes"), ("test", "train with --no-test")])
     func emptySplit(split: String, remedy: String) throws {
       try work.remove("data/leftImg8bit/\(split)")
       try work.expectRefusal(

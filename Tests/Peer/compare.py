@@ -236,7 +236,7 @@ def streets(options, folder):
 
 def main():
     parser = argparse.ArgumentParser(
-        prog="launch/compare", formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="launch/compare", usage="%(prog)s [PART...] [OPTION...]", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Benchmarks gscnn against PyTorch and Python data loaders in turn and prints a Markdown table.",
         epilog="parts:\n" + "\n".join(f"  {name:15} {text}" for name, text in PARTS.items()))
     parser.add_argument("parts", nargs="*", metavar="PART", help="what to compare (default: all except ranks)")
