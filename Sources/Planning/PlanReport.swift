@@ -8,7 +8,7 @@ package struct PlanReport {
     package let cluster: Cluster
     package let predictions: [CostModel.Prediction]
 
-    /// - Parameter batchSize: the batch asked for, raised to one image per rank where it is smaller. Up to three doublings of
+    /// - Parameter batchSize: the batch asked for, raised to one image per rank if it is smaller. Up to three doublings of
     ///   it are added, as long as ten steps are left in an epoch.
     package init(_ cluster: Cluster, _ model: CostModel, batchSize: Int) {
       self.cluster = cluster

@@ -20,7 +20,7 @@ func remedy(for error: any Error) -> String? {
   }
 }
 
-/// The exit status of an error: 2 where the call is wrong, otherwise 1.
+/// The exit status of an error: 2 for a wrong command line, otherwise 1.
 func exitStatus(for error: any Error) -> Int32 {
   switch error {
   case let error as FailureOnAllRanks: exitStatus(for: error.underlying)

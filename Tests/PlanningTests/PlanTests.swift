@@ -108,6 +108,7 @@ struct PlanTests {
     #expect(text.contains("with --validate-on all"))
     let three = PlanReport(model, [.init(cluster(nodes: 3), model, batchSize: 4)], batchSize: 4).text
     #expect(three.contains("give a multiple of 3") && three.contains("not a power of two"))
+    #expect(!three.contains("for 90 %"), "unequal shares have their own advice")
     let single = PlanReport(model, [.init(cluster(nodes: 1), model, batchSize: 4)], batchSize: 4).text
     #expect(!single.contains("1 rank:"))
   }
