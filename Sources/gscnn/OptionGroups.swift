@@ -54,7 +54,7 @@ struct ThreadOptions: ParsableArguments {
   /// The compute threads of this rank: those asked for, otherwise one for each of its cores. Collective.
   ///
   /// - Parameter communicator: `nil` for a process that works alone.
-  func count(_ communicator: Communicator?) -> Int {
+  func count(for communicator: Communicator?) -> Int {
     threads ?? communicator?.defaultThreads() ?? ProcessLayout.singleProcess.defaultThreads()
   }
 }

@@ -43,7 +43,7 @@ struct Bench: ParsableCommand {
       communicator.setAffinity()
       let result = try Benchmarks.step(
         backbone.backboneType, batchSize: batchSize, size: crop.size, steps: repetitions.steps,
-        communicator: communicator, workers: WorkerPool(threads: threads.count(communicator)), profile: profile,
+        communicator: communicator, workers: WorkerPool(threads: threads.count(for: communicator)), profile: profile,
         timeline: events)
       if let timelineFile, let events { try timelineFile.write(events) }
       if communicator.rank == 0 {
@@ -72,7 +72,7 @@ struct Bench: ParsableCommand {
         let profile = profile ? Profile() : nil
         let result = Benchmarks.evaluate(
           backbone.backboneType, size: image.size, steps: repetitions.steps,
-          workers: WorkerPool(threads: threads.count(nil)), profile: profile)
+          workers: WorkerPool(threads: threads.count(for: nil)), profile: profile)
         print(result.line)
         if let profile { print(profile.table(for: result)) }
       }

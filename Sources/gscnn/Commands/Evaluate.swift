@@ -35,7 +35,7 @@ struct Evaluate: ParsableCommand {
   func run() throws {
     let communicator = try Communicator.initialize()
     communicator.setAffinity()
-    let workers = WorkerPool(threads: threads.count(communicator))
+    let workers = WorkerPool(threads: threads.count(for: communicator))
     let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight) }
     try Preprocessing.runOnAllRanks(
       data.dataPath, splits: [split], communicator: communicator, threads: workers.threads)

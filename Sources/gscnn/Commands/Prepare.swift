@@ -15,7 +15,7 @@ struct Prepare: ParsableCommand {
   func run() throws {
     let communicator = try Communicator.initialize()
     communicator.setAffinity()
-    let threads = threads.count(communicator)
+    let threads = threads.count(for: communicator)
     let made = try Preprocessing.runOnAllRanks(data.dataPath, communicator: communicator, threads: threads)
     if communicator.rank == 0 {
       print(

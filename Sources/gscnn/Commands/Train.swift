@@ -108,7 +108,7 @@ struct Train: ParsableCommand {
   func run() throws {
     let communicator = try Communicator.initialize()
     communicator.setAffinity()
-    let threads = threads.count(communicator)
+    let threads = threads.count(for: communicator)
     let status = try Trainer.prepare(options, communicator: communicator, threads: threads).run()
     communicator.finalize()
     if status != 0 { throw ExitCode(status) }

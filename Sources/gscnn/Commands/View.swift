@@ -28,7 +28,7 @@ struct View: ParsableCommand {
 
   func run() throws {
     try onRankZero {
-      let workers = WorkerPool(threads: threads.count(nil))
+      let workers = WorkerPool(threads: threads.count(for: nil))
       let path = try PredictionRenderer.find(inputPic, in: data.dataPath)
       let result = try PredictionRenderer(ModelLoader.read(weights.modelWeight), workers: workers).render(path)
       let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
