@@ -3,8 +3,8 @@ import Layers
 import System
 
 extension Profile {
-  /// The parts of a repetition: mean seconds, share of the whole, the most memory that buffers had meanwhile, and how much
-  /// of the processor's peak the part's arithmetic took.
+  /// A table of the parts of a repetition: mean seconds, share of the whole, peak memory of all buffers during the part,
+  /// and arithmetic per second, also as a fraction of the measured peak.
   package func table(for result: BenchmarkResult) -> String {
     let repetitions = Double(max(result.seconds.count, 1))
     let whole = result.seconds.reduce(0, +) / repetitions
@@ -28,7 +28,7 @@ extension Profile {
     return lines.joined(separator: "\n")
   }
 
-  /// A table of the activations that a pass saves for its backward pass, by block of the network and operation; nil where
+  /// A table of the activations that a pass saves for its backward pass, by block of the network and operation; `nil` if
   /// there was no backward pass.
   package func memoryTable() -> String? {
     guard activations.atBackwardStart > 0 else { return nil }

@@ -52,7 +52,7 @@ package struct StepMeasurement: Codable, Sendable {
     return scaled
   }
 
-  /// Scales forward and backward pass so that the step takes `seconds` on so many threads.
+  /// Scales forward and backward pass so that the step takes `seconds` on `threads` threads.
   package mutating func scale(to seconds: Double, threads: Int) {
     let factor = max(seconds - update, 0) / (forward + backward)
     forward *= factor

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Identical machines and their network: the given, not measured, part of a plan.
+/// Identical machines and the network between them.
 package struct Cluster: Codable, Sendable {
   package var nodes: Int
   package var ranksPerNode: Int
@@ -10,8 +10,9 @@ package struct Cluster: Codable, Sendable {
   package var linkBytesPerSecond: Double
   /// Seconds of a small message between two ranks over the link.
   package var linkLatency: Double
-  /// Seconds per byte between two ranks of a node.
+  /// Seconds per byte of an all-reduce between the ranks of a node, through shared memory.
   package var memorySecondsPerByte: Double
+  /// Seconds of a small message between two ranks of a node.
   package var memoryLatency = 1e-6
   /// Standard deviation of the ranks' speeds, as a fraction of their mean.
   package var spread: Double

@@ -134,8 +134,8 @@ package struct CostModel: Codable, Sendable {
       validationSeconds: validation, epochSeconds: epoch, trainingHours: epoch * Double(workload.epochs) / 3600)
   }
 
-  /// The smallest batch that reaches an efficiency, a power of two of images per rank; `nil` if none does that leaves ten
-  /// steps in an epoch.
+  /// The smallest batch that reaches an efficiency, with a power of two of images per rank; `nil` if that leaves fewer
+  /// than ten steps in an epoch.
   package func smallestBatch(_ cluster: Cluster, efficiency: Double) -> Int? {
     var batch = cluster.ranks
     while batch * 10 <= workload.images {

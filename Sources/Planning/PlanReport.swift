@@ -8,7 +8,7 @@ package struct PlanReport {
     package let cluster: Cluster
     package let predictions: [CostModel.Prediction]
 
-    /// - Parameter batchSize: the batch asked for, raised to one image per rank where it is smaller. Up to three doublings of
+    /// - Parameter batchSize: the batch asked for, raised to one image per rank if it is smaller. Up to three doublings of
     ///   it are added, as long as ten steps are left in an epoch.
     package init(_ cluster: Cluster, _ model: CostModel, batchSize: Int) {
       self.cluster = cluster
@@ -28,7 +28,7 @@ package struct PlanReport {
     self.batchSize = batchSize
   }
 
-  /// The table. Its columns fit thousands of ranks and a terminal of 100 columns.
+  /// The table, whose columns fit thousands of ranks, and the advice.
   package var text: String {
     ([measurement, "", Self.head] + scenarios.flatMap { $0.predictions.map(Self.line) } + [""]
       + scenarios.flatMap(advice))
@@ -40,19 +40,19 @@ package struct PlanReport {
     let sums = step.forwardSums.count + step.backwardSums.count
     return String(
       format: """
-        measured  %d images of %d×%d on %d threads: %.2f s forward, %.2f s backward, %.2f s update; %.1f GB
-        exchange  %.0f MB of gradients in %d buckets, overlapped with the backward pass; %d small all-reduces
+        step           %d images of %d×%d on %d threads: %.2f s forward, %.2f s backward, %.2f s update; %.1f GB
+        communication  %.0f MB of gradients in %d buckets, overlapped with the backward pass; %d small all-reduces
         """,
       step.images, step.width, step.height, step.threads, step.forward, step.backward, step.update,
       (step.fixedMegabytes + step.stepMegabytes) / 1e3, Double(step.gradientBytes) / 1e6, step.buckets.count, sums)
   }
 
   private static let head =
-    "nodes  ranks  batch  share   step s  compute    sums  gradients     exposed  efficiency  image/s  GB/rank  epoch min  total h"
+    "nodes  ranks  batch  share   step s  compute    sums  gradients     exposed  efficiency  images/s  GB/rank  epoch min  total h"
 
   private static func line(_ prediction: CostModel.Prediction) -> String {
     String(
-      format: "%5d  %5d  %5d  %5d  %7.2f  %7.2f  %6.2f  %9.2f  %10.2f  %8.1f %%  %7.2f  %7.1f  %9.1f  %7.1f",
+      format: "%5d  %5d  %5d  %5d  %7.2f  %7.2f  %6.2f  %9.2f  %10.2f  %8.1f %%  %8.2f  %7.1f  %9.1f  %7.1f",
       prediction.nodes, prediction.ranks, prediction.batchSize, prediction.share, prediction.stepSeconds,
       prediction.computeSeconds, prediction.sumSeconds, prediction.gradientSeconds, prediction.exposedSeconds,
       100 * prediction.efficiency, prediction.imagesPerSecond, prediction.memoryMegabytes / 1e3,
@@ -67,19 +67,21 @@ package struct PlanReport {
     let name = "\(ranks) \(ranks == 1 ? "rank" : "ranks"): "
     if batchSize < ranks {
       lines.append(
-        "\(name)--batch-size \(batchSize) is too small for one image each; raise it to \(ranks), or start fewer")
+        "\(name)--batch-size \(batchSize) is too small for one image per rank; raise it to \(ranks), or start fewer")
     }
     if first.batchSize % ranks != 0 {
       lines.append(
-        "\(name)a batch of \(first.batchSize) gives some ranks an image less, and they wait; "
+        "\(name)a batch of \(first.batchSize) gives some ranks an image less than others, for which they wait; "
           + "give a multiple of \(ranks)")
     }
     if !cluster.isPowerOfTwo {
       lines.append(
-        "\(name)not a power of two: an all-reduce takes \(2 * (ranks - 1)) messages per rank, and other numbers give other bits"
+        "\(name)not a power of two: an all-reduce takes \(2 * (ranks - 1)) messages per rank, "
+          + "and results are not bit-identical to those of other numbers of ranks"
       )
     }
-    if first.efficiency < 0.9 {
+    // Unequal shares lower the efficiency as well; their remedy is above.
+    if first.efficiency < 0.9, first.batchSize % ranks == 0 {
       let cause =
         first.exposedSeconds > max(first.sumSeconds, 0.1 * first.stepSeconds)
         ? String(
@@ -87,7 +89,7 @@ package struct PlanReport {
         : String(format: "%.2f s of a step are communication", first.sumSeconds + first.exposedSeconds)
       let remedy =
         model.smallestBatch(cluster, efficiency: 0.9).map { "for 90 % give --batch-size \($0)" }
-        ?? "no batch that leaves ten steps in an epoch reaches 90 %: a faster link, or fewer ranks of more threads"
+        ?? "no batch that leaves ten steps in an epoch reaches 90 %; use a faster link, or fewer ranks with more threads"
       lines.append("\(name)\(cause); \(remedy)")
     }
     if ranks > 1, model.workload.validators == .rank0, first.validationSeconds > 0.1 * first.epochSeconds {

@@ -7,7 +7,7 @@ struct Arguments {
 
   init(_ words: some Sequence<String>) { self.words = Array(words) }
 
-  /// Checks what the argument parser accepts, or reports without saying what to do.
+  /// Refuses what the argument parser accepts, or reports without a remedy.
   func check() throws {
     if let unknownCommand { throw UsageError("there is no command '\(unknownCommand)'; see \(helpCall)") }
     for (index, word) in words.enumerated() where word.isEmpty || word.hasPrefix("--") && word.hasSuffix("=") {
@@ -20,8 +20,10 @@ struct Arguments {
   /// The argument parser's message on one line, with the call for help.
   func usageError(_ message: String) -> UsageError {
     var text = message.split(whereSeparator: \.isNewline).joined(separator: " ")
+    // Like every other error: no capital, no full stop.
+    text = text.prefix(1).lowercased() + text.dropFirst()
     if text.hasSuffix(".") { text.removeLast() }
-    return UsageError("\(text); see \(helpCall)")
+    return UsageError("\(text)\(text.hasSuffix("?") ? "" : ";") see \(helpCall)")
   }
 
   /// The call that prints the help of the command.

@@ -12,11 +12,11 @@ struct GSCNN: ParsableCommand {
       "Trains Gated-SCNN (semantic segmentation with a shape stream) on Cityscapes, on CPUs, from one core to many machines.",
     discussion: """
       A first run:
-        gscnn synthesize --data-path data
-        launch/ranks gscnn train --data-path data --crop-h 128 --crop-w 128
+        gscnn synthesize --data-path streets
+        launch/ranks gscnn train --data-path streets --crop-h 128 --crop-w 128 --epochs 2
 
-      Exit status: 0 done; 1 failed; 2 the call is wrong; 75 stopped on a scheduler's signal after saving, start again \
-      with --resume auto; 130 the same after Ctrl-C. Messages go to standard error, results to standard output.
+      Exit status: 0 done; 1 failed; 2 wrong command line; 75 stopped by a signal after saving, start again with \
+      --resume auto; 130 the same after Ctrl-C. Messages go to standard error, results to standard output.
       """,
     version: "gscnn 0.1.0",
     subcommands: [

@@ -51,13 +51,11 @@ struct ThreadOptions: ParsableArguments {
   @Option(in: .threads, help: .value("number", "Compute threads of each rank (default: one for each of its cores)."))
   var threads: Int?
 
-  /// The compute threads of this rank: those asked for, otherwise one for each of its cores. Sets the rank's CPU affinity
-  /// first. Collective.
+  /// The compute threads of this rank: those asked for, otherwise one for each of its cores. Collective.
   ///
   /// - Parameter communicator: `nil` for a process that works alone.
-  func resolve(_ communicator: Communicator?) -> Int {
-    communicator?.setAffinity()
-    return threads ?? communicator?.defaultThreads() ?? ProcessLayout.singleProcess.defaultThreads()
+  func count(for communicator: Communicator?) -> Int {
+    threads ?? communicator?.defaultThreads() ?? ProcessLayout.singleProcess.defaultThreads()
   }
 }
 

@@ -1,11 +1,11 @@
-import SyntheticStreets
 import Cityscapes
 import Distributed
 import Inference
+import SyntheticStreets
 import Training
 import Weights
 
-/// What the user can do about an error of a module that does not know the command line; `nil` where the error says it
+/// What the user can do about an error of a target that does not know the command line; `nil` if the error says it
 /// itself.
 func remedy(for error: any Error) -> String? {
   switch error {
@@ -20,7 +20,7 @@ func remedy(for error: any Error) -> String? {
   }
 }
 
-/// The exit status of an error: 2 where the call is wrong, otherwise 1.
+/// The exit status of an error: 2 for a wrong command line, otherwise 1.
 func exitStatus(for error: any Error) -> Int32 {
   switch error {
   case let error as FailureOnAllRanks: exitStatus(for: error.underlying)
@@ -32,13 +32,13 @@ func exitStatus(for error: any Error) -> Int32 {
 extension CityscapesDirectoryError {
   fileprivate var optionRemedy: String? {
     func getImages(_ root: String) -> String {
-      "get Cityscapes after registering at www.cityscapes-dataset.com (csDownload -d \(root) "
-        + "leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip, then unzip both there), "
+      "get Cityscapes after registering at www.cityscapes-dataset.com (mkdir -p \(root); csDownload -d \(root) "
+        + "leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip; unzip both there), "
         + "or generate images: gscnn synthesize --data-path \(root)"
     }
     return switch self {
     case .noImages(let root): getImages(root)
-    case .emptySplit(let root, .test): "train without it by --no-test, or " + getImages(root)
+    case .emptySplit(let root, .test): "train with --no-test, evaluate another --split, or " + getImages(root)
     case .emptySplit(let root, _): getImages(root)
     case .unreadable: nil
     }

@@ -18,10 +18,10 @@ extension CommandLine {
       for command in ["synthesize", "prepare", "train", "evaluate", "view", "info", "bench"] {
         #expect(text.contains("\n  \(command) "))
       }
-      #expect(text.contains("75 stopped on a"))
+      #expect(text.contains("75 stopped by a signal"))
     }
 
-    @Test("The version", arguments: [nil, 2])
+    @Test("The version is one line, printed once for all ranks", arguments: [nil, 2])
     func version(ranks: Int?) throws {
       let job = try work.gscnn("--version", ranks: ranks)
       #expect(job.status == 0)
@@ -30,7 +30,7 @@ extension CommandLine {
     }
 
     @Test(
-      "A call that cannot be parsed is refused with status 2 and the call for help",
+      "A call that cannot be parsed is refused with status 2 and the command that prints the help",
       arguments: [
         ("frobnicate", "'frobnicate'", "see gscnn --help"),
         ("convert in.pth out.safetensors", "'convert'", "see gscnn --help"),

@@ -25,14 +25,14 @@ extension CommandLine {
       }
     }
 
-    @Test("A missing weight file")
+    @Test("A missing weight file is refused by each command that reads one")
     func noWeights() throws {
       try work.makeStreets()
       try expectRefused("none.safetensors", saying: "No such file", "check the path")
       try work.expectRefusal(["info", "none"], status: 1, saying: "none: ", "there is no such file", "give")
     }
 
-    @Test("A file of another format")
+    @Test("A file of another format is refused; the error says how to write safetensors")
     func otherFile() throws {
       try work.makeStreets()
       try work.write(Data("PK\u{3}\u{4} begins a .pth file; some more bytes follow it".utf8), to: "model.pth")
@@ -41,7 +41,7 @@ extension CommandLine {
       try expectRefused("data", saying: "is not a regular file", "check the path")
     }
 
-    @Test("A damaged weight file")
+    @Test("A damaged weight file is refused; the error says what is wrong with it")
     func damaged() throws {
       try work.makeStreets()
       let header = #"{"seg.6.weight":{"dtype":"F32","shape":[19,256,1,1],"data_offsets":[0,19456]}}"#
@@ -51,7 +51,7 @@ extension CommandLine {
       try expectRefused("header.safetensors", saying: "has a damaged header", "copy it again")
     }
 
-    @Test("A valid weight file of another network")
+    @Test("A valid weight file of another network is refused")
     func foreign() throws {
       try work.makeStreets()
       let header = #"{"encoder.weight":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#
@@ -64,7 +64,9 @@ extension CommandLine {
         "holds nothing that fits", "give the whole network or a timm backbone")
     }
 
-    @Test("An unusable save path", arguments: ["file", "file/below", "/proc/results"])
+    @Test(
+      "A save path that cannot be written is refused before the training starts",
+      arguments: ["file", "file/below", "/proc/results"])
     func savePath(path: String) throws {
       try work.makeStreets()
       try work.write(Data("a file".utf8), to: "file")

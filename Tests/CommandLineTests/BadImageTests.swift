@@ -20,7 +20,7 @@ extension CommandLine {
       #expect(!work.exists("results"))
     }
 
-    @Test("A file instead of the data set's folder")
+    @Test("A file instead of the data set's folder is refused")
     func fileForFolder() throws {
       try work.write(Data("data".utf8), to: "file")
       try work.expectRefusal(["prepare", "--data-path", "file"], status: 1, saying: "file: holds no images")
@@ -28,7 +28,9 @@ extension CommandLine {
         ["synthesize", "--data-path", "file"], status: 1, saying: "file/", "(Not a directory)", "check")
     }
 
-    @Test("An empty split", arguments: [("train", "get Cityscapes"), ("val", "get Cityscapes"), ("test", "--no-test")])
+    @Test(
+      "An empty split is refused before the training starts",
+      arguments: [("train", "get Cityscapes"), ("val", "get Cityscapes"), ("test", "train with --no-test")])
     func emptySplit(split: String, remedy: String) throws {
       try work.remove("data/leftImg8bit/\(split)")
       try work.expectRefusal(
@@ -36,7 +38,7 @@ extension CommandLine {
       #expect(!work.exists("results"))
     }
 
-    @Test("An image without its label")
+    @Test("An image without its label is refused; the error names the label")
     func noLabel() throws {
       try work.remove(Workplace.labelIds())
       try work.expectRefusal(
@@ -44,7 +46,7 @@ extension CommandLine {
         "restore the label or remove the image")
     }
 
-    @Test("A label of another size")
+    @Test("A label of another size than its image is refused with both sizes")
     func otherSize() throws {
       try work.makeStreets("other", width: 64)
       try work.copy(Workplace.labelIds(in: "other"), to: Workplace.labelIds())
@@ -52,7 +54,7 @@ extension CommandLine {
         Workplace.training, status: 1, saying: Workplace.labelIds(), "64×32, but its image is 48×32", "restore")
     }
 
-    @Test("A truncated file", arguments: [Workplace.image("val"), Workplace.labelIds("val")])
+    @Test("A truncated file is refused", arguments: [Workplace.image("val"), Workplace.labelIds("val")])
     func truncated(file: String) throws {
       try work.truncate(file)
       try work.expectRefusal(Workplace.training, status: 1, saying: file, "is truncated", "restore the file")
@@ -74,7 +76,7 @@ extension CommandLine {
       #expect(job.errors.last?.hasSuffix("is truncated; restore the file") == true)
     }
 
-    @Test("A file that is no PNG file")
+    @Test("A file that is no PNG file is refused")
     func noPNG() throws {
       try work.write(Data("not an image".utf8), to: Workplace.image())
       try work.expectRefusal(
@@ -82,7 +84,7 @@ extension CommandLine {
     }
 
     @Test(
-      "A PNG file of another kind",
+      "A PNG file of another kind is refused with the kind that is needed",
       arguments: [
         ("gray16.png", Workplace.labelIds(), "is 16-bit gray, but 8-bit gray is needed here"),
         ("rgb16.png", Workplace.image(), "is 16-bit RGB, but 8-bit RGB is needed here"),
@@ -93,7 +95,7 @@ extension CommandLine {
       try work.expectRefusal(["prepare"], status: 1, saying: file, problem, "convert it to 8-bit")
     }
 
-    @Test("A label with ids beyond 33")
+    @Test("A label with ids beyond 33 is refused")
     func invalidIds() throws {
       #expect(try work.gscnn("prepare").status == 0)
       // Train ids instead of label ids: 255 where a pixel has no class.
@@ -103,7 +105,7 @@ extension CommandLine {
         ["prepare"], status: 1, saying: Workplace.labelIds(), "holds 255, but label ids end at 33", "restore the file")
     }
 
-    @Test("Several bad files are reported together, a line each", arguments: [nil, 2])
+    @Test("Several bad files are reported together, one line for each", arguments: [nil, 2])
     func together(ranks: Int?) throws {
       try work.truncate(Workplace.image("train", 0))
       try work.remove(Workplace.labelIds("train", 3))
@@ -125,14 +127,14 @@ extension CommandLine {
         saying: Workplace.image("train", 2), "choose an empty folder")
     }
 
-    @Test("Fewer images than a batch")
+    @Test("A batch larger than the training split is refused")
     func fewerThanBatch() throws {
       try work.expectRefusal(
         ["train", "--batch-size", "5"], status: 1, saying: "a batch of 5 images", "only 4", "lower --batch-size")
       #expect(!work.exists("results"))
     }
 
-    @Test("Fewer images than ranks, and one image per rank with local batch norm")
+    @Test("A batch smaller than the ranks is refused, and one image per rank with local batch norm")
     func fewerThanRanks() throws {
       try work.expectRefusal(
         ["train", "--batch-size", "2"], ranks: 3, status: 2, saying: "a batch of 2 images", "3 ranks", "fewer ranks")
@@ -141,7 +143,7 @@ extension CommandLine {
         "no variance", "--batch-size 4")
     }
 
-    @Test("A missing image to view")
+    @Test("A missing image to view is refused; the error says how to name one")
     func noImage() throws {
       try work.expectRefusal(
         ["view", "--model-weight", "none.safetensors", "--input-pic", "val/nowhere.png"], status: 1,

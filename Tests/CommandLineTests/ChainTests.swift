@@ -10,7 +10,7 @@ extension CommandLine {
 
     init() throws { work = try Workplace() }
 
-    @Test("synthesize, prepare, train, resume, evaluate, view, info")
+    @Test("Each command reads what the one before has written: synthesize, prepare, train, evaluate, view, info")
     func chain() throws {
       try prepare()
       try train()
@@ -31,8 +31,7 @@ extension CommandLine {
       // In the spellings of the reference implementation; one step on two ranks, then the rest as on a terminal.
       let call = [
         "train", "--data_path", "data", "--backbone_type", "resnet50", "--crop_h", "32", "--crop_w=32", "--batch_size",
-        "2",
-        "--save_path", "results", "--epochs", "1", "--log-every", "1",
+        "2", "--save_path", "results", "--epochs", "1", "--log-every", "1",
       ]
       let first = try work.gscnn(call + ["--max-steps", "1"], ranks: 2)
       #expect(first.status == 0, "\(first.errors)")

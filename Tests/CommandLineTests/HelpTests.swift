@@ -57,7 +57,7 @@ extension CommandLine {
         ])
     }
 
-    @Test("The other commands document theirs")
+    @Test("The other commands document each option, with its default")
     func others() throws {
       try expect(
         "synthesize",

@@ -131,7 +131,7 @@ extension CommandLine {
     func refusals() throws {
       let outside = try standIns.run("slurm", ["gscnn", "train"])
       #expect(outside.status == 2)
-      #expect(outside.errors == ["launch/slurm: submit it, as: sbatch --nodes=4 launch/slurm gscnn train …"])
+      #expect(outside.errors == ["launch/slurm: submit it, for example: sbatch --nodes=4 launch/slurm gscnn train …"])
       let empty = try slurm([])
       #expect(empty.status == 2 && empty.calls == [])
       #expect(empty.errors.last?.hasPrefix("launch/slurm: give what to run") == true)

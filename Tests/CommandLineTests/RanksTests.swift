@@ -20,8 +20,8 @@ extension CommandLine {
     @Test(
       "An error of all ranks is reported once, without a rank, and the job ends with its status",
       arguments: [
-        (["train", "--crop-h"], 2, "Missing value for '--crop-h <pixels>'"),
-        (["train", "--crop-h", "0"], 2, "The value '0' is invalid for '--crop-h <pixels>': give a number"),
+        (["train", "--crop-h"], 2, "missing value for '--crop-h <pixels>'"),
+        (["train", "--crop-h", "0"], 2, "the value '0' is invalid for '--crop-h <pixels>': give a number"),
         (["frobnicate"], 2, "there is no command 'frobnicate'"),
         (["train", "--data-path", "nowhere"], 1, "nowhere: holds no images"),
         (["prepare", "--data-path", "nowhere"], 1, "nowhere: holds no images"),

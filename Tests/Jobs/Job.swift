@@ -21,7 +21,7 @@ package struct Job: Sendable {
   /// - Parameters:
   ///   - program: an executable of this package.
   ///   - ranks: `nil` to start the program without `mpirun`.
-  ///   - wrapper: a command that runs its arguments, as `env -C FOLDER`.
+  ///   - wrapper: a command that runs its arguments, such as `env -C FOLDER`.
   ///   - options: options of `mpirun`.
   ///   - limit: seconds after which the job is killed.
   ///   - meanwhile: receives the running job.

@@ -1,4 +1,4 @@
-"""Times training steps under PyTorch's DistributedDataParallel (gloo) with one thread a rank. Prints one line of JSON.
+"""Times training steps under PyTorch's DistributedDataParallel (gloo) with one thread per rank. Prints one line of JSON.
 
     python bench_ddp.py --ranks 2 --batch 2 --size 256 --steps 3
 

@@ -153,7 +153,7 @@ def evaluate(options):
 
 
 def loader(options, data):
-    """CPU seconds an image, which do not depend on the machine's other load."""
+    """CPU seconds per image, which do not depend on the machine's other load."""
     arguments = ["--data-path", data, "--steps", str(options.loader_steps)]
 
     def gscnn():
@@ -236,7 +236,7 @@ def streets(options, folder):
 
 def main():
     parser = argparse.ArgumentParser(
-        prog="launch/compare", formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="launch/compare", usage="%(prog)s [PART...] [OPTION...]", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Benchmarks gscnn against PyTorch and Python data loaders in turn and prints a Markdown table.",
         epilog="parts:\n" + "\n".join(f"  {name:15} {text}" for name, text in PARTS.items()))
     parser.add_argument("parts", nargs="*", metavar="PART", help="what to compare (default: all except ranks)")
@@ -286,7 +286,7 @@ def main():
             for program, reason in comparison.failures.items():
                 print(f"\n{comparison.name}: {program} does not run: {reason}")
     if scaling:
-        title = f"weak scaling, 2 images of {options.ranks_size}×{options.ranks_size} a rank"
+        title = f"weak scaling, 2 images of {options.ranks_size}×{options.ranks_size} per rank"
         print("\n" + table([title, "1 rank over 2 ranks, of each run", "median"], scaling))
 
 

@@ -99,7 +99,7 @@ struct PlanTests {
     let model = CostModel(step: Self.step)
     let few = cluster(nodes: 16)
     let text = PlanReport(model, [.init(few, model, batchSize: 4)], batchSize: 4).text
-    #expect(text.contains("16 ranks: --batch-size 4 is too small for one image each; raise it to 16"))
+    #expect(text.contains("16 ranks: --batch-size 4 is too small for one image per rank; raise it to 16"))
     #expect(text.contains("the gradient all-reduce takes 1.89 s"))
     let raised = try #require(model.smallestBatch(few, efficiency: 0.9))
     #expect(text.contains("for 90 % give --batch-size \(raised)"))
@@ -108,6 +108,7 @@ struct PlanTests {
     #expect(text.contains("with --validate-on all"))
     let three = PlanReport(model, [.init(cluster(nodes: 3), model, batchSize: 4)], batchSize: 4).text
     #expect(three.contains("give a multiple of 3") && three.contains("not a power of two"))
+    #expect(!three.contains("for 90 %"), "unequal shares have their own advice")
     let single = PlanReport(model, [.init(cluster(nodes: 1), model, batchSize: 4)], batchSize: 4).text
     #expect(!single.contains("1 rank:"))
   }

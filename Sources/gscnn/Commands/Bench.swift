@@ -19,7 +19,7 @@ struct Bench: ParsableCommand {
     @OptionGroup var backbone: BackboneOptions
     @OptionGroup var crop: CropOptions
 
-    @Option(name: .kebabOrSnake("batch-size"), in: .count, help: .value("images", "Images of a step, over all ranks."))
+    @Option(name: .kebabOrSnake("batch-size"), in: .count, help: .value("images", "Images per step, over all ranks."))
     var batchSize = 2
 
     @OptionGroup var threads: ThreadOptions
@@ -40,9 +40,10 @@ struct Bench: ParsableCommand {
       let timelineFile = try timeline.map { try TimelineFile($0, communicator: communicator) }
       let events = timelineFile?.timeline()
       let profile = profile ? Profile() : nil
+      communicator.setAffinity()
       let result = try Benchmarks.step(
         backbone.backboneType, batchSize: batchSize, size: crop.size, steps: repetitions.steps,
-        communicator: communicator, workers: WorkerPool(threads: threads.resolve(communicator)), profile: profile,
+        communicator: communicator, workers: WorkerPool(threads: threads.count(for: communicator)), profile: profile,
         timeline: events)
       if let timelineFile, let events { try timelineFile.write(events) }
       if communicator.rank == 0 {
@@ -71,7 +72,7 @@ struct Bench: ParsableCommand {
         let profile = profile ? Profile() : nil
         let result = Benchmarks.evaluate(
           backbone.backboneType, size: image.size, steps: repetitions.steps,
-          workers: WorkerPool(threads: threads.resolve(nil)), profile: profile)
+          workers: WorkerPool(threads: threads.count(for: nil)), profile: profile)
         print(result.line)
         if let profile { print(profile.table(for: result)) }
       }
@@ -88,7 +89,7 @@ struct Bench: ParsableCommand {
         "folder", "Data set in the Cityscapes layout (default: synthetic streets in a temporary folder)."))
     var dataPath: String?
 
-    @Option(name: .kebabOrSnake("batch-size"), in: .count, help: .value("images", "Images of a batch."))
+    @Option(name: .kebabOrSnake("batch-size"), in: .count, help: .value("images", "Images per batch."))
     var batchSize = 2
 
     @OptionGroup var crop: CropOptions

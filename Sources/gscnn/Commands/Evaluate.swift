@@ -29,12 +29,13 @@ struct Evaluate: ParsableCommand {
   var json: String?
 
   @Flag(
-    help: "Count classes that the ground truth does not hold as 0 in the means, as the reference implementation does.")
+    help: "Count classes absent from the ground truth as 0 in the means, as the reference implementation does.")
   var absentAsZero = false
 
   func run() throws {
     let communicator = try Communicator.initialize()
-    let workers = WorkerPool(threads: threads.resolve(communicator))
+    communicator.setAffinity()
+    let workers = WorkerPool(threads: threads.count(for: communicator))
     let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight) }
     try Preprocessing.runOnAllRanks(
       data.dataPath, splits: [split], communicator: communicator, threads: workers.threads)

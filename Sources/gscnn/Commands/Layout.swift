@@ -6,19 +6,19 @@ import System
 struct Layout: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "layout",
-    abstract: "Prints how many ranks suit this machine, and why; launch/ranks uses it where -n is not given.",
+    abstract: "Prints how many ranks suit this machine, and why; launch/ranks uses it if -n is not given.",
     discussion: """
-      One rank for each L3 cache of 4 cores or more, otherwise for each NUMA node, otherwise for the machine, as far as \
-      all ranks get the same number of them and of images; a rank runs one thread on each of its cores.
+      One rank for each L3 cache of 4 cores or more, otherwise for each NUMA node, otherwise for the machine, provided \
+      that all ranks get the same number of caches or nodes and of images; a rank runs one thread on each of its cores.
       """)
 
   @Argument(
     parsing: .captureForPassthrough,
-    help: ArgumentHelp("What the ranks are to run (default: train).", valueName: "command"))
+    help: ArgumentHelp("The command that the ranks will run (default: train).", valueName: "command"))
   var command: [String] = []
 
   func run() throws {
-    // captureForPassthrough also takes a call for help.
+    // captureForPassthrough also captures --help.
     if command == ["--help"] || command == ["-h"] { throw CleanExit.helpRequest(self) }
     let topology = Topology()
     let quota = ControlGroup().quota
@@ -27,8 +27,8 @@ struct Layout: ParsableCommand {
     let cores = topology.cores.count
     var reason = "\(cores == 1 ? "1 core" : "\(cores) cores")"
     if kind != .machine { reason += ", \(groups.count) \(kind.rawValue)s" }
-    if let quota, quota < cores { reason += ", a quota of \(quota)" }
-    if let images, kind != .machine, ranks < groups.count, images > 1 { reason += ", \(images) images a step" }
+    if let quota, quota < cores { reason += ", a CPU quota of \(quota)" }
+    if let images, kind != .machine, ranks < groups.count, images > 1 { reason += ", \(images) images per step" }
     print("\(ranks) \(ranks == 1 ? "rank" : "ranks") (\(reason))")
   }
 

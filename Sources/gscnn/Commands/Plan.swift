@@ -11,12 +11,13 @@ struct Plan: ParsableCommand {
     commandName: "plan",
     abstract: "Predicts step time, efficiency and memory of a training on a cluster, from a step on this machine.",
     discussion: """
-      Times a step here, as one rank of the cluster would run it alone, and adds the communication by a model of the \
-      network. With --step-seconds a small step is timed instead, and its parts are scaled to that sum.
+      Times a step on this machine, as one rank of the cluster would run it alone, and adds communication by a cost \
+      model. With --step-seconds a smaller step is timed, and its passes are scaled to that time.
       """)
 
   @Option(
-    parsing: .unconditional, help: .value("numbers", "Numbers of machines to compare, with commas (default: 1)."),
+    parsing: .unconditional,
+    help: .value("numbers", "Numbers of machines to compare, separated by commas (default: 1)."),
     transform: NodeCounts.init)
   var nodes = NodeCounts(values: [1])
 
@@ -39,7 +40,7 @@ struct Plan: ParsableCommand {
 
   @Option(
     name: .kebabOrSnake("batch-size"), in: .count,
-    help: .value("images", "Images of a step, over all ranks; larger batches are shown too."))
+    help: .value("images", "Images per step, over all ranks; larger batches are shown too."))
   var batchSize = defaults.batchSize
 
   @Option(in: .count, help: .value("number", "Training images."))
@@ -60,7 +61,7 @@ struct Plan: ParsableCommand {
   @Option(
     in: 1e-6...1e6,
     help: .value(
-      "seconds", "A step of 2 images on one rank, as printed by gscnn bench step (default: one is timed here)."))
+      "seconds", "Time of a step of 2 images on one rank, from gscnn bench step (default: measured here)."))
   var stepSeconds: Double?
 
   @Flag(help: "Print everything as JSON.")
@@ -102,7 +103,7 @@ struct Plan: ParsableCommand {
   }
 }
 
-/// Numbers of machines, as 1,16,128.
+/// Numbers of machines, parsed from text like 1,16,128.
 struct NodeCounts {
   let values: [Int]
 
@@ -112,7 +113,7 @@ struct NodeCounts {
     let words = text.split(separator: ",", omittingEmptySubsequences: false)
     values = words.compactMap { Int($0) }
     guard values.count == words.count, values.allSatisfy({ (1...100_000).contains($0) }) else {
-      throw ValidationError("give numbers from 1 to 100000, as 1,16,128")
+      throw ValidationError("give numbers from 1 to 100000, for example 1,16,128")
     }
   }
 }

@@ -1,20 +1,21 @@
-import Cityscapes
 import ArgumentParser
+import Cityscapes
 import Distributed
 import Training
 
 struct Prepare: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "prepare",
-    abstract: "Makes training labels, Canny edges and boundary maps beside the labels; alone or under mpirun.",
-    discussion: "Files newer than their source are kept. train prepares what is missing by itself.")
+    abstract: "Writes train ids, Canny edges and boundary maps beside the label files; alone or under mpirun.",
+    discussion: "Files that are newer than their source are kept. train and evaluate prepare missing files themselves.")
 
   @OptionGroup var data: DataOptions
   @OptionGroup var threads: ThreadOptions
 
   func run() throws {
     let communicator = try Communicator.initialize()
-    let threads = threads.resolve(communicator)
+    communicator.setAffinity()
+    let threads = threads.count(for: communicator)
     let made = try Preprocessing.runOnAllRanks(data.dataPath, communicator: communicator, threads: threads)
     if communicator.rank == 0 {
       print(

@@ -10,7 +10,7 @@ struct Train: ParsableCommand {
     discussion: """
       Writes under --save-path, with P = BACKBONE_CROPH_CROPW: P_model.safetensors (the best model), P_statistics.csv (one \
       line per epoch), P_steps.csv (one line per step), P/val and P/test (predictions of the best model), P/checkpoints.
-      SIGTERM or SIGUSR1 to any rank: all finish the step, save, and exit with status 75; Ctrl-C does the same with 130.
+      SIGTERM or SIGUSR1 to any rank: all ranks finish the step, save, and exit with status 75; Ctrl-C: the same with 130.
       """)
 
   @OptionGroup var data: DataOptions
@@ -19,7 +19,7 @@ struct Train: ParsableCommand {
 
   @Option(
     name: .kebabOrSnake("batch-size"), in: .count,
-    help: .value("images", "Images of a step, over all ranks; the training does not depend on the number of ranks."))
+    help: .value("images", "Images per step, over all ranks; the training does not depend on the number of ranks."))
   var batchSize = defaults.batchSize
 
   @Option(in: .count, help: .value("number", "Passes over the training images."))
@@ -55,7 +55,7 @@ struct Train: ParsableCommand {
     help: .value("ranks", "Ranks that validate: rank0 while the others sleep, or all; the metrics are the same."))
   var validateOn = defaults.validators
 
-  @Option(in: .count, help: .value("epochs", "Epochs from one validation to the next."))
+  @Option(in: .count, help: .value("epochs", "Epochs between validations; the last epoch is always validated."))
   var validateEvery = defaults.validateEvery
 
   @Flag(help: "Do not evaluate a new best model on the test split.")
@@ -64,7 +64,7 @@ struct Train: ParsableCommand {
   @Option(
     in: .steps,
     help: .value(
-      "steps", "Steps from one checkpoint to the next, besides those at the end of each epoch (default: none)."))
+      "steps", "Steps between checkpoints, in addition to one at the end of each epoch (default: none)."))
   var checkpointEvery: Int?
 
   @Option(in: .count, help: .value("number", "Checkpoints to keep."))
@@ -93,11 +93,11 @@ struct Train: ParsableCommand {
     parsing: .unconditional,
     help: .value(
       "size",
-      "Memory on each machine to cache decoded training images, in 10^9 bytes, shared by its ranks; 4 bytes a pixel (default: none)."
+      "Memory on each machine to cache decoded training images, in 10^9 bytes, shared by its ranks; 4 bytes per pixel (default: none)."
     ), transform: parseCacheSize)
   var cacheGb: Double?
 
-  @Option(in: .steps, help: .value("steps", "Steps from one line of progress to the next where there is no terminal."))
+  @Option(in: .steps, help: .value("steps", "Steps between lines of progress if standard error is not a terminal."))
   var logEvery = defaults.logEvery
 
   @Option(
@@ -107,7 +107,8 @@ struct Train: ParsableCommand {
 
   func run() throws {
     let communicator = try Communicator.initialize()
-    let threads = threads.resolve(communicator)
+    communicator.setAffinity()
+    let threads = threads.count(for: communicator)
     let status = try Trainer.prepare(options, communicator: communicator, threads: threads).run()
     communicator.finalize()
     if status != 0 { throw ExitCode(status) }

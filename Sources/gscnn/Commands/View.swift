@@ -8,7 +8,7 @@ struct View: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "view",
     abstract: "Draws image, ground truth and prediction side by side in the Cityscapes colors.",
-    discussion: "The ground truth is left out where there is none, and for the test split, whose labels are empty.")
+    discussion: "The ground truth is left out if there is none, and for the test split, whose labels are empty.")
 
   @OptionGroup var data: DataOptions
   @OptionGroup var weights: ModelOptions
@@ -17,7 +17,8 @@ struct View: ParsableCommand {
     name: .kebabOrSnake("input-pic"),
     help: .value(
       "image",
-      "Image below leftImg8bit/, as test/berlin/berlin_000000_000019_leftImg8bit.png, or the path of any RGB PNG."))
+      "Image below leftImg8bit/, for example test/berlin/berlin_000000_000019_leftImg8bit.png, or the path of any RGB PNG."
+    ))
   var inputPic: String
 
   @Option(help: .value("file", "File to write (default: the image's name with _result.png, in the current folder)."))
@@ -27,7 +28,7 @@ struct View: ParsableCommand {
 
   func run() throws {
     try onRankZero {
-      let workers = WorkerPool(threads: threads.resolve(nil))
+      let workers = WorkerPool(threads: threads.count(for: nil))
       let path = try PredictionRenderer.find(inputPic, in: data.dataPath)
       let result = try PredictionRenderer(ModelLoader.read(weights.modelWeight), workers: workers).render(path)
       let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
