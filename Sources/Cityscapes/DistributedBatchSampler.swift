@@ -17,7 +17,8 @@ package enum Shuffle: Sendable, Equatable {
   }
 }
 
-/// Splits an epoch into global batches and each global batch into contiguous shares, one a rank.
+/// Splits an epoch into global batches and each global batch into contiguous shares, one a rank: PyTorch's
+/// `DistributedSampler` and `BatchSampler` in one.
 ///
 /// A global batch depends on the order of the epoch and the batch size alone. A run may therefore stop after any step
 /// and resume on another number of ranks with exactly the samples that are left. The last incomplete batch of an epoch

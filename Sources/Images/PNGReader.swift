@@ -2,7 +2,8 @@ import CPNG
 import Glibc
 import Tensors
 
-/// An open PNG file, from which the whole image or the rows of a window can be read, once.
+/// PNG decoding: an open PNG file, of which the whole image or the rows of a window are decoded, once. Decoding stops
+/// early, after the last row of the window (`cpng_read_rows`).
 package final class PNGReader {
   let header: PNG.Header
   /// Size of the image.

@@ -22,7 +22,7 @@ package struct Evaluation: Sendable {
   package var imagesPerSecond: Double { Double(images) / max(seconds, 1e-9) }
 }
 
-/// The ranks that evaluate a validation split.
+/// Which ranks validate (`--validate-on`).
 package enum ValidationRanks: String, Codable, Sendable, CaseIterable {
   /// Rank 0 alone; the others sleep.
   case rank0
@@ -62,6 +62,7 @@ package struct Evaluator {
     predicted: (SamplePaths, _ trainIds: [UInt8], Size) throws -> Void = { _, _, _ in },
     imageEvaluated: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }, cancelled: () -> Bool = { false }
   ) throws -> Evaluation? {
+    // Which images this rank evaluates.
     let own = samples.indices.filter {
       validators == .all ? $0 % communicator.size == communicator.rank : communicator.rank == 0
     }

@@ -6,7 +6,7 @@ package struct SegmentationMetrics: Codable, Equatable, Sendable {
   package enum AbsentClasses: String, Codable, Sendable {
     /// Left out, as in the Cityscapes benchmark.
     case leftOut
-    /// As 0, as in the GatedSCNN code of leftthomas, for comparison with its tables.
+    /// As 0, as in the reference implementation (github.com/leftthomas/GatedSCNN), for comparison with its tables.
     case zero
   }
 
@@ -21,10 +21,12 @@ package struct SegmentationMetrics: Codable, Equatable, Sendable {
   package let classAccuracy: [Double?]
   /// Intersection over union, by train id; nil for classes without ground-truth pixels.
   package let classIoU: [Double?]
+  /// Class mIoU: the mean of `classIoU`, 0 … 1.
   package let meanClassIoU: Double
   /// Intersection over union of the seven categories (`Label.Category.evaluated`), in which classes of one category
   /// count as one.
   package let categoryIoU: [Double?]
+  /// Category mIoU: the mean of `categoryIoU`, 0 … 1.
   package let meanCategoryIoU: Double
 
   package init(_ confusion: ConfusionMatrix, absentClasses: AbsentClasses = .leftOut) {

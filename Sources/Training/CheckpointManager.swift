@@ -62,7 +62,7 @@ final class CheckpointManager {
     return StartingPoint(state: state, origin: checkpoint.folder)
   }
 
-  /// The latest valid checkpoint.
+  /// The latest valid checkpoint, from which `--resume auto` continues.
   ///
   /// - Returns: `nil` if the folder holds no checkpoint at all.
   /// - Throws: `TrainingError` if all of its checkpoints are corrupt: a new run must not overwrite the results.
