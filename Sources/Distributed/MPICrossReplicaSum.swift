@@ -1,7 +1,7 @@
 import Layers
 import System
 
-/// Sums over the global batch, for batch norm and the losses, on the ranks of a communicator.
+/// Sums over the global batch, for synchronized batch norm and the losses, on the ranks of a communicator.
 package struct MPICrossReplicaSum: CrossReplicaSum, Sendable {
   private let communicator: Communicator
   private let reduction: TreeAllReduce

@@ -67,8 +67,8 @@ package struct TreeAllReduce: Sendable {
 
   /// Recursive doubling, for small arrays and any number of ranks: ⌈log₂⌉ rounds, each of which sends the whole array.
   ///
-  /// In each round blocks of 1, 2, 4, … neighboring ranks, which hold the sum over their block, are combined in pairs,
-  /// left and right. The last block may be shorter: then each of its ranks sends to several ranks of the left block.
+  /// In round k adjacent blocks of 2ᵏ ranks merge in pairs, left and right; every rank of a block holds the sum over the
+  /// block. The last block may be shorter: then each of its ranks sends to several ranks of the left block.
   private func recursiveDoubling<Number: BinaryFloatingPoint>(
     _ values: UnsafeMutablePointer<Number>, count: Int, scratch: UnsafeMutablePointer<Number>, _ type: MPI_Datatype?
   ) {

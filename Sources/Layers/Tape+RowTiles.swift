@@ -5,7 +5,8 @@ import Tensors
 /// Evaluation at full resolution in tiles of rows, so that tensors with many channels never exist for a whole image.
 extension Tape {
   /// Extra rows that a tile is computed with on either side. The receptive field of two 3×3 convolutions is two rows,
-  /// but identical bits need all rows that a Winograd tile reads: its four rows and one more on either side, twice.
+  /// but identical bits need every row that a Winograd tile reads. A row lies in a tile of four rows, which reads one more
+  /// row on either side: it depends on rows up to 4 away, and after two convolutions on rows up to 8 away.
   private static let halo = 8
 
   /// The output of `body` for all rows, in evaluation computed tile by tile.

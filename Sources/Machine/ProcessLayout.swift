@@ -90,14 +90,14 @@ extension ProcessLayout {
     for (host, ranks) in machines {
       let allocations = ranks.map { self.allocations[$0] }
       let sets = allocations.map { Procfs.list(of: $0.cores) }
-      // One set for all: the ranks are not pinned apart.
+      // All ranks have the same cores, so they are printed once.
       let cores = Set(sets).count == 1 ? sets[0] : sets.joined(separator: " and ")
       let each = ranks.count == 1 ? "" : " each"
       let number = allocations.map(\.coresOfHost).max() ?? 0
       let quota = allocations[0].quota.map { ", a quota of \($0)" } ?? ""
       let noun = sets.count == 1 && allocations[0].cores.count == 1 ? "core" : "cores"
       let shape = "\(Self.threads(of: allocations))\(each), \(noun) \(cores) of \(number)\(quota)"
-      // Whether ranks are placed by slot or by node, equal machines are neighbors here.
+      // However ranks are placed, equal machines are adjacent in `machines`.
       if let last = lines.last, last.shape == shape, last.ranks.count / last.hosts.count == ranks.count {
         lines[lines.count - 1].hosts.append(host)
         lines[lines.count - 1].ranks += ranks

@@ -74,7 +74,8 @@ extension Checkpoint {
     return step
   }
 
-  /// The newest valid checkpoint in a directory of checkpoints: the one written last, whatever its step.
+  /// The checkpoint that `--resume auto` continues from: the newest valid one in a directory of checkpoints, that is, the
+  /// one written last, whatever its step.
   ///
   /// - Parameter skipped: called for each corrupt checkpoint that is skipped; the error names it and says why.
   package static func latestValid(in folder: String, skipped: (any Error) -> Void = { _ in }) -> Checkpoint? {

@@ -6,8 +6,8 @@ import Tensors
 
 /// Writes the checkpoints of a run asynchronously and keeps the last few and the best.
 ///
-/// A training step waits only for a copy of the state in memory. One atomic rename publishes a checkpoint, after all
-/// its bytes are on the disk; a failure before that leaves the existing checkpoints unchanged. A directory has one
+/// A training step waits only for a copy of the state in memory. A checkpoint is written atomically: its files are
+/// synced (fsync), then one rename publishes it; a failure before that leaves the existing checkpoints unchanged. A directory has one
 /// store: rank 0 creates it, before any rank looks for a checkpoint.
 package final class CheckpointStore: Sendable {
   package let path: String
