@@ -19,7 +19,6 @@ static inline MPI_Datatype mpiUInt64(void) { return MPI_UINT64_T; }
 
 static inline MPI_Op mpiSum(void) { return MPI_SUM; }
 static inline MPI_Op mpiMax(void) { return MPI_MAX; }
-static inline MPI_Op mpiMin(void) { return MPI_MIN; }
 
 /// Open MPI's MPI_Abort without the notice; not part of the MPI API, hence weak: absent from other MPI libraries.
 extern int ompi_mpi_abort(MPI_Comm communicator, int status) __attribute__((weak));

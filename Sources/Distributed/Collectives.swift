@@ -14,13 +14,6 @@ extension Communicator {
     return values[0]
   }
 
-  /// The smallest of the ranks' values.
-  package func allReduceMin(_ value: Int) -> Int {
-    var values = [value]
-    allReduce(&values, mpiMin())
-    return values[0]
-  }
-
   /// Integer operations do not round, so MPI may choose the order.
   private func allReduce(_ values: inout [Int], _ operation: MPI_Op?) {
     guard size > 1, !values.isEmpty else { return }

@@ -59,7 +59,7 @@ extension RankPrograms {
       for (rank, reports) in job.reports(ranks: size).enumerated() {
         #expect(
           reports == [
-            "sums \(sums)", "largest 0 smallest \(8 - size)", "bytes [1, 2, 3]", "floats [0.5, -2.0]",
+            "sums \(sums)", "largest 0 \(size - 1)", "bytes [1, 2, 3]", "floats [0.5, -2.0]",
             "gathered \(rank == 0 ? numbers.map { [UInt8](repeating: UInt8($0), count: $0) } : [])",
             "words \(numbers.map { UInt64($0) << 60 })", "texts \(texts)",
           ])

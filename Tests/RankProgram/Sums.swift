@@ -34,7 +34,7 @@ extension RankProgram {
     var sums = [rank + 1, Int.max / 4 - rank, 1 << 53 | 1]
     communicator.allReduceSum(&sums)
     communicator.report("sums \(sums)")
-    communicator.report("largest \(communicator.allReduceMax(-rank)) smallest \(communicator.allReduceMin(7 - rank))")
+    communicator.report("largest \(communicator.allReduceMax(-rank)) \(communicator.allReduceMax(rank))")
 
     let root = communicator.size - 1
     communicator.report("bytes \(communicator.broadcast(rank == root ? [1, 2, 3] : [9], from: root))")
