@@ -46,7 +46,7 @@ extension CommandLine {
       try work.makeStreets()
       let header = #"{"seg.6.weight":{"dtype":"F32","shape":[19,256,1,1],"data_offsets":[0,19456]}}"#
       try work.write(safetensors(header, bytes: 1000), to: "cut.safetensors")
-      try expectRefused("cut.safetensors", saying: "is 1086 bytes long where its header needs", "copy it again")
+      try expectRefused("cut.safetensors", saying: "is 1086 bytes long, but its header needs", "copy it again")
       try work.write(safetensors("{\"seg.6.weight\":", bytes: 0), to: "header.safetensors")
       try expectRefused("header.safetensors", saying: "has a damaged header", "copy it again")
     }
