@@ -37,7 +37,7 @@ let package = Package(
     // MARK: - Numbers
     .target(name: "Tensors", dependencies: ["System"]),
 
-    // MARK: - Microkernels, one target per instruction set; `InstructionSet` chooses at run time
+    // MARK: - Microkernels, one target per instruction set; a `WorkerPool` carries the one in use
     // `Sources/MicrokernelsShared` and `MicrokernelsGEMM` (blocked GEMM) are not targets: relative links in the folder of
     // each instruction set compile them into it. Nothing else may be compiled for more than the plain processor. A new
     // instruction set is a folder with `Backend.swift`, a GEMM microkernel and the two links, a target here and a case of
@@ -96,7 +96,7 @@ let package = Package(
     .executableTarget(
       name: "gscnn",
       dependencies: [
-        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Machine",
+        "System", "Tensors", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Machine",
         "Distributed", "Weights", "Inference", "Training", "Benchmarks", "Planning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -140,6 +140,6 @@ let package = Package(
     .testTarget(name: "BenchmarksTests", dependencies: ["Tensors", "GatedSCNN", "Benchmarks"]),
     .testTarget(name: "PlanningTests", dependencies: ["Benchmarks", "Planning"]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["Kernels", "Jobs", "gscnn"], exclude: ["Fixtures"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["Tensors", "Jobs", "gscnn"], exclude: ["Fixtures"]),
   ]
 )
