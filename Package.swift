@@ -35,7 +35,9 @@ let package = Package(
     .target(name: "System"),
 
     // MARK: - Numbers
-    .target(name: "Tensors", dependencies: ["System"]),
+    .target(
+      name: "Tensors",
+      dependencies: ["System", "Microkernels", "MicrokernelsPlain", "MicrokernelsAVX2", "MicrokernelsAVX512"]),
 
     // MARK: - Microkernels, one target per instruction set; `InstructionSet` chooses at run time
     // `Sources/MicrokernelsShared` and `MicrokernelsGEMM` (blocked GEMM) are not targets: relative links in the folder of
@@ -96,7 +98,7 @@ let package = Package(
     .executableTarget(
       name: "gscnn",
       dependencies: [
-        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Machine",
+        "System", "Tensors", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Machine",
         "Distributed", "Weights", "Inference", "Training", "Benchmarks", "Planning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -140,6 +142,6 @@ let package = Package(
     .testTarget(name: "BenchmarksTests", dependencies: ["Tensors", "GatedSCNN", "Benchmarks"]),
     .testTarget(name: "PlanningTests", dependencies: ["Benchmarks", "Planning"]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["Kernels", "Jobs", "gscnn"], exclude: ["Fixtures"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["Tensors", "Jobs", "gscnn"], exclude: ["Fixtures"]),
   ]
 )

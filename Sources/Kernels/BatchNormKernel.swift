@@ -22,6 +22,7 @@ package enum BatchNormKernel {
   ///
   /// - Parameter z: `[N, H, W, C]`
   package static func sums(_ z: Tensor, on workers: WorkerPool) -> [Double] {
+    let microkernels = workers.microkernels
     let width = ChannelSums.width(z.shape)
     return PairwiseSum.total(
       ChannelSums.perImage(z.shape, quantities: 2, workspace: 4 * width, on: workers) { run, sums, workspace in
@@ -65,6 +66,7 @@ package enum BatchNormKernel {
     on workers: WorkerPool
   ) -> Tensor {
     precondition(normalizer.channels == z.shape.channels && residual.map { $0.shape == z.shape } ?? true)
+    let microkernels = workers.microkernels
     let y = inPlace ? z : Tensor(z.shape)
     let nonTemporal = !inPlace && y.usesNonTemporalStores
     forEachBlock(of: z.shape, on: workers) { first, rows, width in
@@ -131,6 +133,7 @@ package enum BatchNormKernel {
   ) -> Tensor {
     precondition(dy.shape == y.shape)
     let masked = inPlace ? dy : Tensor(dy.shape)
+    let microkernels = workers.microkernels
     forEachBlock(of: dy.shape, on: workers) { first, rows, width in
       microkernels.reluGradient(
         dy.start + first, where: y.start + first, into: masked.start + first, count: rows * width)
@@ -162,6 +165,7 @@ package enum BatchNormKernel {
     let slopeRow = Normalizer.row(slopes)
     let offsetRow = Normalizer.row(offsets)
     let dz = inPlace ? dy : Tensor(dy.shape)
+    let microkernels = workers.microkernels
     forEachBlock(of: z.shape, on: workers) { first, rows, width in
       microkernels.batchNormInputGradient(
         dy.start + first, z.start + first, rows: rows, width: width, normalizer.rows, slope: slopeRow.start,
@@ -175,6 +179,7 @@ package enum BatchNormKernel {
     _ dy: Tensor, _ z: Tensor, _ normalizer: Normalizer, _ mask: ReLUMask, masked: Tensor?,
     on workers: WorkerPool
   ) -> GradientSums {
+    let microkernels = workers.microkernels
     let width = ChannelSums.width(z.shape)
     let channels = normalizer.channels
     let rows = ChannelSums.perImage(z.shape, quantities: 2, workspace: 2 * width + 24, on: workers) {
@@ -186,7 +191,7 @@ package enum BatchNormKernel {
         run.start(in: dy), run.start(in: z), rows: run.rows, width: width, normalizer.rows,
         mask: mask.map { UnsafePointer(run.start(in: $0)) }, masked: masked.map { run.start(in: $0) }, to: sum, product)
       if run.rest > 0 {
-        // The gradient is zero past the end, whatever passes there.
+        // Past the end the gradient is zero: its lanes add nothing, whatever the mask.
         let (restGradients, restValues, restOutput) = (product + width, product + width + 8, product + width + 16)
         run.copyRest(of: dy, filler: 0, to: restGradients)
         run.copyRest(of: z, filler: 0, to: restValues)

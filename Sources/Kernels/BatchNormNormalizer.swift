@@ -64,6 +64,7 @@ extension BatchNormKernel {
       let rows = filter.floats.count / channels
       let zeros = FloatSlice([Float](repeating: 0, count: scale.count))
       if channels % 8 == 0 {
+        let microkernels = workers.microkernels
         workers.forEachChunk(of: rows, grain: max(1, 65_536 / channels)) { rows, _ in
           let first = rows.lowerBound * channels
           microkernels.normalize(

@@ -83,6 +83,7 @@ enum ChannelSums {
 
   /// The sums of a tensor's values, `[image][channel]`.
   static func ofValues(_ tensor: Tensor, on workers: WorkerPool) -> [[Double]] {
+    let microkernels = workers.microkernels
     let width = width(tensor.shape)
     return perImage(tensor.shape, quantities: 1, workspace: width + 8, on: workers) { run, sums, workspace in
       let rest = workspace + width

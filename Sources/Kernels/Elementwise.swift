@@ -12,6 +12,7 @@ package enum Accumulation {
   /// `a += b` in the memory of `a`; both `[N, H, W, C]`.
   package static func addInPlace(_ a: Tensor, _ b: Tensor, on workers: WorkerPool) {
     precondition(a.shape == b.shape)
+    let microkernels = workers.microkernels
     workers.forEachChunk(of: a.shape.count, grain: grain) { chunk, _ in
       microkernels.add(b.start + chunk.lowerBound, to: a.start + chunk.lowerBound, count: chunk.count)
     }
@@ -23,6 +24,7 @@ package enum ReLU {
   /// - Returns: `max(x, 0)`, of the shape of `x`.
   package static func forward(_ x: Tensor, on workers: WorkerPool) -> Tensor {
     let y = Tensor(x.shape)
+    let microkernels = workers.microkernels
     workers.forEachChunk(of: x.shape.count, grain: grain) { chunk, _ in
       microkernels.relu(x.start + chunk.lowerBound, into: y.start + chunk.lowerBound, count: chunk.count)
     }
@@ -31,6 +33,7 @@ package enum ReLU {
 
   /// dL/dx = dL/dy where y > 0, else 0. Overwrites `dy` with it.
   package static func gradient(_ dy: Tensor, output y: Tensor, on workers: WorkerPool) -> Tensor {
+    let microkernels = workers.microkernels
     workers.forEachChunk(of: y.shape.count, grain: grain) { chunk, _ in
       let first = chunk.lowerBound
       microkernels.reluGradient(dy.start + first, where: y.start + first, into: dy.start + first, count: chunk.count)
@@ -93,6 +96,7 @@ package enum Gating {
     check(feature, attention)
     let stride = feature.shape.stride
     let y = Tensor(feature.shape)
+    let microkernels = workers.microkernels
     workers.forEachChunk(of: feature.shape.pixels, grain: grain) { pixels, _ in
       let first = pixels.lowerBound
       microkernels.gate(
@@ -111,6 +115,7 @@ package enum Gating {
     let stride = feature.shape.stride
     let featureGradient = Tensor(feature.shape)
     let attentionGradient = Tensor(attention.shape)
+    let microkernels = workers.microkernels
     workers.forEachChunk(of: feature.shape.pixels, grain: grain) { pixels, _ in
       let first = pixels.lowerBound
       microkernels.gateGradient(

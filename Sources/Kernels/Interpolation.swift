@@ -30,6 +30,7 @@ package enum Interpolation {
     let columns = InterpolationTaps(outputs: size.width, inputs: shape.width, corners)
     let stride = shape.stride
     let rowFloats = shape.width * stride
+    let microkernels = workers.microkernels
     let workspace = RowWorkspace(rowFloats, workers)
     workers.parallelFor(shape.images * wanted.count) { task, worker in
       let (image, index) = task.quotientAndRemainder(dividingBy: wanted.count)
@@ -73,11 +74,12 @@ package enum Interpolation {
       inputs: inputSize.width, InterpolationTaps(outputs: shape.width, inputs: inputSize.width, corners))
     let stride = shape.stride
     let rowFloats = shape.width * stride
+    let microkernels = workers.microkernels
     let workspace = RowWorkspace(rowFloats, workers)
     workers.parallelFor(shape.images * inputSize.height) { task, worker in
       let (image, row) = task.quotientAndRemainder(dividingBy: inputSize.height)
       let gathered = workspace.row(worker)
-      gather(dy.image(image), rows, row, step: rowFloats, count: rowFloats, into: gathered)
+      gather(microkernels, dy.image(image), rows, row, step: rowFloats, count: rowFloats, into: gathered)
       let output = dx.start + task * inputSize.width * stride
       if stride == 1 {
         for column in 0..<inputSize.width {
@@ -90,7 +92,7 @@ package enum Interpolation {
         }
       } else {
         for column in 0..<inputSize.width {
-          gather(gathered, columns, column, step: stride, count: stride, into: output + column * stride)
+          gather(microkernels, gathered, columns, column, step: stride, count: stride, into: output + column * stride)
         }
       }
     }
@@ -100,8 +102,8 @@ package enum Interpolation {
   /// The weighted sum of the outputs that read input position `index`; they are `step` floats apart and each has
   /// `count` floats, rounded up to whole vectors.
   private static func gather(
-    _ source: UnsafeMutablePointer<Float>, _ taps: TransposedTaps, _ index: Int, step: Int, count: Int,
-    into result: UnsafeMutablePointer<Float>
+    _ microkernels: any MicrokernelSet.Type, _ source: UnsafeMutablePointer<Float>, _ taps: TransposedTaps,
+    _ index: Int, step: Int, count: Int, into result: UnsafeMutablePointer<Float>
   ) {
     let begin = taps.begin[index]
     microkernels.weightedSum(

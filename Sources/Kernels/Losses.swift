@@ -146,7 +146,7 @@ package enum Losses {
     precondition(target.count == shape.pixels && boundary.count == shape.pixels)
     let rows = shape.images * shape.height
     let width = shape.width
-    let scratch = Buffer(count: workers.threads * 2 * (width + 16))
+    let workspaces = Buffer(count: workers.threads * 2 * (width + 16))
     var rowSums = [RowSums](repeating: RowSums(), count: rows)
     rowSums.withUnsafeMutableBufferPointer { rowSums in
       target.withUnsafeBufferPointer { target in
@@ -154,13 +154,13 @@ package enum Losses {
           guard let target = target.baseAddress, let boundary = boundary.baseAddress else { return }
           workers.parallelFor(rows) { row, worker in
             let first = row * width
-            let space = scratch.start + worker * 2 * (width + 16)
+            let workspace = workspaces.start + worker * 2 * (width + 16)
             var sums = RowSums()
             crossEntropy(
-              logits.start + first * shape.stride, shape, edge.start + first, target + first, scale, space,
+              logits.start + first * shape.stride, shape, edge.start + first, target + first, scale, workspace,
               gradient: gradients.map { $0.logits.start + first * shape.stride }, &sums)
             balancedBCE(
-              edge.start + first, width, target + first, boundary + first, scale, space,
+              edge.start + first, width, target + first, boundary + first, scale, workspace,
               gradient: gradients.map { $0.edge.start + first }, &sums)
             rowSums[row] = sums
           }
@@ -223,11 +223,11 @@ package enum Losses {
   /// Adds the cross entropies of a row. With z the logits, the gradient is k · (softmax(z) − one-hot(label)), where k
   /// is 1 / n, plus 1 / s at predicted edges.
   ///
-  /// - Parameter space: workspace of 2 · (width + 16) floats.
+  /// - Parameter workspace: 2 · (width + 16) floats.
   @inline(__always)
   private static func crossEntropy(
     _ logits: UnsafeMutablePointer<Float>, _ shape: Shape, _ edge: UnsafeMutablePointer<Float>,
-    _ target: UnsafePointer<UInt8>, _ scale: Scale, _ space: UnsafeMutablePointer<Float>,
+    _ target: UnsafePointer<UInt8>, _ scale: Scale, _ workspace: UnsafeMutablePointer<Float>,
     gradient: UnsafeMutablePointer<Float>?, _ sums: inout RowSums
   ) {
     let stride = shape.stride
@@ -235,8 +235,8 @@ package enum Losses {
     let (ignoreIndex, threshold) = (scale.options.ignoreIndex, scale.options.edgeThreshold)
     let last = (classes - 1) / 8 * 8
     let padding = VectorMath.lanes(from: classes - last)
-    let totals = space
-    let logarithms = space + shape.width + 16
+    let totals = workspace
+    let logarithms = workspace + shape.width + 16
     let weights = (Float(scale.semantic), Float(scale.semantic + scale.task))
 
     // Of each pixel: e^(z − max z), stored in the gradient; their sum; max z − z[label].
@@ -314,11 +314,11 @@ package enum Losses {
   @inline(__always)
   private static func balancedBCE(
     _ edge: UnsafeMutablePointer<Float>, _ width: Int, _ target: UnsafePointer<UInt8>,
-    _ boundary: UnsafePointer<UInt8>, _ scale: Scale, _ space: UnsafeMutablePointer<Float>,
+    _ boundary: UnsafePointer<UInt8>, _ scale: Scale, _ workspace: UnsafeMutablePointer<Float>,
     gradient: UnsafeMutablePointer<Float>?, _ sums: inout RowSums
   ) {
-    let logP = space
-    let logComplement = space + width + 16
+    let logP = workspace
+    let logComplement = workspace + width + 16
     var column = 0
     while column < width {
       let p = edge.vector(column)

@@ -7,19 +7,23 @@ import Tensors
 /// reads both from panels of a few hundred rows. The order of additions in an element of C depends on the depth alone,
 /// not on the number of rows or on where a row stands: the product is batch-invariant. OpenBLAS (the plain instruction
 /// set) is not; with it, kernels multiply one image per call (`imagesPerCall`).
-package enum MatrixProduct {
+struct MatrixProduct {
+  private let microkernels: any MicrokernelSet.Type
+
+  init(on workers: WorkerPool) { microkernels = workers.microkernels }
+
   /// A good number of rows for a task of `multiply`.
-  package static let rowBlock = 192
+  static let rowBlock = 192
 
   /// How many of `images` one call of `multiply` may span without changing a bit: all, or one if the backend is not
   /// batch-invariant.
-  package static func imagesPerCall(_ images: Int) -> Int { microkernels.isBatchInvariant ? images : 1 }
+  func imagesPerCall(_ images: Int) -> Int { microkernels.isBatchInvariant ? images : 1 }
 
   /// Floats of workspace that `multiply` needs.
-  package static var workspaceCount: Int { microkernels.gemmWorkspaceCount }
+  var workspaceCount: Int { microkernels.gemmWorkspaceCount }
 
   /// Rounds rows up to whole tiles, so that a block of them wastes nothing.
-  package static func roundedUpToTiles(_ rows: Int) -> Int { rows.roundedUp(toMultipleOf: microkernels.tileRows) }
+  func roundedUpToTiles(_ rows: Int) -> Int { rows.roundedUp(toMultipleOf: microkernels.tileRows) }
 
   /// `C[rows, columns] = A[rows, depth] · B[depth, columns]`, or `C +=` with `accumulate`.
   ///
@@ -30,7 +34,7 @@ package enum MatrixProduct {
   ///   - epilogue: applied to the result; bias and residual from the first of `columns` on.
   ///   - workspace: `workspaceCount` floats of this thread.
   @inline(__always)
-  package static func multiply(
+  func multiply(
     rows: Int, columns: Range<Int>? = nil, _ a: UnsafePointer<Float>, aStride: Int, _ b: PackedB,
     into c: UnsafeMutablePointer<Float>, cStride: Int, accumulate: Bool = false, epilogue: EpiloguePointers? = nil,
     workspace: UnsafeMutablePointer<Float>
@@ -43,16 +47,16 @@ package enum MatrixProduct {
   // MARK: - The transposed product
 
   /// Columns of A (rows of C) rounded up to whole panels.
-  package static func paddedLeft(_ columns: Int) -> Int { columns.roundedUp(toMultipleOf: microkernels.leftPanelWidth) }
+  func paddedLeft(_ columns: Int) -> Int { columns.roundedUp(toMultipleOf: microkernels.leftPanelWidth) }
 
   /// Columns of B (columns of C) rounded up to whole panels.
-  package static func paddedRight(_ columns: Int) -> Int {
+  func paddedRight(_ columns: Int) -> Int {
     columns.roundedUp(toMultipleOf: microkernels.rightPanelWidth(columns: columns))
   }
 
   /// Packs `rows` rows of A with `columns` columns, a multiple of 8. If `other` is not nil, A is
   /// `source + sign · other`.
-  package static func packLeft(
+  func packLeft(
     rows: Int, columns: Int, from source: UnsafePointer<Float>, plus sign: Float = 0,
     times other: UnsafePointer<Float>? = nil, rowStride: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>
   ) {
@@ -63,7 +67,7 @@ package enum MatrixProduct {
 
   /// Packs `rows` rows of B with `columns` columns, a multiple of 8, padding the last panel with zeros. If `other` is
   /// not nil, B is `source + sign · other`.
-  package static func packRight(
+  func packRight(
     rows: Int, columns: Int, from source: UnsafePointer<Float>, plus sign: Float = 0,
     times other: UnsafePointer<Float>? = nil, rowStride: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>
   ) {
@@ -80,7 +84,7 @@ package enum MatrixProduct {
   ///   - capacity: rows that each panel has room for.
   ///   - cStride: floats from row to row of C.
   @inline(__always)
-  package static func multiplyTransposed(
+  func multiplyTransposed(
     rows: Int, leftColumns: Int, rightColumns: Int, left: UnsafePointer<Float>, right: UnsafePointer<Float>,
     capacity: Int, into c: UnsafeMutablePointer<Float>, cStride: Int
   ) {
@@ -91,19 +95,20 @@ package enum MatrixProduct {
 }
 
 /// Packs the right matrix of a product and owns its memory.
-package struct PackedBStorage {
-  package let matrix: PackedB
+struct PackedBStorage {
+  let matrix: PackedB
   private let buffer: Buffer
 
   /// Columns that every panel width of every instruction set divides.
-  package static let grain = 32
+  static let grain = 32
 
   /// Packs the `depth` × `columns` matrix whose element (i, j) is `source[i * rowStride + j * columnStride]`; row-major
   /// matrices have `columnStride` 1, transposed ones `rowStride` 1. Columns are padded with zeros to whole vectors.
-  package init(
+  init(
     depth: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, columnStride: Int = 1,
     on workers: WorkerPool
   ) {
+    let microkernels = workers.microkernels
     let buffer = Buffer(count: microkernels.packedCount(depth: depth, columns: columns))
     let width = microkernels.panelWidth(columns: columns)
     workers.parallelFor(columns.dividedRoundingUp(by: width)) { panel, _ in

@@ -1,3 +1,4 @@
+import Microkernels
 import Tensors
 
 /// Sums over all pixels of a batch: several tasks compute partial sums, which are then added in a fixed order.
@@ -11,12 +12,14 @@ struct PartialSums {
   /// Floats from one partial sum to the next.
   private let stride: Int
   private let buffer: Buffer
+  private let microkernels: any MicrokernelSet.Type
 
   /// - Parameter count: floats in each sum. Partial sums begin with arbitrary contents.
-  init(images: Int, segments: Int, count: Int) {
+  init(images: Int, segments: Int, count: Int, on workers: WorkerPool) {
     self.images = images
     self.segments = segments
     stride = count.roundedUp(toMultipleOf: 16)
+    microkernels = workers.microkernels
     buffer = Buffer(count: images * segments * stride)
   }
 
@@ -42,13 +45,13 @@ struct PartialSums {
   /// Adds the floats of `range` (whole vectors) of all partial sums into `part(0, 0)`.
   func join(_ range: Range<Int>) {
     for image in 0..<images {
-      Self.join(part(image, 0), terms: segments, stride: stride, range)
+      join(part(image, 0), terms: segments, stride: stride, range)
     }
-    Self.join(part(0, 0), terms: images, stride: segments * stride, range)
+    join(part(0, 0), terms: images, stride: segments * stride, range)
   }
 
   /// Adds neighbors, then neighbors of neighbors, and so on.
-  private static func join(
+  private func join(
     _ first: UnsafeMutablePointer<Float>, terms: Int, stride: Int, _ range: Range<Int>
   ) {
     var distance = 1

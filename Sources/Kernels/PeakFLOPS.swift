@@ -9,9 +9,11 @@ package enum PeakFLOPS {
   /// core until the system spreads them.
   package static func measure(on workers: WorkerPool) -> Double {
     let (rows, columns, depth, repetitions) = (48, 64, 64, 400)
+    let microkernels = workers.microkernels
+    let gemm = MatrixProduct(on: workers)
     let packed = microkernels.packedCount(depth: depth, columns: columns)
     let workspace = (0..<workers.threads).map { _ in
-      Buffer(count: rows * depth + packed + rows * columns + MatrixProduct.workspaceCount)
+      Buffer(count: rows * depth + packed + rows * columns + gemm.workspaceCount)
     }
     for buffer in workspace { buffer.clear() }
     let seconds = 0.3
@@ -24,7 +26,7 @@ package enum PeakFLOPS {
         let b = PackedB(a + rows * depth, depth: depth, columns: columns)
         let c = a + rows * depth + packed
         for _ in 0..<repetitions {
-          MatrixProduct.multiply(
+          gemm.multiply(
             rows: rows, a, aStride: depth, b, into: c, cStride: columns, workspace: c + rows * columns)
         }
       }

@@ -69,10 +69,11 @@ package enum PointwiseConvolution {
       StrassenWeightGradient.compute(x, dz, into: dw, on: workers)
     } else {
       let stride = x.shape.stride
+      let gemm = MatrixProduct(on: workers)
       WeightGradient.compute(
         columns: stride, dz, into: dw.start, on: workers, row: { $0 < dw.inputs ? $0 : nil },
         packLeft: { image, rows, columns, capacity, target in
-          MatrixProduct.packLeft(
+          gemm.packLeft(
             rows: rows.count, columns: columns.count,
             from: x.image(image) + rows.lowerBound * stride + columns.lowerBound, rowStride: stride,
             capacity: capacity, into: target)
@@ -106,7 +107,8 @@ package enum PointwiseConvolution {
     }
     let panels = PackedBStorage(
       depth: depth, columns: columns, from: b, rowStride: rowStride, columnStride: columnStride, on: workers)
-    let rows = MatrixProduct.imagesPerCall(a.shape.images) * a.shape.pixelsPerImage
+    let gemm = MatrixProduct(on: workers)
+    let rows = gemm.imagesPerCall(a.shape.images) * a.shape.pixelsPerImage
     let columns = c.shape.stride
     let rowBlocks = rows.dividedRoundingUp(by: MatrixProduct.rowBlock)
     // With few pixels, columns are split into tasks as well.
@@ -116,14 +118,14 @@ package enum PointwiseConvolution {
     let columnBlocks = rowBlocks >= wantedTasks ? 1 : columns.dividedRoundingUp(by: columnBlock)
     let width = columnBlocks == 1 ? columns : columnBlock
 
-    let workspaceCount = MatrixProduct.workspaceCount
+    let workspaceCount = gemm.workspaceCount
     let workspace = Buffer(count: workers.threads * workspaceCount)
     workers.parallelFor(a.shape.pixels / rows * rowBlocks * columnBlocks) { task, worker in
       let (product, block) = (task / columnBlocks).quotientAndRemainder(dividingBy: rowBlocks)
       let firstRow = product * rows + block * MatrixProduct.rowBlock
       let firstColumn = task % columnBlocks * width
       let offset = firstRow * columns + firstColumn
-      MatrixProduct.multiply(
+      gemm.multiply(
         rows: min(MatrixProduct.rowBlock, (product + 1) * rows - firstRow),
         columns: firstColumn..<min(columns, firstColumn + width),
         a.start + firstRow * a.shape.stride, aStride: a.shape.stride, panels.matrix, into: c.start + offset,

@@ -14,6 +14,7 @@ package enum SGDKernel {
     weightDecay: Float, on workers: WorkerPool
   ) {
     precondition(values.count == gradients.count && values.count == velocities.count)
+    let microkernels = workers.microkernels
     let (w, g, v) = (values.start, gradients.start, velocities.start)
     workers.forEachChunk(of: values.count, grain: 1 << 16) { chunk, _ in
       let first = chunk.lowerBound

@@ -16,6 +16,7 @@ enum SingleChannelConvolution {
     _ matrix: Tensor, _ weights: FloatSlice, plus offset: Float, into plane: Tensor, on workers: WorkerPool
   ) {
     let shape = matrix.shape
+    let microkernels = workers.microkernels
     let padded = paddedCopy(weights, count: shape.stride)
     workers.forEachChunk(of: shape.pixels, grain: grain(shape)) { pixels, _ in
       let first = pixels.lowerBound
@@ -29,6 +30,7 @@ enum SingleChannelConvolution {
     _ plane: Tensor, _ weights: FloatSlice, plus bias: FloatSlice?, into matrix: Tensor, on workers: WorkerPool
   ) {
     let shape = matrix.shape
+    let microkernels = workers.microkernels
     let padded = paddedCopy(weights, count: shape.stride)
     let paddedBias = bias.map { paddedCopy($0, count: shape.stride) } ?? Buffer(count: shape.stride)
     if bias == nil { paddedBias.clear() }
@@ -42,9 +44,11 @@ enum SingleChannelConvolution {
 
   static func weightedSum(of matrix: Tensor, by plane: Tensor, into weights: FloatSlice, on workers: WorkerPool) {
     let shape = matrix.shape
+    let microkernels = workers.microkernels
     let width = shape.stride
     let sums = PartialSums(
-      images: shape.images, segments: PartialSums.segments(rows: shape.pixelsPerImage, blocks: 1), count: width)
+      images: shape.images, segments: PartialSums.segments(rows: shape.pixelsPerImage, blocks: 1), count: width,
+      on: workers)
     let chunkSums = Buffer(count: workers.threads * width)
     workers.parallelFor(sums.images * sums.segments) { task, worker in
       let image = task / sums.segments

@@ -41,7 +41,7 @@ package enum SpatialConvolution {
     precondition(dw.kernel == 3 && x.shape.channels == dw.inputs && dy.shape.channels == dw.outputs)
     precondition(x.shape.images == dy.shape.images && x.shape.size == dy.shape.size)
     let (x, dy) = (wholeVectors(x), wholeVectors(dy))
-    let groups = WinogradTiles.groups(of: x.shape.size, dilation: dilation)
+    let groups = WinogradTiles.groups(of: x.shape.size, dilation: dilation, on: workers)
     var sum = PairwiseSum(count: dw.floats.count)
     for image in 0..<x.shape.images {
       let summand = image == 0 ? dw : Filter(like: dw)
@@ -61,7 +61,7 @@ package enum SpatialConvolution {
     let x = wholeVectors(x)
     // A single channel is computed with seven channels of padding, because kernels write whole vectors.
     let y = Tensor(x.shape.with(channels: outputs == 1 ? 8 : outputs))
-    for tiles in WinogradTiles.groups(of: x.shape.size, dilation: dilation) {
+    for tiles in WinogradTiles.groups(of: x.shape.size, dilation: dilation, on: workers) {
       let filter = WinogradFilter(taps, for: tiles, on: workers)
       WinogradConvolution.forward(x, filter, tiles, into: y, epilogue, on: workers)
     }

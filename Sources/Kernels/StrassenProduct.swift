@@ -24,6 +24,7 @@ struct StrassenProduct {
     self.depth = depth
     self.columns = columns
     let (rows, width) = (depth / 2, columns / 2)
+    let microkernels = workers.microkernels
     let sum = Buffer(count: rows * width)
     func corner(_ quarter: StrassenAlgorithm.Quarter) -> UnsafePointer<Float> {
       source + quarter.row * rows * rowStride + quarter.column * width * columnStride
@@ -57,12 +58,14 @@ struct StrassenProduct {
 
   /// Overwrites `c`.
   func multiply(_ a: Tensor, into c: Tensor, epilogue: Epilogue?, on workers: WorkerPool) {
+    let microkernels = workers.microkernels
+    let gemm = MatrixProduct(on: workers)
     let half = a.shape.pixelsPerImage / 2
     let (aStride, cStride) = (a.shape.stride, c.shape.stride)
     let (depth, columns) = (depth / 2, columns / 2)
     let copyStride = depth + 16
     let stripStride = Self.strip + 16
-    let size = Self.block * (copyStride + stripStride) + MatrixProduct.workspaceCount
+    let size = Self.block * (copyStride + stripStride) + gemm.workspaceCount
     let workspace = Buffer(count: workers.threads * size)
     let blocks = half.dividedRoundingUp(by: Self.block)
 
@@ -82,7 +85,7 @@ struct StrassenProduct {
           ofA(product.a.second ?? product.a.first), aStride, into: copy, copyStride)
         for column in stride(from: 0, to: columns, by: Self.strip) {
           let width = min(Self.strip, columns - column)
-          MatrixProduct.multiply(
+          gemm.multiply(
             rows: rows, columns: column..<column + width, copy, aStride: copyStride, packed.matrix, into: result,
             cStride: stripStride, workspace: productWorkspace)
           for (quarter, sign, isFirst) in product.targets {

@@ -25,6 +25,8 @@ enum StrassenWeightGradient {
 
   /// Overwrites `dw` with the gradient.
   static func compute(_ x: Tensor, _ dz: Tensor, into dw: Filter, on workers: WorkerPool) {
+    let microkernels = workers.microkernels
+    let gemm = MatrixProduct(on: workers)
     let pixels = x.shape.pixelsPerImage
     let (height, width) = (half(dw.inputs), half(dw.outputs))
     let (down, across) = (dw.inputs / (2 * height), dw.outputs / (2 * width))
@@ -32,7 +34,7 @@ enum StrassenWeightGradient {
     /// Floats of one product of a block; the products of a block are contiguous.
     let quarter = height * width
     let sums = PartialSums(
-      images: x.shape.images, segments: 1, count: down * across * products.count * quarter)
+      images: x.shape.images, segments: 1, count: down * across * products.count * quarter, on: workers)
     let size = capacity * (height + width)
     let panels = Buffer(count: workers.threads * size)
 
@@ -56,13 +58,13 @@ enum StrassenWeightGradient {
           func ofDZ(_ quarter: StrassenAlgorithm.Quarter) -> UnsafePointer<Float> {
             UnsafePointer(right) + (first + quarter.row * rows) * dz.shape.stride + quarter.column * width
           }
-          MatrixProduct.packLeft(
+          gemm.packLeft(
             rows: rows, columns: height, from: ofX(product.a.first), plus: product.a.sign,
             times: product.a.second.map(ofX), rowStride: x.shape.stride, capacity: capacity, into: leftPanels)
-          MatrixProduct.packRight(
+          gemm.packRight(
             rows: rows, columns: width, from: ofDZ(product.b.first), plus: product.b.sign,
             times: product.b.second.map(ofDZ), rowStride: dz.shape.stride, capacity: capacity, into: rightPanels)
-          MatrixProduct.multiplyTransposed(
+          gemm.multiplyTransposed(
             rows: rows, leftColumns: height, rightColumns: width, left: leftPanels, right: rightPanels,
             capacity: capacity, into: target, cStride: width)
         }

@@ -24,6 +24,7 @@ package enum StridedConvolution {
     check(weight)
     precondition(x.shape.channels == weight.inputs)
     let z = Tensor(x.shape.with(size: outputSize(of: x.shape.size)).with(channels: weight.outputs))
+    let gemm = MatrixProduct(on: workers)
     let channels = weight.inputs
     let depth = 9 * channels
     let packed = PackedBStorage(
@@ -32,7 +33,7 @@ package enum StridedConvolution {
     let rowStride = gatheredStride(depth)
     let block = min(MatrixProduct.rowBlock, max(48, 65_536 / rowStride / 6 * 6))
     let perImage = z.shape.pixelsPerImage.dividedRoundingUp(by: block)
-    let workspaceCount = block * rowStride + MatrixProduct.workspaceCount
+    let workspaceCount = block * rowStride + gemm.workspaceCount
     let workspace = Buffer(count: workers.threads * workspaceCount)
     workers.parallelFor(z.shape.images * perImage) { task, worker in
       let image = task / perImage
@@ -47,7 +48,7 @@ package enum StridedConvolution {
             to: gathered + row * rowStride + tap * channels)
         }
       }
-      MatrixProduct.multiply(
+      gemm.multiply(
         rows: rows, gathered, aStride: rowStride, packed.matrix, into: z.image(image) + first * z.shape.stride,
         cStride: z.shape.stride,
         epilogue: epilogue?.pointers(atFloat: z.image(image) - z.start + first * z.shape.stride),
@@ -91,8 +92,9 @@ package enum StridedConvolution {
         depth: depth, columns: weight.inputs, from: stacked.start, rowStride: weight.inputs, on: workers)
     }
 
+    let gemm = MatrixProduct(on: workers)
     let longest = dz.shape.width * gatheredStride(4 * outputs)
-    let workspaceCount = longest + MatrixProduct.workspaceCount
+    let workspaceCount = longest + gemm.workspaceCount
     let workspace = Buffer(count: workers.threads * workspaceCount)
     workers.parallelFor(dx.shape.images * inputSize.height) { task, worker in
       let image = task / inputSize.height
@@ -112,7 +114,7 @@ package enum StridedConvolution {
             }
           }
         }
-        MatrixProduct.multiply(
+        gemm.multiply(
           rows: rows, gathered, aStride: rowStride, packed[y % 2 * 2 + odd].matrix,
           into: dx.image(image) + (y * inputSize.width + odd) * columns, cStride: 2 * columns,
           workspace: gathered + longest)
@@ -127,12 +129,12 @@ package enum StridedConvolution {
     precondition(dw.inputs > 1 && x.shape.channels == dw.inputs && dz.shape.channels == dw.outputs)
     precondition(dz.shape.images == x.shape.images && dz.shape.size == outputSize(of: x.shape.size))
     let width = x.shape.stride
+    let panelWidth = workers.microkernels.leftPanelWidth
     WeightGradient.compute(
       columns: 9 * width, dz, into: dw.start, on: workers,
       row: { $0 % width < dw.inputs ? $0 / width * dw.inputs + $0 % width : nil },
       packLeft: { image, rows, columns, capacity, target in
         // Gathers directly into the panels, eight channels of one tap at a time.
-        let panelWidth = microkernels.leftPanelWidth
         for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 8) {
           let tap = column / width
           let (panelIndex, offset) = (column - columns.lowerBound).quotientAndRemainder(dividingBy: panelWidth)

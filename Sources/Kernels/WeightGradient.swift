@@ -29,9 +29,10 @@ enum WeightGradient {
       _ target: UnsafeMutablePointer<Float>
     ) -> Void
   ) {
+    let gemm = MatrixProduct(on: workers)
     let shape = dz.shape
-    let blockRows = min(side, MatrixProduct.paddedLeft(columns))
-    let blockColumns = min(side, MatrixProduct.paddedRight(shape.stride))
+    let blockRows = min(side, gemm.paddedLeft(columns))
+    let blockColumns = min(side, gemm.paddedRight(shape.stride))
     let down = columns.dividedRoundingUp(by: blockRows)
     let across = shape.stride.dividedRoundingUp(by: blockColumns)
     let blockCount = blockRows * blockColumns
@@ -39,7 +40,7 @@ enum WeightGradient {
 
     let sums = PartialSums(
       images: shape.images, segments: PartialSums.segments(rows: shape.pixelsPerImage, blocks: blocks),
-      count: blocks * blockCount)
+      count: blocks * blockCount, on: workers)
     let panelCount = capacity * (blockRows + blockColumns)
     let panels = Buffer(count: workers.threads * panelCount)
 
@@ -60,11 +61,11 @@ enum WeightGradient {
         for first in stride(from: pixels.startIndex, to: pixels.endIndex, by: chunk) {
           let rows = first..<min(pixels.endIndex, first + chunk)
           packLeft(image, rows, left, capacity, leftPanels)
-          MatrixProduct.packRight(
+          gemm.packRight(
             rows: rows.count, columns: right.count,
             from: dz.image(image) + first * shape.stride + right.lowerBound, rowStride: shape.stride,
             capacity: capacity, into: rightPanels)
-          MatrixProduct.multiplyTransposed(
+          gemm.multiplyTransposed(
             rows: rows.count, leftColumns: left.count, rightColumns: right.count, left: leftPanels,
             right: rightPanels, capacity: capacity, into: target, cStride: blockColumns)
         }

@@ -23,10 +23,10 @@ enum WinogradConvolution {
   private static let largestFusedFilter = 304 * 256
 
   /// Tiles of a block of `fused`.
-  private static func block(_ filter: WinogradFilter, _ tiles: WinogradTiles) -> Int {
+  private static func block(_ filter: WinogradFilter, _ tiles: WinogradTiles, _ gemm: MatrixProduct) -> Int {
     /// Floats of inputs and products, half of the L2 cache.
     let wanted = 1 << 17
-    return MatrixProduct.roundedUpToTiles(
+    return gemm.roundedUpToTiles(
       min(96, max(24, wanted / (tiles.products * (filter.inputs + filter.outputs)))))
   }
 
@@ -35,12 +35,13 @@ enum WinogradConvolution {
     _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ epilogue: Epilogue?,
     on workers: WorkerPool
   ) {
-    let block = block(filter, tiles)
+    let gemm = MatrixProduct(on: workers)
+    let block = block(filter, tiles, gemm)
     let inputs = TransformedTiles(channels: filter.inputs, tiles: block)
     let outputs = TransformedTiles(channels: filter.outputs, tiles: block)
     let products = tiles.products
     let size =
-      products * (inputs.product + outputs.product) + WinogradTiles.workspaceCount + MatrixProduct.workspaceCount
+      products * (inputs.product + outputs.product) + tiles.workspaceCount + gemm.workspaceCount
     let memory = Buffer(count: workers.threads * size)
     let blocks = tiles.count.dividedRoundingUp(by: block)
 
@@ -48,7 +49,7 @@ enum WinogradConvolution {
       let v = memory.start + worker * size
       let m = v + products * inputs.product
       let transformWorkspace = m + products * outputs.product
-      let productWorkspace = transformWorkspace + WinogradTiles.workspaceCount
+      let productWorkspace = transformWorkspace + tiles.workspaceCount
       let (image, index) = task.quotientAndRemainder(dividingBy: blocks)
       let first = index * block
       let count = min(block, tiles.count - first)
@@ -59,7 +60,7 @@ enum WinogradConvolution {
           to: inputs.layout(v + row * inputs.row), workspace: transformWorkspace)
       }
       for product in 0..<products {
-        MatrixProduct.multiply(
+        gemm.multiply(
           rows: count, v + product * inputs.product, aStride: inputs.row, filter.matrix(product),
           into: m + product * outputs.product, cStride: outputs.row, workspace: productWorkspace)
       }
@@ -78,6 +79,7 @@ enum WinogradConvolution {
     _ x: Tensor, _ filter: WinogradFilter, _ tiles: WinogradTiles, into y: Tensor, _ epilogue: Epilogue?,
     on workers: WorkerPool
   ) {
+    let gemm = MatrixProduct(on: workers)
     let products = tiles.products
     let total = x.shape.images * tiles.count
     let chunk = min(
@@ -88,13 +90,13 @@ enum WinogradConvolution {
     let nonTemporal = NonTemporal.pays(floats: products * inputs.product) && filter.inputs % 16 == 0
     let v = memory.start
     let m = v + products * inputs.product
-    let size = WinogradTiles.workspaceCount + MatrixProduct.workspaceCount
+    let size = tiles.workspaceCount + gemm.workspaceCount
     let workspace = Buffer(count: workers.threads * size)
     /// Tiles of a task of a transform.
     let grain = 8
 
     /// Tiles that one matrix may hold.
-    let tilesPerCall = MatrixProduct.imagesPerCall(x.shape.images) * tiles.count
+    let tilesPerCall = gemm.imagesPerCall(x.shape.images) * tiles.count
     var start = 0
     while start < total {
       let count = min(chunk, tilesPerCall - start % tilesPerCall)
@@ -110,15 +112,15 @@ enum WinogradConvolution {
       }
       // Blocks of rows of about equal size, whole tiles of the GEMM microkernel.
       let parts = count.dividedRoundingUp(by: 2 * MatrixProduct.rowBlock)
-      let part = MatrixProduct.roundedUpToTiles(count.dividedRoundingUp(by: parts))
+      let part = gemm.roundedUpToTiles(count.dividedRoundingUp(by: parts))
       workers.parallelFor(products * parts) { task, worker in
         let product = task / parts
         let first = task % parts * part
         guard first < count else { return }
-        MatrixProduct.multiply(
+        gemm.multiply(
           rows: min(part, count - first), v + product * inputs.product + first * inputs.row, aStride: inputs.row,
           filter.matrix(product), into: m + product * outputs.product + first * outputs.row, cStride: outputs.row,
-          workspace: workspace.start + worker * size + WinogradTiles.workspaceCount)
+          workspace: workspace.start + worker * size + tiles.workspaceCount)
       }
       workers.forEachChunk(of: count, grain: grain) { rows, worker in
         for row in rows {

@@ -15,6 +15,7 @@ struct WinogradFilter {
   init(_ taps: PaddedTaps, for tiles: WinogradTiles, on workers: WorkerPool) {
     let inputs = taps.inputs
     let outputs = taps.outputs
+    let microkernels = tiles.microkernels
     let stride = microkernels.packedCount(depth: inputs, columns: outputs) + 16
     let buffer = Buffer(count: tiles.products * stride)
     self.inputs = inputs
@@ -22,7 +23,7 @@ struct WinogradFilter {
     self.stride = stride
     self.buffer = buffer
 
-    let area = WinogradTiles.workspaceCount
+    let area = tiles.workspaceCount
     let workspace = Buffer(count: workers.threads * area)
     let width = microkernels.panelWidth(columns: outputs)
     let nonTemporal = NonTemporal.pays(floats: buffer.count) && outputs % 16 == 0
@@ -47,7 +48,7 @@ struct WinogradFilter {
   }
 
   /// Floats of workspace that `gradient` needs.
-  static var gradientWorkspaceCount: Int { WinogradTiles.workspaceCount + 9 * 8 }
+  static func gradientWorkspaceCount(_ tiles: WinogradTiles) -> Int { tiles.workspaceCount + 9 * 8 }
 
   /// The gradient of the taps, Gᵀ du G, for some pairs of channels.
   ///
@@ -62,11 +63,11 @@ struct WinogradFilter {
     // Taps without a gradient have nothing to add.
     let rows = adding ? tiles.vertical.taps : 0..<3
     let columns = adding ? tiles.horizontal.taps : 0..<3
-    let taps = workspace + WinogradTiles.workspaceCount
+    let taps = workspace + tiles.workspaceCount
     for input in inputs.clamped(to: 0..<dw.inputs) {
       let source = du + (input - inputs.lowerBound) * width
       for output in Swift.stride(from: outputs.lowerBound, to: min(outputs.upperBound, dw.outputs), by: 8) {
-        microkernels.transformFilterGradient(
+        tiles.microkernels.transformFilterGradient(
           source + output - outputs.lowerBound, product: product, tiles.vertical, tiles.horizontal, to: taps,
           workspace: workspace)
         for row in rows {

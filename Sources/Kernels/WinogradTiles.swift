@@ -17,16 +17,17 @@ struct WinogradTiles: Sendable {
   /// The first output row (column) of each row (column) of tiles.
   private let rows: [Int]
   private let columns: [Int]
+  let microkernels: any MicrokernelSet.Type
 
   /// All tiles of an image, grouped by their pair of algorithms.
-  static func groups(of size: Size, dilation: Int) -> [WinogradTiles] {
+  static func groups(of size: Size, dilation: Int, on workers: WorkerPool) -> [WinogradTiles] {
     let vertical = origins(length: size.height, dilation: dilation)
     let horizontal = origins(length: size.width, dilation: dilation)
     return vertical.flatMap { rows in
       horizontal.map { columns in
         WinogradTiles(
           size: size, dilation: dilation, vertical: rows.algorithm, horizontal: columns.algorithm,
-          rows: rows.origins, columns: columns.origins)
+          rows: rows.origins, columns: columns.origins, microkernels: workers.microkernels)
       }
     }
   }
@@ -55,7 +56,7 @@ struct WinogradTiles: Sendable {
   static let winogradWorkspaceLimit = 24 << 20
 
   /// Floats of workspace that the transform of a tile needs.
-  static var workspaceCount: Int { microkernels.tileWorkspaceCount }
+  var workspaceCount: Int { microkernels.tileWorkspaceCount }
 
   /// The number of pixels from `origin` on, in steps of the dilation, that lie before `end`; at most `limit`.
   @inline(__always)

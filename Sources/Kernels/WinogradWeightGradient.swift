@@ -14,11 +14,12 @@ enum WinogradWeightGradient {
     _ x: Tensor, _ dy: Tensor, image: Int, _ tiles: WinogradTiles, to dw: Filter, adding: Bool,
     on workers: WorkerPool
   ) {
+    let gemm = MatrixProduct(on: workers)
     let rows = x.shape.stride
-    let columns = MatrixProduct.paddedRight(dy.shape.stride)
+    let columns = gemm.paddedRight(dy.shape.stride)
     let operands = Operands(
       x: x.image(image), dy: dy.image(image), rows: rows,
-      gradients: dy.shape.stride, columns: columns, tiles: tiles)
+      gradients: dy.shape.stride, columns: columns, tiles: tiles, gemm: gemm)
     if rows * columns <= largestFused {
       fused(operands, to: dw, adding, on: workers)
     } else {
@@ -45,6 +46,7 @@ enum WinogradWeightGradient {
     /// The same in whole panels: columns of each sum.
     let columns: Int
     let tiles: WinogradTiles
+    let gemm: MatrixProduct
 
     /// Floats from one sum to the next.
     var sum: Int { rows * columns + 16 }
@@ -78,11 +80,11 @@ enum WinogradWeightGradient {
       TileLayout(start: panels + row * width, product: product, width: width, panel: capacity * width)
     }
 
-    private var leftPanelWidth: Int { microkernels.leftPanelWidth }
-    var rightPanelWidth: Int { microkernels.rightPanelWidth(columns: gradients) }
+    var leftPanelWidth: Int { tiles.microkernels.leftPanelWidth }
+    var rightPanelWidth: Int { tiles.microkernels.rightPanelWidth(columns: gradients) }
 
     /// Floats from product to product; a cache line more than needed, so that products do not share cache sets.
-    func leftProduct(_ capacity: Int) -> Int { capacity * MatrixProduct.paddedLeft(rows) + 16 }
+    func leftProduct(_ capacity: Int) -> Int { capacity * gemm.paddedLeft(rows) + 16 }
     func rightProduct(_ capacity: Int) -> Int { capacity * columns + 16 }
   }
 
@@ -99,7 +101,7 @@ enum WinogradWeightGradient {
     let whole = products * operands.sum
     let sums = Buffer(count: segments * whole)
     let (left, right) = (operands.leftProduct(block), operands.rightProduct(block))
-    let size = products * (left + right) + WinogradTiles.workspaceCount
+    let size = products * (left + right) + tiles.workspaceCount
     let memory = Buffer(count: workers.threads * size)
 
     workers.parallelFor(segments) { segment, worker in
@@ -115,7 +117,7 @@ enum WinogradWeightGradient {
           operands.transform(tile: first + row, row: row, capacity: block, left: v, right: z, workspace: workspace)
         }
         for product in 0..<products {
-          MatrixProduct.multiplyTransposed(
+          operands.gemm.multiplyTransposed(
             rows: count, leftColumns: operands.rows, rightColumns: operands.columns, left: v + product * left,
             right: z + product * right, capacity: block, into: sum + product * operands.sum,
             cStride: operands.columns)
@@ -126,16 +128,16 @@ enum WinogradWeightGradient {
       workers.forEachChunk(of: whole, grain: 4096) { floats, _ in
         let first = floats.lowerBound
         for segment in 1..<segments {
-          microkernels.add(sums.start + segment * whole + first, to: sums.start + first, count: floats.count)
+          tiles.microkernels.add(sums.start + segment * whole + first, to: sums.start + first, count: floats.count)
         }
       }
     }
-    let workspace = Buffer(count: workers.threads * WinogradFilter.gradientWorkspaceCount)
+    let workspace = Buffer(count: workers.threads * WinogradFilter.gradientWorkspaceCount(tiles))
     workers.forEachChunk(of: operands.rows, grain: 8) { inputs, worker in
       WinogradFilter.gradient(
         sums.start + inputs.lowerBound * operands.columns, width: operands.columns, product: operands.sum,
         inputs: inputs, outputs: 0..<operands.columns, of: tiles, to: dw, adding: adding,
-        workspace: workspace.start + worker * WinogradFilter.gradientWorkspaceCount)
+        workspace: workspace.start + worker * WinogradFilter.gradientWorkspaceCount(tiles))
     }
   }
 
@@ -152,16 +154,16 @@ enum WinogradWeightGradient {
     let memory = Buffer(count: products * (left + right))
     let v = memory.start
     let z = v + products * left
-    let transformWorkspace = Buffer(count: workers.threads * WinogradTiles.workspaceCount)
+    let transformWorkspace = Buffer(count: workers.threads * tiles.workspaceCount)
 
     // Whole panels; as many channels of x as keep the sums in the L2 cache.
     let width = operands.rightPanelWidth >= operands.columns ? operands.columns : 4 * operands.rightPanelWidth
-    let cached = (1 << 18) / (products * width) / microkernels.leftPanelWidth * microkernels.leftPanelWidth
-    let height = max(microkernels.leftPanelWidth, min(64, cached))
+    let cached = (1 << 18) / (products * width) / operands.leftPanelWidth * operands.leftPanelWidth
+    let height = max(operands.leftPanelWidth, min(64, cached))
     let down = operands.rows.dividedRoundingUp(by: height)
     let across = operands.columns.dividedRoundingUp(by: width)
     let sum = height * width + 16
-    let size = products * sum + WinogradFilter.gradientWorkspaceCount
+    let size = products * sum + WinogradFilter.gradientWorkspaceCount(tiles)
     let workspace = Buffer(count: workers.threads * size)
 
     // An image with more tiles than the workspace holds is summed in parts.
@@ -171,7 +173,7 @@ enum WinogradWeightGradient {
         for row in rows {
           operands.transform(
             tile: first + row, row: row, capacity: capacity, left: v, right: z,
-            workspace: transformWorkspace.start + worker * WinogradTiles.workspaceCount)
+            workspace: transformWorkspace.start + worker * tiles.workspaceCount)
         }
       }
       workers.parallelFor(down * across) { task, worker in
@@ -180,7 +182,7 @@ enum WinogradWeightGradient {
         let sums = workspace.start + worker * size
         memset(sums, 0, products * sum * MemoryLayout<Float>.stride)
         for product in 0..<products {
-          MatrixProduct.multiplyTransposed(
+          operands.gemm.multiplyTransposed(
             rows: count, leftColumns: inputs.count, rightColumns: outputs.count,
             left: v + product * left + inputs.lowerBound * capacity,
             right: z + product * right + outputs.lowerBound * capacity, capacity: capacity, into: sums + product * sum,

@@ -3,7 +3,7 @@
 ///
 /// `MicrokernelsPlain`, `MicrokernelsAVX2` and `MicrokernelsAVX512` each have a `Backend` that conforms. What they
 /// share is in `MicrokernelsShared` and `MicrokernelsGEMM`, linked into their folders and compiled once per instruction
-/// set; `InstructionSet` chooses a backend at run time.
+/// set. `WorkerPool` carries the instruction set that its kernels use; `InstructionSet.microkernels` is the backend.
 ///
 /// The code of those targets may use nothing but pointers, numbers and vectors. An array or a generic function of the
 /// standard library would be specialized there for the wider instruction set; the linker may then keep that copy for
@@ -14,9 +14,6 @@
 package protocol MicrokernelSet: Sendable {
   /// The name shown to the user: "AVX2".
   static var name: String { get }
-
-  /// Must be called once before the others.
-  static func prepare()
 
   // MARK: - GEMM
 

@@ -3,8 +3,6 @@ import Microkernels
 /// GEMM in the manner of BLIS: the `GEMMMicrokernel` keeps a tile of C in registers, a panel of packed B stays in the
 /// L1 cache and a block of A in the L2 cache.
 extension Backend {
-  package static func prepare() {}
-
   package static var tileRows: Int { GEMMMicrokernel.rows }
 
   package static var isBatchInvariant: Bool { true }

@@ -4,7 +4,7 @@ import Microkernels
 /// GEMM by OpenBLAS, which has kernels for every processor. It packs by itself, so a "panel" here is a whole row-major
 /// matrix.
 extension Backend {
-  /// OpenBLAS computes on the calling thread; `WorkerPool` has the threads.
+  /// Must be called once before the others: OpenBLAS then computes on the calling thread. `WorkerPool` has the threads.
   package static func prepare() { openblas_set_num_threads(1) }
 
   package static var tileRows: Int { 8 }

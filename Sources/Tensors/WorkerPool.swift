@@ -8,12 +8,17 @@ import System
 /// scheduling changes a bit of the result.
 package final class WorkerPool: Sendable {
   package let threads: Int
+  /// The instruction set that kernels use on these threads.
+  package let instructionSet: InstructionSet
   private let shared: Shared?
 
-  /// - Parameter threads: workers, including the calling thread; at least 1.
-  package init(threads: Int) {
+  /// - Parameters:
+  ///   - threads: workers, including the calling thread; at least 1.
+  ///   - instructionSet: one that the processor supports.
+  package init(threads: Int, instructionSet: InstructionSet = .chosen) {
     precondition(threads >= 1)
     self.threads = threads
+    self.instructionSet = instructionSet
     guard threads > 1 else {
       shared = nil
       return

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Distributed
 import Foundation
-import Kernels
+import Tensors
 import Training
 
 /// The program: one subcommand for each task.

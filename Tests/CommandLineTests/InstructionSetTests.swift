@@ -1,6 +1,6 @@
 import Foundation
 import Jobs
-import Kernels
+import Tensors
 import Testing
 
 extension CommandLine {

@@ -7,8 +7,6 @@ import Training
 
 @Suite("Network")
 struct NetworkTests {
-  private let workers = WorkerPool(threads: 2)
-
   private struct Entry: Codable, Equatable {
     let name: String
     let shape: [Int]
@@ -54,8 +52,11 @@ struct NetworkTests {
     }
   }
 
-  @Test("An initial network: losses are those of chance, gradients are finite, onGradientReady is called once each")
-  func initialLoss() {
+  @Test(
+    "An initial network: losses are those of chance, gradients are finite, onGradientReady is called once each",
+    arguments: InstructionSet.supported)
+  func initialLoss(_ set: InstructionSet) {
+    let workers = WorkerPool(threads: 2, instructionSet: set)
     let network = GatedSCNN(.resnet50, seed: 5)
     network.store.allocateGradients()
     let batch = FormulaValues.Batch(2, 41, 67)
@@ -79,8 +80,11 @@ struct NetworkTests {
     #expect(network.store.gradients.values.allSatisfy { $0.isFinite })
   }
 
-  @Test("In evaluation the result of an image does not depend on the rest of the batch")
-  func batchIndependence() {
+  @Test(
+    "In evaluation the result of an image does not depend on the rest of the batch",
+    arguments: InstructionSet.supported)
+  func batchIndependence(_ set: InstructionSet) {
+    let workers = WorkerPool(threads: 2, instructionSet: set)
     let network = GatedSCNN(.resnet50, seed: 0)
     FormulaValues.fill(network.store)
     let two = FormulaValues.Batch(2, 33, 47)

@@ -2,7 +2,7 @@ import Kernels
 import Tensors
 import Testing
 
-@Suite("Batch norm")
+@Suite("Batch norm", .everyInstructionSet)
 struct BatchNormTests {
   private static let shapes = [
     Shape(2, 7, 9, 64), Shape(3, 11, 13, 33), Shape(2, 5, 7, 1), Shape(1, 61, 67, 1), Shape(2, 75, 101, 9),
@@ -90,7 +90,7 @@ struct BatchNormTests {
   @Test("Output and gradients agree with double precision", arguments: shapes, Fusion.allCases)
   private func agreesWithDoublePrecision(_ shape: Shape, _ fusion: Fusion) {
     let data = Operands(shape, fusion)
-    let workers = WorkerPool(threads: 2)
+    let workers = WorkerPool.underTest(threads: 2)
     let count = Double(shape.pixels)
     let expected = Reference(
       data.z, gamma: data.gamma, beta: data.beta, residual: data.residual, relu: fusion != .none, dy: data.dy)
@@ -123,7 +123,7 @@ struct BatchNormTests {
   @Test("The gradient of z agrees with finite differences", arguments: Fusion.allCases)
   private func gradientIsSlope(_ fusion: Fusion) {
     let data = Operands(Shape(2, 4, 5, 9), fusion)
-    let workers = WorkerPool(threads: 1)
+    let workers = WorkerPool.underTest(threads: 1)
     let count = Double(data.z.shape.pixels)
     let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers), count: count)
     let y = data.output(normalizer, on: workers)
@@ -150,7 +150,7 @@ struct BatchNormTests {
 
   @Test("Results in place have the same bits", arguments: [1, 24])
   private func worksInPlace(channels: Int) {
-    let workers = WorkerPool(threads: 2)
+    let workers = WorkerPool.underTest(threads: 2)
     let shape = Shape(2, 15, 7, channels)
     let data = Operands(shape, .shortcutAndReLU)
     let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers), count: Double(shape.pixels))
@@ -179,7 +179,7 @@ struct BatchNormTests {
     let z = Tensor(shape, dense: randomTensor("z", shape).dense.map { 1000 + $0 })
     let ones = FloatSlice([Float](repeating: 1, count: channels))
     let expected = Reference(z, gamma: ones, beta: ones, residual: nil, relu: false, dy: z)
-    let sums = BatchNormKernel.sums(z, on: WorkerPool(threads: 2))
+    let sums = BatchNormKernel.sums(z, on: WorkerPool.underTest(threads: 2))
     let normalizer = BatchNormKernel.Normalizer(sums: sums, count: Double(shape.pixels), gamma: ones, beta: ones)
     for c in 0..<channels {
       #expect(abs(normalizer.batchVariance[c] / expected.variance[c] - 1) < 1e-6)
@@ -191,9 +191,9 @@ struct BatchNormTests {
   private func bitsAreReproducible(_ shape: Shape, _ fusion: Fusion) {
     let data = Operands(shape, fusion)
     let count = Double(shape.pixels)
-    let statistics = BatchNormKernel.sums(data.z, on: WorkerPool(threads: 1))
+    let statistics = BatchNormKernel.sums(data.z, on: WorkerPool.underTest(threads: 1))
     func everything(_ data: Operands, threads: Int) -> (sums: [[Double]], floats: [[Float]]) {
-      let workers = WorkerPool(threads: threads)
+      let workers = WorkerPool.underTest(threads: threads)
       // Every part is normalized with the statistics of the whole batch.
       let normalizer = data.normalizer(statistics, count: count)
       let y = data.output(normalizer, on: workers)
@@ -216,8 +216,8 @@ struct BatchNormTests {
     #expect(PairwiseSum.total(alone.map { $0.sums[1] }) == whole.sums[1])
     #expect(alone.flatMap { $0.floats[0] } == whole.floats[0])
     #expect(alone.flatMap { $0.floats[1] } == whole.floats[1])
-    #expect(treeSum(alone.map { $0.floats[2] }) == whole.floats[2])
-    #expect(treeSum(alone.map { $0.floats[3] }) == whole.floats[3])
+    #expect(pairwiseSum(alone.map { $0.floats[2] }) == whole.floats[2])
+    #expect(pairwiseSum(alone.map { $0.floats[3] }) == whole.floats[3])
   }
 
   @Test("Evaluation normalizes with the running mean and variance")
@@ -227,7 +227,7 @@ struct BatchNormTests {
     let normalizer = BatchNormKernel.Normalizer(
       runningMean: mean, runningVariance: variance, gamma: gamma, beta: beta)
     let z = Tensor(Shape(1, 1, 2, 3), dense: [2.5, -1.5, 3, -1.5, -2, 4])
-    let y = BatchNormKernel.apply(normalizer, to: z, relu: false, on: WorkerPool(threads: 1))
+    let y = BatchNormKernel.apply(normalizer, to: z, relu: false, on: WorkerPool.underTest(threads: 1))
     expectClose(y, [2, 2, 0.5, -2, 1, -0.5], within: 2e-5)
   }
 

@@ -2,13 +2,13 @@ import Kernels
 import Tensors
 import Testing
 
-@Suite("Gating")
+@Suite("Gating", .everyInstructionSet)
 struct GatingTests {
   static let shapes = [Shape(1, 1, 1, 2), Shape(3, 5, 7, 8), Shape(2, 4, 3, 19), Shape(2, 37, 41, 32)]
 
   @Test("Values and gradients are those of feature · (1 + attention)", arguments: shapes)
   func definition(shape: Shape) {
-    let workers = WorkerPool(threads: 2)
+    let workers = WorkerPool.underTest(threads: 2)
     let feature = randomTensor("feature", shape)
     let attention = randomTensor("attention", shape.with(channels: 1))
     let dy = randomTensor("dy", shape)

@@ -2,7 +2,7 @@ import Kernels
 import Tensors
 import Testing
 
-@Suite("Interpolation")
+@Suite("Interpolation", .everyInstructionSet)
 struct InterpolationTests {
   /// Input size, output size, channels.
   static let cases: [(Size, Size, Int)] = [
@@ -56,7 +56,7 @@ struct InterpolationTests {
 
   @Test("Values and gradients are the weighted sums that define them", arguments: cases)
   func definition(from: Size, to: Size, channels: Int) {
-    let workers = WorkerPool(threads: 2)
+    let workers = WorkerPool.underTest(threads: 2)
     for corners in [Interpolation.Corners.aligned, .halfPixel] {
       let x = randomTensor("x", Shape(2, from.height, from.width, channels))
       let dy = randomTensor("dy", x.shape.with(size: to))
@@ -72,7 +72,7 @@ struct InterpolationTests {
 
   @Test("The same size changes no bit; a single pixel is copied")
   func exact() {
-    let workers = WorkerPool(threads: 2)
+    let workers = WorkerPool.underTest(threads: 2)
     for corners in [Interpolation.Corners.aligned, .halfPixel] {
       let x = randomTensor("x", Shape(2, 6, 5, 9))
       #expect(bits(Interpolation.resize(x, to: x.shape.size, corners: corners, on: workers)) == bits(x))
@@ -85,7 +85,7 @@ struct InterpolationTests {
   @Test("Aligned corners keep their values")
   func alignedCorners() {
     let x = randomTensor("x", Shape(1, 5, 7, 2))
-    let y = Interpolation.resize(x, to: Size(23, 31), corners: .aligned, on: WorkerPool(threads: 1))
+    let y = Interpolation.resize(x, to: Size(23, 31), corners: .aligned, on: WorkerPool.underTest(threads: 1))
     for channel in 0..<2 {
       #expect(y[0, 0, 0, channel] == x[0, 0, 0, channel] && y[0, 0, 30, channel] == x[0, 0, 6, channel])
       #expect(y[0, 22, 0, channel] == x[0, 4, 0, channel] && y[0, 22, 30, channel] == x[0, 4, 6, channel])
@@ -103,9 +103,9 @@ struct InterpolationTests {
     }
   }
 
-  @Test("Values of PyTorch, up and down, with and without aligned corners", arguments: PyTorchCase.all)
+  @Test("Enlarging and reducing give PyTorch's values, with and without aligned corners", arguments: PyTorchCase.all)
   func pyTorch(_ numbers: PyTorchCase) {
-    let workers = WorkerPool(threads: 1)
+    let workers = WorkerPool.underTest(threads: 1)
     let x = steps(Shape(1, numbers.from.height, numbers.from.width, 2))
     let dy = steps(x.shape.with(size: numbers.to), by: 31)
     expectClose(

@@ -4,9 +4,9 @@ import Testing
 
 /// Results above 16 MiB are written with non-temporal stores (`NonTemporal`); here two images together are, one alone
 /// is not.
-@Suite("Results written with non-temporal stores", .serialized)
+@Suite("Results written with non-temporal stores", .everyInstructionSet, .serialized)
 struct LargeResultTests {
-  private let workers = WorkerPool(threads: 2)
+  private let workers = WorkerPool.underTest(threads: 2)
 
   /// Pixels of whole cache lines, of lines and a half, and of a single channel.
   static let shapes = [Shape(2, 192, 192, 64), Shape(2, 181, 191, 72), Shape(2, 1450, 1451, 1)]

@@ -42,7 +42,7 @@ func image(_ index: Int, of tensor: Tensor) -> Tensor {
   return Tensor(shape, dense: Array(tensor.dense[(index * perImage)..<((index + 1) * perImage)]))
 }
 
-func treeSum(_ rows: [[Float]]) -> [Float] {
+func pairwiseSum(_ rows: [[Float]]) -> [Float] {
   var tree = PairwiseSum(count: rows[0].count)
   for row in rows { tree.add(consuming: FloatSlice(row)) }
   return tree.total().values

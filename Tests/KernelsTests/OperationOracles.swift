@@ -13,7 +13,7 @@ func expectReproducible(
 ) {
   func run(_ inputs: [Tensor], threads: Int) -> [Tensor] {
     poisonMemory(upTo: 8 * inputs.map(\.shape.count).reduce(0, +))
-    return operation(inputs, WorkerPool(threads: threads))
+    return operation(inputs, WorkerPool.underTest(threads: threads))
   }
   let results = run(inputs, threads: 1)
   for result in results { expectZeroPadding(result, sourceLocation: sourceLocation) }
@@ -33,7 +33,7 @@ func bits(_ tensor: Tensor) -> [UInt32] {
   UnsafeBufferPointer(start: tensor.start, count: tensor.shape.count).map(\.bitPattern)
 }
 
-/// Fills free memory of every size in the pool with NaN, so that floats a kernel fails to write show.
+/// Fills free memory of every size in the pool with NaN, so that a float that a kernel fails to write is noticed.
 private func poisonMemory(upTo count: Int) {
   var size = 64
   while size <= max(count, 4096) {

@@ -2,7 +2,7 @@ import Kernels
 import Tensors
 import Testing
 
-@Suite("1×1 convolution")
+@Suite("1×1 convolution", .everyInstructionSet)
 struct PointwiseConvolutionTests {
   private struct Case: CustomTestStringConvertible, Sendable {
     let shape: Shape
@@ -64,7 +64,7 @@ struct PointwiseConvolutionTests {
     }
     for k in 0..<outputs { db.append((0..<pixels).reduce(0) { $0 + Double(gs[$1 * outputs + k]) }) }
 
-    let workers = WorkerPool(threads: 2)
+    let workers = WorkerPool.underTest(threads: 2)
     expectClose(PointwiseConvolution.forward(x, weight, bias: bias, on: workers), z)
     expectClose(PointwiseConvolution.inputGradient(dz, weight, on: workers), dx)
     let gradient = filterAmidSentinels(like: weight)
@@ -80,7 +80,7 @@ struct PointwiseConvolutionTests {
   private func bitsAreReproducible(_ test: Case) {
     let (x, weight, bias, dz) = Self.operands(test)
     func everything(_ x: Tensor, _ dz: Tensor, threads: Int) -> [[Float]] {
-      let workers = WorkerPool(threads: threads)
+      let workers = WorkerPool.underTest(threads: threads)
       let dw = Filter(like: weight)
       PointwiseConvolution.weightGradient(x, dz, into: dw, on: workers)
       let db = FloatSlice(count: test.outputs)
@@ -97,15 +97,15 @@ struct PointwiseConvolutionTests {
     let alone = (0..<test.shape.images).map { everything(image($0, of: x), image($0, of: dz), threads: 2) }
     #expect(alone.flatMap { $0[0] } == whole[0])
     #expect(alone.flatMap { $0[1] } == whole[1])
-    #expect(treeSum(alone.map { $0[2] }) == whole[2])
-    #expect(treeSum(alone.map { $0[3] }) == whole[3])
+    #expect(pairwiseSum(alone.map { $0[2] }) == whole[2])
+    #expect(pairwiseSum(alone.map { $0[3] }) == whole[3])
   }
 
   @Test("Weight gradients summed in segments and blocks agree with a plain loop")
   func segments() {
     let (x, dz) = (randomTensor("x", Shape(3, 67, 71, 24)), randomTensor("dz", Shape(3, 67, 71, 264)))
     let dw = Filter(like: randomFilter("w", kernel: 1, 24, 264))
-    PointwiseConvolution.weightGradient(x, dz, into: dw, on: WorkerPool(threads: 2))
+    PointwiseConvolution.weightGradient(x, dz, into: dw, on: WorkerPool.underTest(threads: 2))
     let (xs, gs) = (x.dense, dz.dense)
     for (c, k) in [(0, 0), (23, 263), (7, 255), (8, 256), (16, 100)] {
       var sum = 0.0

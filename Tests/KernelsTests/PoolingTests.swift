@@ -104,7 +104,7 @@ struct PoolingTests {
     expectClose(Pooling.average2x2Stride1Gradient(dy, on: workers), expectedGradient, within: 3e-7)
   }
 
-  @Test("Global average pooling and its gradient", arguments: shapes)
+  @Test("Global average pooling and its gradient agree with their definition", arguments: shapes)
   func global(shape: Shape) {
     let workers = WorkerPool(threads: 2)
     let x = randomTensor("x", shape)
@@ -143,7 +143,7 @@ struct PoolingTests {
     }
   }
 
-  @Test("Values of PyTorch")
+  @Test("Maxima, averages and gradients are PyTorch's")
   func pyTorch() {
     let workers = WorkerPool(threads: 1)
     // F.max_pool2d(x, 3, 2, 1) of few different values.

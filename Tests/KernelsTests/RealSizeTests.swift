@@ -3,8 +3,7 @@ import Tensors
 import Testing
 
 /// The errors of the fast algorithms at the sizes of the network's layers for crops of 512×512, sampled against double
-/// precision and relative to the largest value. For comparison: `parity` allows a 3×3 convolution a root mean square
-/// error of 4e-6; the largest of some hundred samples is a few times that.
+/// precision and relative to the largest value. With the widest instruction set alone: they take long.
 @Suite("Errors at the sizes of the network's layers", .serialized)
 struct RealSizeTests {
   /// Side of the feature maps, channels in and out, dilation.

@@ -2,7 +2,7 @@ import Kernels
 import Tensors
 import Testing
 
-@Suite("Spatial convolution")
+@Suite("Spatial convolution", .everyInstructionSet)
 struct SpatialConvolutionTests {
   /// Height and width; channels in and out.
   static let sizes = [(1, 1), (2, 3), (5, 7), (9, 16), (13, 8), (24, 37)]
@@ -10,7 +10,7 @@ struct SpatialConvolutionTests {
 
   @Test("Forward and both gradients are the sums that define them", arguments: [1, 2, 3, 4, 12, 24, 36], sizes)
   func definition(dilation: Int, size: (Int, Int)) {
-    let workers = WorkerPool(threads: 2)
+    let workers = WorkerPool.underTest(threads: 2)
     for (index, (inputs, outputs)) in Self.channels.enumerated() {
       let shape = Shape(1 + index % 3, size.0, size.1, inputs)
       let operands = SpatialCase(shape, outputs: outputs, dilation: dilation)
@@ -18,9 +18,9 @@ struct SpatialConvolutionTests {
     }
   }
 
-  @Test("Dilated lines of every length are computed by their algorithm", arguments: [1, 2, 3, 4, 5, 6, 7, 8, 9])
+  @Test("Dilated lines of every length agree with the definition", arguments: [1, 2, 3, 4, 5, 6, 7, 8, 9])
   func lines(length: Int) {
-    let workers = WorkerPool(threads: 2)
+    let workers = WorkerPool.underTest(threads: 2)
     // Lines of two lengths along each axis, so that all four groups of tiles occur.
     let operands = SpatialCase(Shape(1, 5 * length + 2, 3 * length + 1, 8), outputs: 8, dilation: 5)
     check(operands, workers, within: 3e-5)
@@ -31,14 +31,14 @@ struct SpatialConvolutionTests {
 
   @Test("Many channels, computed in multiple passes, agree with the definition", arguments: [1, 4])
   func manyChannels(dilation: Int) {
-    let workers = WorkerPool(threads: 2)
+    let workers = WorkerPool.underTest(threads: 2)
     let operands = SpatialCase(Shape(2, 9, 6, 552), outputs: 520, dilation: dilation)
     check(operands, workers, within: 3e-5)
   }
 
   @Test("An image with more tiles than the workspace holds agrees with the definition at sampled places")
   func manyTiles() {
-    let workers = WorkerPool(threads: 2)
+    let workers = WorkerPool.underTest(threads: 2)
     let operands = SpatialCase(Shape(1, 108, 104, 2056), outputs: 16, dilation: 1)
     let (y, dx) = (operands.forward(workers), operands.inputGradient(workers))
     let dw = operands.weightGradient(workers)
@@ -83,7 +83,7 @@ struct SpatialConvolutionTests {
   }
 }
 
-@Suite("Reproducibility of spatial convolution")
+@Suite("Reproducibility of spatial convolution", .everyInstructionSet)
 struct SpatialDeterminismTests {
   /// Shapes on both sides of every change of algorithm, with uneven last blocks, segments and chunks.
   static let cases = [
@@ -94,10 +94,10 @@ struct SpatialDeterminismTests {
   @Test("Results do not depend on the number of threads", arguments: cases)
   func threads(shape: Shape, outputs: Int, dilation: Int) {
     let operands = SpatialCase(shape, outputs: outputs, dilation: dilation)
-    let one = WorkerPool(threads: 1)
+    let one = WorkerPool.underTest(threads: 1)
     let (y, dx, dw) = (operands.forward(one), operands.inputGradient(one), operands.weightGradient(one))
     for threads in [2, 3] {
-      let workers = WorkerPool(threads: threads)
+      let workers = WorkerPool.underTest(threads: threads)
       #expect(bits(operands.forward(workers)) == bits(y))
       #expect(bits(operands.inputGradient(workers)) == bits(dx))
       #expect(operands.weightGradient(workers).map(\.bitPattern) == dw.map(\.bitPattern))
@@ -106,7 +106,7 @@ struct SpatialDeterminismTests {
 
   @Test("An image of a batch gives the bits of the same image alone", arguments: cases)
   func images(shape: Shape, outputs: Int, dilation: Int) {
-    let workers = WorkerPool(threads: 2)
+    let workers = WorkerPool.underTest(threads: 2)
     let operands = SpatialCase(shape, outputs: outputs, dilation: dilation)
     let alone = (0..<shape.images).map { SpatialCase(operands, image: $0) }
     #expect(bits(operands.forward(workers)) == alone.flatMap { bits($0.forward(workers)) })

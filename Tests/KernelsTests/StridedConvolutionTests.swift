@@ -2,7 +2,7 @@ import Kernels
 import Tensors
 import Testing
 
-@Suite("3×3 convolution with stride 2")
+@Suite("3×3 convolution with stride 2", .everyInstructionSet)
 struct StridedConvolutionTests {
   private struct Case: CustomTestStringConvertible, Sendable {
     let shape: Shape
@@ -53,7 +53,7 @@ struct StridedConvolutionTests {
         }
       }
     }
-    let workers = WorkerPool(threads: 2)
+    let workers = WorkerPool.underTest(threads: 2)
     expectClose(StridedConvolution.forward(x, weight, on: workers), z)
     expectClose(StridedConvolution.inputGradient(dz, weight, inputSize: test.shape.size, on: workers), dx)
     let gradient = filterAmidSentinels(like: weight)
@@ -66,7 +66,7 @@ struct StridedConvolutionTests {
   private func bitsAreReproducible(_ test: Case) {
     let (x, weight, dz) = Self.operands(test)
     func everything(_ x: Tensor, _ dz: Tensor, threads: Int) -> [[Float]] {
-      let workers = WorkerPool(threads: threads)
+      let workers = WorkerPool.underTest(threads: threads)
       let dw = Filter(like: weight)
       StridedConvolution.weightGradient(x, dz, into: dw, on: workers)
       return [
@@ -82,6 +82,6 @@ struct StridedConvolutionTests {
     let alone = (0..<test.shape.images).map { everything(image($0, of: x), image($0, of: dz), threads: 2) }
     #expect(alone.flatMap { $0[0] } == whole[0])
     #expect(alone.flatMap { $0[1] } == whole[1])
-    #expect(treeSum(alone.map { $0[2] }) == whole[2])
+    #expect(pairwiseSum(alone.map { $0[2] }) == whole[2])
   }
 }

@@ -1,12 +1,5 @@
 import Glibc
-import Microkernels
-import MicrokernelsPlain
 import System
-
-#if arch(x86_64)
-  import MicrokernelsAVX2
-  import MicrokernelsAVX512
-#endif
 
 /// The instruction sets that the microkernels are compiled for.
 package enum InstructionSet: String, CaseIterable, Sendable {
@@ -28,24 +21,11 @@ package enum InstructionSet: String, CaseIterable, Sendable {
     return allCases.filter { $0.flags.isSubset(of: present) }
   }()
 
-  /// The one that the program uses: the widest supported, or the one that the environment variable selects.
+  /// The default of `WorkerPool`: the widest supported, or the one that the environment variable selects.
   package static let chosen: InstructionSet = {
     let named = getenv(variable).flatMap { InstructionSet(rawValue: String(cString: $0)) }
-    let chosen = supported.last { named == nil || $0 == named } ?? .plain
-    chosen.microkernels.prepare()
-    return chosen
+    return supported.last { named == nil || $0 == named } ?? .plain
   }()
-
-  /// Its microkernels. Code of a wider instruction set is reached through this property alone.
-  package var microkernels: any MicrokernelSet.Type {
-    switch self {
-    case .plain: MicrokernelsPlain.Backend.self
-    #if arch(x86_64)
-      case .avx2: MicrokernelsAVX2.Backend.self
-      case .avx512: MicrokernelsAVX512.Backend.self
-    #endif
-    }
-  }
 
   /// The flags that /proc/cpuinfo must list. Linux lists an instruction set only if it saves its registers.
   private var flags: Set<String> {
@@ -64,6 +44,3 @@ package enum InstructionSet: String, CaseIterable, Sendable {
     return Set(line.split(whereSeparator: { $0.isWhitespace || $0 == ":" }).map(String.init))
   }
 }
-
-/// The microkernels of the chosen instruction set.
-package let microkernels: any MicrokernelSet.Type = InstructionSet.chosen.microkernels
