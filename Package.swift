@@ -35,9 +35,7 @@ let package = Package(
     .target(name: "System"),
 
     // MARK: - Numbers
-    .target(
-      name: "Tensors",
-      dependencies: ["System", "Microkernels", "MicrokernelsPlain", "MicrokernelsAVX2", "MicrokernelsAVX512"]),
+    .target(name: "Tensors", dependencies: ["System"]),
 
     // MARK: - Microkernels, one target per instruction set; `InstructionSet` chooses at run time
     // `Sources/MicrokernelsShared` and `MicrokernelsGEMM` (blocked GEMM) are not targets: relative links in the folder of
