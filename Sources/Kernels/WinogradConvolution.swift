@@ -22,7 +22,7 @@ enum WinogradConvolution {
   /// and the filter in the L3 cache. A larger filter would be read from memory again for each block.
   private static let largestFusedFilter = 304 * 256
 
-  /// Tiles of a block of `fused`.
+  /// Blocking of `fused`: tiles of a block.
   private static func block(_ filter: WinogradFilter, _ tiles: WinogradTiles, _ gemm: MatrixProduct) -> Int {
     /// Floats of inputs and products, half of the L2 cache.
     let wanted = 1 << 17
@@ -82,6 +82,7 @@ enum WinogradConvolution {
     let gemm = MatrixProduct(on: workers)
     let products = tiles.products
     let total = x.shape.images * tiles.count
+    // Blocking: tiles whose transforms fit into the workspace together, at least 96.
     let chunk = min(
       total, max(96, WinogradTiles.winogradWorkspaceLimit / (products * (filter.inputs + filter.outputs))))
     let inputs = TransformedTiles(channels: filter.inputs, tiles: chunk)

@@ -8,8 +8,8 @@ package enum Backend: MicrokernelSet {
 typealias NativeVector = SIMD8<Float>
 
 // Plain x86-64 has no fused multiply-add instruction, and `addingProduct` would call the C library for each lane. There
-// it is computed in double precision, where the product is exact, and rounded to single: the same result except where
-// the sum is so near a tie that rounding twice shows. So all instruction sets agree on everything but GEMM.
+// it is computed in double precision, where the product is exact, and rounded to single: the same result except for rare
+// double rounding. Apart from that and from GEMM, all instruction sets give the same bits.
 
 extension SIMD8<Float>: SIMDVector {
   @inline(__always)

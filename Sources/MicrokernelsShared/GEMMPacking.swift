@@ -56,6 +56,7 @@ extension Backend {
     }
   }
 
+  /// The GEMM epilogue: adds bias and residual, then applies ReLU.
   package static func applyEpilogue(
     _ epilogue: EpiloguePointers, to c: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int
   ) {
