@@ -20,7 +20,7 @@ package struct FileSystem: Sendable {
   package func createDirectory(_ path: String) throws {
     if Self.isDirectory(path, followingLinks: true) { return }
     let parent = Self.parent(of: path)
-    if access(parent, F_OK) != 0 { try createDirectory(parent) }
+    if parent != path, access(parent, F_OK) != 0 { try createDirectory(parent) }
     try before?(.createDirectory, path)
     guard mkdir(path, 0o777) != 0 else { return }
     let code = errno
@@ -110,14 +110,23 @@ extension FileSystem {
     return (followingLinks ? stat(path, &status) : lstat(path, &status)) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
-  /// The directory that holds `path`.
-  package static func parent(of path: String) -> String {
-    let parent = (path as NSString).deletingLastPathComponent
-    return parent.isEmpty ? "." : parent
-  }
+  /// The directory that holds `path`, as POSIX's `dirname`. Foundation's `deletingLastPathComponent` traps on a path of
+  /// one character.
+  package static func parent(of path: String) -> String { components(of: path).parent }
 
-  /// The last component of `path`.
-  package static func name(of path: String) -> String { (path as NSString).lastPathComponent }
+  /// The last component of `path`, as POSIX's `basename`.
+  package static func name(of path: String) -> String { components(of: path).name }
+
+  private static func components(of path: String) -> (parent: String, name: String) {
+    func withoutTrailingSlashes(_ text: Substring) -> Substring {
+      text[..<(text.lastIndex { $0 != "/" }.map(text.index(after:)) ?? text.startIndex)]
+    }
+    let trimmed = withoutTrailingSlashes(path[...])
+    guard !trimmed.isEmpty else { return path.isEmpty ? (".", "") : ("/", "/") }
+    guard let slash = trimmed.lastIndex(of: "/") else { return (".", String(trimmed)) }
+    let parent = withoutTrailingSlashes(trimmed[..<slash])
+    return (parent.isEmpty ? "/" : String(parent), String(trimmed[trimmed.index(after: slash)...]))
+  }
 }
 
 /// Repeats a system call that a signal interrupted.

@@ -39,6 +39,18 @@ final class FileSystemTests {
     }
   }
 
+  @Test(
+    "Paths have the parent and the name that dirname and basename give them",
+    arguments: [
+      ("a", ".", "a"), ("a/", ".", "a"), ("/", "/", "/"), ("//", "/", "/"), ("/a", "/", "a"), ("a/b", "a", "b"),
+      ("a//b//", "a", "b"), ("./a", ".", "a"), ("../a/b.c", "../a", "b.c"), ("", ".", ""), (".", ".", "."),
+      ("é/ü", "é", "ü"),
+    ])
+  func components(path: String, parent: String, name: String) {
+    #expect(FileSystem.parent(of: path) == parent)
+    #expect(FileSystem.name(of: path) == name)
+  }
+
   @Test("Missing parents of a directory are created; a file in the way is an error")
   func directories() throws {
     let fileSystem = FileSystem()
