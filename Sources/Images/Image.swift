@@ -38,10 +38,10 @@ package struct Image: Sendable, Equatable {
   }
 
   /// Lends the pixels to a loop without bounds checks.
-  func withPixels<Result>(_ body: (UnsafePointer<UInt8>) -> Result) -> Result {
-    pixels.withUnsafeBufferPointer { buffer in
+  func withPixels<Result>(_ body: (UnsafePointer<UInt8>) throws -> Result) rethrows -> Result {
+    try pixels.withUnsafeBufferPointer { buffer in
       guard let base = buffer.baseAddress else { preconditionFailure("an image has at least one pixel") }
-      return body(base)
+      return try body(base)
     }
   }
 }

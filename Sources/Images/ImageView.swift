@@ -39,9 +39,6 @@ package struct ImageView {
 extension Image {
   /// Lends the pixels for the duration of `body`.
   package func withView<Result>(_ body: (ImageView) throws -> Result) rethrows -> Result {
-    try pixels.withUnsafeBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { preconditionFailure("an image has at least one pixel") }
-      return try body(ImageView(size: size, channels: channels, pixels: base))
-    }
+    try withPixels { try body(ImageView(size: size, channels: channels, pixels: $0)) }
   }
 }
