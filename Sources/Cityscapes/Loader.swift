@@ -183,9 +183,9 @@ private final class LoaderQueue: @unchecked Sendable {
       loaded?(samples[batches[job.batch][job.slot]], begin, Clock.now)
       condition.lock()
       switch outcome {
-      case .success:
-        counters.decoded += reader.source == .files ? 1 : 0
-        counters.cached += reader.source == .cache ? 1 : 0
+      case .success(let wasCached):
+        counters.decoded += wasCached ? 0 : 1
+        counters.cached += wasCached ? 1 : 0
         pending[job.batch]?.builder = builder
         pending[job.batch]?.missingSamples -= 1
       case .failure(let error):
@@ -220,16 +220,20 @@ private final class LoaderQueue: @unchecked Sendable {
     return nil
   }
 
-  private func load(_ job: Job, with reader: SampleReader, into builder: inout BatchBuilder?) throws {
+  /// - Returns: whether the sample was in the cache.
+  private func load(_ job: Job, with reader: SampleReader, into builder: inout BatchBuilder?) throws -> Bool {
     let index = batches[job.batch][job.slot]
-    let size = try reader.open(samples[index], index: index)
+    let sample = try reader.open(samples[index], index: index)
+    let size = sample.size
     var augmentation = Augmentation.none
     if case .augmented(let seed, let epoch, let crop) = transform {
       augmentation = .random(seed: seed, epoch: epoch, index: index, image: size, crop: crop)
     }
-    let sample = try reader.read(augmentation.source(of: size, crop: transform.size ?? size))
+    let view = try reader.read(sample, augmentation.source(of: size, crop: transform.size ?? size))
     let target = builder ?? BatchBuilder(indices: [index], size: size)
-    target.fill(job.slot, with: sample, augmentation)
+    target.fill(job.slot, with: view, augmentation)
     builder = target
+    if case .cached = sample { return true }
+    return false
   }
 }

@@ -28,8 +28,9 @@ package struct Sample: Sendable {
   /// - Throws: `ImageError` with the file that is missing, damaged, of another kind or size, or holds no train ids.
   package static func read(_ paths: SamplePaths, index: Int) throws(ImageError) -> Sample {
     let reader = SampleReader()
-    let whole = Image.Rect(try reader.open(paths, index: index))
-    let view = try reader.read(whole)
+    let sample = try reader.open(paths, index: index)
+    let whole = Image.Rect(sample.size)
+    let view = try reader.read(sample, whole)
     let truth = view.truth.cropped(to: whole)
     func map(_ value: (UInt8) -> UInt8) -> Image {
       Image(whole.size, channels: 1, pixels: truth.pixels.map(value))

@@ -2,51 +2,45 @@ import Foundation
 import Images
 import Tensors
 
-/// Reads samples one after another, each in two steps: `open` returns the size of the image, `read` decodes the window
-/// that the caller chooses for it. (`Loader` lists all steps from files to a batch.)
+/// Reads samples one after another, each in two steps: `open` tells the size of the image, `read` decodes the window that
+/// the caller chooses for it. (`Loader` lists all steps from files to a batch.)
 ///
 /// With a cache, the first reader of a sample decodes the whole image and stores it there.
 final class SampleReader {
-  /// Where the sample opened last comes from.
-  enum Source { case files, cache }
-
-  private enum Opened {
-    case nothing
+  /// A sample of which the size is known and nothing is decoded yet.
+  enum OpenSample {
     case file(PNGReader, SamplePaths, index: Int)
     case cached(SampleView)
+
+    /// Size of the image.
+    var size: Size {
+      switch self {
+      case .file(let image, _, _): image.size
+      case .cached(let sample): sample.size
+      }
+    }
   }
 
   private let cache: (any ImageCache)?
-  private var opened = Opened.nothing
   private let (image, trainIds, canny, boundary, truth) =
     (ImageBuffer(), ImageBuffer(), ImageBuffer(), ImageBuffer(), ImageBuffer())
-  private(set) var source = Source.files
 
   init(cache: (any ImageCache)? = nil) { self.cache = cache }
 
-  /// Opens a preprocessed sample and returns the size of its image.
+  /// Opens a preprocessed sample.
   ///
   /// - Parameter index: of the sample in its split, which is its slot in the cache.
-  func open(_ paths: SamplePaths, index: Int) throws(ImageError) -> Size {
-    opened = .nothing
-    if let slot = cache?.contents(of: index) {
-      let sample = SampleView(cached: slot)
-      (opened, source) = (.cached(sample), .cache)
-      return sample.size
-    }
-    let image = try PNGReader(paths.image, as: .rgb)
-    (opened, source) = (.file(image, paths, index: index), .files)
-    return image.size
+  func open(_ paths: SamplePaths, index: Int) throws(ImageError) -> OpenSample {
+    if let slot = cache?.contents(of: index) { return .cached(SampleView(cached: slot)) }
+    return .file(try PNGReader(paths.image, as: .rgb), paths, index: index)
   }
 
-  /// Returns the opened sample with at least the rows of `window`; valid until the next call of this reader.
+  /// Returns the sample with at least the rows of `window`; valid until the next call of this reader. Reads it once.
   ///
   /// - Throws: `ImageError` with the file that is missing, damaged, of another kind or size, or holds no train ids.
   ///   Damage below the window is not detected.
-  func read(_ window: Image.Rect) throws(ImageError) -> SampleView {
-    defer { opened = .nothing }
-    switch opened {
-    case .nothing: preconditionFailure("open a sample first")
+  func read(_ sample: OpenSample, _ window: Image.Rect) throws(ImageError) -> SampleView {
+    switch sample {
     case .cached(let sample): return sample
     case .file(let image, let paths, let index):
       guard let cache, let slot = cache.claim(index) else { return try decode(window, of: image, paths) }
