@@ -61,10 +61,10 @@ package final class Replica {
     let (tape, loss, predictions) = forward(batch)
     observer?.forwardEnded()
     timeline.measure("backward") { tape.backward() }
-    measured(.communication) { buckets.synchronize() }
+    profile.measure(.communication) { buckets.synchronize() }
     observer?.backwardEnded()
     timeline.measure("optimizer") {
-      measured(.update) { optimizer.step(learningRate: Float(learningRate), on: workers) }
+      profile.measure(.update) { optimizer.step(learningRate: Float(learningRate), on: workers) }
     }
     return (loss, predictions)
   }
@@ -76,12 +76,12 @@ package final class Replica {
         .training, workers: workers, crossReplicaSum: batchNormSum, profile: profile, timeline: timeline
       ) { [unowned self] parameter in
         observer?.gradientReady(parameter.index)
-        measured(.communication) { buckets.markReady(parameter.index) }
+        profile.measure(.communication) { buckets.markReady(parameter.index) }
       }
       return (tape, model(image: batch.image, canny: batch.canny, in: tape))
     }
     let (loss, predictions) = timeline.measure("losses") {
-      measured(.losses) {
+      profile.measure(.losses) {
         (
           JointLoss.evaluateAndAddGradients(
             output, target: batch.target, boundary: batch.boundary, over: lossSum, on: workers),
@@ -90,9 +90,5 @@ package final class Replica {
       }
     }
     return (tape, loss, predictions)
-  }
-
-  private func measured<Outcome>(_ part: Profile.Part, _ body: () -> Outcome) -> Outcome {
-    profile?.measure(part, body) ?? body()
   }
 }
