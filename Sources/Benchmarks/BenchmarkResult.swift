@@ -45,20 +45,12 @@ package struct BenchmarkResult: Codable, Sendable {
   static func rounded(_ value: Double, to unit: Double) -> Double { (value / unit).rounded() / (1 / unit) }
 }
 
-/// The resources that this process has used (getrusage).
+/// The memory that this process has used.
 enum ProcessUsage {
-  static var peakMegabytes: Int { current.ru_maxrss / 1024 }
-
-  /// Seconds of all threads, in user and kernel mode.
-  static var cpuSeconds: Double {
-    let usage = current
-    return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-      + 1e-6 * Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)
-  }
-
-  private static var current: rusage {
+  /// The most that was resident at once (getrusage).
+  static var peakMegabytes: Int {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return usage
+    return usage.ru_maxrss / 1024
   }
 }

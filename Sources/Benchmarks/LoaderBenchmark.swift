@@ -1,6 +1,7 @@
 import Cityscapes
 import Foundation
 import SyntheticStreets
+import System
 import Tensors
 
 extension Benchmarks {
@@ -29,13 +30,13 @@ extension Benchmarks {
       threads: threads, prefetch: threads)
     defer { loader.stop() }
     _ = try loader.next()
-    let begin = ProcessUsage.cpuSeconds
+    let begin = Clock.processorTime
     let seconds = try repeated(steps) { _ = try loader.next() }
     let loaded = Double(steps * batchSize)
     return BenchmarkResult(
       bench: "loader", threads: threads, images: batchSize, height: dataPath == nil ? image.height : nil,
       width: dataPath == nil ? image.width : nil, seconds: seconds,
       imagesPerSecond: rounded(loaded / seconds.reduce(0, +), to: 0.01),
-      cpuSecondsPerImage: rounded((ProcessUsage.cpuSeconds - begin) / loaded, to: 1e-6))
+      cpuSecondsPerImage: rounded((Clock.processorTime - begin) / loaded, to: 1e-6))
   }
 }

@@ -117,7 +117,6 @@ package struct StepMeasurement: Codable, Sendable {
 
   /// Records the times of a step, and the sizes of its sums over the batch instead of summing them over ranks.
   private final class StepRecorder: StepObserver, CrossReplicaSum {
-    let ranks = 1
     private(set) var start = 0.0
     private(set) var forwardEnd = 0.0
     private(set) var backwardEnd = 0.0
@@ -147,8 +146,7 @@ package struct StepMeasurement: Codable, Sendable {
 
   /// The resident size of this process.
   private static var residentMegabytes: Double {
-    let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ")
-      .dropFirst().first.flatMap { Double($0) }
+    let pages = Procfs.text(of: "/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap { Double($0) }
     return (pages ?? 0) * Double(sysconf(Int32(_SC_PAGESIZE))) / 1e6
   }
 

@@ -14,6 +14,12 @@ package enum JSON {
     return try encoder.encode(value)
   }
 
+  /// A text as a JSON string, with its quotation marks.
+  package static func quoted(_ text: String) -> String {
+    // A string can always be encoded.
+    (try? encode(text, .withoutEscapingSlashes)).map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
+  }
+
   package static func decode<Value: Decodable>(_ type: Value.Type, from data: Data) throws -> Value {
     let decoder = JSONDecoder()
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(

@@ -58,13 +58,13 @@ package struct TimelineFile {
     let (events, dropped) = timeline.recorded
     let note = dropped == 0 ? "" : ", \(dropped) earlier events left out"
     var lines = [
-      #"{"ph":"M","pid":\#(rank),"name":"process_name","args":{"name":\#(quoted("rank \(rank) on \(host)\(note)"))}}"#,
+      #"{"ph":"M","pid":\#(rank),"name":"process_name","args":{"name":\#(JSON.quoted("rank \(rank) on \(host)\(note)"))}}"#,
       #"{"ph":"M","pid":\#(rank),"name":"process_sort_index","args":{"sort_index":\#(rank)}}"#,
     ]
     for (row, (track, lane, inRow)) in rows(of: events).enumerated() {
       let name = lane == 0 ? track.title : "\(track.title) \(lane + 1)"
       lines.append(
-        #"{"ph":"M","pid":\#(rank),"tid":\#(row),"name":"thread_name","args":{"name":\#(quoted(name))}}"#)
+        #"{"ph":"M","pid":\#(rank),"tid":\#(row),"name":"thread_name","args":{"name":\#(JSON.quoted(name))}}"#)
       lines.append(
         #"{"ph":"M","pid":\#(rank),"tid":\#(row),"name":"thread_sort_index","args":{"sort_index":\#(row)}}"#)
       for event in inRow {
@@ -73,7 +73,7 @@ package struct TimelineFile {
         let (begin, end) = (nanoseconds(event.begin + offset), nanoseconds(event.end + offset))
         lines.append(
           #"{"ph":"X","pid":\#(rank),"tid":\#(row),"ts":\#(microseconds(begin)),"#
-            + #""dur":\#(microseconds(end - begin)),"name":\#(quoted(event.name))\#(bytes)}"#)
+            + #""dur":\#(microseconds(end - begin)),"name":\#(JSON.quoted(event.name))\#(bytes)}"#)
       }
     }
     return Array(lines.joined(separator: ",\n").utf8)
@@ -104,13 +104,7 @@ package struct TimelineFile {
   /// Microseconds with three decimals: much faster than `JSONEncoder`.
   private static func microseconds(_ nanoseconds: Int64) -> String {
     let (whole, rest) = nanoseconds.magnitude.quotientAndRemainder(dividingBy: 1000)
-    let digits = String(rest)
-    return (nanoseconds < 0 ? "-" : "") + "\(whole)." + String(repeating: "0", count: 3 - digits.count) + digits
-  }
-
-  /// A JSON string.
-  private static func quoted(_ text: String) -> String {
-    (try? JSON.encode(text, .withoutEscapingSlashes)).map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
+    return (nanoseconds < 0 ? "-" : "") + "\(whole)." + rest.zeroPadded(to: 3)
   }
 }
 

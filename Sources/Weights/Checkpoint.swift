@@ -63,10 +63,7 @@ package struct Checkpoint: Sendable {
 extension Checkpoint {
   private static let prefix = "step-"
 
-  static func folderName(step: Int) -> String {
-    let digits = String(step)
-    return prefix + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
-  }
+  static func folderName(step: Int) -> String { prefix + step.zeroPadded(to: 8) }
 
   /// The step in a name that `folderName` made, nil for any other name.
   static func step(ofFolder name: String) -> Int? {

@@ -75,14 +75,11 @@ struct CheckpointManifest: Equatable, Sendable {
 
   var text: String {
     var text = Self.magic + "serial \(generation)\nbest \(isBest ? "yes" : "no")\n"
-    for file in [model, momentum, state] { text += "\(Self.hexadecimal(file.checksum)) \(file.count) \(file.name)\n" }
+    for file in [model, momentum, state] {
+      text += "\(file.checksum.zeroPadded(to: 16, radix: 16)) \(file.count) \(file.name)\n"
+    }
     let own = Array(text.utf8).withUnsafeBytes(XXH64.hash)
-    return text + "\(Self.hexadecimal(own)) \(Self.name)\n"
-  }
-
-  private static func hexadecimal(_ word: UInt64) -> String {
-    let digits = String(word, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
+    return text + "\(own.zeroPadded(to: 16, radix: 16)) \(Self.name)\n"
   }
 }
 

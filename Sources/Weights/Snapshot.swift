@@ -47,7 +47,7 @@ struct Snapshot: Sendable {
 
   private static func copy(_ floats: FloatSlice) -> FloatSlice {
     let copy = FloatSlice(count: floats.count)
-    copy.start.update(from: floats.start, count: floats.count)
+    copy.copy(from: floats)
     return copy
   }
 
