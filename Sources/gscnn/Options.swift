@@ -14,6 +14,9 @@ extension NameSpecification {
 extension ArgumentHelp {
   /// - Parameter name: the placeholder for the value.
   static func value(_ name: String, _ text: String) -> ArgumentHelp { ArgumentHelp(text, valueName: name) }
+
+  /// For the name that an option had in an earlier version: accepted, and not shown.
+  static var formerName: ArgumentHelp { ArgumentHelp(visibility: .private) }
 }
 
 /// A number on the command line, with the range that it must lie in.

@@ -36,6 +36,19 @@ extension CommandLine {
         ["plan", option, value], status: 2, saying: "'\(value)' is invalid for '\(option) ", "give ")
     }
 
+    @Test("plan accepts the former names of its options and does not show them")
+    func formerNames() throws {
+      func workload(_ options: [String]) throws -> String? {
+        let json = try work.gscnn(small + options + ["--json"])
+        let plan = try JSONSerialization.jsonObject(with: Data(json.output.joined().utf8)) as? [String: Any]
+        let workload = plan?["model"].flatMap { ($0 as? [String: Any])?["workload"] as? [String: Any] }
+        return workload.map { "\($0["images"] ?? "") \($0["validation_images"] ?? "")" }
+      }
+      #expect(try workload(["--pictures", "100", "--val-pictures", "5"]) == "100 5")
+      #expect(try workload(["--images", "100", "--val-images", "5"]) == "100 5")
+      #expect(try !work.gscnn("plan", "--help").output.contains { $0.contains("picture") })
+    }
+
     @Test("layout gives every rank of a training the same number of images, and other work a single rank")
     func layout() throws {
       let train = try work.gscnn("layout", "train", "--batch-size", "6")

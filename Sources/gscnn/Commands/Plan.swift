@@ -67,6 +67,12 @@ struct Plan: ParsableCommand {
   @Flag(help: "Print everything as JSON.")
   var json = false
 
+  @Option(in: .count, help: .formerName)
+  var pictures: Int?
+
+  @Option(in: .count, help: .formerName)
+  var valPictures: Int?
+
   private static let workload = CostModel.Workload()
 
   func run() throws {
@@ -87,8 +93,8 @@ struct Plan: ParsableCommand {
       step = StepMeasurement.measure(backbone.backboneType, images: 2, size: crop.size, workers: workers)
     }
     var workload = CostModel.Workload()
-    (workload.images, workload.epochs) = (images, epochs)
-    (workload.validationImages, workload.validators) = (valImages, validateOn)
+    (workload.images, workload.epochs) = (pictures ?? images, epochs)
+    (workload.validationImages, workload.validators) = (valPictures ?? valImages, validateOn)
     let model = CostModel(step: step, workload: workload)
     let memory = StepMeasurement.memorySecondsPerByte()
     let scenarios = nodes.values.map { count in
