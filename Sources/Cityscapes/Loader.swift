@@ -180,6 +180,7 @@ private final class LoaderQueue: @unchecked Sendable {
       condition.unlock()
       let begin = Clock.now
       let outcome = Result { try load(job, with: reader, into: &builder) }
+      Activity.advance()
       loaded?(samples[batches[job.batch][job.slot]], begin, Clock.now)
       condition.lock()
       switch outcome {

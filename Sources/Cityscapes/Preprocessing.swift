@@ -1,6 +1,7 @@
 import Foundation
 import Images
 import Synchronization
+import System
 import Tensors
 
 /// Writes the files that training needs beside each image: train ids, Canny edges and class boundaries.
@@ -47,6 +48,7 @@ package struct Preprocessing: Sendable {
     let state = Mutex(State())
     WorkerPool(threads: threads).parallelFor(samples.count) { index, _ in
       let result = Result { try Self.process(samples[index]) }
+      Activity.advance()
       state.withLock { state in
         switch result {
         case .success(true): state.outcome.written += 1

@@ -1,5 +1,6 @@
 import COpenMPI
 import Glibc
+import System
 
 /// The MPI communicator of this job: its ranks, and the collective operations on them.
 ///
@@ -33,6 +34,7 @@ package final class Communicator: @unchecked Sendable {
   package static func initialize() throws -> Communicator { try initialize { getenv($0).map { String(cString: $0) } } }
 
   static func initialize(_ variable: (String) -> String?) throws -> Communicator {
+    Activity.followThisThread()
     guard let launcher = Launcher(variable) else { return Communicator() }
     if launcher.connects {
       try initializeMPI()
@@ -85,6 +87,7 @@ package final class Communicator: @unchecked Sendable {
   /// work left.
   package func finalize() {
     guard handle != nil else { return }
+    Activity.enter(.finalize)
     sleepingBarrier()
     check(MPI_Finalize(), "finalize")
   }

@@ -69,9 +69,9 @@ package final class GradientBuckets {
 
     init(_ reduction: TreeAllReduce) { self.reduction = reduction }
 
-    func sum(_ floats: FloatSlice, _ range: Range<Int>, name: String, on timeline: Timeline?) {
+    func sum(_ floats: FloatSlice, _ range: Range<Int>, bucket number: Int, name: String, on timeline: Timeline?) {
       let begin = Clock.now
-      reduction.sum(floats.start + range.lowerBound, count: range.count)
+      Activity.reducing(bucket: number) { reduction.sum(floats.start + range.lowerBound, count: range.count) }
       let end = Clock.now
       seconds.withLock { $0 += end - begin }
       timeline?.add(
@@ -135,7 +135,7 @@ package final class GradientBuckets {
   package func synchronize() {
     let begin = Clock.now
     while next < buckets.count { reduceNext() }
-    communicationThread?.flush()
+    Activity.waiting { communicationThread?.flush() }
     let end = Clock.now
     times.waiting += end - begin
     times.summing = reducer.seconds.withLock { $0 }
@@ -150,13 +150,13 @@ package final class GradientBuckets {
   private func reduceNext() {
     defer { next += 1 }
     guard isDistributed else { return }
-    let (floats, name) = (buckets[next].floats, names[next])
+    let (number, floats, name) = (next + 1, buckets[next].floats, names[next])
     if let communicationThread {
       communicationThread.enqueue { [reducer, gradients, timeline] in
-        reducer.sum(gradients, floats, name: name, on: timeline)
+        reducer.sum(gradients, floats, bucket: number, name: name, on: timeline)
       }
     } else {
-      reducer.sum(gradients, floats, name: name, on: timeline)
+      reducer.sum(gradients, floats, bucket: number, name: name, on: timeline)
     }
   }
 

@@ -44,8 +44,11 @@ extension Communicator {
 
   /// Ends the job unless an MPI call succeeded.
   ///
-  /// - Parameter doing: the purpose of the call.
-  static func check(_ code: Int32, _ doing: StaticString) {
+  /// - Parameters:
+  ///   - call: the call, which may wait for other ranks.
+  ///   - doing: its purpose.
+  static func check(_ call: @autoclosure () -> Int32, _ doing: StaticString) {
+    let code = Activity.waiting(call)
     guard code != MPI_SUCCESS else { return }
     // When a rank fails or is killed, the others may see a broken connection before the job is ended. That rank's own
     // message matters more than theirs: leave it the time.
@@ -53,7 +56,7 @@ extension Communicator {
     fail("MPI failed (\(doing)): \(text(of: code))", nil, status: 1)
   }
 
-  func check(_ code: Int32, _ doing: StaticString) { Self.check(code, doing) }
+  func check(_ call: @autoclosure () -> Int32, _ doing: StaticString) { Self.check(call(), doing) }
 
   /// Sleeps for the whole time: a signal with a handler interrupts a single `sleep`.
   private static func pause(seconds: UInt32) {

@@ -69,5 +69,5 @@ struct PointToPoint: Sendable {
     for index in requests.indices { wait(for: &requests[index]) }
   }
 
-  private func check(_ code: Int32) { communicator.check(code, "all-reduce") }
+  private func check(_ call: @autoclosure () -> Int32) { communicator.check(call(), "all-reduce") }
 }

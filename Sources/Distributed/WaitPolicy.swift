@@ -1,5 +1,6 @@
 import COpenMPI
 import Glibc
+import System
 
 /// How a thread waits for an MPI request, which makes progress only inside MPI calls: it polls, first without a pause,
 /// then with exponential backoff, which leaves the core to other threads.
@@ -35,14 +36,16 @@ extension Communicator {
   func wait(for request: inout MPI_Request?, _ waitPolicy: WaitPolicy, _ doing: StaticString) {
     var polls = 0
     var pause: UInt32 = 16
-    while true {
-      var done: Int32 = 0
-      check(MPI_Test(&request, &done, mpiIgnoreStatus()), doing)
-      if done != 0 { return }
-      polls += 1
-      guard polls > waitPolicy.spinCount else { continue }
-      usleep(pause)
-      pause = min(pause * 2, waitPolicy.maxBackoff)
+    Activity.waiting {
+      while true {
+        var done: Int32 = 0
+        check(MPI_Test(&request, &done, mpiIgnoreStatus()), doing)
+        if done != 0 { return }
+        polls += 1
+        guard polls > waitPolicy.spinCount else { continue }
+        usleep(pause)
+        pause = min(pause * 2, waitPolicy.maxBackoff)
+      }
     }
   }
 

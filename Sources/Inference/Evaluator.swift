@@ -76,6 +76,7 @@ package struct Evaluator {
     for (done, index) in own.enumerated() {
       wasCancelled = cancelled()
       if wasCancelled { break }
+      Activity.begin(image: done + 1)
       let batch = Batch(whole: try Sample.read(samples[index], index: index))
       if batch.image.shape.size != size { BufferPool.shared.trim() }
       size = batch.image.shape.size
@@ -87,6 +88,7 @@ package struct Evaluator {
       try imageEvaluated(done + 1, own.count)
     }
 
+    Activity.begin(image: 0)
     communicator.sleepingBarrier()
     var counts = confusion.counts.map(Int.init) + [wasCancelled ? 1 : 0]
     communicator.allReduceSum(&counts)

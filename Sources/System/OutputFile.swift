@@ -71,6 +71,7 @@ package final class OutputFile {
       let result = retryingInterrupted { Glibc.write(descriptor, start + written, piece) }
       guard result > 0 else { throw FileError(path, .write, errno: errno) }
       written += result
+      Activity.advance()
     }
   }
 }

@@ -62,6 +62,15 @@ package final class Timeline: Sendable {
 }
 
 extension Timeline? {
+  /// Runs `body` as a phase of this rank and, if there is a timeline, records its interval.
+  ///
+  /// - Parameter name: of the interval; the phase's by default.
+  package func measure<Outcome>(
+    _ phase: Activity.Phase, as name: String? = nil, _ body: () throws -> Outcome
+  ) rethrows -> Outcome {
+    try Activity.during(phase) { try measure(name ?? phase.rawValue, body) }
+  }
+
   /// Runs `body` and, if there is a timeline, records its interval.
   package func measure<Outcome>(
     _ name: @autoclosure () -> String, on track: Timeline.Track = .compute, bytes: Int? = nil,

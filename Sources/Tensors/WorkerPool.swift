@@ -35,6 +35,7 @@ package final class WorkerPool: Sendable {
   /// `worker` is in `0..<threads`. Calls with the same worker never overlap, so it can index a per-worker workspace.
   /// Must not be called from several threads at once or from inside `body`.
   package func parallelFor(_ tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+    Activity.advance()
     guard tasks > 1, let shared else {
       for task in 0..<tasks { body(task, 0) }
       return

@@ -60,10 +60,10 @@ package final class Replica {
   package func step(_ batch: Batch, learningRate: Double) -> (loss: JointLoss, predictions: [UInt8]) {
     let (tape, loss, predictions) = forward(batch)
     observer?.forwardEnded()
-    timeline.measure("backward") { tape.backward() }
+    timeline.measure(.backward) { tape.backward() }
     profile.measure(.communication) { buckets.synchronize() }
     observer?.backwardEnded()
-    timeline.measure("optimizer") {
+    timeline.measure(.optimizer) {
       profile.measure(.update) { optimizer.step(learningRate: Float(learningRate), on: workers) }
     }
     return (loss, predictions)
@@ -71,7 +71,7 @@ package final class Replica {
 
   /// A separate function, so that the network's outputs are released before the backward pass.
   private func forward(_ batch: Batch) -> (tape: Tape, loss: JointLoss, predictions: [UInt8]) {
-    let (tape, output) = timeline.measure("forward") {
+    let (tape, output) = timeline.measure(.forward) {
       let tape = Tape(
         .training, workers: workers, crossReplicaSum: batchNormSum, profile: profile, timeline: timeline
       ) { [unowned self] parameter in

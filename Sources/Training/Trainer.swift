@@ -58,9 +58,11 @@ package final class Trainer {
       // Preprocessing may take long: an unreadable weight file is reported before it.
       if let path = options.pretrained { _ = try Safetensors(contentsOf: path) }
     }
-    try Preprocessing.runOnAllRanks(
-      options.dataPath, splits: options.test ? Split.allCases : [.train, .val], communicator: communicator,
-      threads: threads)
+    _ = try Activity.during(.preparing) {
+      try Preprocessing.runOnAllRanks(
+        options.dataPath, splits: options.test ? Split.allCases : [.train, .val], communicator: communicator,
+        threads: threads)
+    }
     let cache = try options.cacheGigabytes.map {
       try SharedMemorySlots.imageCache(gigabytes: $0, for: dataset.train, communicator: communicator)
     }
@@ -71,7 +73,7 @@ package final class Trainer {
     let checkpoints = CheckpointManager(options, paths, replica, communicator, timeline: timeline) { warning in
       StandardError.write("gscnn: \(warning)\n")
     }
-    let start = try checkpoints.restore()
+    let start = try Activity.during(.restoring) { try checkpoints.restore() }
     try start.state.requireSameData(dataset.digest)
     return Trainer(
       options, communicator: communicator, workers: workers, paths: paths, timelineFile: timelineFile,
@@ -113,6 +115,7 @@ package final class Trainer {
   ///
   /// - Returns: the exit status: 0 at the end and after `maxSteps`; 75 or 130 after a signal. Everything is saved then.
   package func run() throws -> Int32 {
+    Activity.enter(.training)
     let status = try train()
     cache?.close()
     if let timelineFile, let timeline { try timelineFile.write(timeline) }
@@ -126,7 +129,7 @@ package final class Trainer {
     while state.position.epoch < options.epochs {
       if let status = try trainEpoch() ?? endEpoch() { return status }
     }
-    try checkpoints.flush()
+    try Activity.during(.checkpoint) { try checkpoints.flush() }
     try notify(.finished(bestMeanIoU: state.bestMeanIoU))
     return 0
   }
@@ -143,7 +146,7 @@ package final class Trainer {
     }
     let learningRate = schedule.learningRate(epoch: state.position.epoch)
     var begin = Clock.now
-    while let batch = try timeline.measure("wait for images", { try loader.next() }) {
+    while let batch = try nextBatch(of: loader) {
       let (loss, predictions) = timeline.measure("step \(state.totalSteps + 1)") {
         replica.step(batch, learningRate: learningRate)
       }
@@ -170,6 +173,11 @@ package final class Trainer {
     return nil
   }
 
+  private func nextBatch(of loader: Loader) throws -> Batch? {
+    Activity.begin(step: state.totalSteps + 1)
+    return try timeline.measure(.loading, as: "wait for images") { try loader.next() }
+  }
+
   /// Validates, keeps the model if it is the best, reports the epoch, saves, and advances to the next epoch.
   ///
   /// - Returns: the exit status if the run is to stop.
@@ -181,7 +189,7 @@ package final class Trainer {
 
     var validation: Evaluation?
     if isLast || (epoch + 1) % options.validateEvery == 0 {
-      validation = try timeline.measure("validation") {
+      validation = try timeline.measure(.validation) {
         try validator.evaluate(.val, cancelled: stopRequested, notify: notify)
       }
       if validation == nil { return try interrupted() }
@@ -197,7 +205,7 @@ package final class Trainer {
     let isBest = validation.map { $0.metrics.meanClassIoU > state.bestMeanIoU ?? -1 } ?? false
     var tested: Evaluation?
     if isBest, options.test {
-      tested = try timeline.measure("test split") {
+      tested = try timeline.measure(.validation, as: "test split") {
         try validator.evaluate(.test, cancelled: stopRequested, notify: notify)
       }
       if tested == nil { return try interrupted() }
@@ -213,7 +221,7 @@ package final class Trainer {
     state.epochs.append(report)
     state.position = Position(epoch: epoch + 1, step: 0)
     state.running = TrainingState.RunningEpoch()
-    try checkpoints.save(state, isBest: isBest)
+    try Activity.during(.checkpoint) { try checkpoints.save(state, isBest: isBest) }
     try notify(.epochFinished(report, isBest: isBest))
     if let tested { try notify(.tested(tested)) }
 
@@ -246,7 +254,7 @@ package final class Trainer {
   }
 
   private func finishRun(_ status: Int32) throws -> Int32 {
-    try checkpoints.flush()
+    try Activity.during(.checkpoint) { try checkpoints.flush() }
     try notify(.stopped(status: status, checkpoint: paths.checkpoints))
     return status
   }
@@ -254,7 +262,7 @@ package final class Trainer {
   /// Saves a checkpoint, after checking that the replicas are equal and summing the ranks' confusion matrices.
   /// Collective.
   private func save() throws {
-    try timeline.measure("checkpoint: compare and copy") {
+    try timeline.measure(.checkpoint, as: "checkpoint: compare and copy") {
       synchronizeRunningStatistics()
       try requireEqualReplicas()
       var counts = state.running.confusion.counts.map(Int.init)

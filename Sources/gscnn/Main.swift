@@ -1,6 +1,7 @@
 import ArgumentParser
 import Distributed
 import Foundation
+import System
 import Tensors
 import Training
 
@@ -33,6 +34,7 @@ enum Main {
     let arguments = Arguments(CommandLine.arguments.dropFirst())
     do {
       try InstructionSet.validateOverride()
+      try armFault()
       try arguments.check()
       var command = try GSCNN.parseAsRoot(arguments.words)
       try command.run()
@@ -46,6 +48,19 @@ enum Main {
     } catch {
       fail(error)
     }
+  }
+
+  /// Prepares the fault on purpose that the environment describes, if it is for this rank.
+  private static func armFault() throws {
+    let environment = ProcessInfo.processInfo.environment
+    guard let text = environment[Fault.variable] else { return }
+    let fault: Fault
+    do {
+      fault = try Fault(text)
+    } catch {
+      throw OptionError(Fault.variable, text, "\(error)")
+    }
+    if fault.rank == Launcher({ environment[$0] })?.rank ?? 0 { fault.arm { fail($0) } }
   }
 
   private static func fail(_ error: any Error) -> Never {

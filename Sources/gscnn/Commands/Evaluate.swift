@@ -42,6 +42,7 @@ struct Evaluate: ParsableCommand {
     let samples = try CityscapesDirectory(root: data.dataPath).samples(of: split)
     if let export { try communicator.collectively { try PredictionWriter.createFolder(export) } }
     let showsProgress = communicator.rank == 0 && StandardError.isTerminal
+    Activity.enter(.validation)
     let evaluation = try Evaluator(model, workers: workers, communicator: communicator).evaluate(
       samples, of: split,
       predicted: { sample, trainIds, size in
