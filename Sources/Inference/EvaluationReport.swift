@@ -19,7 +19,7 @@ package struct EvaluationReport {
     return metrics.table + String(format: "\n\nFPS              %.3f   (%@)", evaluation.imagesPerSecond, images)
   }
 
-  /// Writes the metrics as one JSON object, as fractions from 0 to 1; null for a class without ground-truth pixels.
+  /// Writes the metrics as one JSON object, as fractions from 0 to 1; null for an absent class.
   package func write(to path: String) throws {
     do {
       let text = try JSON.encode(content, .sortedKeys, keys: .convertToSnakeCase) + Data("\n".utf8)

@@ -2,9 +2,10 @@ import Cityscapes
 
 /// Pixel accuracy, mean accuracy and intersection over union (IoU) of a segmentation, from its confusion matrix.
 package struct SegmentationMetrics: Codable, Equatable, Sendable {
-  /// How a class (or category) without ground-truth pixels counts in the means.
+  /// How an absent class (or category) counts in the means: in the mean IoU one that neither ground truth nor prediction
+  /// holds, in the mean accuracy one that the ground truth lacks.
   package enum AbsentClasses: String, Codable, Sendable {
-    /// Left out, as in the Cityscapes benchmark.
+    /// Left out, as in cityscapesScripts' `evalPixelLevelSemanticLabeling`.
     case leftOut
     /// As 0, as in the reference implementation (github.com/leftthomas/GatedSCNN), for comparison with its tables.
     case zero
@@ -19,7 +20,8 @@ package struct SegmentationMetrics: Codable, Equatable, Sendable {
   package let meanAccuracy: Double
   /// Correctly predicted fraction of each class's pixels, by train id; nil for classes without ground-truth pixels.
   package let classAccuracy: [Double?]
-  /// Intersection over union, by train id; nil for classes without ground-truth pixels.
+  /// Intersection over union, by train id: TP / (TP + FP + FN). 0 for a class that is predicted and not in the ground
+  /// truth; nil for a class in neither.
   package let classIoU: [Double?]
   /// Class mIoU: the mean of `classIoU`, 0 … 1.
   package let meanClassIoU: Double
@@ -75,7 +77,8 @@ package struct SegmentationMetrics: Codable, Equatable, Sendable {
 
     var intersectionOverUnion: [Double?] {
       truth.indices.map {
-        truth[$0] == 0 ? nil : Double(intersection[$0]) / Double(truth[$0] + predicted[$0] - intersection[$0])
+        let union = truth[$0] + predicted[$0] - intersection[$0]
+        return union == 0 ? nil : Double(intersection[$0]) / Double(union)
       }
     }
   }

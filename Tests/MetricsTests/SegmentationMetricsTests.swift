@@ -31,7 +31,7 @@ import Testing
     return confusion
   }
 
-  @Test("Metrics equal the reference, in both conventions for absent classes")
+  @Test("Metrics equal those of cityscapesScripts, and of the reference implementation for absent classes as 0")
   func reference() throws {
     let path = (#filePath as NSString).deletingLastPathComponent + "/Fixtures/metrics.json"
     let reference = try JSONDecoder().decode(Reference.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
@@ -72,6 +72,19 @@ import Testing
     #expect(ConfusionMatrix(counts: whole.counts) == whole)
   }
 
+  @Test("A class that the ground truth lacks and that is predicted counts as 0, one in neither does not count")
+  func predictedClass() {
+    // All road, of which a tenth is predicted as pole: as cityscapesScripts, 0.9 and 0.
+    var confusion = ConfusionMatrix()
+    confusion.add(prediction: [0, 0, 0, 0, 5, 0, 0, 0, 0, 0], target: [UInt8](repeating: 0, count: 10))
+    let metrics = SegmentationMetrics(confusion)
+    #expect(metrics.classIoU == [0.9, nil, nil, nil, nil, 0] + [Double?](repeating: nil, count: 13))
+    #expect(isNear(metrics.meanClassIoU, 0.45))
+    #expect(metrics.categoryIoU == [0.9, nil, 0, nil, nil, nil, nil])
+    #expect(isNear(metrics.meanCategoryIoU, 0.45))
+    #expect(metrics.classAccuracy.compactMap { $0 } == [0.9] && isNear(metrics.meanAccuracy, 0.9))
+  }
+
   @Test("A correct prediction scores 1")
   func perfect() {
     var confusion = ConfusionMatrix()
@@ -106,9 +119,10 @@ import Testing
     let lines = metrics.table.split(separator: "\n").map(String.init)
     for label in Label.classes { #expect(lines.contains { $0.hasPrefix(label.name + " ") }) }
     for category in Label.Category.evaluated { #expect(lines.contains { $0.hasPrefix(category.rawValue + " ") }) }
-    #expect(lines.contains("road                  –        –"))
+    #expect(lines.contains("road               0.00        –"))
+    #expect(lines.contains("sidewalk              –        –"))
     #expect(lines.contains { $0.hasPrefix("wall") && $0.contains("69.92") })
-    #expect(lines.contains("mean              59.94    69.76"))
+    #expect(lines.contains("mean              55.94    69.76"))
     #expect(lines.contains("pixel accuracy    72.35"))
     #expect(try JSONDecoder().decode(SegmentationMetrics.self, from: JSONEncoder().encode(metrics)) == metrics)
   }
