@@ -118,7 +118,8 @@ let package = Package(
       exclude: ["Fixtures"]),
     .testTarget(name: "ImagesTests", dependencies: ["Tensors", "Images", "ImageFixtures"]),
     .testTarget(
-      name: "CityscapesTests", dependencies: ["Tensors", "Images", "Cityscapes", "SyntheticStreets", "ImageFixtures"],
+      name: "CityscapesTests",
+      dependencies: ["System", "Tensors", "Images", "Cityscapes", "SyntheticStreets", "ImageFixtures"],
       exclude: ["Fixtures"]),
     .testTarget(
       name: "SyntheticStreetsTests",

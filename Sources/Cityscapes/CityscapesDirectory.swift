@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import System
 
 /// A split of the data set.
@@ -41,6 +41,8 @@ package struct SamplePaths: Hashable, Sendable {
 
   /// The rest of an image's file name after `name`.
   package static let imageSuffix = "_leftImg8bit.png"
+  /// The city of synthetic streets.
+  package static let syntheticCity = "synthetica"
 }
 
 /// A data set in the directory layout of Cityscapes.
@@ -57,45 +59,118 @@ package struct CityscapesDirectory: Sendable {
   /// The samples of a split, sorted by city, then file. The index in this list identifies a sample, also for its random
   /// numbers.
   /// - Throws: `CityscapesDirectoryError` if there are none.
-  package func samples(of split: Split) throws -> [SamplePaths] {
+  package func samples(of split: Split) throws -> [SamplePaths] { try list(split).samples }
+
+  /// The samples of a split, and the files that are none.
+  /// - Throws: `CityscapesDirectoryError` if there are no samples.
+  package func list(_ split: Split) throws -> SplitListing {
     let folder = "\(root)/leftImg8bit/\(split.rawValue)"
-    let cities = try entries(of: folder).filter { FileSystem.isDirectory("\(folder)/\($0)", followingLinks: true) }
-    let samples = try cities.flatMap { city in
-      try entries(of: "\(folder)/\(city)").filter { $0.hasSuffix(SamplePaths.imageSuffix) }.map {
-        SamplePaths(root: root, split: split, city: city, name: String($0.dropLast(SamplePaths.imageSuffix.count)))
+    var listing = SplitListing(split: split, folder: folder)
+    for city in try entries(of: folder) {
+      guard FileSystem.isDirectory("\(folder)/\(city)", followingLinks: true) else {
+        listing.leftOut.append(city)
+        continue
+      }
+      for file in try entries(of: "\(folder)/\(city)") {
+        if file.hasSuffix(SamplePaths.imageSuffix) {
+          let name = String(file.dropLast(SamplePaths.imageSuffix.count))
+          listing.samples.append(SamplePaths(root: root, split: split, city: city, name: name))
+        } else {
+          listing.leftOut += try files(at: "\(city)/\(file)", in: folder)
+        }
       }
     }
-    guard samples.isEmpty else { return samples }
+    guard listing.samples.isEmpty else { return listing }
+    if let first = listing.leftOut.first {
+      throw CityscapesDirectoryError.otherNames(folder: folder, count: listing.leftOut.count, first: first)
+    }
     let hasOthers = Split.allCases.contains { other in
       other != split && !((try? entries(of: "\(root)/leftImg8bit/\(other.rawValue)")) ?? []).isEmpty
     }
-    throw hasOthers
-      ? CityscapesDirectoryError.emptySplit(root: root, split) : CityscapesDirectoryError.noImages(root: root)
+    if hasOthers { throw CityscapesDirectoryError.emptySplit(root: root, split) }
+    throw dataSetNearby.map { .elsewhere(root: root, $0) } ?? CityscapesDirectoryError.noImages(root: root)
+  }
+
+  /// The folder with `leftImg8bit` that is probably meant: the one that holds `root`, or one in `root`.
+  private var dataSetNearby: String? {
+    let inside = ((try? entries(of: root)) ?? []).filter { $0 != "leftImg8bit" }.map { "\(root)/\($0)" }
+    return (inside + [FileSystem.parent(of: root)]).first {
+      FileSystem.isDirectory($0 + "/leftImg8bit", followingLinks: true)
+    }
+  }
+
+  /// A file, or the files in a folder and its folders, as paths in `folder`. Symbolic links are not followed, so that
+  /// there is no circle.
+  private func files(at name: String, in folder: String) throws -> [String] {
+    guard FileSystem.isDirectory("\(folder)/\(name)") else { return [name] }
+    return try entries(of: "\(folder)/\(name)").flatMap { try files(at: "\(name)/\($0)", in: folder) }
   }
 
   /// The names in a folder, sorted, without hidden ones; empty if there is no such folder.
   private func entries(of folder: String) throws -> [String] {
-    guard FileManager.default.fileExists(atPath: folder) else { return [] }
     do {
-      return try FileManager.default.contentsOfDirectory(atPath: folder).filter { !$0.hasPrefix(".") }.sorted()
+      return try FileSystem.list(folder).filter { !$0.hasPrefix(".") }
+    } catch let error as FileError where error.problem == .failed(.open, errno: ENOENT) {
+      return []
+    } catch let error as FileError where error.problem == .failed(.open, errno: ENOTDIR) {
+      return []
     } catch {
       throw CityscapesDirectoryError.unreadable(folder: folder)
     }
   }
 }
 
+/// What the image folder of a split holds.
+package struct SplitListing: Sendable {
+  package let split: Split
+  /// `ROOT/leftImg8bit/SPLIT`.
+  package let folder: String
+  /// Sorted by city, then file.
+  package fileprivate(set) var samples: [SamplePaths] = []
+  /// Files that are not named as images of the split, as paths in `folder`.
+  package fileprivate(set) var leftOut: [String] = []
+
+  /// What looks like a mistake, a line each.
+  package var warnings: [String] {
+    var lines: [String] = []
+    if let first = leftOut.first {
+      let files = leftOut.count == 1 ? "1 file is" : "\(leftOut.count) files are"
+      lines.append(
+        "\(folder): \(files) not named CITY/*\(SamplePaths.imageSuffix) and left out (first: \(first)); rename or remove "
+          + (leftOut.count == 1 ? "it" : "them"))
+    }
+    let synthetic = samples.count { $0.city == SamplePaths.syntheticCity }
+    if synthetic > 0, synthetic < samples.count {
+      lines.append(
+        "\(folder): \(synthetic) of its \(samples.count) images are synthetic streets, the others are not; unless that is "
+          + "meant, remove the folder \(folder)/\(SamplePaths.syntheticCity)")
+    }
+    return lines
+  }
+}
+
 /// Why a folder holds no samples of a split.
 package enum CityscapesDirectoryError: Error, Equatable, CustomStringConvertible {
   case noImages(root: String)
+  /// The folder `at` has the layout.
+  case elsewhere(root: String, _ at: String)
   case emptySplit(root: String, Split)
+  case otherNames(folder: String, count: Int, first: String)
   case unreadable(folder: String)
 
   package var description: String {
     switch self {
     case .noImages(let root):
       "\(root): holds no images (looked for \(root)/leftImg8bit/SPLIT/CITY/*\(SamplePaths.imageSuffix))"
+    case .elsewhere(let root, let other):
+      "\(root): holds no images (looked for \(root)/leftImg8bit/SPLIT/CITY/*\(SamplePaths.imageSuffix)), but "
+        + "\(other)/leftImg8bit exists"
     case .emptySplit(let root, let split):
       "\(root)/leftImg8bit/\(split.rawValue): holds no images, other splits do"
+    case .otherNames(let folder, let count, let first):
+      "\(folder): holds no images; \(count == 1 ? "its file is" : "its \(count) files are") not named "
+        + "CITY/*\(SamplePaths.imageSuffix) (first: \(first)); rename \(count == 1 ? "it" : "them"), or unzip "
+        + "leftImg8bit_trainvaltest.zip again"
     case .unreadable(let folder):
       "\(folder): cannot be listed; check its permissions"
     }

@@ -1,5 +1,6 @@
 import CPNG
 import Glibc
+import System
 import Tensors
 
 /// PNG decoding: an open PNG file, of which the whole image or the rows of a window are decoded, once. Decoding stops
@@ -83,7 +84,7 @@ package final class PNGReader {
   }
 
   private static func open(_ path: String) throws(ImageError) -> UnsafeMutablePointer<FILE> {
-    guard let file = fopen(path, "rbe") else {
+    guard let file = fopen(path.pathBytes, "rbe") else {
       let code = errno
       throw ImageError(
         path: path,

@@ -25,9 +25,6 @@ package struct SyntheticStreets: Sendable {
     self.seed = seed
   }
 
-  /// The city in the file names.
-  static let city = "synthetica"
-
   /// Writes images, label ids and colored labels, replacing those of an earlier call.
   /// - Parameters:
   ///   - root: the folder of the data set; created if it is missing.
@@ -66,7 +63,8 @@ package struct SyntheticStreets: Sendable {
   }
 
   private static func paths(_ root: String, _ split: Split, _ index: Int) -> SamplePaths {
-    SamplePaths(root: root, split: split, city: city, name: city + String(format: "_%06d_000019", index))
+    let city = SamplePaths.syntheticCity
+    return SamplePaths(root: root, split: split, city: city, name: city + String(format: "_%06d_000019", index))
   }
 
   /// Real and synthetic images in one split would spoil a training unnoticed; so would leftovers of a larger set.

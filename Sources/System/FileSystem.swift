@@ -20,9 +20,9 @@ package struct FileSystem: Sendable {
   package func createDirectory(_ path: String) throws {
     if Self.isDirectory(path, followingLinks: true) { return }
     let parent = Self.parent(of: path)
-    if parent != path, access(parent, F_OK) != 0 { try createDirectory(parent) }
+    if parent != path, access(parent.pathBytes, F_OK) != 0 { try createDirectory(parent) }
     try before?(.createDirectory, path)
-    guard mkdir(path, 0o777) != 0 else { return }
+    guard mkdir(path.pathBytes, 0o777) != 0 else { return }
     let code = errno
     // Another process may have created it in the meantime.
     guard code == EEXIST, Self.isDirectory(path, followingLinks: true) else {
@@ -33,13 +33,13 @@ package struct FileSystem: Sendable {
   /// Renames `source` to `target`. A file of that name is replaced atomically.
   package func rename(_ source: String, to target: String) throws {
     try before?(.rename, source)
-    guard Glibc.rename(source, target) == 0 else { throw FileError(target, .rename, errno: errno) }
+    guard Glibc.rename(source.pathBytes, target.pathBytes) == 0 else { throw FileError(target, .rename, errno: errno) }
   }
 
   /// Waits until the names in a directory are on the disk.
   package func syncDirectory(_ path: String) throws {
     try before?(.syncDirectory, path)
-    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let descriptor = open(path.pathBytes, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError(path, .open, errno: errno) }
     defer { close(descriptor) }
     // Some network file systems cannot sync a directory and answer EINVAL.
@@ -51,7 +51,7 @@ package struct FileSystem: Sendable {
   /// Removes a file or an empty directory. It is not an error if there is none.
   package func remove(_ path: String) throws {
     try before?(.remove, path)
-    guard Glibc.remove(path) == 0 || errno == ENOENT else { throw FileError(path, .remove, errno: errno) }
+    guard Glibc.remove(path.pathBytes) == 0 || errno == ENOENT else { throw FileError(path, .remove, errno: errno) }
   }
 
   /// Replaces a file atomically: a reader sees the old contents or the new ones, never a part of them.
@@ -98,8 +98,28 @@ package struct FileSystem: Sendable {
 
 extension FileSystem {
   /// Names in a directory, sorted; empty if it cannot be read.
-  package static func names(in directory: String) -> [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).sorted()
+  package static func names(in directory: String) -> [String] { (try? list(directory)) ?? [] }
+
+  /// Names in a directory, sorted, whatever their bytes are (`String.init(pathBytes:)`).
+  package static func list(_ directory: String) throws -> [String] {
+    guard let stream = opendir(directory.pathBytes) else { throw FileError(directory, .open, errno: errno) }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else { break }
+      // In place: a copy of the whole array may reach beyond the entry.
+      guard let start = entry.pointer(to: \.d_name) else { continue }
+      names.append(String(path: UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self)))
+    }
+    guard errno == 0 else { throw FileError(directory, .read, errno: errno) }
+    return names.filter { $0 != "." && $0 != ".." }.sorted()
+  }
+
+  /// Bytes of the file at `path`, following symbolic links; nil if there is none.
+  package static func size(of path: String) -> Int? {
+    var status = stat()
+    return stat(path.pathBytes, &status) == 0 ? Int(status.st_size) : nil
   }
 
   /// Whether there is a directory at `path`.
@@ -107,7 +127,8 @@ extension FileSystem {
   /// - Parameter followingLinks: whether a symbolic link to a directory counts as one.
   package static func isDirectory(_ path: String, followingLinks: Bool = false) -> Bool {
     var status = stat()
-    return (followingLinks ? stat(path, &status) : lstat(path, &status)) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    return (followingLinks ? stat(path.pathBytes, &status) : lstat(path.pathBytes, &status)) == 0
+      && status.st_mode & S_IFMT == S_IFDIR
   }
 
   /// The directory that holds `path`, as POSIX's `dirname`. Foundation's `deletingLastPathComponent` traps on a path of

@@ -19,9 +19,9 @@ package final class OutputFile {
   package init(_ path: String, in fileSystem: FileSystem) throws {
     self.path = path
     self.fileSystem = fileSystem
-    unlink(path)
+    unlink(path.pathBytes)
     try fileSystem.before?(.create, path)
-    descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    descriptor = open(path.pathBytes, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw FileError(path, .create, errno: errno) }
   }
 

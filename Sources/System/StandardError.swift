@@ -9,9 +9,9 @@ package enum StandardError {
   /// The control sequence that clears the line, so that what follows replaces a progress bar.
   package static let clearLine = "\r\u{1B}[K"
 
-  /// Writes a text as it is. Errors, such as a full disk, are ignored.
+  /// Writes a text as it is, but bytes of paths that are not UTF-8 as `\\xf6`. Errors, such as a full disk, are ignored.
   package static func write(_ text: String) {
-    let bytes = Array(text.utf8)
+    let bytes = Array(text.printable.utf8)
     var done = 0
     while done < bytes.count {
       let written = bytes.withUnsafeBytes {

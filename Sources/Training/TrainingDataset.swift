@@ -32,23 +32,23 @@ package struct TrainingDataset {
   private let sampler: DistributedBatchSampler
   private let rank: Int
 
-  /// Lists the images below `options.dataPath`.
-  private init(_ options: TrainingOptions, rank: Int, ranks: Int) throws {
+  private init(_ options: TrainingOptions, splits: [[SamplePaths]], rank: Int, ranks: Int) throws {
     self.options = options
     self.rank = rank
-    let directory = CityscapesDirectory(root: options.dataPath)
-    train = try directory.samples(of: .train)
+    train = splits[0]
+    validation = splits[1]
+    test = splits.count > 2 ? splits[2] : []
     sampler = try DistributedBatchSampler(
       samples: train.count, batchSize: options.batchSize, ranks: ranks,
       order: options.augmentation == .random ? .shuffled(seed: options.seed) : .byFileName)
-    validation = try directory.samples(of: .val)
-    test = options.test ? try directory.samples(of: .test) : []
   }
 
-  /// Lists the images below `options.dataPath` on every rank; an error of all ranks is reported once. Collective.
+  /// Lists the images below `options.dataPath` on every rank. Collective.
   package static func listOnAllRanks(_ options: TrainingOptions, communicator: Communicator) throws -> TrainingDataset {
-    try communicator.collectively {
-      try TrainingDataset(options, rank: communicator.rank, ranks: communicator.size)
+    let splits = try CityscapesDirectory(root: options.dataPath).listOnAllRanks(
+      options.test ? [.train, .val, .test] : [.train, .val], communicator: communicator)
+    return try communicator.collectively {
+      try TrainingDataset(options, splits: splits, rank: communicator.rank, ranks: communicator.size)
     }
   }
 

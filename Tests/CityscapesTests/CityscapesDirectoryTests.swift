@@ -1,6 +1,8 @@
 import Cityscapes
 import Foundation
 import ImageFixtures
+import Images
+import System
 import Testing
 
 @Suite("The Cityscapes directory") struct CityscapesDirectoryTests {
@@ -53,5 +55,97 @@ import Testing
     }
     #expect(error == .emptySplit(root: folder.path, .val))
     #expect("\(try #require(error))".contains("leftImg8bit/val: holds no images"))
+  }
+
+  @Test("Files with other names are left out and said once: another suffix, another case, nested, without a city")
+  func leftOut() throws {
+    let folder = try TemporaryFolder()
+    let images = folder.path + "/leftImg8bit/train"
+    try touch("\(images)/ulm/ulm_000001_000019_leftImg8bit.png")
+    #expect(try CityscapesDirectory(root: folder.path).list(.train).warnings == [])
+    try touch("\(images)/ulm/ulm_000002_000019_leftImg8bit.PNG")
+    try touch("\(images)/ulm/ulm_000003_000019.jpg")
+    try touch("\(images)/ulm/ulm/ulm_000004_000019_leftImg8bit.png")
+    try touch("\(images)/ulm_000005_000019_leftImg8bit.png")
+    try touch("\(images)/ulm/.thumbnails/a.png")
+    try FileManager.default.createSymbolicLink(atPath: "\(images)/ulm/circle", withDestinationPath: images)
+    let listing = try CityscapesDirectory(root: folder.path).list(.train)
+    #expect(listing.samples.map(\.name) == ["ulm_000001_000019"])
+    #expect(
+      listing.leftOut == [
+        "ulm/circle", "ulm/ulm/ulm_000004_000019_leftImg8bit.png", "ulm/ulm_000002_000019_leftImg8bit.PNG",
+        "ulm/ulm_000003_000019.jpg", "ulm_000005_000019_leftImg8bit.png",
+      ])
+    #expect(
+      listing.warnings == [
+        "\(images): 5 files are not named CITY/*_leftImg8bit.png and left out (first: ulm/circle); rename or remove them"
+      ])
+  }
+
+  @Test("A split in which no file has the right name is an error that names one")
+  func otherNames() throws {
+    let folder = try TemporaryFolder()
+    let images = folder.path + "/leftImg8bit/val"
+    try touch("\(images)/ulm/ulm_000001_000019_leftImg8bit.jpg")
+    let error = #expect(throws: CityscapesDirectoryError.self) {
+      try CityscapesDirectory(root: folder.path).samples(of: .val)
+    }
+    #expect(error == .otherNames(folder: images, count: 1, first: "ulm/ulm_000001_000019_leftImg8bit.jpg"))
+    #expect(
+      "\(try #require(error))".hasPrefix("\(images): holds no images; its file is not named CITY/*_leftImg8bit.png"))
+  }
+
+  @Test("With a folder too high or too low, the error names the right one")
+  func elsewhere() throws {
+    let folder = try TemporaryFolder()
+    let data = folder.path + "/data"
+    try touch("\(data)/leftImg8bit/train/ulm/ulm_000001_000019_leftImg8bit.png")
+    for root in [folder.path, data + "/leftImg8bit", data + "/other"] {
+      #expect(throws: CityscapesDirectoryError.elsewhere(root: root, data)) {
+        try CityscapesDirectory(root: root).samples(of: .train)
+      }
+    }
+  }
+
+  @Test("Images of a folder whose name is not UTF-8 are listed and read")
+  func anyBytes() throws {
+    let folder = try TemporaryFolder()
+    _ = try folder.streets(train: 2)
+    let city = String(pathBytes: [0x6B, 0xF6, 0x6C, 0x6E])
+    for kind in ["leftImg8bit", "gtFine"] {
+      let split = "\(folder.path)/\(kind)/train"
+      try FileSystem().rename("\(split)/synthetica", to: "\(split)/\(city)")
+    }
+    let samples = try CityscapesDirectory(root: folder.path).samples(of: .train)
+    #expect(samples.map(\.city) == [city, city])
+    #expect(try PNG.read(samples[1].image, as: .rgb).size.width == 64)
+  }
+
+  @Test("Synthetic streets among other images are said; alone they are not")
+  func mixed() throws {
+    let folder = try TemporaryFolder()
+    _ = try folder.streets(train: 2)
+    #expect(try CityscapesDirectory(root: folder.path).list(.train).warnings == [])
+    let images = folder.path + "/leftImg8bit/train"
+    try touch("\(images)/ulm/ulm_000001_000019_leftImg8bit.png")
+    let warning = try #require(try CityscapesDirectory(root: folder.path).list(.train).warnings.first)
+    #expect(warning.hasPrefix("\(images): 2 of its 3 images are synthetic streets"))
+    #expect(warning.hasSuffix("remove the folder \(images)/synthetica"))
+  }
+
+  @Test("A data set may consist of symbolic links")
+  func links() throws {
+    let folder = try TemporaryFolder()
+    let disk = folder.path + "/disk"
+    try touch("\(disk)/ulm/ulm_000001_000019_leftImg8bit.png")
+    try touch("\(disk)/image.png")
+    let images = folder.path + "/data/leftImg8bit/train"
+    try FileManager.default.createDirectory(atPath: images + "/aachen", withIntermediateDirectories: true)
+    try FileManager.default.createSymbolicLink(atPath: images + "/ulm", withDestinationPath: disk + "/ulm")
+    try FileManager.default.createSymbolicLink(
+      atPath: images + "/aachen/aachen_000000_000019_leftImg8bit.png", withDestinationPath: disk + "/image.png")
+    let listing = try CityscapesDirectory(root: folder.path + "/data").list(.train)
+    #expect(listing.samples.map(\.city) == ["aachen", "ulm"])
+    #expect(listing.leftOut == [])
   }
 }

@@ -36,10 +36,10 @@ struct Evaluate: ParsableCommand {
     let communicator = try Communicator.initialize()
     communicator.setAffinity()
     let workers = WorkerPool(threads: threads.count(for: communicator))
+    let samples = try CityscapesDirectory(root: data.dataPath).listOnAllRanks([split], communicator: communicator)[0]
     let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight) }
     try Preprocessing.runOnAllRanks(
       data.dataPath, splits: [split], communicator: communicator, threads: workers.threads)
-    let samples = try CityscapesDirectory(root: data.dataPath).samples(of: split)
     if let export { try communicator.collectively { try PredictionWriter.createFolder(export) } }
     let showsProgress = communicator.rank == 0 && StandardError.isTerminal
     Activity.enter(.validation)

@@ -16,6 +16,7 @@ struct Prepare: ParsableCommand {
     let communicator = try Communicator.initialize()
     communicator.setAffinity()
     let threads = threads.count(for: communicator)
+    _ = try CityscapesDirectory(root: data.dataPath).listOnAllRanks(nil, communicator: communicator)
     let made = try Preprocessing.runOnAllRanks(data.dataPath, communicator: communicator, threads: threads)
     if communicator.rank == 0 {
       print(
