@@ -7,19 +7,32 @@ import Metrics
 import System
 import Tensors
 
-/// The result of evaluating a network on a split.
-package struct Evaluation: Sendable {
+/// The result of evaluating a network on the first images of a split: on all of them, or on those done when the
+/// evaluation was stopped.
+package struct Evaluation: Codable, Sendable, Equatable {
   package let split: Split
-  package let confusion: ConfusionMatrix
-  /// Mean of the images' joint losses.
-  package let loss: Double
-  package let images: Int
-  /// Seconds of inference alone, from the normalized image to the class of every pixel; the mean over the ranks that
-  /// evaluate.
-  package let seconds: Double
+  package private(set) var confusion = ConfusionMatrix()
+  /// The joint loss of each image, in the order of the split.
+  package private(set) var losses: [Double] = []
+  /// Seconds of inference alone, from the normalized image to the class of every pixel; images that ranks evaluate at
+  /// the same time count once, with the mean of their times.
+  package private(set) var seconds = 0.0
 
+  /// An evaluation of no images yet.
+  package init(of split: Split) { self.split = split }
+
+  package var images: Int { losses.count }
+  /// Mean of the images' joint losses.
+  package var loss: Double { losses.reduce(0, +) / Double(max(images, 1)) }
   package var metrics: SegmentationMetrics { SegmentationMetrics(confusion) }
   package var imagesPerSecond: Double { Double(images) / max(seconds, 1e-9) }
+
+  /// Adds the next images.
+  package mutating func add(_ confusion: ConfusionMatrix, losses: [Double], seconds: Double) {
+    self.confusion += confusion
+    self.losses += losses
+    self.seconds += seconds
+  }
 }
 
 /// Which ranks validate (`--validate-on`).
@@ -35,7 +48,8 @@ package struct Evaluator {
   private let model: GatedSCNN
   private let workers: WorkerPool
   private let communicator: Communicator
-  private let validators: ValidationRanks
+  /// How many ranks evaluate, from rank 0 on.
+  private let evaluatingRanks: Int
 
   package init(
     _ model: GatedSCNN, workers: WorkerPool, communicator: Communicator, validators: ValidationRanks = .all
@@ -43,66 +57,71 @@ package struct Evaluator {
     self.model = model
     self.workers = workers
     self.communicator = communicator
-    self.validators = validators
+    evaluatingRanks = validators == .all ? communicator.size : 1
   }
 
-  /// Evaluates the images of a split. Collective.
+  /// Evaluates the images of a split in rounds of one image per evaluating rank. Collective.
   ///
-  /// The result is the same on every rank, and for every number of ranks: the confusion matrix is summed exactly, and the
-  /// losses are added in the order of the images.
+  /// After each round every rank knows the result so far: an evaluation can be stopped there and continued later from
+  /// this result, with any number of ranks. The result is the same on every rank, and for every number of ranks: the
+  /// confusion matrix is summed exactly, and the losses are added in the order of the images.
   ///
   /// - Parameters:
   ///   - samples: the images of one split, preprocessed.
+  ///   - start: the result for the first images, from an earlier call that was stopped.
   ///   - predicted: receives each image's predicted train ids, on the rank that predicted them.
-  ///   - imageEvaluated: receives how many of this rank's images are done, and how many there are.
-  ///   - cancelled: called before each image; a rank on which it returns true skips its remaining images.
-  /// - Returns: `nil` if any rank was cancelled.
+  ///   - shouldContinue: called on every rank after each round, with the result so far; its answer is the same on all
+  ///     ranks.
+  /// - Returns: the result for all images, or for the first ones if `shouldContinue` answered false.
   package func evaluate(
-    _ samples: [SamplePaths], of split: Split,
+    _ samples: [SamplePaths], from start: Evaluation,
     predicted: (SamplePaths, _ trainIds: [UInt8], Size) throws -> Void = { _, _, _ in },
-    imageEvaluated: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }, cancelled: () -> Bool = { false }
-  ) throws -> Evaluation? {
-    // Which images this rank evaluates.
-    let own = samples.indices.filter {
-      validators == .all ? $0 % communicator.size == communicator.rank : communicator.rank == 0
-    }
-    var confusion = ConfusionMatrix()
-    var losses = [Double](repeating: 0, count: samples.count)
-    var seconds = 0.0
-    var wasCancelled = false
+    shouldContinue: (Evaluation) throws -> Bool = { _ in true }
+  ) throws -> Evaluation {
+    var evaluation = start
     // Free blocks of the pool have the sizes of training crops or of other images, and would not be reused.
     var size: Size?
     defer { BufferPool.shared.trim() }
-    for (done, index) in own.enumerated() {
-      wasCancelled = cancelled()
-      if wasCancelled { break }
-      Activity.begin(image: done + 1)
-      let batch = Batch(whole: try Sample.read(samples[index], index: index))
-      if batch.image.shape.size != size { BufferPool.shared.trim() }
-      size = batch.image.shape.size
-      let (predictions, elapsed, loss) = model.predict(batch, withLoss: true, on: workers)
-      seconds += elapsed
-      confusion.add(prediction: predictions, target: batch.target)
-      losses[index] = loss?.total ?? 0
-      try predicted(samples[index], predictions, batch.image.shape.size)
-      try imageEvaluated(done + 1, own.count)
+    while evaluation.images < samples.count {
+      let indices = evaluation.images..<min(evaluation.images + evaluatingRanks, samples.count)
+      let index = indices.lowerBound + communicator.rank
+      var (confusion, loss, seconds) = (ConfusionMatrix(), 0.0, 0.0)
+      if indices.contains(index) {
+        Activity.begin(image: index + 1)
+        let batch = Batch(whole: try Sample.read(samples[index], index: index))
+        if batch.image.shape.size != size { BufferPool.shared.trim() }
+        size = batch.image.shape.size
+        let result = model.predict(batch, withLoss: true, on: workers)
+        confusion.add(prediction: result.predictions, target: batch.target)
+        (loss, seconds) = (result.loss?.total ?? 0, result.seconds)
+        try predicted(samples[index], result.predictions, batch.image.shape.size)
+      }
+      sum(confusion, loss, seconds, of: indices, into: &evaluation)
+      guard try shouldContinue(evaluation) else { break }
     }
-
     Activity.begin(image: 0)
+    return evaluation
+  }
+
+  /// Adds the results of the ranks that evaluated the images `indices`. Collective.
+  private func sum(
+    _ confusion: ConfusionMatrix, _ loss: Double, _ seconds: Double, of indices: Range<Int>,
+    into evaluation: inout Evaluation
+  ) {
     communicator.sleepingBarrier()
-    var counts = confusion.counts.map(Int.init) + [wasCancelled ? 1 : 0]
-    communicator.allReduceSum(&counts)
-    let reduction = MPICrossReplicaSum(communicator)
-    // The sum is exact: each loss is 0 on all ranks but one.
-    reduction.sum(&losses)
-    var total = [seconds]
-    reduction.sum(&total)
-    guard counts.removeLast() == 0 else { return nil }
-    let evaluatingRanks = validators == .all ? min(communicator.size, max(samples.count, 1)) : 1
-    return Evaluation(
-      split: split, confusion: ConfusionMatrix(counts: counts.map(Int64.init)),
-      loss: losses.reduce(0, +) / Double(max(samples.count, 1)), images: samples.count,
-      seconds: total[0] / Double(evaluatingRanks))
+    // Losses and times are gathered as bit patterns: each is 0 on all ranks but one, so that the sum is exact.
+    var own = [Double](repeating: 0, count: 2 * indices.count)
+    if communicator.rank < indices.count {
+      own[communicator.rank] = loss
+      own[indices.count + communicator.rank] = seconds
+    }
+    var sums = confusion.counts.map(Int.init) + own.map { Int(bitPattern: UInt($0.bitPattern)) }
+    communicator.allReduceSum(&sums)
+    let cells = confusion.counts.count
+    let gathered = sums[cells...].map { Double(bitPattern: UInt64(UInt(bitPattern: $0))) }
+    evaluation.add(
+      ConfusionMatrix(counts: sums[..<cells].map(Int64.init)), losses: Array(gathered.prefix(indices.count)),
+      seconds: gathered.suffix(indices.count).reduce(0, +) / Double(indices.count))
   }
 }
 

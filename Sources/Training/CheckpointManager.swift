@@ -1,4 +1,5 @@
 import Distributed
+import GatedSCNN
 import Layers
 import System
 import Tensors
@@ -122,6 +123,16 @@ final class CheckpointManager {
     var metadata = ["backbone": options.backbone.rawValue, "epoch": "\(state.position.epoch + 1)"]
     if let best = state.bestMeanIoU { metadata["validation_class_mIoU"] = "\(best)" }
     try ModelFile.write(replica.model.store, to: paths.model, metadata: metadata)
+  }
+
+  /// The run's best model, on every rank. Collective.
+  func loadBestModel() throws -> GatedSCNN {
+    let model = GatedSCNN(options.backbone, seed: options.seed)
+    if communicator.rank == 0 { try ModelFile.load(paths.model, into: model.store) }
+    for floats in [model.store.values, model.store.running] {
+      communicator.broadcast(floats.start, count: floats.count)
+    }
+    return model
   }
 
   /// Waits until all saved checkpoints are on disk.

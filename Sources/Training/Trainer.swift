@@ -60,7 +60,7 @@ package final class Trainer {
     }
     _ = try Activity.during(.preparing) {
       try Preprocessing.runOnAllRanks(
-        options.dataPath, splits: options.test ? Split.allCases : [.train, .val], communicator: communicator,
+        options.dataPath, splits: options.test == .never ? [.train, .val] : Split.allCases, communicator: communicator,
         threads: threads)
     }
     let cache = try options.cacheGigabytes.map {
@@ -70,9 +70,7 @@ package final class Trainer {
       GatedSCNN(options.backbone, seed: options.seed), momentum: options.momentum, weightDecay: options.weightDecay,
       batchNorm: options.batchNorm, communicator: communicator, gradientCommunicator: communicator.duplicate(),
       workers: workers, timeline: timeline)
-    let checkpoints = CheckpointManager(options, paths, replica, communicator, timeline: timeline) { warning in
-      StandardError.write("gscnn: \(warning)\n")
-    }
+    let checkpoints = CheckpointManager(options, paths, replica, communicator, timeline: timeline, warn: warn)
     let start = try Activity.during(.restoring) { try checkpoints.restore() }
     try start.state.requireSameData(dataset.digest)
     return Trainer(
@@ -98,8 +96,7 @@ package final class Trainer {
     self.replica = replica
     self.checkpoints = checkpoints
     validator = Validator(
-      options: options, paths: paths, model: replica.model, workers: workers, communicator: communicator,
-      dataset: dataset)
+      options: options, paths: paths, workers: workers, communicator: communicator, dataset: dataset, warn: Self.warn)
     schedule = PolynomialLRSchedule(start: options.learningRate, epochs: options.epochs, power: options.power)
     consensus = Consensus(communicator)
     remainingSteps = options.maxSteps ?? .max
@@ -130,6 +127,7 @@ package final class Trainer {
       if let status = try trainEpoch() ?? endEpoch() { return status }
     }
     try Activity.during(.checkpoint) { try checkpoints.flush() }
+    if options.test == .end, let status = try predictTestSplit() { return status }
     try notify(.finished(bestMeanIoU: state.bestMeanIoU))
     return 0
   }
@@ -190,7 +188,7 @@ package final class Trainer {
     var validation: Evaluation?
     if isLast || (epoch + 1) % options.validateEvery == 0 {
       validation = try timeline.measure(.validation) {
-        try validator.evaluate(.val, cancelled: stopRequested, notify: notify)
+        try validator.evaluate(.val, with: replica.model, stopRequested: stopRequested, notify: notify)
       }
       if validation == nil { return try interrupted() }
     }
@@ -204,9 +202,9 @@ package final class Trainer {
       loading: loaderStatisticsOfAllRanks())
     let isBest = validation.map { $0.metrics.meanClassIoU > state.bestMeanIoU ?? -1 } ?? false
     var tested: Evaluation?
-    if isBest, options.test {
+    if isBest, options.test == .best {
       tested = try timeline.measure(.validation, as: "test split") {
-        try validator.evaluate(.test, cancelled: stopRequested, notify: notify)
+        try validator.evaluate(.test, with: replica.model, stopRequested: stopRequested, notify: notify)
       }
       if tested == nil { return try interrupted() }
     }
@@ -214,7 +212,8 @@ package final class Trainer {
       state.bestMeanIoU = validation.metrics.meanClassIoU
       try checkpoints.saveBestModel(state)
       try validator.promote(.val)
-      if options.test { try validator.promote(.test) }
+      // Predictions of the test split by an earlier model are no longer those of the best one.
+      try tested == nil ? validator.removePredictions(.test) : validator.promote(.test)
     } else {
       validator.discard(.val)
     }
@@ -230,6 +229,21 @@ package final class Trainer {
     return remainingSteps <= 0 ? try finishRun(0) : nil
   }
 
+  /// Predicts the test split with the best model, unless an earlier start of the run has done so. Collective.
+  ///
+  /// - Returns: the exit status if the run is to stop.
+  private func predictTestSplit() throws -> Int32? {
+    guard state.bestMeanIoU != nil, !validator.hasPredictions(.test) else { return nil }
+    let model = try Activity.during(.restoring) { try checkpoints.loadBestModel() }
+    let tested = try timeline.measure(.validation, as: "test split") {
+      try validator.evaluate(.test, with: model, stopRequested: stopRequested, notify: notify)
+    }
+    guard let tested else { return try interrupted() }
+    try validator.promote(.test)
+    try notify(.tested(tested))
+    return nil
+  }
+
   /// The images loaded by all ranks, and the longest wait of a rank. Collective.
   private func loaderStatisticsOfAllRanks() -> Loader.Statistics {
     let own = state.running.loading ?? Loader.Statistics()
@@ -241,9 +255,11 @@ package final class Trainer {
 
   // MARK: - Stopping and saving
 
-  private func stopRequested() -> Bool { StopSignal.received != nil }
+  /// Whether any rank has received a signal to stop. Collective.
+  private func stopRequested() -> Bool { consensus.stopStatus(StopSignal.received) != nil }
 
-  /// Ends a run whose validation was cut short by a signal; it resumes from the checkpoint saved before the validation.
+  /// Ends a run that a signal stopped while it evaluated a split. It resumes from the checkpoint saved before, and goes on
+  /// with the next image.
   private func interrupted() throws -> Int32 {
     try finishRun(consensus.stopStatus(StopSignal.received) ?? StopSignal.temporaryFailure)
   }
@@ -294,6 +310,8 @@ package final class Trainer {
   }
 
   // MARK: - Events
+
+  private static func warn(_ text: String) { StandardError.write("gscnn: \(text)\n") }
 
   private func notify(_ event: TrainingEvent) throws {
     for observer in observers { try observer.observe(event) }

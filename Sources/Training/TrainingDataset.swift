@@ -46,7 +46,7 @@ package struct TrainingDataset {
   /// Lists the images below `options.dataPath` on every rank. Collective.
   package static func listOnAllRanks(_ options: TrainingOptions, communicator: Communicator) throws -> TrainingDataset {
     let splits = try CityscapesDirectory(root: options.dataPath).listOnAllRanks(
-      options.test ? [.train, .val, .test] : [.train, .val], communicator: communicator)
+      options.test == .never ? [.train, .val] : [.train, .val, .test], communicator: communicator)
     return try communicator.collectively {
       try TrainingDataset(options, splits: splits, rank: communicator.rank, ranks: communicator.size)
     }
@@ -56,12 +56,16 @@ package struct TrainingDataset {
   package var stepsPerEpoch: Int { sampler.stepsPerEpoch }
 
   /// A hash of the names of the training images, in order; independent of where the data set is.
-  package var digest: UInt64 { RandomNumbers.hash(train.map { "\($0.city)/\($0.name)" }.joined(separator: "\n")) }
+  package var digest: UInt64 { Self.digest(of: train) }
+
+  static func digest(of samples: [SamplePaths]) -> UInt64 {
+    RandomNumbers.hash(samples.map { "\($0.city)/\($0.name)" }.joined(separator: "\n"))
+  }
 
   /// Images of each split in use.
   package var counts: [Split: Int] {
     var counts: [Split: Int] = [.train: train.count, .val: validation.count]
-    if options.test { counts[.test] = test.count }
+    if options.test != .never { counts[.test] = test.count }
     return counts
   }
 

@@ -6,10 +6,10 @@ import Inference
 package enum TrainingEvent {
   case started(RunDescription)
   case stepped(StepReport)
-  /// One more image of a split is evaluated.
+  /// More images of a split are evaluated; at first, those done before the run was stopped.
   case imageEvaluated(Split, done: Int, of: Int)
   case epochFinished(EpochReport, isBest: Bool)
-  /// A new best model is evaluated on the test split.
+  /// The best model is evaluated on the test split.
   case tested(Evaluation)
   case stopped(status: Int32, checkpoint: String)
   case finished(bestMeanIoU: Double?)

@@ -10,6 +10,26 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
     case local
   }
 
+  package enum TestSchedule: String, Codable, Sendable, CaseIterable {
+    /// Once, after the last epoch.
+    case end
+    /// Each time there is a new best model.
+    case best
+    case never
+
+    /// Also accepts the Boolean of earlier checkpoints.
+    package init(from decoder: any Decoder) throws {
+      let value = try decoder.singleValueContainer()
+      if let wasUsed = try? value.decode(Bool.self) {
+        self = wasUsed ? .best : .never
+      } else if let schedule = try TestSchedule(rawValue: value.decode(String.self)) {
+        self = schedule
+      } else {
+        throw DecodingError.dataCorruptedError(in: value, debugDescription: "not a schedule of the test split")
+      }
+    }
+  }
+
   package enum Resume: Codable, Sendable, Equatable {
     /// From the latest valid checkpoint under `savePath`; from the beginning if there is none.
     case auto
@@ -36,11 +56,11 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// Exponent of the learning-rate schedule.
   package var power = 1.0
   package var batchNorm = BatchNormScope.sync
-  package var validators = ValidationRanks.rank0
+  package var validators = ValidationRanks.all
   /// Epochs from one validation to the next; the last epoch is always validated.
   package var validateEvery = 1
-  /// Whether a new best model is also evaluated on the test split.
-  package var test = true
+  /// When the best model predicts the test split.
+  package var test = TestSchedule.end
   /// Steps from one checkpoint to the next, besides those at the ends of epochs; `nil`: none.
   package var checkpointEvery: Int?
   /// Checkpoints to keep.

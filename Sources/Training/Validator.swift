@@ -6,27 +6,40 @@ import Inference
 import System
 import Tensors
 
-/// Validates the model after an epoch and writes its predictions. `TrainingOptions.validators` decides which ranks
-/// validate.
+/// Evaluates models on a split and writes their predictions. `TrainingOptions.validators` decides which ranks evaluate.
+///
+/// The result so far is saved in a file beside the pending predictions, so that a stopped or killed run goes on with the
+/// next image, with any number of ranks.
 struct Validator {
   let options: TrainingOptions
   let paths: RunPaths
-  let model: GatedSCNN
   let workers: WorkerPool
   let communicator: Communicator
   let dataset: TrainingDataset
+  let warn: (String) -> Void
 
-  /// Evaluates a split and writes its predictions to a pending folder, until `promote` or `discard` is called. Collective.
+  /// Evaluates a split and writes its predictions to a pending folder, until `promote` or `discard` is called. Goes on
+  /// where an evaluation of the same weights was stopped. Collective.
   ///
-  /// - Returns: `nil` if cancelled.
+  /// - Parameter stopRequested: called on every rank after each round of images; its answer is the same on all ranks.
+  /// - Returns: `nil` if a stop was requested before all images were done; the result so far is saved.
   func evaluate(
-    _ split: Split, cancelled: () -> Bool, notify: (TrainingEvent) throws -> Void
+    _ split: Split, with model: GatedSCNN, stopRequested: () -> Bool, notify: (TrainingEvent) throws -> Void
   ) throws -> Evaluation? {
     let samples = split == .val ? dataset.validation : dataset.test
     let folder = pending(split)
+    var hash = XXH64()
+    for floats in [model.store.values, model.store.running] { hash.update(floats) }
+    let subject = EvaluationFile.Subject(model: hash.value, images: TrainingDataset.digest(of: samples))
+    let start = try resultSoFar(split, subject)
     if options.validators == .all || communicator.rank == 0 { try PredictionWriter.createFolder(folder) }
-    return try Evaluator(model, workers: workers, communicator: communicator, validators: options.validators).evaluate(
-      samples, of: split,
+    try notify(.imageEvaluated(split, done: start.images, of: samples.count))
+
+    var nextSave = 0.0
+    let evaluation = try Evaluator(
+      model, workers: workers, communicator: communicator, validators: options.validators
+    ).evaluate(
+      samples, from: start,
       predicted: { sample, trainIds, size in
         if split == .val {
           try PredictionWriter.writeColors(trainIds, size, of: sample, to: folder)
@@ -34,28 +47,117 @@ struct Validator {
           try PredictionWriter.writeLabelIds(trainIds, size, of: sample, to: folder, suffix: "color")
         }
       },
-      imageEvaluated: { done, total in try notify(.imageEvaluated(split, done: done, of: total)) }, cancelled: cancelled
-    )
+      shouldContinue: { evaluation in
+        try notify(.imageEvaluated(split, done: evaluation.images, of: samples.count))
+        // Before the ranks agree to go on, so that a rank that dies loses no more than an image of each rank.
+        let begin = Clock.now
+        var isSaved = false
+        if begin >= nextSave || evaluation.images == samples.count {
+          isSaved = save(evaluation, subject)
+          // Whole images take seconds, saving takes milliseconds: every round is saved unless that were 2 % of the time.
+          nextSave = Clock.now + (isSaved ? 50 * (Clock.now - begin) : 60)
+        }
+        guard stopRequested() else { return true }
+        if !isSaved { _ = save(evaluation, subject) }
+        return false
+      })
+    return evaluation.images == samples.count ? evaluation : nil
   }
 
   /// Replaces the predictions of the previous best model by the pending ones.
   func promote(_ split: Split) throws {
+    // A folder that is not empty cannot be replaced by a rename.
+    try removePredictions(split)
     guard communicator.rank == 0 else { return }
     let folder = paths.predictions(split.rawValue)
     do {
-      // A folder that is not empty cannot be replaced by a rename.
-      if FileManager.default.fileExists(atPath: folder) { try FileManager.default.removeItem(atPath: folder) }
       try FileSystem().rename(pending(split), to: folder)
     } catch {
       throw TrainingError(
         "\(folder): the predictions cannot be moved there (\(error.posixMessage)); make the folder writable")
     }
+    file(split).remove()
+  }
+
+  /// Removes the predictions of the previous best model.
+  func removePredictions(_ split: Split) throws {
+    let folder = paths.predictions(split.rawValue)
+    guard communicator.rank == 0, FileManager.default.fileExists(atPath: folder) else { return }
+    do {
+      try FileManager.default.removeItem(atPath: folder)
+    } catch {
+      throw TrainingError(
+        "\(folder): the earlier predictions cannot be removed (\(error.posixMessage)); make the folder writable")
+    }
+  }
+
+  /// Whether there are predictions of a split; a folder appears only when it is complete. Collective.
+  func hasPredictions(_ split: Split) -> Bool {
+    let isThere = communicator.rank == 0 && FileManager.default.fileExists(atPath: paths.predictions(split.rawValue))
+    return communicator.allReduceMax(isThere ? 1 : 0) == 1
   }
 
   /// Removes the pending predictions.
   func discard(_ split: Split) {
-    if communicator.rank == 0 { try? FileManager.default.removeItem(atPath: pending(split)) }
+    guard communicator.rank == 0 else { return }
+    try? FileManager.default.removeItem(atPath: pending(split))
+    file(split).remove()
+  }
+
+  // MARK: - The result so far
+
+  /// The result for the images that are done, with their predictions in the pending folder. Collective.
+  private func resultSoFar(_ split: Split, _ subject: EvaluationFile.Subject) throws -> Evaluation {
+    var result = Evaluation(of: split)
+    if communicator.rank == 0 {
+      do {
+        if let saved = try file(split).read(subject) {
+          try requirePredictions(of: saved)
+          result = saved
+        } else {
+          discard(split)
+        }
+      } catch {
+        warn("\(error); all images are evaluated again")
+        discard(split)
+      }
+    }
+    let encoded = try communicator.broadcast([UInt8](JSON.encode(result)))
+    return try JSON.decode(Evaluation.self, from: Data(encoded))
+  }
+
+  /// Removes what a killed run left unfinished, and checks that no prediction is missing.
+  private func requirePredictions(of evaluation: Evaluation) throws {
+    let folder = pending(evaluation.split)
+    let names = FileSystem.names(in: folder)
+    for name in names where name.hasPrefix(".") { try FileSystem().remove("\(folder)/\(name)") }
+    let found = names.count { !$0.hasPrefix(".") }
+    guard found < evaluation.images else { return }
+    throw TrainingError("\(folder): holds \(found) predictions of the \(evaluation.images) images that were done")
+  }
+
+  /// Writes the result so far. If that fails the evaluation goes on: a stopped one would only begin again.
+  ///
+  /// - Returns: whether it was written, on rank 0.
+  private func save(_ evaluation: Evaluation, _ subject: EvaluationFile.Subject) -> Bool {
+    guard communicator.rank == 0 else { return true }
+    let file = file(evaluation.split)
+    do {
+      try file.write(evaluation, subject)
+      return true
+    } catch {
+      warn("\(file.path): cannot be written (\(error.posixMessage)); a run that stops now evaluates all images again")
+      return false
+    }
   }
 
   private func pending(_ split: Split) -> String { paths.predictions(".\(split.rawValue)-pending") }
+
+  private func file(_ split: Split) -> EvaluationFile { EvaluationFile(path: pending(split) + ".result") }
+}
+
+extension XXH64 {
+  mutating func update(_ floats: FloatSlice) {
+    update(UnsafeRawBufferPointer(start: floats.start, count: floats.count * MemoryLayout<Float>.stride))
+  }
 }

@@ -70,4 +70,5 @@ extension Backbone: ExpressibleByArgument {}
 extension Split: ExpressibleByArgument {}
 extension AugmentationMode: ExpressibleByArgument {}
 extension TrainingOptions.BatchNormScope: ExpressibleByArgument {}
+extension TrainingOptions.TestSchedule: ExpressibleByArgument {}
 extension ValidationRanks: ExpressibleByArgument {}

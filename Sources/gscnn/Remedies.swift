@@ -39,7 +39,7 @@ extension CityscapesDirectoryError {
     return switch self {
     case .noImages(let root): getImages(root)
     case .elsewhere(_, let other): "give --data-path \(other)"
-    case .emptySplit(let root, .test): "train with --no-test, evaluate another --split, or " + getImages(root)
+    case .emptySplit(let root, .test): "train with --test never, evaluate another --split, or " + getImages(root)
     case .emptySplit(let root, _): getImages(root)
     case .otherNames, .unreadable: nil
     }

@@ -30,7 +30,7 @@ extension CommandLine {
 
     @Test(
       "An empty split is refused before the training starts",
-      arguments: [("train", "get Cityscapes"), ("val", "get Cityscapes"), ("test", "train with --no-test")])
+      arguments: [("train", "get Cityscapes"), ("val", "get Cityscapes"), ("test", "train with --test never")])
     func emptySplit(split: String, remedy: String) throws {
       try work.remove("data/leftImg8bit/\(split)")
       try work.expectRefusal(

@@ -15,7 +15,7 @@ struct ChangedDataTests {
     var options = TrainingOptions()
     options.dataPath = root
     options.batchSize = 2
-    options.test = false
+    options.test = .never
     return try TrainingDataset.listOnAllRanks(options, communicator: Communicator.initialize())
   }
 

@@ -1,4 +1,6 @@
+import Cityscapes
 import GatedSCNN
+import Inference
 import Testing
 import Training
 
@@ -43,7 +45,7 @@ struct ConsoleProgressTests {
     let progress = ConsoleProgress(isTerminal: false) { screen.pieces.append($0) }
     started(progress, logEvery: 4)
     for number in 1...10 { progress.observe(step(number)) }
-    progress.observe(.imageEvaluated(.val, done: 1, of: 3))
+    for done in 0...3 { progress.observe(.imageEvaluated(.val, done: done, of: 3)) }
     progress.observe(finished(seconds: 75))
     progress.observe(.finished(bestMeanIoU: 0.4))
     #expect(
@@ -58,6 +60,33 @@ struct ConsoleProgressTests {
         "  val:   loss 2.5000 PA 90.00 mPA 50.00 class mIoU 40.00 category mIoU 60.00  best so far\n",
         "done; best validation class mIoU 40.00 %\n",
       ])
+  }
+
+  @Test("Without a terminal: a line each minute of an evaluation, and one where it goes on after a stop")
+  func evaluation() {
+    let screen = Screen()
+    var seconds = 1000.0
+    let progress = ConsoleProgress(isTerminal: false, write: { screen.pieces.append($0) }, now: { seconds })
+    func evaluate(_ split: Split, from start: Int, to end: Int, of total: Int) {
+      for done in start...end {
+        progress.observe(.imageEvaluated(split, done: done, of: total))
+        seconds += 25
+      }
+    }
+    evaluate(.val, from: 0, to: 8, of: 8)
+    #expect(screen.pieces == ["  val 3 of 8 images, 2 min 5 s left\n", "  val 6 of 8 images, 50 s left\n"])
+    screen.pieces = []
+    evaluate(.val, from: 8, to: 8, of: 8)
+    evaluate(.test, from: 5, to: 8, of: 9)
+    #expect(
+      screen.pieces == ["  test goes on: 5 of 9 images are done\n", "  test 8 of 9 images, 25 s left\n"])
+  }
+
+  @Test("The test split without labels has no figures")
+  func unlabeledTest() {
+    let screen = Screen()
+    ConsoleProgress(isTerminal: false, write: { screen.pieces.append($0) }).observe(.tested(Evaluation(of: .test)))
+    #expect(screen.pieces == ["  test:  0 images predicted; no figures, as their labels are empty\n"])
   }
 
   @Test("On a terminal: a bar with loss, speed and the time left; other lines clear it")

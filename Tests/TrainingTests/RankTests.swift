@@ -8,13 +8,13 @@ extension Trainings {
   struct RankTests {
     @Test(
       "Losses, metrics, predictions and weights have the same bits on any number of ranks, and whichever ranks validate",
-      arguments: zip([2, 4], ["all", "rank0"]))
-    func ranks(count: Int, validators: String) throws {
+      arguments: zip([2, 4], [["--validate-on", "all"], ["--validate-on", "rank0", "--test", "best"]]))
+    func ranks(count: Int, options: [String]) throws {
       let straight = try Trainings.straight.get()
       #expect(straight.losses.count == 10)
       let run = try TrainingRun("ranks")
       defer { run.remove() }
-      let job = try run.train(ranks: count, "--validate-on", validators, "--keep", "1")
+      let job = try run.train(ranks: count, options + ["--keep", "1"])
       #expect(job.status == 0, "\(job.errors)")
       #expect(job.errors.first?.hasPrefix("\(count) ranks on 1 machine") == true)
       #expect(job.output == [])

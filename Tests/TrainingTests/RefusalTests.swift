@@ -80,9 +80,9 @@ extension Trainings {
         $0.dataPath = "elsewhere"
         $0.savePath = "elsewhere"
         $0.threads = 3
-        $0.validators = .all
+        $0.validators = .rank0
         $0.validateEvery = 2
-        $0.test = false
+        $0.test = .never
         $0.checkpointEvery = 5
         $0.keep = 1
         $0.resume = .auto

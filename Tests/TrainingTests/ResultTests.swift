@@ -26,7 +26,8 @@ extension Trainings {
       func contents(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: "\(expected)/\(name)")) }
 
       var predictions = try run.predictions("val")
-      let validation = try evaluator.evaluate(try directory.samples(of: .val), of: .val) { sample, trainIds, size in
+      let validation = try evaluator.evaluate(try directory.samples(of: .val), from: Evaluation(of: .val)) {
+        sample, trainIds, size in
         let name = "\(sample.name)_color.png"
         let indices = Image(size, channels: 1, pixels: trainIds)
         try PNG.write(indices: indices, palette: Label.palette, to: "\(expected)/\(name)")
@@ -34,9 +35,9 @@ extension Trainings {
         #expect(try image == contents(name), "\(name)")
       }
       #expect(predictions.isEmpty)
-      let metrics = try #require(validation?.metrics)
+      let metrics = validation.metrics
       let scores = [
-        validation?.loss ?? .nan, 100 * metrics.pixelAccuracy, 100 * metrics.meanAccuracy, 100 * metrics.meanClassIoU,
+        validation.loss, 100 * metrics.pixelAccuracy, 100 * metrics.meanAccuracy, 100 * metrics.meanClassIoU,
         100 * metrics.meanCategoryIoU,
       ]
       for (score, written) in zip(scores, [best[2], best[4], best[6], best[8], best[10]]) {
@@ -44,7 +45,8 @@ extension Trainings {
       }
 
       predictions = try run.predictions("test")
-      _ = try evaluator.evaluate(try directory.samples(of: .test), of: .test) { sample, trainIds, size in
+      _ = try evaluator.evaluate(try directory.samples(of: .test), from: Evaluation(of: .test)) {
+        sample, trainIds, size in
         let name = "\(sample.name)_color.png"
         let removed = predictions.removeValue(forKey: name)
         let image = try #require(removed)
@@ -53,6 +55,25 @@ extension Trainings {
         #expect(try PNG.read("\(expected)/\(name)", as: .gray).pixels == trainIds.map { Label.ids[Int($0)] }, "\(name)")
       }
       #expect(predictions.isEmpty)
+    }
+
+    @Test("The test split is predicted with the best model, even if the last epoch has made the model worse")
+    func testAfterWorseEpoch() throws {
+      let run = try TrainingRun("worse", on: Trainings.fewStreets.get())
+      defer { run.remove() }
+      let job = try run.train("--learning-rate", "1")
+      #expect(job.status == 0, "\(job.errors)")
+      let scores = run.statistics.dropFirst().map { Double($0.split(separator: ",")[8]) ?? .nan }
+      try #require(scores.count == 2 && scores[1] < scores[0], "\(scores)")
+
+      let evaluator = Evaluator(
+        try ModelLoader.read(run.model), workers: WorkerPool(threads: 2), communicator: try Communicator.initialize())
+      let samples = try CityscapesDirectory(root: run.data).samples(of: .test)
+      _ = try evaluator.evaluate(samples, from: Evaluation(of: .test)) { sample, trainIds, size in
+        let file = "\(run.folder)/resnet50_24_40/test/\(sample.name)_color.png"
+        let labelIds = try PNG.read(file, as: .gray).pixels
+        #expect(labelIds == trainIds.map { Label.ids[Int($0)] }, "\(sample.name)")
+      }
     }
 
     @Test("A run leaves no other files")

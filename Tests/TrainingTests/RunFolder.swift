@@ -36,10 +36,10 @@ enum RunFolder {
     return "\(root)/\(name)-\(UUID().uuidString.prefix(8))"
   }
 
-  /// Synthetic streets, preprocessed: 72×48 pixels, two test images.
-  static func streets(train: Int, val: Int) throws -> String {
+  /// Synthetic streets, preprocessed: 72×48 pixels.
+  static func streets(train: Int, val: Int, test: Int = 2) throws -> String {
     let path = try new("streets")
-    try SyntheticStreets(train: train, val: val, test: 2, size: Size(48, 72), seed: 5).write(to: path)
+    try SyntheticStreets(train: train, val: val, test: test, size: Size(48, 72), seed: 5).write(to: path)
     let directory = CityscapesDirectory(root: path)
     _ = try Preprocessing(Split.allCases.flatMap { try directory.samples(of: $0) }).run()
     return path

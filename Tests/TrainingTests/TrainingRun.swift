@@ -39,7 +39,9 @@ struct TrainingRun: Sendable {
 
   /// Starts the program, alone or under `mpirun`.
   ///
-  /// - Parameter options: appended, so that they override the common ones.
+  /// - Parameters:
+  ///   - options: appended, so that they override the common ones.
+  ///   - fault: a fault on purpose (`Fault`).
   func train(
     ranks: Int? = nil, _ options: String..., meanwhile: (RunningJob) throws -> Void = { _ in }
   ) throws -> Job {
@@ -47,14 +49,15 @@ struct TrainingRun: Sendable {
   }
 
   func train(
-    ranks: Int? = nil, _ options: [String], meanwhile: (RunningJob) throws -> Void = { _ in }
+    ranks: Int? = nil, _ options: [String], fault: String? = nil, meanwhile: (RunningJob) throws -> Void = { _ in }
   ) throws -> Job {
     let call = [
       "train", "--data-path", data, "--save-path", folder, "--crop-h", "24", "--crop-w", "40", "--batch-size", "4",
       "--epochs", "2", "--threads", "1", "--log-every", "1",
     ]
     return try Job.run(
-      "gscnn", call + options, ranks: ranks, mpirun: ["--quiet", "--mca", "mpi_yield_when_idle", "1"], limit: 600,
+      "gscnn", call + options, ranks: ranks, environment: fault.map { ["GSCNN_FAULT": $0] } ?? [:],
+      mpirun: ["--quiet", "--mca", "mpi_yield_when_idle", "1"], limit: 600,
       meanwhile: meanwhile)
   }
 

@@ -15,6 +15,7 @@ struct TrainingStateTests {
     #expect(state.epochs.first?.loading?.decoded == 16)
     #expect(state.running.steps == 2)
     #expect(state.options.augmentation == .random && state.options.validators == .rank0)
+    #expect(state.options.test == .never, "the option was a flag")
     try state.requireSameTraining(as: state.options)
     #expect(try TrainingState(encoded: state.encoded()) == state)
   }

@@ -1,5 +1,9 @@
+import Cityscapes
 import Foundation
+import Images
 import Jobs
+import SyntheticStreets
+import Tensors
 import Testing
 
 extension Trainings {
@@ -13,7 +17,7 @@ extension Trainings {
       defer { try? FileManager.default.removeItem(atPath: data) }
       let runs = try ["rank0", "all"].map { validators in
         let run = try TrainingRun("validators", on: data)
-        let job = try run.train(ranks: ranks, "--epochs", "1", "--no-test", "--validate-on", validators)
+        let job = try run.train(ranks: ranks, "--epochs", "1", "--test", "never", "--validate-on", validators)
         #expect(job.status == 0, "\(job.errors)")
         return run
       }
@@ -25,19 +29,19 @@ extension Trainings {
       #expect(predictions[0] == predictions[1])
     }
 
-    @Test("evaluate has the same metrics and predictions on any number of ranks")
+    @Test("evaluate is exact for odd sizes, for different sizes in one split, and on any number of ranks")
     func evaluate() throws {
-      let data = try RunFolder.streets(train: 4, val: 5)
+      let data = try Self.streetsOfAllSizes()
       let run = try TrainingRun("evaluate", on: data)
       defer {
         run.remove()
         try? FileManager.default.removeItem(atPath: data)
       }
-      #expect(try run.train("--epochs", "1", "--no-test").status == 0)
+      #expect(try run.train("--epochs", "1", "--test", "never").status == 0)
 
       var found: [[String: NSObject]] = []
       var images: [[String: Data]] = []
-      for ranks in [nil, 3] {
+      for ranks in [nil, 2, 3, 4] {
         let (json, folder) = (run.folder + "/metrics.json", run.folder + "/predictions")
         let job = try Job.run(
           "gscnn",
@@ -50,15 +54,58 @@ extension Trainings {
         var metrics = try #require(object as? [String: NSObject])
         for speed in ["seconds", "images_per_second"] { metrics[speed] = nil }
         found.append(metrics)
+        if ranks == nil {
+          let confusion = try #require(metrics["confusion"] as? [[Int64]])
+          #expect(try Self.confusion(of: folder, on: data) == confusion.flatMap { $0 })
+        }
         let names = try FileManager.default.contentsOfDirectory(atPath: folder)
         images.append(
           try Dictionary(
             uniqueKeysWithValues: names.map { ($0, try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0)"))) }))
         try FileManager.default.removeItem(atPath: folder)
       }
-      #expect(found[0]["loss"] != nil && images[0].count == 5)
-      #expect(found[0] == found[1])
-      #expect(images[0] == images[1])
+      #expect(found[0]["loss"] != nil && images[0].count == 3)
+      for index in 1..<found.count {
+        #expect(found[0] == found[index])
+        #expect(images[0] == images[index])
+      }
+    }
+
+    /// Three validation images of three sizes, two of them odd.
+    private static func streetsOfAllSizes() throws -> String {
+      let sizes = [Size(48, 72), Size(33, 47), Size(61, 32)]
+      let path = try RunFolder.new("sizes")
+      try SyntheticStreets(train: 4, val: 3, test: 0, size: sizes[0], seed: 5).write(to: path)
+      for index in 1..<sizes.count {
+        let other = try RunFolder.new("size")
+        try SyntheticStreets(train: 0, val: 3, test: 0, size: sizes[index], seed: 5).write(to: other)
+        for (old, new) in zip(
+          try CityscapesDirectory(root: other).samples(of: .val), try CityscapesDirectory(root: path).samples(of: .val)
+        ).dropFirst(index) {
+          for file in [\SamplePaths.image, \.labelIds] {
+            try FileManager.default.removeItem(atPath: new[keyPath: file])
+            try FileManager.default.moveItem(atPath: old[keyPath: file], toPath: new[keyPath: file])
+          }
+        }
+        try FileManager.default.removeItem(atPath: other)
+      }
+      return path
+    }
+
+    /// The confusion matrix of exported predictions, counted pixel by pixel.
+    private static func confusion(of folder: String, on data: String) throws -> [Int64] {
+      let classes = Label.classes.map { UInt8($0.id) }
+      var counts = [Int64](repeating: 0, count: classes.count * classes.count)
+      for sample in try CityscapesDirectory(root: data).samples(of: .val) {
+        let truth = try PNG.read(sample.labelIds, as: .gray)
+        let prediction = try PNG.read("\(folder)/\(sample.name)_prediction.png", as: .gray)
+        #expect(prediction.size == truth.size)
+        for (truth, prediction) in zip(truth.pixels, prediction.pixels) {
+          guard let row = classes.firstIndex(of: truth) else { continue }
+          counts[row * classes.count + (try #require(classes.firstIndex(of: prediction)))] += 1
+        }
+      }
+      return counts
     }
   }
 }

@@ -7,20 +7,31 @@ import System
 package final class ConsoleProgress: TrainingObserver {
   private let isTerminal: Bool
   private let write: (String) -> Void
+  private let now: () -> Double
   private var options = TrainingOptions()
   private var stepsPerEpoch = 1
   private var barIsOpen = false
   /// Smoothed images per second, for the time left.
   private var imagesPerSecond: Double?
+  private var evaluation: EvaluationProgress?
+
+  /// When the evaluation of a split began, after how many images, and when a line last told its progress.
+  private struct EvaluationProgress {
+    let begin: (seconds: Double, images: Int)
+    var lastLine: Double
+  }
 
   /// - Parameters:
   ///   - isTerminal: whether to draw a bar.
   ///   - write: receives the text to show, line ends included.
+  ///   - now: seconds of a monotonic clock.
   package init(
-    isTerminal: Bool = StandardError.isTerminal, write: @escaping (String) -> Void = StandardError.write
+    isTerminal: Bool = StandardError.isTerminal, write: @escaping (String) -> Void = StandardError.write,
+    now: @escaping () -> Double = { Clock.now }
   ) {
     self.isTerminal = isTerminal
     self.write = write
+    self.now = now
   }
 
   package func observe(_ event: TrainingEvent) {
@@ -28,9 +39,9 @@ package final class ConsoleProgress: TrainingObserver {
     case .started(let run): announce(run)
     case .stepped(let report): isTerminal ? draw(report) : log(report)
     case .imageEvaluated(let split, let done, let total):
-      if isTerminal { show("  \(split.rawValue) \(done)/\(total)") }
+      isTerminal ? show("  \(split.rawValue) \(done)/\(total)") : log(split, done: done, of: total)
     case .epochFinished(let report, let isBest): summarize(report, isBest: isBest)
-    case .tested(let evaluation): line("  test: \(Self.describe(evaluation))")
+    case .tested(let evaluation): line("  test:  \(Self.describe(evaluation))")
     case .stopped(_, let checkpoint): line("stopped; saved in \(checkpoint): resume with --resume auto")
     case .finished(let best):
       line(best.map { String(format: "done; best validation class mIoU %.2f %%", $0 * 100) } ?? "done")
@@ -57,6 +68,24 @@ package final class ConsoleProgress: TrainingObserver {
     line(
       "epoch \(report.position.epoch + 1)/\(report.epochs) step \(report.position.step)/\(report.stepsPerEpoch) "
         + Self.describe(report))
+  }
+
+  /// A line each minute, and one at the start if a stopped evaluation goes on.
+  private func log(_ split: Split, done: Int, of total: Int) {
+    guard done < total else {
+      evaluation = nil
+      return
+    }
+    let time = now()
+    guard let progress = evaluation else {
+      evaluation = EvaluationProgress(begin: (time, done), lastLine: time)
+      if done > 0 { line("  \(split.rawValue) goes on: \(done) of \(total) images are done") }
+      return
+    }
+    guard time - progress.lastLine >= 60 else { return }
+    evaluation?.lastLine = time
+    let left = (time - progress.begin.seconds) / Double(done - progress.begin.images) * Double(total - done)
+    line("  \(split.rawValue) \(done) of \(total) images, \(Self.duration(left)) left")
   }
 
   private func draw(_ report: StepReport) {
@@ -103,6 +132,9 @@ package final class ConsoleProgress: TrainingObserver {
 
   private static func describe(_ evaluation: Evaluation) -> String {
     let metrics = evaluation.metrics
+    guard metrics.pixels > 0 else {
+      return "\(evaluation.images) images predicted; no figures, as their labels are empty"
+    }
     return String(
       format: "PA %.2f mPA %.2f class mIoU %.2f category mIoU %.2f, %.2f images/s", metrics.pixelAccuracy * 100,
       metrics.meanAccuracy * 100, metrics.meanClassIoU * 100, metrics.meanCategoryIoU * 100,

@@ -44,15 +44,18 @@ struct Evaluate: ParsableCommand {
     let showsProgress = communicator.rank == 0 && StandardError.isTerminal
     Activity.enter(.validation)
     let evaluation = try Evaluator(model, workers: workers, communicator: communicator).evaluate(
-      samples, of: split,
+      samples, from: Evaluation(of: split),
       predicted: { sample, trainIds, size in
         if let export { try PredictionWriter.writeLabelIds(trainIds, size, of: sample, to: export) }
       },
-      imageEvaluated: { done, total in
-        if showsProgress { StandardError.write("\(StandardError.clearLine)  \(split.rawValue) \(done)/\(total)") }
+      shouldContinue: { evaluation in
+        if showsProgress {
+          StandardError.write("\(StandardError.clearLine)  \(split.rawValue) \(evaluation.images)/\(samples.count)")
+        }
+        return true
       })
     if showsProgress { StandardError.write(StandardError.clearLine) }
-    if communicator.rank == 0, let evaluation {
+    if communicator.rank == 0 {
       let report = EvaluationReport(evaluation, absentClasses: absentAsZero ? .zero : .leftOut)
       print(report.table)
       if let json { try report.write(to: json) }

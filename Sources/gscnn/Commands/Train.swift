@@ -52,13 +52,18 @@ struct Train: ParsableCommand {
   var batchNorm = defaults.batchNorm
 
   @Option(
-    help: .value("ranks", "Ranks that validate: rank0 while the others sleep, or all; the metrics are the same."))
+    help: .value("ranks", "Ranks that validate: all, or rank0 while the others sleep; the metrics are the same."))
   var validateOn = defaults.validators
 
   @Option(in: .count, help: .value("epochs", "Epochs between validations; the last epoch is always validated."))
   var validateEvery = defaults.validateEvery
 
-  @Flag(help: "Do not evaluate a new best model on the test split.")
+  @Option(
+    help: .value(
+      "time", "When to predict the test split: at the end, with each new best model, or never."))
+  var test = defaults.test
+
+  @Flag(help: .formerName)
   var noTest = false
 
   @Option(
@@ -132,7 +137,7 @@ struct Train: ParsableCommand {
     options.batchNorm = batchNorm
     options.validators = validateOn
     options.validateEvery = validateEvery
-    options.test = !noTest
+    options.test = noTest ? .never : test
     options.checkpointEvery = checkpointEvery
     options.keep = keep
     options.resume = resume.map { $0 == "auto" ? .auto : .path($0) }
