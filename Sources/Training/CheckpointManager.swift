@@ -1,4 +1,5 @@
 import Distributed
+import Foundation
 import GatedSCNN
 import Layers
 import System
@@ -13,6 +14,9 @@ final class CheckpointManager {
     /// Describes the checkpoint or weight file that it comes from.
     let origin: String?
   }
+
+  /// In the metadata of the best model.
+  static let meanIoUKey = "validation_class_mIoU"
 
   private let options: TrainingOptions
   private let paths: RunPaths
@@ -60,7 +64,18 @@ final class CheckpointManager {
     try state.requireSameTraining(as: options)
     try checkpoint.restore(replica.model.store, velocities: replica.optimizer.velocities)
     state.options = options
+    try RunContinuation(of: checkpoint.folder, in: paths)?.copyResults(state)
+    requireBestModel(&state)
     return StartingPoint(state: state, origin: checkpoint.folder)
+  }
+
+  /// Without the file of the best model there is no best model: the next validated epoch writes one.
+  private func requireBestModel(_ state: inout TrainingState) {
+    guard let best = state.bestMeanIoU, !FileManager.default.fileExists(atPath: paths.model) else { return }
+    let figure = String(format: "%.2f %%", best * 100)
+    warn(
+      "\(paths.model): the best model, of class mIoU \(figure), is missing; the next validation writes a new one")
+    state.bestMeanIoU = nil
   }
 
   /// The latest valid checkpoint, from which `--resume auto` continues.
@@ -121,7 +136,7 @@ final class CheckpointManager {
   func saveBestModel(_ state: TrainingState) throws {
     guard communicator.rank == 0 else { return }
     var metadata = ["backbone": options.backbone.rawValue, "epoch": "\(state.position.epoch + 1)"]
-    if let best = state.bestMeanIoU { metadata["validation_class_mIoU"] = "\(best)" }
+    if let best = state.bestMeanIoU { metadata[Self.meanIoUKey] = "\(best)" }
     try ModelFile.write(replica.model.store, to: paths.model, metadata: metadata)
   }
 

@@ -11,6 +11,17 @@ package struct RunPaths: Sendable {
     prefix = options.savePath + "/" + options.prefix
   }
 
+  /// The paths of the run that a checkpoint belongs to.
+  ///
+  /// - Parameter folder: an absolute path.
+  /// - Returns: `nil` if the checkpoint does not lie in `P/checkpoints`.
+  init?(ofCheckpoint folder: String) {
+    let checkpoints = FileSystem.parent(of: folder)
+    guard FileSystem.name(of: checkpoints) == "checkpoints" else { return nil }
+    prefix = FileSystem.parent(of: checkpoints)
+    self.folder = FileSystem.parent(of: prefix)
+  }
+
   /// The best model.
   package var model: String { prefix + "_model.safetensors" }
   package var statistics: String { prefix + "_statistics.csv" }

@@ -1,0 +1,53 @@
+import Foundation
+import Testing
+
+extension Trainings {
+  /// One step of the second epoch is done.
+  private static let secondEpoch = Result {
+    let run = try TrainingRun("second-epoch")
+    let job = try run.train("--max-steps", "6", "--test", "best")
+    guard job.status == 0 else { throw TrainingRun.Failed(errors: job.errors) }
+    return run
+  }
+
+  @Suite("Continuing in another folder")
+  struct ContinuationTests {
+    @Test("Steps, best model and predictions come along, and the run ends with the same bytes")
+    func comesAlong() throws {
+      let old = try Trainings.secondEpoch.get()
+      let before = try RunFolder.files(below: old.folder)
+      let new = try TrainingRun("continued")
+      defer { new.remove() }
+      let first = try new.train("--resume", old.folder, "--max-steps", "1")
+      #expect(first.status == 0, "\(first.errors)")
+      #expect(FileManager.default.contentsEqual(atPath: new.model, andPath: old.model))
+      for split in ["val", "test"] { #expect(try new.predictions(split) == old.predictions(split)) }
+      #expect(new.losses.count == 7)
+
+      let rest = try new.train("--resume", "auto")
+      #expect(rest.status == 0, "\(rest.errors)")
+      try new.expectSame(as: Trainings.straight.get())
+      #expect(try RunFolder.files(below: old.folder) == before)
+    }
+
+    @Test("Without the best model one line says so, and the next validation writes a new one")
+    func missingModel() throws {
+      let old = try Trainings.secondEpoch.get()
+      let new = try TrainingRun("without-model")
+      defer { new.remove() }
+      // A checkpoint outside of its run.
+      let checkpoint = new.folder + "-checkpoint/step-00000006"
+      try FileManager.default.createDirectory(
+        atPath: new.folder + "-checkpoint", withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(atPath: new.folder + "-checkpoint") }
+      try FileManager.default.copyItem(atPath: old.checkpoint(6), toPath: checkpoint)
+      let job = try new.train("--resume", checkpoint)
+      #expect(job.status == 0, "\(job.errors)")
+      let lines = job.errors.filter { $0.hasPrefix("gscnn: \(new.model): the best model, of class mIoU ") }
+      #expect(lines.count == 1)
+      #expect(lines.first?.hasSuffix(" is missing; the next validation writes a new one") == true)
+      #expect(job.errors.contains { $0.hasSuffix("  best so far") })
+      #expect(FileManager.default.fileExists(atPath: new.model))
+    }
+  }
+}
