@@ -14,7 +14,7 @@ extension CollectiveError {
 
 extension Communicator {
   /// Ends all ranks of the job after printing one line on standard error. In a job of several ranks the line names the
-  /// rank and host that failed, unless all did (`CollectiveError`).
+  /// rank and host that failed, unless all did (`CollectiveError`). Runs the `CleanupHandlers` of this process first.
   ///
   /// May also be called before `initialize` and after `finalize`. The line is the last one of the output: launch
   /// scripts pass `mpirun --quiet`, which suppresses what `mpirun` itself prints about a failed process.
@@ -24,12 +24,16 @@ extension Communicator {
     fail("\(error)" + (remedy.map { "; \($0)" } ?? ""), error, status: status)
   }
 
+  /// How long the handlers may take: a checkpoint of 300 MB on a slow disk.
+  private static let cleanupSeconds = 60.0
+
   private static func fail(_ message: String, _ error: (any Error)?, status: Int32) -> Never {
+    CleanupHandlers.run(within: cleanupSeconds)
     let (rank, size) = rankAndSize()
     let collective = error as? any CollectiveError
     if collective != nil, rank > 0 {
       // Rank 0 reports the error and ends the job, this process included; should it fail to, this rank does so.
-      pause(seconds: 10)
+      pause(seconds: UInt32(cleanupSeconds) + 10)
     }
     fflush(nil)
     let text = message.split(whereSeparator: \.isNewline).joined(separator: " ")

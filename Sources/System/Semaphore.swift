@@ -20,4 +20,17 @@ package final class Semaphore: @unchecked Sendable {
 
   /// Waits until the count is above 0 and subtracts 1.
   package func wait() { while sem_wait(handle) != 0 {} }
+
+  /// Waits at most this many seconds.
+  ///
+  /// - Returns: whether 1 was subtracted.
+  package func wait(seconds: Double) -> Bool {
+    // Polls, because `sem_timedwait` follows a clock that may be set.
+    let deadline = Clock.now + seconds
+    while sem_trywait(handle) != 0 {
+      if Clock.now >= deadline { return false }
+      usleep(1000)
+    }
+    return true
+  }
 }

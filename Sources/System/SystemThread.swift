@@ -44,8 +44,10 @@ package enum SystemThread {
 }
 
 /// Ends the process with status 1 and one line on standard error. For memory and threads, which run out in the middle
-/// of a computation, where no caller could recover.
+/// of a computation, where no caller could recover. Runs the `CleanupHandlers` first.
 package func exitOutOfResources(_ message: String) -> Never {
+  // Not long: a handler may wait for the thread that has no memory.
+  CleanupHandlers.run(within: 10)
   StandardError.write("gscnn: \(message)\n")
   exit(1)
 }
