@@ -27,6 +27,8 @@ package struct RunPaths: Sendable {
   package var statistics: String { prefix + "_statistics.csv" }
   package var steps: String { prefix + "_steps.csv" }
   package var checkpoints: String { prefix + "/checkpoints" }
+  /// Locked by the job that writes the run's files; says which one.
+  package var lock: String { prefix + "/lock" }
 
   /// The best model's predictions: palette images of train ids for `val`, gray images of label ids for `test`.
   package func predictions(_ split: String) -> String { prefix + "/" + split }
