@@ -106,7 +106,8 @@ let package = Package(
     .target(
       name: "ImageFixtures", dependencies: ["Tensors", "Images"], path: "Tests/ImageFixtures", exclude: ["Fixtures"]),
     .executableTarget(
-      name: "RankProgram", dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine", "Distributed"],
+      name: "RankProgram",
+      dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine", "Distributed", "Weights"],
       path: "Tests/RankProgram"),
     .testTarget(name: "SystemTests", dependencies: ["System", "Jobs"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
@@ -130,7 +131,7 @@ let package = Package(
     .testTarget(
       name: "DistributedTests", dependencies: ["System", "Tensors", "Machine", "Distributed", "Jobs", "RankProgram"]),
     .testTarget(
-      name: "WeightsTests", dependencies: ["System", "Tensors", "Layers", "Weights"],
+      name: "WeightsTests", dependencies: ["System", "Tensors", "Layers", "Weights", "Jobs", "RankProgram"],
       exclude: ["Fixtures", "pytorch_reads.py"]),
     .testTarget(
       name: "TrainingTests",

@@ -27,10 +27,17 @@ package struct FileError: Error, Equatable, CustomStringConvertible {
     }
   }
 
+  /// Whether the disk or a quota is full.
+  package var isOutOfSpace: Bool {
+    guard case .failed(_, let code) = problem else { return false }
+    return code == ENOSPC || code == EDQUOT
+  }
+
   package var remedy: String {
     switch problem {
     case .failed(_, errno: ENOSPC), .failed(_, errno: EDQUOT), .failed(_, errno: EFBIG): "make room on that disk"
     case .failed(_, errno: ENOENT), .failed(_, errno: ENOTDIR), .notRegularFile: "check the path"
+    case .failed(_, errno: ENODEV), .failed(_, errno: ESTALE): "mount that file system again"
     case .failed(_, errno: EACCES), .failed(_, errno: EPERM), .failed(_, errno: EROFS): "check the permissions"
     case .failed: "check the path and the disk"
     }

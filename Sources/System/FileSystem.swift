@@ -131,6 +131,34 @@ extension FileSystem {
       && status.st_mode & S_IFMT == S_IFDIR
   }
 
+  /// Whether there is anything at `path`, a broken symbolic link included.
+  package static func exists(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0
+  }
+
+  /// Whether two paths lead to the same file or directory.
+  package static func isSame(_ first: String, _ second: String) -> Bool {
+    var (a, b) = (stat(), stat())
+    return stat(first, &a) == 0 && stat(second, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino
+  }
+
+  /// The device number of the file system that `path` is on, or would be on once it is created.
+  package static func device(of path: String) -> dev_t? {
+    var status = stat()
+    if stat(path, &status) == 0 { return status.st_dev }
+    let parent = parent(of: path)
+    return parent == path ? nil : device(of: parent)
+  }
+
+  /// Bytes that this user can still write in a directory; nil if that is not known. Quotas may allow less.
+  package static func freeBytes(in directory: String) -> Int? {
+    var status = statvfs()
+    // Some file systems do not count their blocks.
+    guard statvfs(directory, &status) == 0, status.f_blocks > 0 else { return nil }
+    return Int(clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
+  }
+
   /// The directory that holds `path`, as POSIX's `dirname`. Foundation's `deletingLastPathComponent` traps on a path of
   /// one character.
   package static func parent(of path: String) -> String { components(of: path).parent }

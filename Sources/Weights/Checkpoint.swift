@@ -39,9 +39,16 @@ package struct Checkpoint: Sendable {
   }
 
   /// The state of the run that was given to `CheckpointStore.save`.
-  package func state<State: Decodable>(as type: State.Type) throws -> State {
+  ///
+  /// - Parameter validate: throws what is wrong with a state.
+  /// - Throws: `WeightsError` if the state cannot be decoded or is not valid.
+  package func state<State: Decodable>(
+    as type: State.Type, validate: (State) throws -> Void = { _ in }
+  ) throws -> State {
     do {
-      return try JSON.decode(type, from: Data(stateFile.bytes))
+      let state = try JSON.decode(type, from: Data(stateFile.bytes))
+      try validate(state)
+      return state
     } catch {
       throw WeightsError(stateFile.path, .unreadableState("\(error)"))
     }
@@ -99,6 +106,15 @@ extension Checkpoint {
       throw WeightsError(path, .noCheckpoint)
     }
     return checkpoint
+  }
+
+  /// The runs in a results folder that have checkpoints, with the step of the newest.
+  package static func runs(in folder: String) -> [(folder: String, step: Int)] {
+    FileSystem.names(in: folder).compactMap { name in
+      let run = folder + "/" + name
+      guard let newest = CheckpointManifest.newestFirst(in: run + "/checkpoints").first?.name else { return nil }
+      return step(ofFolder: newest).map { (run, $0) }
+    }
   }
 
   private static func holdsCheckpoints(_ folder: String) -> Bool {

@@ -66,6 +66,8 @@ struct CheckpointManifest: Equatable, Sendable {
       return File(name: name, count: count, checksum: checksum)
     }
     guard lines.count == 8, let generation = Int(lines[1].dropFirst("serial ".count)),
+      // The next one is one more.
+      generation < Int.max,
       let model = file(3, Self.modelName), let momentum = file(4, Self.momentumName),
       let state = file(5, Self.stateName)
     else { return nil }

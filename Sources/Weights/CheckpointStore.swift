@@ -7,8 +7,9 @@ import Tensors
 /// Writes the checkpoints of a run asynchronously and keeps the last few and the best.
 ///
 /// A training step waits only for a copy of the state in memory. A checkpoint is written atomically: its files are
-/// synced (fsync), then one rename publishes it; a failure before that leaves the existing checkpoints unchanged. A directory has one
-/// store: rank 0 creates it, before any rank looks for a checkpoint.
+/// synced (fsync), then one rename publishes it; a failure before that leaves the existing checkpoints unchanged. A
+/// failed write stops nothing: the next checkpoint is another attempt. A directory has one store: rank 0 creates it, before
+/// any rank looks for a checkpoint.
 package final class CheckpointStore: Sendable {
   package let path: String
   /// How many are kept, besides the best.
@@ -17,23 +18,37 @@ package final class CheckpointStore: Sendable {
   private let folder: CheckpointFolder
   private let fileSystem: FileSystem
   private let timeline: Timeline?
+  private let warn: @Sendable (String) -> Void
   private let writer = SerialQueue("gscnn checkpoint")
-  private let failure = Mutex<(any Error)?>(nil)
+  private let failure = Mutex<Failure?>(nil)
   /// Names that `latestValid` found corrupt: they do not count among those that are kept.
   private let corrupt = Mutex<Set<String>>([])
 
   /// Creates the directory if it is missing and removes what a killed run left unfinished.
   ///
-  /// - Throws: `FileError` if the directory cannot be written.
+  /// - Parameter warn: receives a line for each checkpoint that cannot be removed; called on the writer's thread.
+  /// - Throws: `FileError` if the directory cannot be created.
   package init(
-    folder path: String, keep: Int, in fileSystem: FileSystem = FileSystem(), timeline: Timeline? = nil
+    folder path: String, keep: Int, in fileSystem: FileSystem = FileSystem(), timeline: Timeline? = nil,
+    warn: @escaping @Sendable (String) -> Void = { _ in }
   ) throws {
     precondition(keep > 0)
     self.path = path
     self.keep = keep
     self.fileSystem = fileSystem
     self.timeline = timeline
-    folder = try CheckpointFolder(path, in: fileSystem)
+    self.warn = warn
+    let obstacles = Reported()
+    folder = try CheckpointFolder(path, in: fileSystem) { path, error in
+      guard obstacles.isNew(path) else { return }
+      warn("\(path): cannot be removed (\(error.posixMessage)); it is tried again after each checkpoint")
+    }
+  }
+
+  /// What is reported once.
+  private final class Reported: Sendable {
+    private let names = Mutex<Set<String>>([])
+    func isNew(_ name: String) -> Bool { names.withLock { $0.insert(name).inserted } }
   }
 
   /// The newest valid checkpoint.
@@ -60,43 +75,125 @@ package final class CheckpointStore: Sendable {
   ///   - step: global steps done; names the directory, and replaces a checkpoint of the same step.
   ///   - state: what else the run needs to resume.
   ///   - best: whether this is the best so far, to be kept until there is a better one.
-  /// - Throws: the error of the *previous* checkpoint; this one is written nevertheless.
+  ///   - workers: threads that copy.
+  /// - Throws: the error of encoding the state. One of writing is left for `takeFailure` or `finish`.
   package func save(
-    _ store: ParameterStore, velocities: FloatSlice, step: Int, state: some Encodable, best: Bool = false
+    _ store: ParameterStore, velocities: FloatSlice, step: Int, state: some Encodable, best: Bool = false,
+    on workers: WorkerPool? = nil
   ) throws {
-    let earlier = Result { try finish() }
-    let snapshot = Snapshot(of: store, momentum: velocities)
+    wait()
+    let snapshot = Snapshot(of: store, momentum: velocities, on: workers)
     let state = try JSON.encode(state, [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
     writer.enqueue { [self] in
+      let name = Checkpoint.folderName(step: step)
       do {
-        let name = Checkpoint.folderName(step: step)
         try timeline.measure(name, on: .checkpoints) { try write(snapshot, state: state, name: name, best: best) }
+        succeeded()
       } catch {
-        failure.withLock { $0 = error }
+        failed(error)
       }
     }
-    try earlier.get()
   }
+
+  /// Waits until the last checkpoint is written, or cannot be.
+  package func wait() { writer.flush() }
 
   /// Waits until the last checkpoint is on the disk.
   ///
-  /// - Throws: its error.
+  /// - Throws: its error, unless `takeFailure` has returned it.
   package func finish() throws {
-    writer.flush()
-    let error = failure.withLock { failure in
-      defer { failure = nil }
-      return failure
+    wait()
+    if let failure = takeFailure() { throw failure.error }
+  }
+
+  /// Checkpoints that could not be written.
+  package struct Failure: Sendable {
+    /// Of the last one.
+    package fileprivate(set) var error: any Error
+    /// How many, without a good one in between.
+    package fileprivate(set) var inARow: Int
+    fileprivate var isTaken = false
+  }
+
+  /// The failure of the last checkpoint, once.
+  package func takeFailure() -> Failure? {
+    failure.withLock { failure in
+      guard let taken = failure, !taken.isTaken else { return nil }
+      failure?.isTaken = true
+      return taken
     }
-    if let error { throw error }
+  }
+
+  /// The newest checkpoint whose manifest is valid.
+  package var newest: String? { CheckpointManifest.newestFirst(in: path).first.map { path + "/" + $0.name } }
+
+  /// The model file of the best checkpoint.
+  package var bestModel: String? {
+    CheckpointManifest.newestFirst(in: path).first { $0.manifest.isBest }
+      .map { "\(path)/\($0.name)/\(CheckpointManifest.modelName)" }
+  }
+
+  // MARK: - Room
+
+  /// How many checkpoints fit into the directory, those that are there included, and how many the run keeps at the same
+  /// time: the last `keep`, the best, and the one that is being written.
+  package struct Room: Equatable, Sendable {
+    package let fitting: Int
+    package let needed: Int
+    /// Bytes that are free now.
+    package let free: Int
+    /// Bytes of a checkpoint.
+    package let each: Int
+    /// Whether not even one more can be written, and no old one can make room.
+    package let isNone: Bool
+  }
+
+  /// Looks whether the checkpoints of a network fit on the disk; nil if that is not known. Quotas may allow less.
+  package func room(for store: ParameterStore) -> Room? {
+    guard let free = FileSystem.freeBytes(in: path) else { return nil }
+    let each = Snapshot.bytes(of: store)
+    let present = CheckpointManifest.newestFirst(in: path).count
+    return Room(
+      fitting: present + free / each, needed: keep + 2, free: free, each: each,
+      isNone: free < each && removable().isEmpty)
   }
 
   // MARK: - On the writer's thread
 
+  private func succeeded() {
+    let before = failure.withLock { failure in
+      defer { failure = nil }
+      return failure
+    }
+    if before != nil { warn("\(path): checkpoints are written again") }
+  }
+
+  private func failed(_ error: any Error) {
+    failure.withLock { $0 = Failure(error: error, inARow: ($0?.inARow ?? 0) + 1) }
+  }
+
+  /// Writes a checkpoint; on a full disk or quota, older ones make room for it.
   private func write(_ snapshot: Snapshot, state: Data, name: String, best: Bool) throws {
-    let temporary = folder.temporary(name)
+    var removable = removable()
+    while let oldest = removable.first, let free = FileSystem.freeBytes(in: path), free < snapshot.bytes {
+      folder.remove(oldest)
+      removable.removeFirst()
+    }
+    while true {
+      do {
+        try writeOnce(snapshot, state: state, name: name, best: best)
+        break
+      } catch let error as FileError where error.isOutOfSpace && !removable.isEmpty {
+        folder.remove(removable.removeFirst())
+      }
+    }
+    corrupt.withLock { _ = $0.remove(name) }
+    rotate()
+  }
+
+  private func writeOnce(_ snapshot: Snapshot, state: Data, name: String, best: Bool) throws {
+    let temporary = try folder.createTemporary(name)
     do {
-      try folder.discard(temporary)
-      try fileSystem.createDirectory(temporary)
       let model = try write(CheckpointManifest.modelName, in: temporary) {
         try SafetensorsWriter.write(snapshot.model(), metadata: ModelFile.formatMetadata, to: $0)
       }
@@ -109,13 +206,11 @@ package final class CheckpointStore: Sendable {
         generation: generation, isBest: best, model: model, momentum: momentum, state: state)
       _ = try write(CheckpointManifest.name, in: temporary) { try $0.write(manifest.text.utf8) }
       try fileSystem.syncDirectory(temporary)
-      try folder.publish(name)
+      try folder.publish(temporary, as: name)
     } catch {
-      try? folder.discard(temporary)
+      folder.discard(temporary)
       throw error
     }
-    corrupt.withLock { _ = $0.remove(name) }
-    try rotate()
   }
 
   private func write(
@@ -127,11 +222,18 @@ package final class CheckpointStore: Sendable {
     return CheckpointManifest.File(name: name, count: file.count, checksum: checksum)
   }
 
-  /// Removes the checkpoints that are neither among the last `keep` nor the best.
-  private func rotate() throws {
+  /// Removes the checkpoints that are neither among the last `keep` nor the best, and what could not be removed before.
+  private func rotate() {
+    folder.cleanUp()
+    for name in removable(keeping: keep) { folder.remove(name) }
+  }
+
+  /// The valid checkpoints that are neither among the last few nor the best, oldest first. The last one is never
+  /// removed.
+  private func removable(keeping last: Int = 1) -> [String] {
     let corrupt = corrupt.withLock { $0 }
     let valid = CheckpointManifest.newestFirst(in: path).filter { !corrupt.contains($0.name) }
     let best = valid.first { $0.manifest.isBest }?.name
-    for (name, _) in valid.dropFirst(keep) where name != best { try folder.remove(name) }
+    return valid.dropFirst(last).map(\.name).filter { $0 != best }.reversed()
   }
 }

@@ -18,11 +18,13 @@ struct Snapshot: Sendable {
 
   /// Copies a network, and the momentum of its optimizer if there is one.
   ///
-  /// - Parameter momentum: as long as `store.values`, with the same offsets.
-  init(of store: ParameterStore, momentum: FloatSlice? = nil) {
+  /// - Parameters:
+  ///   - momentum: as long as `store.values`, with the same offsets.
+  ///   - workers: threads that copy.
+  init(of store: ParameterStore, momentum: FloatSlice? = nil, on workers: WorkerPool? = nil) {
     self.init(
-      entries: store.entries, values: Self.copy(store.values), running: Self.copy(store.running),
-      momentum: momentum.map(Self.copy))
+      entries: store.entries, values: Self.copy(store.values, workers), running: Self.copy(store.running, nil),
+      momentum: momentum.map { Self.copy($0, workers) })
   }
 
   /// Shares the network's memory instead of copying it: valid as long as nothing changes it.
@@ -45,10 +47,24 @@ struct Snapshot: Sendable {
     self.momentum = momentum
   }
 
-  private static func copy(_ floats: FloatSlice) -> FloatSlice {
+  private static func copy(_ floats: FloatSlice, _ workers: WorkerPool?) -> FloatSlice {
     let copy = FloatSlice(count: floats.count)
-    copy.copy(from: floats)
+    guard let workers else {
+      copy.copy(from: floats)
+      return copy
+    }
+    workers.forEachChunk(of: floats.count, grain: 1 << 20) { chunk, _ in
+      (copy.start + chunk.lowerBound).update(from: floats.start + chunk.lowerBound, count: chunk.count)
+    }
     return copy
+  }
+
+  /// Bytes of all numbers.
+  var bytes: Int { (values.count + running.count + (momentum?.count ?? 0)) * MemoryLayout<Float>.stride }
+
+  /// Bytes of the numbers of a snapshot with momentum.
+  static func bytes(of store: ParameterStore) -> Int {
+    (2 * store.values.count + store.running.count) * MemoryLayout<Float>.stride
   }
 
   /// The tensors of PyTorch's `state_dict` of the network.

@@ -40,6 +40,7 @@ enum RankProgram {
     case "throw": try throwing(communicator, rank: numbers[0])
     case "kill": killed(communicator, rank: numbers[0])
     case "misuse": communicator.report("\(communicator.broadcast([], from: communicator.size))")
+    case "checkpoints": try checkpoints(in: arguments[0], kill: arguments[1], number: numbers.last ?? 0)
     case "replicas": try replicas(communicator, odd: numbers)
     case "signal": signalled(communicator, rank: numbers[0], signals: Array(arguments.dropFirst()))
     default: throw UnknownCase(name: name)
