@@ -6,13 +6,17 @@ package struct Consensus: Sendable {
 
   /// The exit status that a signal to any rank requests, the same on all ranks; nil if there was none.
   ///
-  /// Called at the end of every step, so that all ranks stop after the same one. Ctrl-C on one rank takes precedence
-  /// over a scheduler's signal to another.
+  /// Ctrl-C on one rank takes precedence over a scheduler's signal to another.
   ///
   /// - Parameter received: this rank's `StopSignal.received`.
-  package func stopStatus(_ received: Int32?) -> Int32? {
-    let status = communicator.allReduceMax(Int(received ?? 0))
-    return status == 0 ? nil : Int32(status)
+  package func stopStatus(_ received: Int32?) -> Int32? { afterStep(received, checkpoint: false).stop }
+
+  /// What all ranks do after a step: stop with a status, as `stopStatus`, or save a checkpoint that any of them requests.
+  /// One message for both, so that no step waits twice.
+  package func afterStep(_ received: Int32?, checkpoint: Bool) -> (stop: Int32?, checkpoint: Bool) {
+    // The status in the higher bits: a run that stops saves anyway.
+    let request = communicator.allReduceMax(Int(received ?? 0) << 1 | (checkpoint ? 1 : 0))
+    return (request > 1 ? Int32(request >> 1) : nil, request & 1 == 1)
   }
 
   /// Compares the hashes (XXH64) of the ranks' replicas.

@@ -17,7 +17,7 @@ package enum CheckpointInspector {
   }
 
   private static func describe(_ checkpoint: Checkpoint) throws -> String {
-    let state = try checkpoint.state(as: TrainingState.self)
+    let state = try TrainingState(of: checkpoint)
     let options = state.options
     let position =
       state.position.epoch < options.epochs

@@ -23,18 +23,29 @@ final class CheckpointManager {
   private let replica: Replica
   private let communicator: Communicator
   private let timeline: Timeline?
-  private let warn: (String) -> Void
+  private let warn: @Sendable (String) -> Void
+  /// On rank 0; nil on the others.
+  private let lock: RunLock?
   /// On rank 0; nil on the others.
   private var store: CheckpointStore?
+  /// When the last checkpoint was begun, or the run.
+  private var lastSave = Clock.now
+
+  /// The metadata of a best model that could not be written.
+  private var unwrittenModel: [String: String]?
+
+  /// A run ends after so many checkpoints in a row could not be written.
+  private static let toleratedFailures = 3
 
   init(
-    _ options: TrainingOptions, _ paths: RunPaths, _ replica: Replica, _ communicator: Communicator,
-    timeline: Timeline?, warn: @escaping (String) -> Void
+    _ options: TrainingOptions, _ paths: RunPaths, _ replica: Replica, _ communicator: Communicator, lock: RunLock?,
+    timeline: Timeline?, warn: @escaping @Sendable (String) -> Void
   ) {
     self.options = options
     self.paths = paths
     self.replica = replica
     self.communicator = communicator
+    self.lock = lock
     self.timeline = timeline
     self.warn = warn
   }
@@ -43,10 +54,14 @@ final class CheckpointManager {
   func restore() throws -> StartingPoint {
     var start = StartingPoint(state: TrainingState(options: options), origin: nil)
     if communicator.rank == 0 {
-      let store = try CheckpointStore(folder: paths.checkpoints, keep: options.keep, timeline: timeline)
+      let store = try CheckpointStore(folder: paths.checkpoints, keep: options.keep, timeline: timeline, warn: warn)
       self.store = store
+      // A checkpoint that is being written outlives an error.
+      CleanupHandlers.add { try? store.finish() }
       start = try loadCheckpoint(from: store) ?? startNewRun(in: store)
+      try requireRoom(in: store)
     }
+    lastSave = Clock.now
     return try broadcast(start)
   }
 
@@ -56,12 +71,15 @@ final class CheckpointManager {
     let checkpoint: Checkpoint?
     switch options.resume {
     case nil: checkpoint = nil
-    case .auto: checkpoint = try latest(in: store, skipped: skipped)
+    case .auto:
+      checkpoint = try latest(in: store, skipped: skipped)
+      if checkpoint == nil { warn("--resume auto: no checkpoint in \(paths.checkpoints), starting anew" + otherRuns()) }
     case .path(let path): checkpoint = try Checkpoint.find(at: path, skipped: skipped)
     }
     guard let checkpoint else { return nil }
-    var state = try checkpoint.state(as: TrainingState.self)
+    var state = try TrainingState(of: checkpoint)
     try state.requireSameTraining(as: options)
+    try identify(&state, of: checkpoint, in: store)
     try checkpoint.restore(replica.model.store, velocities: replica.optimizer.velocities)
     state.options = options
     try RunContinuation(of: checkpoint.folder, in: paths)?.copyResults(state)
@@ -76,6 +94,57 @@ final class CheckpointManager {
     warn(
       "\(paths.model): the best model, of class mIoU \(figure), is missing; the next validation writes a new one")
     state.bestMeanIoU = nil
+  }
+
+  /// Gives the run its identity: that of the folder, or a new one if the folder is empty.
+  ///
+  /// - Throws: `OptionError` if the folder holds the checkpoints of another run, which this one would remove.
+  private func identify(_ state: inout TrainingState, of checkpoint: Checkpoint, in store: CheckpointStore) throws {
+    guard case .path(let path) = options.resume,
+      !FileSystem.isSame(FileSystem.parent(of: checkpoint.folder), store.path)
+    else {
+      // Written by an earlier version.
+      if state.run == nil { state.run = RunIdentity() }
+      return
+    }
+    guard let present = try latest(in: store) else {
+      state.run = RunIdentity(parent: state.run?.id)
+      return
+    }
+    guard let id = state.run?.id, try TrainingState(of: present).run?.id == id else {
+      throw OptionError(
+        "--resume", path,
+        "is another run than that in \(paths.checkpoints); give another --save-path, or --resume auto to continue the "
+          + "run that is there")
+    }
+  }
+
+  /// The other runs in the results folder, or in the folders beside it, as a part of a sentence.
+  private func otherRuns() -> String {
+    let beside = Checkpoint.runs(in: paths.folder)
+    let parent = FileSystem.parent(of: paths.folder)
+    let runs =
+      beside.isEmpty
+      ? FileSystem.names(in: parent).prefix(100).flatMap { Checkpoint.runs(in: parent + "/" + $0) } : beside
+    guard !runs.isEmpty else { return "" }
+    let names = runs.prefix(5).map { "\($0.folder) (step \($0.step))" }.joined(separator: ", ")
+    return "; there are other runs: \(names)" + (runs.count > 5 ? " and \(runs.count - 5) more" : "")
+  }
+
+  /// Warns if the disk has no room for all checkpoints that the run keeps.
+  ///
+  /// - Throws: `TrainingError` if it has none even for the first.
+  private func requireRoom(in store: CheckpointStore) throws {
+    guard let room = store.room(for: replica.model.store), room.fitting < room.needed else { return }
+    func gigabytes(_ bytes: Int) -> String { String(format: "%.2f GB", Double(bytes) * 1e-9) }
+    let sizes = "\(gigabytes(room.free)) free, each \(gigabytes(room.each))"
+    guard !room.isNone else {
+      throw TrainingError(
+        "--save-path \(paths.folder): no room for a checkpoint (\(sizes)); make room there, or give another folder")
+    }
+    warn(
+      "--save-path \(paths.folder): room for \(room.fitting) of \(room.needed) checkpoints (\(sizes)); make room there"
+        + (options.keep > 1 ? ", or lower --keep" : ""))
   }
 
   /// The latest valid checkpoint, from which `--resume auto` continues.
@@ -99,7 +168,8 @@ final class CheckpointManager {
         "--save-path", paths.folder,
         "holds an earlier run (\(earlier.folder)); resume it with --resume auto, or give another folder")
     }
-    let state = TrainingState(options: options)
+    var state = TrainingState(options: options)
+    state.run = RunIdentity()
     guard let path = options.pretrained else { return StartingPoint(state: state, origin: nil) }
     let report = try ModelFile.load(path, into: replica.model.store, strict: false)
     return StartingPoint(state: state, origin: "\(path), \(report)")
@@ -124,25 +194,69 @@ final class CheckpointManager {
     return StartingPoint(state: state, origin: start.origin)
   }
 
-  /// Copies a checkpoint and writes it in the background.
+  /// Whether `--checkpoint-minutes` have passed since the last checkpoint; false on the ranks that write none.
+  ///
+  /// - Throws: `TrainingError` if several checkpoints in a row could not be written.
+  func isDue() throws -> Bool {
+    guard store != nil else { return false }
+    try reportFailure()
+    return options.checkpointMinutes.map { Clock.now - lastSave >= $0 * 60 } ?? false
+  }
+
+  /// Copies a checkpoint and writes it in the background, after the previous one.
   ///
   /// - Parameter isBest: whether its model is the best so far.
   func save(_ state: TrainingState, isBest: Bool = false) throws {
-    try store?.save(
-      replica.model.store, velocities: replica.optimizer.velocities, step: state.totalSteps, state: state, best: isBest)
+    guard let store else { return }
+    store.wait()
+    try reportFailure()
+    lastSave = Clock.now
+    try store.save(
+      replica.model.store, velocities: replica.optimizer.velocities, step: state.totalSteps, state: state, best: isBest,
+      on: replica.workers)
   }
 
-  /// Writes the current model as the run's best model.
-  func saveBestModel(_ state: TrainingState) throws {
+  /// Warns if the last checkpoint could not be written; ends the run if it was one of several.
+  private func reportFailure() throws {
+    guard let store, let failure = store.takeFailure() else { return }
+    let newest = "the last good one is \(store.newest ?? "none")"
+    guard failure.inARow < Self.toleratedFailures else {
+      throw TrainingError(
+        "\(failure.error), then resume with --resume auto; \(failure.inARow) checkpoints in a row could not be written, "
+          + newest)
+    }
+    warn(
+      "\(failure.error); training goes on and tries again at the next checkpoint (failure \(failure.inARow) of "
+        + "\(Self.toleratedFailures)); \(newest)")
+  }
+
+  /// Writes the current model as the run's best model. If that fails, `flush` takes it from its checkpoint.
+  func saveBestModel(_ state: TrainingState) {
     guard communicator.rank == 0 else { return }
     var metadata = ["backbone": options.backbone.rawValue, "epoch": "\(state.position.epoch + 1)"]
     if let best = state.bestMeanIoU { metadata[Self.meanIoUKey] = "\(best)" }
-    try ModelFile.write(replica.model.store, to: paths.model, metadata: metadata)
+    do {
+      try ModelFile.write(replica.model.store, to: paths.model, metadata: metadata)
+      unwrittenModel = nil
+    } catch {
+      unwrittenModel = metadata
+      warn("\(error); training goes on, and the best model is written at the end, from its checkpoint")
+    }
+  }
+
+  /// Writes the best model from its checkpoint if `saveBestModel` could not.
+  private func completeBestModel() throws {
+    guard let metadata = unwrittenModel, let path = store?.bestModel else { return }
+    let model = GatedSCNN(options.backbone, seed: options.seed)
+    try ModelFile.load(path, into: model.store)
+    try ModelFile.write(model.store, to: paths.model, metadata: metadata)
+    unwrittenModel = nil
   }
 
   /// The run's best model, on every rank. Collective.
   func loadBestModel() throws -> GatedSCNN {
     let model = GatedSCNN(options.backbone, seed: options.seed)
+    try flush()
     if communicator.rank == 0 { try ModelFile.load(paths.model, into: model.store) }
     for floats in [model.store.values, model.store.running] {
       communicator.broadcast(floats.start, count: floats.count)
@@ -150,6 +264,9 @@ final class CheckpointManager {
     return model
   }
 
-  /// Waits until all saved checkpoints are on disk.
-  func flush() throws { try store?.finish() }
+  /// Waits until all saved checkpoints, and the best model, are on disk.
+  func flush() throws {
+    try store?.finish()
+    try completeBestModel()
+  }
 }

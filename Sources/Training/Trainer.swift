@@ -53,8 +53,10 @@ package final class Trainer {
     let timelineFile = try options.timeline.map { try TimelineFile($0, communicator: communicator) }
     let timeline = timelineFile?.timeline()
     let dataset = try TrainingDataset.listOnAllRanks(options, communicator: communicator)
+    var lock: RunLock?
     if communicator.rank == 0 {
       try paths.createFolders()
+      lock = try RunLock(paths, host: communicator.host, say: warn)
       // Preprocessing may take long: an unreadable weight file is reported before it.
       if let path = options.pretrained { _ = try Safetensors(contentsOf: path) }
     }
@@ -70,7 +72,8 @@ package final class Trainer {
       GatedSCNN(options.backbone, seed: options.seed), momentum: options.momentum, weightDecay: options.weightDecay,
       batchNorm: options.batchNorm, communicator: communicator, gradientCommunicator: communicator.duplicate(),
       workers: workers, timeline: timeline)
-    let checkpoints = CheckpointManager(options, paths, replica, communicator, timeline: timeline, warn: warn)
+    let checkpoints = CheckpointManager(
+      options, paths, replica, communicator, lock: lock, timeline: timeline, warn: warn)
     let start = try Activity.during(.restoring) { try checkpoints.restore() }
     try start.state.requireSameData(dataset.digest)
     return Trainer(
@@ -162,11 +165,12 @@ package final class Trainer {
             learningRate: learningRate, imagesPerSecond: Double(options.batchSize) / (end - begin))))
       begin = end
 
-      let status = timeline.measure("agree on stopping") { consensus.stopStatus(StopSignal.received) }
-      if let status { return try stop(status) }
+      let isDue = try checkpoints.isDue()
+      let next = timeline.measure("agree on stopping") { consensus.afterStep(StopSignal.received, checkpoint: isDue) }
+      if let status = next.stop { return try stop(status) }
       if state.position.step == dataset.stepsPerEpoch { break }
       if remainingSteps == 0 { return try stop(0) }
-      if let every = options.checkpointEvery, state.totalSteps % every == 0 { try save() }
+      if next.checkpoint || options.checkpointEvery.map({ state.totalSteps % $0 == 0 }) ?? false { try save() }
     }
     return nil
   }
@@ -210,7 +214,7 @@ package final class Trainer {
     }
     if isBest, let validation {
       state.bestMeanIoU = validation.metrics.meanClassIoU
-      try checkpoints.saveBestModel(state)
+      checkpoints.saveBestModel(state)
       try validator.promote(.val)
       // Predictions of the test split by an earlier model are no longer those of the best one.
       try tested == nil ? validator.removePredictions(.test) : validator.promote(.test)
@@ -311,7 +315,9 @@ package final class Trainer {
 
   // MARK: - Events
 
-  private static func warn(_ text: String) { StandardError.write("gscnn: \(text)\n") }
+  private static func warn(_ text: String) {
+    StandardError.write((StandardError.isTerminal ? StandardError.clearLine : "") + "gscnn: \(text)\n")
+  }
 
   private func notify(_ event: TrainingEvent) throws {
     for observer in observers { try observer.observe(event) }

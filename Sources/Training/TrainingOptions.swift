@@ -63,6 +63,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var test = TestSchedule.end
   /// Steps from one checkpoint to the next, besides those at the ends of epochs; `nil`: none.
   package var checkpointEvery: Int?
+  /// Minutes from one checkpoint to the next, by the clock of rank 0, besides the others; `nil`: none.
+  package var checkpointMinutes: Double? = 30
   /// Checkpoints to keep.
   package var keep = 3
   package var resume: Resume?

@@ -3,6 +3,7 @@ import Foundation
 import GatedSCNN
 import Metrics
 import System
+import Weights
 
 /// The state of a run besides its tensors: with both, a resumed run continues bit-identically.
 package struct TrainingState: Codable, Sendable, Equatable {
@@ -18,10 +19,49 @@ package struct TrainingState: Codable, Sendable, Equatable {
   package var running = RunningEpoch()
   /// `TrainingDataset.digest` of the training images.
   package var dataDigest: UInt64?
+  /// Tells runs apart; `nil` in checkpoints of an earlier version.
+  package var run: RunIdentity?
   /// The options that the run was started with; `TrainingOptions.shaping` must not change.
   package var options: TrainingOptions
 
   package init(options: TrainingOptions) { self.options = options }
+
+  /// The state in a checkpoint.
+  ///
+  /// - Throws: `WeightsError` if it cannot be decoded, or if a value is one that no run writes.
+  package init(of checkpoint: Checkpoint) throws {
+    self = try checkpoint.state(as: TrainingState.self) { try $0.validate(step: checkpoint.step) }
+  }
+
+  /// A value in a checkpoint that no run writes.
+  private struct Invalid: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// - Parameter step: of the checkpoint, as its name says.
+  private func validate(step: Int) throws {
+    func require(_ isValid: Bool, _ name: String, _ value: some CustomStringConvertible) throws {
+      if !isValid { throw Invalid(description: "\(name) is \(value)") }
+    }
+    // Far more than any run has, and far from an overflow.
+    let counts = 0...1_000_000_000_000
+    try require(totalSteps == step && counts.contains(step), "totalSteps", totalSteps)
+    try require((0...options.epochs).contains(position.epoch), "position.epoch", position.epoch)
+    try require((0...totalSteps).contains(position.step), "position.step", position.step)
+    try require(bestMeanIoU.map { (0...1).contains($0) } ?? true, "bestMeanIoU", bestMeanIoU ?? 0)
+    try require(epochs.map(\.epoch) == Array(1..<epochs.count + 1), "epochs", epochs.map(\.epoch))
+    try require((0...totalSteps).contains(running.steps), "running.steps", running.steps)
+    try require(running.lossSum.isFinite, "running.lossSum", running.lossSum)
+    try require((0...1e12).contains(running.seconds), "running.seconds", running.seconds)
+    try require(
+      running.confusion.counts.count == ConfusionMatrix().counts.count
+        && running.confusion.counts.allSatisfy { (0...1 << 53).contains($0) }, "running.confusion", "out of range")
+    if let loading = running.loading {
+      try require((0...1e12).contains(loading.secondsWaited), "running.loading.secondsWaited", loading.secondsWaited)
+      try require(counts.contains(loading.decoded), "running.loading.decoded", loading.decoded)
+      try require(counts.contains(loading.cached), "running.loading.cached", loading.cached)
+    }
+  }
 
   /// Sums over the steps of an epoch.
   package struct RunningEpoch: Codable, Sendable, Equatable {
@@ -77,5 +117,18 @@ package struct TrainingState: Codable, Sendable, Equatable {
         "the checkpoint was made with \(old.value); give \(old.option) \(old.value), or start again in another --save-path"
       )
     }
+  }
+}
+
+/// Tells a run from others with the same options. A run that continues in an empty folder is a new one.
+package struct RunIdentity: Codable, Sendable, Equatable {
+  /// 128 random bits in hexadecimal.
+  package let id: String
+  /// The run whose checkpoint it started from.
+  package let parent: String?
+
+  package init(parent: String? = nil) {
+    id = (0..<2).map { _ in UInt64.random(in: 0...UInt64.max).zeroPadded(to: 16, radix: 16) }.joined()
+    self.parent = parent
   }
 }

@@ -37,6 +37,12 @@ struct TrainingRun: Sendable {
     folder = try RunFolder.new(name)
   }
 
+  /// A run in a folder of its own, below one that exists.
+  init(_ name: String, in parent: String) throws {
+    data = try Trainings.streets.get()
+    folder = parent + "/" + name
+  }
+
   /// Starts the program, alone or under `mpirun`.
   ///
   /// - Parameters:

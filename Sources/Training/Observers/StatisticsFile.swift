@@ -7,23 +7,42 @@ package final class StatisticsFile: TrainingObserver {
     "epoch,train_loss,val_loss,train_PA,val_PA,train_mPA,val_mPA,train_class_mIOU,val_class_mIOU,"
     + "train_category_mIOU,val_category_mIOU,learning_rate,seconds,images_per_second"
   private let path: String
+  private let warn: (String) -> Void
   private var rows: [EpochReport]
+  /// Whether the file has all rows.
+  private var isCurrent = false
 
-  /// - Parameter rows: the finished epochs of a resumed run.
-  package init(path: String, rows: [EpochReport]) {
+  /// - Parameters:
+  ///   - rows: the finished epochs of a resumed run.
+  ///   - warn: receives a line about what cannot be written.
+  package init(
+    path: String, rows: [EpochReport], warn: @escaping (String) -> Void = { StandardError.write("gscnn: \($0)\n") }
+  ) {
     self.path = path
     self.rows = rows
+    self.warn = warn
   }
 
   package func observe(_ event: TrainingEvent) throws {
-    guard case .epochFinished(let report, _) = event else { return }
-    rows.append(report)
+    switch event {
+    // A resumed run writes the rows that it has: the file may be damaged or of an earlier moment.
+    case .started, .stopped, .finished: if !isCurrent, !rows.isEmpty { write() }
+    case .epochFinished(let report, _):
+      rows.append(report)
+      write()
+    default: break
+    }
+  }
+
+  /// Writes all rows. If that fails, they are written with those of the next epoch.
+  private func write() {
     let text = ([Self.header] + rows.map(Self.line)).joined(separator: "\n") + "\n"
     do {
       try FileSystem().replaceFile(path, with: text.utf8)
+      isCurrent = true
     } catch {
-      throw TrainingError(
-        "\(path): the statistics cannot be written (\(error.posixMessage)); free some space and resume")
+      isCurrent = false
+      warn("\(error); training goes on, and all epochs are written again after the next one, or by --resume auto")
     }
   }
 

@@ -1,59 +1,112 @@
 import Foundation
 import System
 
-/// Writes `P_steps.csv`: one line per step, appended after each step.
+/// Writes `P_steps.csv`: one line per step, appended after each step. Lines that cannot be written are kept in memory
+/// and written with a later step.
 package final class StepsFile: TrainingObserver {
   private static let columns = [
     "epoch", "step", "loss", "semantic", "edge", "task", "learning_rate", "images_per_second",
   ]
+  private static let header = columns.joined(separator: ",")
   private let path: String
-  private var file: FileHandle?
+  private let warn: (String) -> Void
+  /// Lines that are not written yet.
+  private var pending = ""
+  /// The file system that the file is on: once it is unmounted, the path leads to another one.
+  private var device: dev_t?
+  private var hasFailed = false
 
-  package init(path: String) { self.path = path }
+  /// - Parameter warn: receives a line about what cannot be read or written.
+  package init(path: String, warn: @escaping (String) -> Void = { StandardError.write("gscnn: \($0)\n") }) {
+    self.path = path
+    self.warn = warn
+  }
 
   package func observe(_ event: TrainingEvent) throws {
     switch event {
     case .started(let run): try open(at: run.position)
-    case .stepped(let report): try append(report)
-    case .stopped, .finished: try file?.close()
+    case .stepped(let report):
+      pending += Self.line(report)
+      flush()
+    case .stopped, .finished:
+      flush()
+      if !pending.isEmpty { warn("\(path): its last \(pending.split(separator: "\n").count) lines are not written") }
     default: break
     }
   }
 
   /// Opens the file and removes the lines after the position where the run starts: those steps are repeated.
   private func open(at position: Position) throws {
-    var kept = [Self.columns.joined(separator: ",")]
-    if position != Position(epoch: 0, step: 0), let old = try? String(contentsOfFile: path, encoding: .utf8) {
-      kept += old.split(separator: "\n").dropFirst().map(String.init).filter { Self.isDone($0, at: position) }
+    var kept = [Self.header]
+    if position != Position(epoch: 0, step: 0), let old = try? Data(contentsOf: URL(fileURLWithPath: path)) {
+      let lines = String(decoding: old, as: UTF8.self).split(separator: "\n").map(String.init)
+        .filter { $0 != Self.header }
+      kept += lines.filter { Self.isDone($0, at: position) }
+      let damaged = lines.count { Self.position(of: $0) == nil }
+      if damaged > 0 { warn("\(path): \(damaged) of its \(lines.count) lines are damaged and left out") }
     }
     do {
       try FileSystem().replaceFile(path, with: (kept.joined(separator: "\n") + "\n").utf8)
-      let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-      try file.seekToEnd()
-      self.file = file
     } catch {
       throw TrainingError(
         "\(path): the steps cannot be written (\(error.posixMessage)); make the folder writable")
     }
+    device = FileSystem.device(of: path)
   }
 
   /// Whether a line is complete and of a step up to `position`.
   package static func isDone(_ line: String, at position: Position) -> Bool {
-    let fields = line.split(separator: ",")
-    // A full disk may have truncated the last line.
-    guard fields.count == columns.count, let epoch = Int(fields[0]), let step = Int(fields[1]) else { return false }
-    return (epoch - 1, step) <= (position.epoch, position.step)
+    guard let done = Self.position(of: line) else { return false }
+    return (done.epoch, done.step) <= (position.epoch, position.step)
   }
 
-  private func append(_ report: StepReport) throws {
+  /// The position after the step of a line; nil if it is damaged: a full disk may have truncated the last one.
+  private static func position(of line: String) -> Position? {
+    let fields = line.split(separator: ",", maxSplits: columns.count)
+    guard fields.count == columns.count, let epoch = Int(fields[0]), let step = Int(fields[1]), epoch > 0, step > 0,
+      fields[2...].allSatisfy({ Double($0) != nil })
+    else { return nil }
+    return Position(epoch: epoch - 1, step: step)
+  }
+
+  private static func line(_ report: StepReport) -> String {
     let loss = report.loss
-    let line = String(
+    return String(
       format: "%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.4g\n", report.position.epoch + 1, report.position.step, loss.total,
       loss.semantic, loss.edge, loss.task, report.learningRate, report.imagesPerSecond)
+  }
+
+  /// Appends the pending lines.
+  private func flush() {
+    guard !pending.isEmpty else { return }
     do {
-      try file?.write(contentsOf: Data(line.utf8))
+      try append(pending)
+      pending = ""
+      if hasFailed { warn("\(path): is written again") }
+      hasFailed = false
     } catch {
-      throw TrainingError("\(path): the step cannot be written (\(error.posixMessage)); free some space and resume")
+      if !hasFailed {
+        warn("\(error); training goes on, and the lines of this file are kept until they can be written")
+      }
+      hasFailed = true
+    }
+  }
+
+  /// Appends to the file, by its path: it may have been removed, or its file system mounted again.
+  private func append(_ lines: String) throws {
+    guard FileSystem.device(of: path) == device else { throw FileError(path, .open, errno: ENODEV) }
+    let descriptor = Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw FileError(path, .open, errno: errno) }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw FileError(path, .open, errno: errno) }
+    let bytes = Array((status.st_size == 0 ? Self.header + "\n" + lines : lines).utf8)
+    let written = Glibc.write(descriptor, bytes, bytes.count)
+    guard written == bytes.count else {
+      let code = written < 0 ? errno : ENOSPC
+      // No part of a line stays.
+      ftruncate(descriptor, status.st_size)
+      throw FileError(path, .write, errno: code)
     }
   }
 }

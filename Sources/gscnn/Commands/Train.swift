@@ -72,6 +72,12 @@ struct Train: ParsableCommand {
       "steps", "Steps between checkpoints, in addition to one at the end of each epoch (default: none)."))
   var checkpointEvery: Int?
 
+  @Option(
+    in: 0...1e6,
+    help: .value(
+      "minutes", "Minutes between checkpoints, in addition to the others: the most work that a crash costs; 0: none."))
+  var checkpointMinutes = defaults.checkpointMinutes ?? 0
+
   @Option(in: .count, help: .value("number", "Checkpoints to keep."))
   var keep = defaults.keep
 
@@ -139,6 +145,7 @@ struct Train: ParsableCommand {
     options.validateEvery = validateEvery
     options.test = noTest ? .never : test
     options.checkpointEvery = checkpointEvery
+    options.checkpointMinutes = checkpointMinutes > 0 ? checkpointMinutes : nil
     options.keep = keep
     options.resume = resume.map { $0 == "auto" ? .auto : .path($0) }
     options.maxSteps = maxSteps
