@@ -54,7 +54,7 @@ struct TrainingStateTests {
     _ = network.root.vector("bias", 1, initial: .constant(0))
     network.allocate(seed: 1)
     let store = try CheckpointStore(folder: folder, keep: 1)
-    try store.save(network, velocities: FloatSlice([0]), step: 7, state: state)
+    try store.save(network, velocities: network.values, step: 7, state: state)
     try store.finish()
     let checkpoint = folder + "/step-00000007"
     #expect(try TrainingState(of: Checkpoint(folder: checkpoint)) == state)

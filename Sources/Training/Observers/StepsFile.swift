@@ -51,7 +51,7 @@ package final class StepsFile: TrainingObserver {
       throw TrainingError(
         "\(path): the steps cannot be written (\(error.posixMessage)); make the folder writable")
     }
-    device = FileSystem.device(of: path)
+    device = FileSystem.device(of: FileSystem.parent(of: path))
   }
 
   /// Whether a line is complete and of a step up to `position`.
@@ -94,7 +94,7 @@ package final class StepsFile: TrainingObserver {
 
   /// Appends to the file, by its path: it may have been removed, or its file system mounted again.
   private func append(_ lines: String) throws {
-    guard FileSystem.device(of: path) == device else { throw FileError(path, .open, errno: ENODEV) }
+    guard FileSystem.device(of: FileSystem.parent(of: path)) == device else { throw FileError(path, .open, errno: ENODEV) }
     let descriptor = Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw FileError(path, .open, errno: errno) }
     defer { close(descriptor) }
