@@ -256,7 +256,6 @@ final class CheckpointManager {
   /// The run's best model, on every rank. Collective.
   func loadBestModel() throws -> GatedSCNN {
     let model = GatedSCNN(options.backbone, seed: options.seed)
-    try flush()
     if communicator.rank == 0 { try ModelFile.load(paths.model, into: model.store) }
     for floats in [model.store.values, model.store.running] {
       communicator.broadcast(floats.start, count: floats.count)
