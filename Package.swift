@@ -88,7 +88,7 @@ let package = Package(
       name: "Benchmarks",
       dependencies: [
         "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Cityscapes", "SyntheticStreets", "Distributed",
-        "Inference", "Training",
+        "Weights", "Inference", "Training",
       ]),
     .target(name: "Planning", dependencies: ["System", "Inference", "Benchmarks"]),
 

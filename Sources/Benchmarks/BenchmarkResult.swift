@@ -35,6 +35,13 @@ package struct BenchmarkResult: Codable, Sendable {
   package var waitedSeconds: Double?
   /// The fraction of the communication that overlaps with computation.
   package var hiddenShare: Double?
+  /// Of a checkpoint, whose `seconds` a step waits: of writing it in the background.
+  package var writeSeconds: [Double]?
+  /// Of a step without a checkpoint.
+  package var stepSeconds: [Double]?
+  package var stepSecondsWhileWriting: [Double]?
+  /// The wait for a checkpoint over the step, of the medians.
+  package var shareOfStep: Double?
 
   /// One line of JSON, with snake-case keys.
   package var line: String {

@@ -306,11 +306,8 @@ package final class Trainer {
   /// Compares hashes of parameters, running statistics and momentum over the ranks. Collective.
   private func requireEqualReplicas() throws {
     let store = replica.model.store
-    var hash = XXH64()
-    for floats in [store.values, store.running, replica.optimizer.velocities] {
-      hash.update(UnsafeRawBufferPointer(start: floats.start, count: floats.count * MemoryLayout<Float>.stride))
-    }
-    try consensus.requireEqualReplicas(hash.value)
+    try consensus.requireEqualReplicas(
+      Consensus.hash([store.values, store.running, replica.optimizer.velocities], on: workers))
   }
 
   // MARK: - Events

@@ -86,7 +86,7 @@ package final class StepsFile: TrainingObserver {
       hasFailed = false
     } catch {
       if !hasFailed {
-        warn("\(error); training goes on, and the lines of this file are kept until they can be written")
+        warn("\(error); training goes on, and its lines are kept until they can be written")
       }
       hasFailed = true
     }
@@ -94,7 +94,9 @@ package final class StepsFile: TrainingObserver {
 
   /// Appends to the file, by its path: it may have been removed, or its file system mounted again.
   private func append(_ lines: String) throws {
-    guard FileSystem.device(of: FileSystem.parent(of: path)) == device else { throw FileError(path, .open, errno: ENODEV) }
+    guard FileSystem.device(of: FileSystem.parent(of: path)) == device else {
+      throw FileError(path, .open, errno: ENODEV)
+    }
     let descriptor = Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw FileError(path, .open, errno: errno) }
     defer { close(descriptor) }

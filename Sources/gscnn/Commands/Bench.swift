@@ -10,7 +10,7 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Times a part of the program on synthetic data and prints one line of JSON.",
-    subcommands: [Step.self, EvaluateImage.self, LoadImages.self, AllReduce.self])
+    subcommands: [Step.self, EvaluateImage.self, LoadImages.self, AllReduce.self, SaveCheckpoint.self])
 
   struct Step: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -113,6 +113,37 @@ struct Bench: ParsableCommand {
           threads: threads)
         print(result.line)
       }
+    }
+  }
+
+  struct SaveCheckpoint: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "checkpoint", abstract: "What a checkpoint costs a training: waiting, writing, a slower step.")
+
+    @OptionGroup var backbone: BackboneOptions
+    @OptionGroup var crop: CropOptions
+
+    @Option(name: .kebabOrSnake("batch-size"), in: .count, help: .value("images", "Images per step, over all ranks."))
+    var batchSize = 2
+
+    @Option(
+      name: .kebabOrSnake("save-path"), help: .value("folder", "Disk to write to; nothing stays there."))
+    var savePath = "."
+
+    @OptionGroup var threads: ThreadOptions
+    @OptionGroup var repetitions: RepetitionOptions
+
+    func run() throws {
+      let communicator = try Communicator.initialize()
+      var options = TrainingOptions()
+      options.batchSize = batchSize
+      try options.validate(ranks: communicator.size)
+      communicator.setAffinity()
+      let result = try Benchmarks.checkpoint(
+        backbone.backboneType, batchSize: batchSize, size: crop.size, steps: repetitions.steps, folder: savePath,
+        communicator: communicator, workers: WorkerPool(threads: threads.count(for: communicator)))
+      if communicator.rank == 0 { print(result.line) }
+      communicator.finalize()
     }
   }
 
