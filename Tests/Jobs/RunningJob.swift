@@ -65,18 +65,19 @@ package final class RunningJob {
     }
     // mpirun passes every rank its number in the environment.
     let mark = Data("OMPI_COMM_WORLD_RANK=\(rank)\0".utf8)
-    let found = children(of: process.processIdentifier).first { child in
+    let found = descendants(of: process.processIdentifier).first { child in
       (try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(child)/environ")))?.range(of: mark) != nil
     }
     guard let found else { throw Job.Failure.noRank(rank) }
     Foundation.kill(found, signal)
   }
 
-  private func children(of parent: pid_t) -> [pid_t] {
+  /// A launch script starts `mpirun`, which starts the ranks.
+  private func descendants(of parent: pid_t) -> [pid_t] {
     let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(parent)/task")) ?? []
     return tasks.flatMap { task in
       let list = try? String(contentsOfFile: "/proc/\(parent)/task/\(task)/children", encoding: .utf8)
-      return (list ?? "").split(separator: " ").compactMap { pid_t($0) }
+      return (list ?? "").split(separator: " ").compactMap { pid_t($0) }.flatMap { [$0] + descendants(of: $0) }
     }
   }
 
