@@ -55,19 +55,60 @@ struct ClusterTests {
 
   @Test("When a host goes down, the job fails and all hosts are removed")
   func hostGoesDown() throws {
-    // The second host's first process: the kernel kills the host's other processes with it.
     let job = try Hosts.run(2, ["bench", "allreduce", "--steps", "1000000"]) { job in
       try job.wait(for: "ranks on both hosts") { Hosts.processes("/gscnn", "bench").count == 2 }
-      for process in Hosts.processes("sshd", "ListenAddress=10.77.0.2") { kill(process, SIGKILL) }
+      Hosts.takeDown(2, of: job)
     }
     #expect(job.status != 0 && job.status != 77)
     #expect(Hosts.processes("sshd", "ListenAddress=10.77.0.").isEmpty)
     #expect(Hosts.namespaces() == [])
   }
 
+  @Test("A supervised training that loses a host goes on with half the ranks, to the bytes of an undisturbed one")
+  func hostIsLost() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "gscnn-cluster-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (data, lost, straight) = ("\(folder)/data", "\(folder)/lost", "\(folder)/straight")
+    let streets = [
+      "synthesize", "--data-path", data, "--train", "6", "--val", "2", "--test", "0", "--height", "32", "--width", "64",
+    ]
+    #expect(try Job.run("gscnn", streets).status == 0)
+    let train = [
+      "train", "--data-path", data, "--crop-h", "32", "--crop-w", "32", "--batch-size", "2", "--epochs", "3",
+      "--checkpoint-every", "2", "--no-test", "--threads", "1", "--save-path",
+    ]
+    // The second host goes down in the second epoch, one step after a checkpoint.
+    let supervised = try Hosts.run(2, train + [lost], options: ["--max-restarts", "3", "--ranks", "1:2"]) { job in
+      try job.wait(for: "the fifth step") { Self.steps(in: lost, of: 32).count > 5 }
+      Hosts.takeDown(2, of: job)
+    }
+    #expect(supervised.status == 0, "\(supervised.errors)")
+    #expect(supervised.errors.contains { $0.hasPrefix("2 ranks on 2 machines") })
+    #expect(supervised.errors.contains { $0.hasPrefix("1 rank on 1 machine") }, "\(supervised.errors)")
+    let log = try String(contentsOfFile: "\(lost)/restarts.log", encoding: .utf8)
+    #expect(log.contains("start 1 on host1 host2: status "))
+    #expect(log.contains("start 2 on host1: ended with status 0"))
+
+    let alone = try Job.run("gscnn", train + [straight], limit: 300)
+    #expect(alone.status == 0, "\(alone.errors)")
+    #expect(Self.steps(in: lost, of: 32) == Self.steps(in: straight, of: 32))
+    let last = "resnet50_32_32/checkpoints/step-00000009"
+    for file in ["resnet50_32_32_model.safetensors", "\(last)/model.safetensors", "\(last)/momentum.safetensors"] {
+      #expect(FileManager.default.contentsEqual(atPath: "\(lost)/\(file)", andPath: "\(straight)/\(file)"), "\(file)")
+    }
+  }
+
+  @Test("A job does not use Docker's network, which has the same address on every host")
+  func docker() throws {
+    let job = try Hosts.run(2, ["bench", "allreduce", "--bytes", "4096", "--steps", "2"], hosts: ["-d"])
+    #expect(job.status == 0, "\(job.errors)")
+    #expect(job.output.first?.contains(#""ranks":2"#) == true)
+    #expect(job.errors.first == "launch/cluster: TCP over 10.77.0.0/30; GSCNN_NETWORK chooses another network")
+  }
+
   /// The lines of P_steps.csv without the last column, the speed.
-  private static func steps(in results: String) -> [String] {
-    let text = (try? String(contentsOfFile: "\(results)/resnet50_64_64_steps.csv", encoding: .utf8)) ?? ""
+  private static func steps(in results: String, of crop: Int = 64) -> [String] {
+    let text = (try? String(contentsOfFile: "\(results)/resnet50_\(crop)_\(crop)_steps.csv", encoding: .utf8)) ?? ""
     return text.split(separator: "\n").map { $0.split(separator: ",").dropLast().joined(separator: ",") }
   }
 }
@@ -88,12 +129,24 @@ private enum Hosts {
     }
   }()
 
-  /// Runs gscnn through `launch/cluster` with one rank a host.
-  static func run(_ count: Int, _ arguments: [String], meanwhile: (RunningJob) throws -> Void = { _ in }) throws -> Job
-  {
-    try Job.run(
-      command: [script, "-n", "\(count)", cluster, "@HOSTS", "-n", "\(count)", "gscnn"] + arguments, limit: 300,
+  /// Runs gscnn through `launch/cluster`, with one rank a host unless its options say otherwise.
+  ///
+  /// - Parameter hosts: options of the script `hosts`.
+  static func run(
+    _ count: Int, _ arguments: [String], options: [String]? = nil, hosts: [String] = [],
+    meanwhile: (RunningJob) throws -> Void = { _ in }
+  ) throws -> Job {
+    let options = options ?? ["-n", "\(count)"]
+    return try Job.run(
+      command: [script, "-n", "\(count)"] + hosts + [cluster, "@HOSTS"] + options + ["gscnn"] + arguments, limit: 300,
       meanwhile: meanwhile)
+  }
+
+  /// Ends all processes of one of a job's hosts at once.
+  static func takeDown(_ host: Int, of job: RunningJob) {
+    // The kernel ends a host's processes with its first one.
+    let first = Set(processes("sshd", "ListenAddress=10.77.0.\(host)"))
+    for process in job.descendants where first.contains(process) { kill(process, SIGKILL) }
   }
 
   /// Ids of the running processes of a program that have an argument with this prefix.

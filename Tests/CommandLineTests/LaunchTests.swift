@@ -8,6 +8,31 @@ extension CommandLine {
 
     init() throws { standIns = try StandIns() }
 
+    // MARK: - The tests themselves
+
+    @Test(
+      "launch/test ends with the tests that were skipped, and with CI=true fails if the machine could run them",
+      arguments: [
+        ("sshd is not installed (Debian: openssh-server)", 1), ("needs root, for network namespaces", 0),
+        ("this machine does not allow network namespaces", 0),
+      ])
+    func skipped(reason: String, status: Int) throws {
+      try standIns.command(
+        "swift", #"if [[ $1 == --version ]]; then echo "Swift version 6.3"; exit; fi"#,
+        #"echo '➜ Suite "Several hosts" skipped: "\#(reason)"'; echo '➜ Test "One" skipped: "\#(reason)"'"#,
+        #"echo '✔ Test run with 2 tests in 1 suite passed after 1.0 seconds.'"#)
+      try standIns.command("apt-get", "exit 1")
+      for (environment, expected) in [([:], 0), (["CI": "true"], status)] {
+        let job = try standIns.run("test", ["--filter", "ClusterTests"], environment: environment)
+        #expect(job.status == Int32(expected), "\(job.errors)")
+        #expect(
+          standIns.lines("output").suffix(3) == [
+            "== Skipped", #"Suite "Several hosts": \#(reason)"#,
+            "✔ Test run with 2 tests in 1 suite passed after 1.0 seconds.",
+          ])
+      }
+    }
+
     // MARK: - One machine
 
     static let isBuilt = FileManager.default.isExecutableFile(
@@ -54,25 +79,37 @@ extension CommandLine {
 
     // MARK: - SLURM
 
-    /// Runs launch/slurm as SLURM job 42 with fake commands. They write more than a pipe holds, so that a reader that exits
-    /// early makes them fail.
+    /// Runs a copy of launch/slurm, as SLURM does, as job 42 with fake commands. They write more than a pipe holds, so that
+    /// a reader that exits early makes them fail.
+    ///
+    /// - Parameters:
+    ///   - original: what scontrol gives as the submitted script; `nil` where there is no scontrol.
+    ///   - requeue: what `scontrol requeue` does after it has noted its arguments.
+    ///   - wrapped: whether a script of the user's calls the original.
     private func slurm(
       _ words: [String], plugins: String = "none pmix", state: String = "RUNNING", srun: String = "exit 0",
+      original: String? = "$FOLDER/launch/slurm", requeue: String = ":", wrapped: Bool = false,
       environment: [String: String] = [:], meanwhile: (Process) throws -> Void = { _ in }
     ) throws -> (status: Int32, errors: [String], calls: [String]) {
-      try standIns.command(
-        "scontrol", #"if [[ $1 == show ]]; then"#,
-        #"  printf 'JobId=%s JobName=gscnn\n   JobState=\#(state) Reason=None\n' "$3""#,
-        #"  printf '   Command=%s/launch/slurm gscnn train\n   WorkDir=/\n%100000s\n' "$FOLDER""#,
-        #"else printf 'scontrol %s\n' "$*" >>"$FOLDER/calls"; fi"#)
+      if let original {
+        try standIns.command(
+          "scontrol", #"if [[ $1 == show ]]; then"#,
+          #"  printf 'JobId=%s JobName=gscnn\n   JobState=\#(state) Reason=None\n' "$3""#,
+          #"  printf '   Command=%s gscnn train\n   WorkDir=/\n%100000s\n' "\#(original)""#,
+          #"else printf 'scontrol %s\n' "$*" >>"$FOLDER/calls"; \#(requeue); fi"#)
+      }
       try standIns.command(
         "srun", #"if [[ $1 == --mpi=list ]]; then"#,
         #"  printf '%s\n' 'MPI plugin types are...' \#(plugins) "$(printf '%100000s')" >&2; exit; fi"#,
         #"printf 'srun %s\n' "${*/"$FOLDER"/.}" >>"$FOLDER/calls""#, srun)
       try standIns.command("launch/ranks", #"printf 'ranks %s\n' "$*" >>"$FOLDER/calls""#)
       try standIns.command(".build/release/gscnn")
+      let script = try String(contentsOfFile: "\(StandIns.launch)/slurm", encoding: .utf8)
+      try standIns.command("spool/job42/slurm_script", script)
+      try standIns.command("launch/slurm", script)
       let job = try standIns.run(
-        "slurm", words, environment: ["SLURM_JOB_ID": "42"].merging(environment) { $1 }, meanwhile: meanwhile)
+        standIns.folder + (wrapped ? "/launch/slurm" : "/spool/job42/slurm_script"), words,
+        environment: ["SLURM_JOB_ID": "42"].merging(environment) { $1 }, meanwhile: meanwhile)
       return (job.status, job.errors, standIns.lines("calls"))
     }
 
@@ -113,6 +150,50 @@ extension CommandLine {
         #expect(job.status == status)
         #expect(job.calls.last?.hasPrefix("srun ") == true, "\(state), \(srun)")
       }
+    }
+
+    @Test("launch/slurm requeues one task of an array, and not the whole array")
+    func array() throws {
+      let task = ["SLURM_JOB_ID": "42", "SLURM_ARRAY_JOB_ID": "40", "SLURM_ARRAY_TASK_ID": "3"]
+      let job = try slurm(["gscnn", "prepare"], srun: "exit 75", environment: task)
+      #expect(job.status == 75)
+      #expect(job.calls.last == "scontrol requeue 40_3")
+    }
+
+    @Test("launch/slurm says when a job cannot be requeued, and exits with 75 all the same")
+    func cannotRequeue() throws {
+      let failed = try slurm(
+        ["gscnn", "prepare"], srun: "exit 75", requeue: "echo 'Requested operation is disabled' >&2; exit 1")
+      #expect(failed.status == 75)
+      #expect(
+        failed.errors.last
+          == "launch/slurm: saved; the job cannot be requeued (Requested operation is disabled); to resume, submit the "
+          + "same command again")
+    }
+
+    @Test("launch/slurm works where the nodes have no scontrol")
+    func withoutScontrol() throws {
+      let submitted = ["SLURM_SUBMIT_DIR": standIns.folder]
+      let job = try slurm(["gscnn", "prepare"], srun: "exit 75", original: nil, environment: submitted)
+      #expect(job.status == 75)
+      #expect(job.calls.last?.hasPrefix("srun --mpi=pmix") == true)
+      #expect(
+        job.errors.last
+          == "launch/slurm: saved; the job cannot be requeued, because scontrol does not work here; to resume, submit the "
+          + "same command again")
+    }
+
+    @Test("launch/slurm finds the repository when another script calls it, or by GSCNN_HOME; otherwise it asks for it")
+    func repository() throws {
+      #expect(try slurm(["gscnn", "prepare"], original: "/home/me/job.sh", wrapped: true).status == 0)
+      let home = ["GSCNN_HOME": standIns.folder]
+      #expect(try slurm(["gscnn", "prepare"], original: "/home/me/job.sh", environment: home).status == 0)
+      let lost = try slurm(["gscnn", "prepare"], original: "/home/me/job.sh")
+      #expect(lost.status == 2)
+      #expect(
+        lost.errors == [
+          "launch/slurm: the repository is not found; give its folder: sbatch --export=ALL,GSCNN_HOME=/path/of/it …"
+        ])
     }
 
     @Test("launch/slurm forwards SLURM's signal to the ranks, and waits until they have saved")

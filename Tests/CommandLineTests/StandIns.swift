@@ -29,14 +29,15 @@ final class StandIns {
   /// Runs a script with `$FOLDER` set to the folder, and waits for its end.
   ///
   /// - Parameters:
+  ///   - script: its name in `launch/`, or an absolute path.
   ///   - meanwhile: receives the running process.
-  /// - Returns: the exit status and the lines of standard error.
+  /// - Returns: the exit status and the lines of standard error; those of standard output are in `lines("output")`.
   func run(
     _ script: String, _ words: [String], environment: [String: String] = [:],
     meanwhile: (Process) throws -> Void = { _ in }
   ) throws -> (status: Int32, errors: [String]) {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: "\(Self.launch)/\(script)")
+    process.executableURL = URL(fileURLWithPath: script.hasPrefix("/") ? script : "\(Self.launch)/\(script)")
     process.arguments = words
     var variables = ProcessInfo.processInfo.environment.filter { variable in
       !["OMPI_", "PMIX_", "PMI_", "SLURM_", "GSCNN_"].contains { variable.key.hasPrefix($0) }
@@ -44,10 +45,9 @@ final class StandIns {
     variables["PATH"] = "\(folder):\(variables["PATH"] ?? "/usr/bin:/bin")"
     variables["FOLDER"] = folder
     process.environment = variables.merging(environment) { $1 }
-    let errors = "\(folder)/errors"
-    try Data().write(to: URL(fileURLWithPath: errors))
-    process.standardError = FileHandle(forWritingAtPath: errors)
-    process.standardOutput = FileHandle.nullDevice
+    for file in ["errors", "output"] { try Data().write(to: URL(fileURLWithPath: "\(folder)/\(file)")) }
+    process.standardError = FileHandle(forWritingAtPath: "\(folder)/errors")
+    process.standardOutput = FileHandle(forWritingAtPath: "\(folder)/output")
     process.standardInput = FileHandle.nullDevice
     // The script inherits the signal mask of this thread, and the tests' threads block almost all signals.
     var none = sigset_t()

@@ -65,14 +65,17 @@ package final class RunningJob {
     }
     // mpirun passes every rank its number in the environment.
     let mark = Data("OMPI_COMM_WORLD_RANK=\(rank)\0".utf8)
-    let found = descendants(of: process.processIdentifier).first { child in
+    let found = descendants.first { child in
       (try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(child)/environ")))?.range(of: mark) != nil
     }
     guard let found else { throw Job.Failure.noRank(rank) }
     Foundation.kill(found, signal)
   }
 
-  /// A launch script starts `mpirun`, which starts the ranks.
+  /// The ids of all processes that the program has started, and that these have: a launch script starts `mpirun`, which
+  /// starts the ranks.
+  package var descendants: [pid_t] { descendants(of: process.processIdentifier) }
+
   private func descendants(of parent: pid_t) -> [pid_t] {
     let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(parent)/task")) ?? []
     return tasks.flatMap { task in

@@ -1,0 +1,76 @@
+import Foundation
+import Jobs
+import Testing
+
+extension CommandLine {
+  @Suite("launch/ranks, with real ranks", .enabled(if: LaunchTests.isBuilt, "there is no release build"))
+  struct RanksScriptTests {
+    let work: Workplace
+
+    init() throws { work = try Workplace() }
+
+    private func ranks(
+      _ count: Int, _ words: [String], environment: [String: String] = [:], meanwhile: (RunningJob) throws -> Void
+    ) throws -> Job {
+      try Job.run(
+        command: ["env", "-C", work.folder, StandIns.launch + "/ranks", "-n", "\(count)", "gscnn"] + words,
+        environment: environment, limit: 120, meanwhile: meanwhile)
+    }
+
+    /// Trains on two ranks.
+    private func training(
+      environment: [String: String] = [:], meanwhile: (RunningJob) throws -> Void
+    ) throws -> Job {
+      try work.makeStreets()
+      return try ranks(2, Workplace.training + ["--threads", "1"], environment: environment) { job in
+        try job.wait(for: "a step") { ((try? work.text("results/resnet50_32_32_steps.csv")) ?? "").contains("\n1,1,") }
+        try meanwhile(job)
+      }
+    }
+
+    @Test("A rank that a signal ends is named, with its host, the signal, and how to go on", arguments: [1, 2])
+    func killed(count: Int) throws {
+      let job = try ranks(count, ["bench", "allreduce", "--bytes", "4096", "--steps", "100000000"]) { job in
+        try job.wait(for: "the last rank") { (try? job.send(SIGKILL, toRank: count - 1)) != nil }
+      }
+      #expect(job.status != 0)
+      let lines = job.errors.filter { $0.hasPrefix("launch/ranks: rank \(count - 1) on ") }
+      #expect(lines.count == 1, "\(job.errors)")
+      #expect(lines.first?.contains(" was killed by signal 9 (Killed), probably because memory ran out there") == true)
+      #expect(lines.first?.hasSuffix("start again") == true)
+    }
+
+    @Test("A second SIGTERM ends ranks that cannot save")
+    func secondSignal() throws {
+      let job = try training { job in
+        try job.send(SIGSTOP, toRank: 1)
+        try job.send(SIGTERM, toRank: nil)
+        usleep(200_000)
+        try job.send(SIGTERM, toRank: nil)
+      }
+      #expect(job.status == 143, "\(job.errors)")
+    }
+
+    @Test("Ranks that have not saved after GSCNN_GRACE seconds are ended, and the job can be started again")
+    func grace() throws {
+      let job = try training(environment: ["GSCNN_GRACE": "1"]) { job in
+        try job.send(SIGSTOP, toRank: 1)
+        try job.send(SIGTERM, toRank: nil)
+      }
+      #expect(job.status == 75, "\(job.errors)")
+      #expect(job.errors.contains("launch/ranks: the ranks have not ended after 1 seconds (GSCNN_GRACE): killing them"))
+    }
+
+    @Test("When the script is killed, its ranks save and end")
+    func scriptKilled() throws {
+      _ = try training { job in
+        let ranks = job.descendants
+        try job.send(SIGKILL, toRank: nil)
+        let limit = Date(timeIntervalSinceNow: 60)
+        while ranks.contains(where: { kill($0, 0) == 0 }), Date() < limit { usleep(10_000) }
+        #expect(!ranks.contains { kill($0, 0) == 0 })
+      }
+      #expect(try !work.names(in: "results/resnet50_32_32/checkpoints").isEmpty)
+    }
+  }
+}
