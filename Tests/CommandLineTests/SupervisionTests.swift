@@ -252,12 +252,14 @@ extension CommandLine {
         (["--max-restarts", "many"], "--max-restarts many: give a number of restarts, for example 100"),
         (["--ranks", "4"], "--ranks 4: give MIN:MAX, for example 4:8"),
         (["--ranks", "5:7"], "--ranks 5:7: there is no power of two from 5 to 7; give for example 4:8"),
+        (["--ranks", "8:16"], "--ranks 8:16: HOSTS has slots for 4 only; add machines, or give a smaller MIN"),
         (["--ranks", "4:8", "-n", "4"], "--ranks 4:8: leave out -n 4, which fixes the number of ranks"),
       ])
     func refusals(options: [String], message: String) throws {
       let job = try cluster(options, act: "")
       #expect(job.status == 2)
-      #expect(job.errors == ["launch/cluster: \(message)"])
+      #expect(
+        job.errors == ["launch/cluster: " + message.replacing("HOSTS", with: "\(standIns.folder)/hosts")])
     }
   }
 }
