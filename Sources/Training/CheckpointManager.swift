@@ -87,12 +87,14 @@ final class CheckpointManager {
     return StartingPoint(state: state, origin: checkpoint.folder)
   }
 
-  /// Without the file of the best model there is no best model: the next validated epoch writes one.
+  /// Without its file there is no best model: the next validation writes one.
   private func requireBestModel(_ state: inout TrainingState) {
     guard let best = state.bestMeanIoU, !FileManager.default.fileExists(atPath: paths.model) else { return }
     let figure = String(format: "%.2f %%", best * 100)
+    let isDone = state.position.epoch >= options.epochs
     warn(
-      "\(paths.model): the best model, of class mIoU \(figure), is missing; the next validation writes a new one")
+      "\(paths.model): the best model (\(figure)) is missing; "
+        + (isDone ? "all epochs are done: restore the file" : "the next validation writes a new one"))
     state.bestMeanIoU = nil
   }
 

@@ -32,20 +32,23 @@ extension Trainings {
 
     @Test("Without the best model one line says so, and the next validation writes a new one")
     func missingModel() throws {
-      let old = try Trainings.secondEpoch.get()
-      let new = try TrainingRun("without-model")
-      defer { new.remove() }
+      let old = try TrainingRun("second-epoch", on: Trainings.fewStreets.get())
+      let new = try TrainingRun("without-model", on: Trainings.fewStreets.get())
+      defer { for run in [old, new] { run.remove() } }
+      // The second epoch makes the model worse.
+      let options = ["--learning-rate", "1", "--test", "never"]
+      #expect(try old.train(options + ["--max-steps", "3"]).status == 0)
       // A checkpoint outside of its run.
-      let checkpoint = new.folder + "-checkpoint/step-00000006"
+      let checkpoint = new.folder + "-checkpoint/step-00000003"
       try FileManager.default.createDirectory(
         atPath: new.folder + "-checkpoint", withIntermediateDirectories: true)
       defer { try? FileManager.default.removeItem(atPath: new.folder + "-checkpoint") }
-      try FileManager.default.copyItem(atPath: old.checkpoint(6), toPath: checkpoint)
-      let job = try new.train("--resume", checkpoint)
+      try FileManager.default.copyItem(atPath: old.checkpoint(3), toPath: checkpoint)
+      let job = try new.train(options + ["--resume", checkpoint])
       #expect(job.status == 0, "\(job.errors)")
-      let lines = job.errors.filter { $0.hasPrefix("gscnn: \(new.model): the best model, of class mIoU ") }
+      let lines = job.errors.filter { $0.hasPrefix("gscnn: \(new.model): the best model (") }
       #expect(lines.count == 1)
-      #expect(lines.first?.hasSuffix(" is missing; the next validation writes a new one") == true)
+      #expect(lines.first?.hasSuffix(") is missing; the next validation writes a new one") == true)
       #expect(job.errors.contains { $0.hasSuffix("  best so far") })
       #expect(FileManager.default.fileExists(atPath: new.model))
     }

@@ -90,6 +90,26 @@ extension Trainings {
       #expect(stopped.stoppedInTest.goesOn == "  val goes on: 9 of 13 images are done")
     }
 
+    @Test("A stop in the test split of a new best model repeats no image of the validation")
+    func bestModel() throws {
+      let data = try RunFolder.streets(train: 4, val: 2, test: 4)
+      let run = try TrainingRun("best-model", on: data)
+      defer {
+        run.remove()
+        try? FileManager.default.removeItem(atPath: data)
+      }
+      let options = ["--epochs", "1", "--test", "best", "--resume", "auto"]
+      // The validation has two images.
+      let stopped = try run.train(options, fault: "phase=validation number=3 action=usr1")
+      #expect(stopped.status == 75, "\(stopped.errors)")
+      let pending = try RunFolder.files(below: run.folder + "/resnet50_24_40/.val-pending")
+      let resumed = try run.train(options)
+      #expect(resumed.status == 0, "\(resumed.errors)")
+      #expect(resumed.errors.contains("  test goes on: 3 of 4 images are done"))
+      #expect(pending.count == 2)
+      #expect(try RunFolder.files(below: run.folder + "/resnet50_24_40/val") == pending)
+    }
+
     @Test("The test split is predicted once, at the end; it goes on after a stop, and has no figures without labels")
     func testSplit() throws {
       let stopped = try StoppedValidation.shared.get()

@@ -10,7 +10,7 @@ struct Train: ParsableCommand {
     discussion: """
       Writes under --save-path, with P = BACKBONE_CROPH_CROPW: P_model.safetensors (the best model), P_statistics.csv (one \
       line per epoch), P_steps.csv (one line per step), P/val and P/test (predictions of the best model), P/checkpoints.
-      SIGTERM or SIGUSR1 to any rank: all ranks finish the step, save, and exit with status 75; Ctrl-C: the same with 130.
+      SIGTERM or SIGUSR1 to any rank: all ranks finish the step or image, save, and exit with status 75; Ctrl-C: the same with 130.
       """)
 
   @OptionGroup var data: DataOptions
