@@ -4,7 +4,7 @@ import System
 
 /// An error that every rank throws, because it follows from data that all of them have. Only rank 0 reports it.
 package protocol CollectiveError: Error {
-  /// Details, each of which gets a line before that of the error.
+  /// Details of one kind. The first five get a line each before that of the error, the others are counted.
   var findings: [String] { get }
 }
 
@@ -38,7 +38,7 @@ extension Communicator {
     fflush(nil)
     let text = message.split(whereSeparator: \.isNewline).joined(separator: " ")
     let place = size > 1 && (collective == nil || rank > 0) ? "rank \(rank) on \(hostName): " : ""
-    let findings = collective?.findings.map { "gscnn: \($0)\n" } ?? []
+    let findings = collective?.findings.abbreviated().map { "gscnn: \($0)\n" } ?? []
     // In one write, so that output of other processes cannot come between.
     StandardError.write(
       (StandardError.isTerminal ? StandardError.clearLine : "") + findings.joined() + "gscnn: \(place)\(text)\n")
