@@ -115,7 +115,9 @@ static inline cpng_reader *cpng_open_reader(FILE *file, cpng_header *header, cpn
   // The caller checks the size before any row is allocated, and its message names the size.
   png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_WARN_DISCARD);
+  // Of the chunks that do not change the pixels only texts are read.
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_AS_DEFAULT, (png_const_bytep)"tEXt", 1);
   png_read_info(png, reader->info);
   header->width = png_get_image_width(png, reader->info);
   header->height = png_get_image_height(png, reader->info);
@@ -123,6 +125,16 @@ static inline cpng_reader *cpng_open_reader(FILE *file, cpng_header *header, cpn
   header->color_type = png_get_color_type(png, reader->info);
   header->interlaced = png_get_interlace_type(png, reader->info) != PNG_INTERLACE_NONE;
   return reader;
+}
+
+/// The text of the file under a keyword, if it comes before the pixels; NULL if there is none. Valid until
+/// `cpng_close_reader`.
+static inline const char *cpng_text(const cpng_reader *reader, const char *keyword) {
+  png_textp texts = NULL;
+  int count = png_get_text(reader->png, reader->info, &texts, NULL);
+  for (int i = 0; i < count; i++)
+    if (strcmp(texts[i].key, keyword) == 0) return texts[i].text;
+  return NULL;
 }
 
 /// Whether the file ends with an IEND chunk, that is, is not truncated.
@@ -172,9 +184,10 @@ static inline void cpng_write_bytes(png_structp png, png_bytep bytes, size_t cou
 static inline void cpng_flush(png_structp png) { (void)png; }
 
 /// Writes an 8-bit image. `palette` holds `colors` triples red, green, blue; it is used for the color type
-/// PNG_COLOR_TYPE_PALETTE alone.
+/// PNG_COLOR_TYPE_PALETTE alone. `text` is stored under `keyword` before the pixels, unless it is NULL.
 static inline cpng_outcome cpng_write(FILE *file, const cpng_header *header, const uint8_t *palette, int colors,
-                                      int compression, const uint8_t *pixels) {
+                                      int compression, const char *keyword, const char *text,
+                                      const uint8_t *pixels) {
   cpng_outcome outcome = {CPNG_DONE, ""};
   png_color entries[256];
   if (header->color_type == PNG_COLOR_TYPE_PALETTE) {
@@ -205,6 +218,8 @@ static inline cpng_outcome cpng_write(FILE *file, const cpng_header *header, con
     png_set_filter(png, PNG_FILTER_TYPE_BASE,
                    photograph ? PNG_FILTER_SUB | PNG_FILTER_UP | PNG_FILTER_PAETH : PNG_FILTER_NONE);
     png_set_compression_level(png, compression);
+    png_text entry = {.compression = PNG_TEXT_COMPRESSION_NONE, .key = (png_charp)keyword, .text = (png_charp)text};
+    if (text != NULL) png_set_text(png, info, &entry, 1);
     png_write_info(png, info);
     size_t stride = png_get_rowbytes(png, info);
     for (uint32_t y = 0; y < header->height; y++) png_write_row(png, pixels + y * stride);

@@ -4,9 +4,23 @@ import Glibc
 import System
 
 extension PNG {
+  /// A text that a file carries before its pixels (a tEXt chunk).
+  package struct Text: Sendable, Equatable {
+    /// 1 to 79 characters of ASCII.
+    package let keyword: String
+    /// ASCII.
+    package let value: String
+
+    package init(keyword: String, value: String) {
+      self.keyword = keyword
+      self.value = value
+    }
+  }
+
   /// Writes an image as 8-bit RGB or gray, replacing the file atomically.
-  package static func write(_ image: Image, to path: String) throws(ImageError) {
-    try write(image, as: image.channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, palette: [], to: path)
+  package static func write(_ image: Image, to path: String, text: Text? = nil) throws(ImageError) {
+    let color = image.channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY
+    try write(image, as: color, palette: [], text: text, to: path)
   }
 
   /// Writes a map of values with a palette: viewers show colors, programs read the values. Replaces the file atomically.
@@ -30,7 +44,7 @@ extension PNG {
   }
 
   private static func write(
-    _ image: Image, as colorType: Int32, palette: [UInt8], to path: String
+    _ image: Image, as colorType: Int32, palette: [UInt8], text: Text? = nil, to path: String
   ) throws(ImageError) {
     let header = cpng_header(
       width: UInt32(image.size.width), height: UInt32(image.size.height), bit_depth: 8, color_type: colorType,
@@ -41,7 +55,8 @@ extension PNG {
         image.withPixels { pixels in
           withUnsafePointer(to: header) { header in
             let outcome = cpng_write(
-              file, header, palette, Int32(palette.count / 3), compression(of: colorType), pixels)
+              file, header, palette, Int32(palette.count / 3), compression(of: colorType), text?.keyword, text?.value,
+              pixels)
             return outcome.status == 0 ? nil : outcome.text
           }
         }

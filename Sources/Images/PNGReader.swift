@@ -52,6 +52,15 @@ package final class PNGReader {
     fclose(file)
   }
 
+  /// The text that the file carries under a keyword before its pixels; nil if there is none.
+  package func text(_ keyword: String) -> String? { cpng_text(reader, keyword).map { String(cString: $0) } }
+
+  /// Throws if the file is truncated, without decoding its pixels, unless more follows the end of the image: then it reads
+  /// the whole image.
+  package func requireEnd() throws(ImageError) {
+    if cpng_has_end(file) == 0 { _ = try read() }
+  }
+
   private var channels: Int { header.color == .rgb ? 3 : 1 }
 
   /// Reads the whole image, and the file to its end.

@@ -29,6 +29,40 @@ struct PNGTests {
     }
   }
 
+  @Test("A text is written before the pixels and read back by its keyword")
+  func text() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("map.png")
+    let map = Image.noise(9, 31, channels: 1, seed: 2)
+    try PNG.write(map, to: path, text: PNG.Text(keyword: "source", value: "{\"size\":7}"))
+    let reader = try PNGReader(path, as: .gray)
+    #expect(reader.text("source") == "{\"size\":7}")
+    #expect(reader.text("author") == nil)
+    #expect(try reader.read() == map)
+    let names = CraftedPNG.chunks(try bytes(of: path)).map(\.name)
+    #expect(names == ["IHDR", "tEXt", "IDAT", "IEND"])
+    // A text with a bad checksum is no text.
+    var damaged = try bytes(of: path)
+    damaged[8 + 25 + 8 + 3] ^= 1
+    #expect(try PNGReader(folder.write(damaged, as: "damaged.png"), as: .gray).text("source") == nil)
+  }
+
+  @Test("The end of a file is looked for without decoding it")
+  func end() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("map.png")
+    let map = Image.noise(9, 31, channels: 1, seed: 2)
+    try PNG.write(map, to: path)
+    let whole = try bytes(of: path)
+    try PNGReader(path, as: .gray).requireEnd()
+    try PNGReader(folder.write(whole + [1, 2, 3], as: "more.png"), as: .gray).requireEnd()
+    for missing in [1, 12, 20] {
+      let truncated = try folder.write(whole.dropLast(missing), as: "truncated.png")
+      let error = #expect(throws: ImageError.self) { try PNGReader(truncated, as: .gray).requireEnd() }
+      #expect(error?.problem == "is truncated")
+    }
+  }
+
   @Test("A map with a palette holds the values and the colors, and reads back as values")
   func palette() throws {
     let folder = try TemporaryFolder()
