@@ -1,8 +1,10 @@
 import Cityscapes
+import Distributed
 import Foundation
 import SyntheticStreets
 import System
 import Tensors
+import Training
 
 extension Benchmarks {
   /// Times the loader: decoding and augmenting images from disk.
@@ -20,8 +22,10 @@ extension Benchmarks {
     if dataPath == nil {
       try SyntheticStreets(train: 4, val: 0, test: 0, size: image).write(to: folder)
     }
-    let images = try CityscapesDirectory(root: dataPath ?? folder).samples(of: .train)
-    _ = try Preprocessing(images).run(threads: threads)
+    let listed = try CityscapesDirectory(root: dataPath ?? folder).samples(of: .train)
+    let maps = try Preprocessing.runOnAllRanks(
+      listed, of: dataPath ?? folder, prepared: nil, communicator: .single, threads: threads)
+    let images = listed.map { $0.prepared(in: maps.folder) }
     // A repeated image has another index, so that it is cropped differently.
     let samples = (0..<(steps + 1) * batchSize).map { images[$0 % images.count] }
     let batches = (0...steps).map { step in Array(step * batchSize..<(step + 1) * batchSize) }

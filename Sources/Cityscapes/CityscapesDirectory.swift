@@ -6,7 +6,8 @@ package enum Split: String, CaseIterable, Codable, Sendable {
   case train, val, test
 }
 
-/// The files of one sample. Preprocessing writes `labelTrainIds`, `boundary` and `canny`; `color` may be missing.
+/// The files of one sample. Preprocessing writes `labelTrainIds`, `boundary` and `canny` below the folder `prepared`;
+/// `color` may be missing.
 package struct SamplePaths: Hashable, Sendable {
   package let split: Split
   package let city: String
@@ -16,14 +17,27 @@ package struct SamplePaths: Hashable, Sendable {
   package let image: String
   /// Label ids 0 … 33, 8-bit gray.
   package let labelIds: String
-  /// The same as train ids: 0 ..< `Label.classCount`, or `Label.ignored`.
-  package let labelTrainIds: String
-  /// 1 along class boundaries, else 0.
-  package let boundary: String
-  /// Canny edges of the image, 0 or 255.
-  package let canny: String
   /// Ground truth in the colors of the label table.
   package let color: String
+  /// The folder of the prepared maps, which has a folder for each split.
+  package var prepared: String
+
+  /// The label ids as train ids: 0 ..< `Label.classCount`, or `Label.ignored`.
+  package var labelTrainIds: String { map("labelTrainIds") }
+  /// 1 along class boundaries, else 0.
+  package var boundary: String { map("boundary") }
+  /// Canny edges of the image, 0 or 255.
+  package var canny: String { map("grad") }
+
+  /// As the reference implementation names them, which has them in `gtFine`.
+  private func map(_ kind: String) -> String { "\(prepared)/\(split.rawValue)/\(city)/\(name)_gtFine_\(kind).png" }
+
+  /// The same sample with its maps in another folder.
+  package func prepared(in folder: String) -> SamplePaths {
+    var paths = self
+    paths.prepared = folder
+    return paths
+  }
 
   /// - Parameter root: the folder that holds `leftImg8bit` and `gtFine`.
   package init(root: String, split: Split, city: String, name: String) {
@@ -33,10 +47,8 @@ package struct SamplePaths: Hashable, Sendable {
     image = "\(root)/leftImg8bit/\(split.rawValue)/\(city)/\(name)\(Self.imageSuffix)"
     let truth = "\(root)/gtFine/\(split.rawValue)/\(city)/\(name)_gtFine_"
     labelIds = truth + "labelIds.png"
-    labelTrainIds = truth + "labelTrainIds.png"
-    boundary = truth + "boundary.png"
-    canny = truth + "grad.png"
     color = truth + "color.png"
+    prepared = "\(root)/prepared"
   }
 
   /// The rest of an image's file name after `name`.
@@ -49,6 +61,7 @@ package struct SamplePaths: Hashable, Sendable {
 ///
 ///     ROOT/leftImg8bit/{train,val,test}/CITY/CITY_SSSSSS_FFFFFF_leftImg8bit.png
 ///     ROOT/gtFine/{train,val,test}/CITY/CITY_SSSSSS_FFFFFF_gtFine_….png
+///     ROOT/prepared/{train,val,test}/CITY/CITY_SSSSSS_FFFFFF_gtFine_….png    written by `Preprocessing`
 package struct CityscapesDirectory: Sendable {
   package let root: String
 

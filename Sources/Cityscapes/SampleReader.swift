@@ -1,5 +1,5 @@
-import Foundation
 import Images
+import System
 import Tensors
 
 /// Reads samples one after another, each in two steps: `open` tells the size of the image, `read` decodes the window that
@@ -82,7 +82,7 @@ final class SampleReader {
     do {
       file = try PNGReader(path, as: .gray)
     } catch {
-      if FileManager.default.fileExists(atPath: path) { throw error }
+      if FileSystem.size(of: path) != nil { throw error }
       throw ImageError(path: path, problem: "does not exist", remedy: "run gscnn prepare")
     }
     guard file.size == size else {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The 64-bit hash XXH64, computed incrementally at memory bandwidth: the checksum of files and of model replicas.
 ///
 /// It detects damage, not tampering. Source: https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md.
@@ -20,6 +22,22 @@ package struct XXH64 {
     var hash = XXH64()
     hash.update(bytes)
     return hash.value
+  }
+
+  /// The hash of a file's contents. The file is read, not mapped: somebody may truncate it meanwhile.
+  package static func hashOfFile(_ path: String) throws(FileError) -> UInt64 {
+    let descriptor = open(path.pathBytes, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileError(path, .open, errno: errno) }
+    defer { close(descriptor) }
+    var (hash, piece) = (XXH64(), [UInt8](repeating: 0, count: 1 << 18))
+    while true {
+      let count = piece.withUnsafeMutableBytes { bytes in
+        retryingInterrupted { read(descriptor, bytes.baseAddress, bytes.count) }
+      }
+      guard count >= 0 else { throw FileError(path, .read, errno: errno) }
+      guard count > 0 else { return hash.value }
+      piece.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
+    }
   }
 
   /// Appends bytes. How they are cut into calls does not matter.

@@ -3,59 +3,182 @@ import Distributed
 import System
 
 extension Preprocessing {
-  /// Preprocesses a data set on all ranks, each its share of the images. On a terminal rank 0 shows the progress.
-  /// Collective.
+  /// Checks the headers of all files and makes the maps that are missing or out of date, on all ranks. Afterwards every
+  /// host has a map for every sample: the ranks of a host share all samples, and hosts with a common disk each begin at
+  /// another sample and leave alone what they find up to date. Rank 0 warns of labels that cannot be label ids, and says
+  /// which folder is used if it is not the data set's. On a terminal it shows the progress. Collective.
   ///
   /// - Parameters:
+  ///   - samples: of one or several splits; the same list on every rank.
   ///   - root: the folder of the data set.
-  ///   - splits: all splits that hold images if nil.
-  /// - Returns: the number of samples for which files were written, over all ranks.
-  @discardableResult
+  ///   - prepared: the folder for the maps; if nil, the first that has all of them or else the first that can be written
+  ///     (`PreparedMaps.candidates`).
+  ///   - cancelled: called before each sample on any thread; once it returns true on a rank, that rank stops.
+  /// - Throws: `UnusableData`, with a line for each file; `TrainingError` if no folder can be written;
+  ///   `PreparingStopped`.
   package static func runOnAllRanks(
-    _ root: String, splits: [Split]? = nil, communicator: Communicator, threads: Int
-  ) throws -> Int {
-    let directory = CityscapesDirectory(root: root)
-    let samples = try communicator.collectively {
-      try (splits ?? nonEmptySplits(of: directory)).flatMap { try directory.samples(of: $0) }
+    _ samples: [SamplePaths], of root: String, prepared: String?, communicator: Communicator, threads: Int,
+    cancelled: @escaping () -> Bool = { false }
+  ) throws -> PreparedMaps {
+    let root = CityscapesDirectory(root: root).root
+    let run = PreprocessingRun(samples, root: root, communicator, threads: threads, cancelled: cancelled)
+    let maps = try Activity.during(.preparing) { try run.maps(prepared) }
+    if communicator.rank == 0 {
+      for line in maps.warnings(root: root) { StandardError.write("gscnn: warning: \(line)\n") }
     }
-    let preprocessing = Preprocessing(samples, rank: communicator.rank, ranks: communicator.size)
-    let showsProgress = communicator.rank == 0 && StandardError.isTerminal && preprocessing.isNeeded
-    var (written, ownProblems) = ([0], [String]())
-    do throws(PreprocessingError) {
-      let outcome = try preprocessing.run(threads: threads) { done in
-        let percent = min(100, 100 * done * communicator.size / samples.count)
-        if showsProgress { StandardError.write("\(StandardError.clearLine)  preprocessing images: \(percent) %") }
+    return maps
+  }
+}
+
+/// The work of `Preprocessing.runOnAllRanks`. All methods are collective.
+private struct PreprocessingRun {
+  private let samples: [SamplePaths]
+  private let root: String
+  private let communicator: Communicator
+  private let threads: Int
+  private let cancelled: () -> Bool
+  /// Host names, in the order of their first ranks.
+  private let hosts: [String]
+
+  init(
+    _ samples: [SamplePaths], root: String, _ communicator: Communicator, threads: Int, cancelled: @escaping () -> Bool
+  ) {
+    self.samples = samples
+    self.root = root
+    self.communicator = communicator
+    self.threads = threads
+    self.cancelled = cancelled
+    hosts = communicator.allGather(communicator.host).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+
+  func maps(_ prepared: String?) throws -> PreparedMaps {
+    // The environment of rank 0 decides: other hosts may have another.
+    let folders = communicator.allGather(PreparedMaps.candidates(root: root, prepared: prepared))[0]
+    let writable = folders.filter { prepared != nil || $0 != PreparedMaps.besideLabels(root) }
+    for folder in folders {
+      let survey = try survey(folder)
+      guard survey.isComplete else { continue }
+      if folder != folders[0] { say("prepared maps: \(folder)") }
+      if survey.hasNewDates, writable.contains(folder) { return try make(in: folder) }
+      return PreparedMaps(folder: folder, written: 0, labels: survey.labels)
+    }
+    var obstacles: [String] = []
+    for folder in writable {
+      if let obstacle = obstacle(to: folder) {
+        obstacles.append("\(folder): cannot be written (\(obstacle))")
+        continue
       }
-      written = [outcome.written]
+      if !obstacles.isEmpty { say("prepared maps: \(folder), because \(obstacles.joined(separator: "; "))") }
+      return try make(in: folder)
+    }
+    throw TrainingError(
+      (prepared == nil ? "" : "--prepared ") + obstacles.joined(separator: "; ")
+        + "; give a folder that can be written as --prepared, for the maps made from images and labels")
+  }
+
+  private func preprocessing(_ folder: String) -> Preprocessing {
+    Preprocessing(
+      samples.map { $0.prepared(in: folder) }, rank: communicator.localRank, ranks: communicator.localSize,
+      host: hosts.firstIndex(of: communicator.host) ?? 0, hosts: hosts.count)
+  }
+
+  /// The headers of all files, as all ranks see them.
+  private func survey(_ folder: String) throws -> Preprocessing.Survey {
+    var survey = preprocessing(folder).survey(threads: threads, cancelled: cancelled)
+    communicator.sleepingBarrier()
+    var counts = [survey.skipped, survey.isComplete ? 0 : 1, survey.hasNewDates ? 1 : 0]
+    communicator.allReduceSum(&counts)
+    guard counts[0] == 0 else { throw PreparingStopped() }
+    try requireUsable(survey.problems, unlabeled: survey.unlabeled)
+    (survey.isComplete, survey.hasNewDates) = (counts[1] == 0, counts[2] > 0)
+    survey.labels = sum(survey.labels)
+    return survey
+  }
+
+  /// Makes the maps that are missing or out of date.
+  private func make(in folder: String) throws -> PreparedMaps {
+    let showsProgress = communicator.rank == 0 && StandardError.isTerminal
+    var (outcome, problems) = (Preprocessing.Outcome(), [Preprocessing.Problem]())
+    do throws(PreprocessingError) {
+      outcome = try preprocessing(folder).run(threads: threads, cancelled: cancelled) { done in
+        if showsProgress {
+          StandardError.write("\(StandardError.clearLine)  preprocessing images: \(Int(100 * done)) %")
+        }
+      }
     } catch {
-      ownProblems = error.problems
+      problems = error.problems
     }
     if showsProgress { StandardError.write(StandardError.clearLine) }
     // Later every rank reads files that other ranks wrote here.
     communicator.sleepingBarrier()
-    let problems = communicator.allGather(ownProblems.joined(separator: "\n"))
-      .flatMap { $0.split(separator: "\n").map(String.init) }
-    guard problems.isEmpty else { throw Failure(problems: problems.sorted()) }
-    communicator.allReduceSum(&written)
-    return written[0]
+    try requireUsable(problems)
+    // Hosts with disks of their own make the maps of the same sample.
+    var writers = [Int](repeating: 0, count: samples.count) + [outcome.skipped]
+    for sample in outcome.written { writers[sample] = 1 }
+    communicator.allReduceSum(&writers)
+    guard writers.removeLast() == 0 else { throw PreparingStopped() }
+    return PreparedMaps(folder: folder, written: writers.count { $0 > 0 }, labels: sum(outcome.labels))
   }
 
-  /// The problems of all ranks, thrown on each of them.
-  private struct Failure: CollectiveError, CustomStringConvertible {
-    let problems: [String]
+  private func sum(_ labels: LabelsOfSplits) -> LabelsOfSplits {
+    communicator.allGather(labels).reduce(into: LabelsOfSplits(), +=)
+  }
 
-    var findings: [String] { problems.count > 1 ? problems : [] }
+  /// What keeps a host from writing to a folder; nil if all can.
+  private func obstacle(to folder: String) -> String? {
+    let own = communicator.localRank == 0 ? PreparedMaps.whyNotWritable(folder) : nil
+    let all = communicator.allGather(own.map { [communicator.host, $0] } ?? [])
+    return all.first { !$0.isEmpty }.map { hosts.count > 1 ? "on \($0[0]): \($0[1])" : $0[1] }
+  }
 
-    var description: String {
-      problems.count > 1
-        ? "\(problems.count) images could not be preprocessed; restore or remove the files named above"
-        : problems.joined()
+  /// Throws if a rank has found a file that cannot be used.
+  private func requireUsable(_ problems: [Preprocessing.Problem], unlabeled: [Int] = []) throws {
+    struct Report: Codable {
+      var host: String
+      var problems: [Preprocessing.Problem]
+      var unlabeled: [Int]
     }
+    let reports = communicator.allGather(Report(host: communicator.host, problems: problems, unlabeled: unlabeled))
+    guard reports.contains(where: { !$0.problems.isEmpty || !$0.unlabeled.isEmpty }) else { return }
+    var (lines, affected) = ([String](), [String: [String]]())
+    for host in hosts {
+      let own = reports.filter { $0.host == host }
+      let unlabeled = Set(own.flatMap(\.unlabeled))
+      let missing = Split.allCases.flatMap { split in
+        let indices = samples.indices.filter { samples[$0].split == split }
+        return MissingLabels(
+          indices.filter(unlabeled.contains).map { samples[$0] }, of: indices.map { samples[$0] }, root: root
+        ).problems
+      }
+      for line in missing + own.flatMap(\.problems).sorted(by: { $0.sample < $1.sample }).map(\.line) {
+        if affected[line] == nil { lines.append(line) }
+        affected[line, default: []].append(host)
+      }
+    }
+    guard !lines.isEmpty else { return }
+    throw UnusableData(
+      root: root,
+      problems: lines.map { line in
+        let affected = affected[line] ?? []
+        return affected.count == hosts.count ? line : "on \(affected.joined(separator: ", ")): \(line)"
+      })
   }
 
-  private static func nonEmptySplits(of directory: CityscapesDirectory) throws -> [Split] {
-    let splits = Split.allCases.filter { (try? directory.samples(of: $0)) != nil }
-    // Without any, listing a split throws `CityscapesDirectoryError.noImages`.
-    return splits.isEmpty ? [try directory.samples(of: .train)[0].split] : splits
+  private func say(_ line: String) {
+    if communicator.rank == 0 { StandardError.write("gscnn: \(line)\n") }
+  }
+}
+
+/// Files of a data set that cannot be used, found by any rank and thrown on all of them.
+private struct UnusableData: CollectiveError, CustomStringConvertible {
+  let root: String
+  /// A line for each.
+  let problems: [String]
+
+  var findings: [String] { problems.count > 1 ? problems : [] }
+
+  var description: String {
+    problems.count > 1
+      ? "\(root): \(problems.count) problems; correct what is named above, then start again" : problems.joined()
   }
 }

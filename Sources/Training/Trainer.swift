@@ -52,7 +52,7 @@ package final class Trainer {
     StopSignal.listen()
     let timelineFile = try options.timeline.map { try TimelineFile($0, communicator: communicator) }
     let timeline = timelineFile?.timeline()
-    let dataset = try TrainingDataset.listOnAllRanks(options, communicator: communicator)
+    let listed = try TrainingDataset.listOnAllRanks(options, communicator: communicator)
     var lock: RunLock?
     if communicator.rank == 0 {
       try paths.createFolders()
@@ -60,11 +60,10 @@ package final class Trainer {
       // Preprocessing may take long: an unreadable weight file is reported before it.
       if let path = options.pretrained { _ = try Safetensors(contentsOf: path) }
     }
-    _ = try Activity.during(.preparing) {
-      try Preprocessing.runOnAllRanks(
-        options.dataPath, splits: options.test == .never ? [.train, .val] : Split.allCases, communicator: communicator,
-        threads: threads)
-    }
+    let dataset = try listed.prepared(
+      as: Preprocessing.runOnAllRanks(
+        listed.train + listed.validation + listed.test, of: options.dataPath, prepared: options.prepared,
+        communicator: communicator, threads: threads, cancelled: { StopSignal.received != nil }))
     let cache = try options.cacheGigabytes.map {
       try SharedMemorySlots.imageCache(gigabytes: $0, for: dataset.train, communicator: communicator)
     }
@@ -126,6 +125,7 @@ package final class Trainer {
     try announce()
     synchronizeRunningStatistics()
     try requireEqualReplicas()
+    if state.totalSteps == 0 { try Activity.during(.starting, rehearseValidation) }
     while state.position.epoch < options.epochs {
       if let status = try trainEpoch() ?? endEpoch() { return status }
     }
@@ -133,6 +133,17 @@ package final class Trainer {
     if options.test == .end, let status = try predictTestSplit() { return status }
     try notify(.finished(bestMeanIoU: state.bestMeanIoU))
     return 0
+  }
+
+  /// Predicts an image of the validation split on each rank that validates, without using the result: whole images need
+  /// more memory than training crops, and a file may be damaged inside. Both had better show before the first epoch.
+  private func rehearseValidation() throws {
+    guard options.validators == .all || communicator.rank == 0 else { return }
+    let index = communicator.rank % dataset.validation.count
+    let batch = Batch(whole: try Sample.read(dataset.validation[index], index: index))
+    _ = replica.model.predict(batch, withLoss: true, on: workers)
+    // Blocks of this size would not be reused.
+    BufferPool.shared.trim()
   }
 
   /// Trains the remaining steps of the current epoch.
@@ -327,6 +338,7 @@ package final class Trainer {
       .started(
         RunDescription(
           options: options, layout: layout, parameters: replica.model.store.parameterCount, images: dataset.counts,
-          stepsPerEpoch: dataset.stepsPerEpoch, position: state.position, origin: origin)))
+          prepared: dataset.maps?.report ?? [], stepsPerEpoch: dataset.stepsPerEpoch, position: state.position,
+          origin: origin)))
   }
 }

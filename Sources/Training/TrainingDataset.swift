@@ -23,10 +23,12 @@ package enum AugmentationMode: String, Codable, Sendable, CaseIterable {
 
 /// The splits of a run, and one rank's share of the training split.
 package struct TrainingDataset {
-  package let train: [SamplePaths]
-  package let validation: [SamplePaths]
+  package private(set) var train: [SamplePaths]
+  package private(set) var validation: [SamplePaths]
   /// Empty if the run does not use the test split.
-  package let test: [SamplePaths]
+  package private(set) var test: [SamplePaths]
+  /// nil before they are made.
+  package private(set) var maps: PreparedMaps?
 
   private let options: TrainingOptions
   private let sampler: DistributedBatchSampler
@@ -50,6 +52,16 @@ package struct TrainingDataset {
     return try communicator.collectively {
       try TrainingDataset(options, splits: splits, rank: communicator.rank, ranks: communicator.size)
     }
+  }
+
+  /// The same data set with these prepared maps.
+  package func prepared(as maps: PreparedMaps) -> TrainingDataset {
+    var dataset = self
+    dataset.maps = maps
+    dataset.train = train.map { $0.prepared(in: maps.folder) }
+    dataset.validation = validation.map { $0.prepared(in: maps.folder) }
+    dataset.test = test.map { $0.prepared(in: maps.folder) }
+    return dataset
   }
 
   /// The last batch of an epoch is dropped if it is incomplete.

@@ -27,6 +27,8 @@ package struct RunDescription {
   package let layout: [String]
   package let parameters: Int
   package let images: [Split: Int]
+  /// The maps that were made for this run and what they hold, as lines of text.
+  package let prepared: [String]
   package let stepsPerEpoch: Int
   /// The position where it starts.
   package let position: Position
@@ -34,13 +36,14 @@ package struct RunDescription {
   package let origin: String?
 
   package init(
-    options: TrainingOptions, layout: [String], parameters: Int, images: [Split: Int], stepsPerEpoch: Int,
-    position: Position, origin: String?
+    options: TrainingOptions, layout: [String], parameters: Int, images: [Split: Int], prepared: [String] = [],
+    stepsPerEpoch: Int, position: Position, origin: String?
   ) {
     self.options = options
     self.layout = layout
     self.parameters = parameters
     self.images = images
+    self.prepared = prepared
     self.stepsPerEpoch = stepsPerEpoch
     self.position = position
     self.origin = origin

@@ -38,6 +38,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   }
 
   package var dataPath = "data"
+  /// The folder of the prepared maps; `nil`: chosen by `Preprocessing.runOnAllRanks`.
+  package var prepared: String?
   package var backbone = Backbone.resnet50
   /// Pixels.
   package var cropHeight = 512

@@ -15,6 +15,15 @@ struct DataOptions: ParsableArguments {
   var dataPath = defaults.dataPath
 }
 
+struct PreparedOptions: ParsableArguments {
+  @Option(
+    help: .value(
+      "folder",
+      "Folder of the maps made from images and labels (default: DATA/prepared, or a cache folder if that cannot be written)."
+    ))
+  var prepared: String?
+}
+
 struct BackboneOptions: ParsableArguments {
   @Option(name: .kebabOrSnake("backbone-type"), help: .value("name", "Backbone of the network."))
   var backboneType = defaults.backbone

@@ -2,6 +2,7 @@ import Cityscapes
 import Distributed
 import Inference
 import SyntheticStreets
+import System
 import Training
 import Weights
 
@@ -25,6 +26,7 @@ func exitStatus(for error: any Error) -> Int32 {
   switch error {
   case let error as FailureOnAllRanks: exitStatus(for: error.underlying)
   case is OptionError, is UsageError, DistributedBatchSamplerError.moreRanksThanSamples: 2
+  case is PreparingStopped: StopSignal.received ?? StopSignal.temporaryFailure
   default: 1
   }
 }

@@ -28,10 +28,11 @@ import Testing
     #expect(samples[2].image == "\(images)/ulm/ulm_000001_000019_leftImg8bit.png")
     let truth = "\(folder.path)/gtFine/train/ulm/ulm_000001_000019_gtFine_"
     #expect(samples[2].labelIds == truth + "labelIds.png")
-    #expect(samples[2].labelTrainIds == truth + "labelTrainIds.png")
-    #expect(samples[2].boundary == truth + "boundary.png")
-    #expect(samples[2].canny == truth + "grad.png")
     #expect(samples[2].color == truth + "color.png")
+    let maps = "/train/ulm/ulm_000001_000019_gtFine_"
+    #expect(samples[2].labelTrainIds == "\(folder.path)/prepared\(maps)labelTrainIds.png")
+    #expect(samples[2].prepared(in: "cache").boundary == "cache\(maps)boundary.png")
+    #expect(samples[2].prepared(in: "cache").canny == "cache\(maps)grad.png")
   }
 
   @Test("A folder without images is an error of one line that says where they were looked for")

@@ -53,6 +53,32 @@ struct ClusterTests {
     #expect(several.output.count > 19)
   }
 
+  @Test("Hosts with disks of their own prepare all images each, and train as one process does")
+  func ownDisks() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "gscnn-cluster-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let data = "\(folder)/data"
+    let made = try Job.run(
+      "gscnn",
+      [
+        "synthesize", "--data-path", data, "--train", "7", "--val", "3", "--test", "0", "--height", "64", "--width",
+        "64",
+      ])
+    #expect(made.status == 0, "\(made.errors)")
+    let train = [
+      "train", "--data-path", data, "--crop-h", "64", "--crop-w", "64", "--batch-size", "4", "--no-test", "--threads",
+      "1", "--max-steps", "2", "--save-path",
+    ]
+    let several = try Hosts.run(2, train + ["\(folder)/several"], hosts: ["-p", data])
+    #expect(several.status == 0, "\(several.errors)")
+    #expect(several.errors.contains("10 images prepared in \(data)/prepared"), "\(several.errors)")
+    #expect(!FileManager.default.fileExists(atPath: "\(data)/prepared"), "only the hosts' own disks are written")
+    let alone = try Job.run("gscnn", train + ["\(folder)/one"], limit: 300)
+    #expect(alone.status == 0, "\(alone.errors)")
+    #expect(Self.steps(in: "\(folder)/several").count == 3)
+    #expect(Self.steps(in: "\(folder)/several") == Self.steps(in: "\(folder)/one"))
+  }
+
   @Test("When a host goes down, the job fails and all hosts are removed")
   func hostGoesDown() throws {
     let job = try Hosts.run(2, ["bench", "allreduce", "--steps", "1000000"]) { job in

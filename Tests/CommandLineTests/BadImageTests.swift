@@ -60,20 +60,26 @@ extension CommandLine {
       try work.expectRefusal(Workplace.training, status: 1, saying: file, "is truncated", "restore the file")
     }
 
-    @Test("An image truncated after it was prepared is noticed when it is read")
-    func truncatedLater() throws {
+    @Test("An image damaged inside after it was prepared is noticed when it is read")
+    func damagedLater() throws {
       #expect(try work.gscnn("prepare").status == 0)
-      for index in 0..<4 {
-        let file = Workplace.image("train", index)
-        let attributes = try FileManager.default.attributesOfItem(atPath: work.place(file))
-        try work.truncate(file)
-        try FileManager.default.setAttributes(
-          [.modificationDate: attributes[.modificationDate] as Any], ofItemAtPath: work.place(file))
-      }
+      for index in 0..<4 { try work.damage(Workplace.image("train", index)) }
       let job = try work.gscnn(Workplace.training)
       #expect(job.status == 1)
       #expect(job.errors.last?.hasPrefix("gscnn: data/leftImg8bit/train/") == true)
-      #expect(job.errors.last?.hasSuffix("is truncated; restore the file") == true)
+      #expect(job.errors.last?.contains("is damaged (") == true)
+      #expect(job.errors.last?.hasSuffix("; restore the file") == true)
+    }
+
+    @Test("A validation image damaged inside is found before the first step", arguments: [nil, 2])
+    func damagedValidationImage(ranks: Int?) throws {
+      #expect(try work.gscnn("prepare").status == 0)
+      for index in 0..<2 { try work.damage(Workplace.image("val", index)) }
+      let job = try work.gscnn(Workplace.training + ["--log-every", "1"], ranks: ranks)
+      #expect(job.status == 1)
+      #expect(job.errors.last?.contains("data/leftImg8bit/val/") == true, "\(job.errors)")
+      #expect(job.errors.last?.contains("is damaged (") == true)
+      #expect(!job.errors.contains { $0.hasPrefix("epoch") })
     }
 
     @Test("A file that is no PNG file is refused")
@@ -99,7 +105,7 @@ extension CommandLine {
     func invalidIds() throws {
       #expect(try work.gscnn("prepare").status == 0)
       // Train ids instead of label ids: 255 where a pixel has no class.
-      try work.copy("data/gtFine/train/synthetica/synthetica_000000_000019_gtFine_labelTrainIds.png", to: "ids.png")
+      try work.copy("data/prepared/train/synthetica/synthetica_000000_000019_gtFine_labelTrainIds.png", to: "ids.png")
       try work.copy("ids.png", to: Workplace.labelIds())
       try work.expectRefusal(
         ["prepare"], status: 1, saying: Workplace.labelIds(), "holds 255, but label ids end at 33", "restore the file")
@@ -115,9 +121,9 @@ extension CommandLine {
       try #require(job.errors.count == 3, "\(job.errors)")
       #expect(job.errors[0].hasPrefix("gscnn: \(Workplace.labelIds("train", 3)): does not exist"))
       #expect(job.errors[1].hasPrefix("gscnn: \(Workplace.image("train", 0)): is truncated"))
-      #expect(job.errors[2] == "gscnn: 2 images could not be preprocessed; restore or remove the files named above")
-      // The others are prepared.
-      #expect(work.exists("data/gtFine/train/synthetica/synthetica_000001_000019_gtFine_boundary.png"))
+      #expect(job.errors[2] == "gscnn: data: 2 problems; correct what is named above, then start again")
+      // Found before any map was made.
+      #expect(!work.exists("data/prepared"))
     }
 
     @Test("Synthetic images are not mixed with others")

@@ -38,7 +38,7 @@ extension CommandLine {
       try expect(
         "train",
         [
-          ("--data-path, --data_path <folder>", "default: data)"),
+          ("--data-path, --data_path <folder>", "default: data)"), ("--prepared <folder>", "default: DATA/prepared"),
           ("--backbone-type, --backbone_type <name>", "values: resnet50, resnet101; default: resnet50)"),
           ("--crop-h, --crop_h <pixels>", "default: 512)"), ("--crop-w, --crop_w <pixels>", "default: 512)"),
           ("--batch-size, --batch_size <images>", "default: 4)"), ("--epochs <number>", "default: 60)"),
@@ -67,11 +67,16 @@ extension CommandLine {
           ("--height <pixels>", "default: 256)"), ("--width <pixels>", "default: 512)"),
           ("--seed <number>", "default: 0)"),
         ])
-      try expect("prepare", [("--data-path, --data_path <folder>", "default: data)"), ("--threads", "default: ")])
+      try expect(
+        "prepare",
+        [
+          ("--data-path, --data_path <folder>", "default: data)"), ("--prepared <folder>", "default: DATA/prepared"),
+          ("--threads", "default: "),
+        ])
       try expect(
         "evaluate",
         [
-          ("--data-path, --data_path <folder>", "default: data)"),
+          ("--data-path, --data_path <folder>", "default: data)"), ("--prepared <folder>", "default: DATA/prepared"),
           ("--model-weight, --model_weight <file>", "safetensors"),
           ("--split <name>", "default: val)"), ("--threads", "default: "), ("--export <folder>", "benchmark server"),
           ("--json <file>", "JSON"), ("--absent-as-zero", "0"),

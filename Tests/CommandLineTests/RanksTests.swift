@@ -35,8 +35,8 @@ extension CommandLine {
 
     @Test("An error of one rank is reported with the rank")
     func oneRank() throws {
-      #expect(try work.gscnn("prepare", ranks: 2).output == ["data: 7 images prepared"])
-      #expect(try work.gscnn("prepare", ranks: 2).output == ["data: everything is prepared"])
+      #expect(try work.gscnn("prepare", ranks: 2).output.first == "7 images prepared in data/prepared")
+      #expect(try work.gscnn("prepare", ranks: 2).output.first == "everything is prepared in data/prepared")
       let file = Workplace.image("train", 1)
       let made = try FileManager.default.attributesOfItem(atPath: work.place(file))
       try work.truncate(file)

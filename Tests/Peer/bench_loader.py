@@ -77,7 +77,7 @@ def main():
         parser.error(f"{options.data_path}: holds no training images")
     samples = []
     for path in images:
-        truth = path.replace("leftImg8bit/train", "gtFine/train").replace("_leftImg8bit.png", "_gtFine_")
+        truth = path.replace("leftImg8bit/train", "prepared/train").replace("_leftImg8bit.png", "_gtFine_")
         samples.append([path] + [f"{truth}{name}.png" for name in ("labelTrainIds", "grad", "boundary")])
     random, seconds, busy = np.random.default_rng(1), [], 0.0
     for step in range(options.steps + 1):

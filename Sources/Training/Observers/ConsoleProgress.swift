@@ -57,6 +57,7 @@ package final class ConsoleProgress: TrainingObserver {
       "Gated-SCNN on \(run.options.backbone.rawValue), "
         + String(format: "%.1f M parameters; ", Double(run.parameters) * 1e-6)
         + "images: \(counts.joined(separator: ", ")); \(run.stepsPerEpoch) steps an epoch")
+    for text in run.prepared { line(text) }
     if let origin = run.origin {
       let (epoch, step) = (run.position.epoch + 1, run.position.step)
       line("from \(origin): " + (epoch > run.options.epochs ? "all epochs are done" : "epoch \(epoch), step \(step)"))

@@ -13,6 +13,7 @@ struct Evaluate: ParsableCommand {
     discussion: "The ranks share the images; the metrics do not depend on the number of ranks.")
 
   @OptionGroup var data: DataOptions
+  @OptionGroup var maps: PreparedOptions
   @OptionGroup var weights: ModelOptions
 
   @Option(help: .value("name", "Split of the data set."))
@@ -36,10 +37,12 @@ struct Evaluate: ParsableCommand {
     let communicator = try Communicator.initialize()
     communicator.setAffinity()
     let workers = WorkerPool(threads: threads.count(for: communicator))
-    let samples = try CityscapesDirectory(root: data.dataPath).listOnAllRanks([split], communicator: communicator)[0]
+    let listed = try CityscapesDirectory(root: data.dataPath).listOnAllRanks([split], communicator: communicator)[0]
     let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight) }
-    try Preprocessing.runOnAllRanks(
-      data.dataPath, splits: [split], communicator: communicator, threads: workers.threads)
+    let folder = try Preprocessing.runOnAllRanks(
+      listed, of: data.dataPath, prepared: maps.prepared, communicator: communicator, threads: workers.threads
+    ).folder
+    let samples = listed.map { $0.prepared(in: folder) }
     if let export { try communicator.collectively { try PredictionWriter.createFolder(export) } }
     let showsProgress = communicator.rank == 0 && StandardError.isTerminal
     Activity.enter(.validation)

@@ -14,6 +14,7 @@ struct Train: ParsableCommand {
       """)
 
   @OptionGroup var data: DataOptions
+  @OptionGroup var maps: PreparedOptions
   @OptionGroup var backbone: BackboneOptions
   @OptionGroup var crop: CropOptions
 
@@ -128,6 +129,7 @@ struct Train: ParsableCommand {
   private var options: TrainingOptions {
     var options = TrainingOptions()
     options.dataPath = data.dataPath
+    options.prepared = maps.prepared
     options.backbone = backbone.backboneType
     options.cropHeight = crop.cropH
     options.cropWidth = crop.cropW
