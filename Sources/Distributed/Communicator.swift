@@ -39,8 +39,11 @@ package final class Communicator: @unchecked Sendable {
     if launcher.connects {
       try initializeMPI()
       let communicator = world()
-      guard let processes = launcher.processes, processes > communicator.size else { return communicator }
-      throw StartError.notConnected(launcher, found: communicator.size)
+      if let processes = launcher.processes, processes > communicator.size {
+        throw StartError.notConnected(launcher, found: communicator.size)
+      }
+      if communicator.size > 1 { JobMonitor.start(communicator) }
+      return communicator
     }
     guard let processes = launcher.processes, processes > 1 else { return Communicator() }
     throw StartError.notConnected(launcher, found: 1)
@@ -73,6 +76,15 @@ package final class Communicator: @unchecked Sendable {
     allowsThreads = other.allowsThreads
   }
 
+  /// Adjusts how the ranks of the job watch each other.
+  ///
+  /// - Parameters:
+  ///   - stallTimeout: seconds after which a rank that does not get on ends the job with status 75; nil: never.
+  ///   - remedy: what to do after a rank has died or stalled.
+  package func watch(stallTimeout: Double?, remedy: String) {
+    JobMonitor.current?.settings.withLock { $0 = JobMonitor.Settings(stallTimeout: stallTimeout, remedy: remedy) }
+  }
+
   /// MPI_Comm_dup: the same ranks, with messages of their own. Collective.
   package func duplicate() -> Communicator {
     guard size > 1 else { return self }
@@ -89,6 +101,7 @@ package final class Communicator: @unchecked Sendable {
     guard handle != nil else { return }
     Activity.enter(.finalize)
     sleepingBarrier()
+    JobMonitor.current?.finish()
     check(MPI_Finalize(), "finalize")
   }
 

@@ -35,13 +35,32 @@ extension Communicator {
       // Rank 0 reports the error and ends the job, this process included; should it fail to, this rank does so.
       pause(seconds: UInt32(cleanupSeconds) + 10)
     }
-    fflush(nil)
     let text = message.split(whereSeparator: \.isNewline).joined(separator: " ")
-    let place = size > 1 && (collective == nil || rank > 0) ? "rank \(rank) on \(hostName): " : ""
+    let place =
+      size > 1 && (collective == nil || rank > 0)
+      ? "rank \(rank) on \(hostName) in \(Activity.current.description): " : ""
+    if let monitor = JobMonitor.current {
+      // Another rank or thread ends the job, this process included; should it fail to, this one does so.
+      if monitor.delegate(place + text, status: status) || !monitor.claimEnd() {
+        pause(seconds: UInt32(cleanupSeconds) + 10)
+      }
+      monitor.silenceAll(status: status)
+    }
+    fflush(nil)
     let findings = collective?.findings.abbreviated().map { "gscnn: \($0)\n" } ?? []
     // In one write, so that output of other processes cannot come between.
-    StandardError.write(
+    StandardError.writeLast(
       (StandardError.isTerminal ? StandardError.clearLine : "") + findings.joined() + "gscnn: \(place)\(text)\n")
+    abort(status)
+  }
+
+  /// Ends all ranks of the job.
+  static func abort(_ status: Int32) -> Never {
+    // The launcher may not be there any more to take part.
+    SystemThread.start("gscnn abort") {
+      pause(seconds: 3)
+      _exit(status)
+    }
     if isInitialized() { mpiAbort(status) }
     exit(status)
   }

@@ -114,8 +114,11 @@ package enum Activity {
 
   // MARK: - Observers
 
-  /// Has `body` called whenever a phase, image or bucket begins, on the thread that begins it.
-  package static func observe(_ body: @escaping @Sendable (Phase) -> Void) { observers.withLock { $0.append(body) } }
+  /// Has `body` called whenever a phase, image or bucket begins, on the thread that begins it. Later observers are called
+  /// before earlier ones.
+  package static func observe(_ body: @escaping @Sendable (Phase) -> Void) {
+    observers.withLock { $0.insert(body, at: 0) }
+  }
 
   private static func changed(_ phase: Phase) {
     advance()

@@ -11,7 +11,9 @@ package struct Fault: Sendable, Equatable {
 
   package enum Action: String, Sendable, CaseIterable {
     /// Signals to the process itself.
-    case kill, stop, segv, term, int, hup, usr1, usr2, xcpu
+    case kill, stop, term, int, hup, usr1, usr2, xcpu
+    /// Writes to an invalid address: SIGSEGV.
+    case crash
     /// Does nothing more, for ever.
     case hang
     /// Exits with status 1, without a word.
@@ -23,14 +25,13 @@ package struct Fault: Sendable, Equatable {
       switch self {
       case .kill: SIGKILL
       case .stop: SIGSTOP
-      case .segv: SIGSEGV
       case .term: SIGTERM
       case .int: SIGINT
       case .hup: SIGHUP
       case .usr1: SIGUSR1
       case .usr2: SIGUSR2
       case .xcpu: SIGXCPU
-      case .hang, .exit, .error: nil
+      case .crash, .hang, .exit, .error: nil
       }
     }
   }
@@ -90,6 +91,7 @@ package struct Fault: Sendable, Equatable {
       guard step ?? now.step == now.step else { return }
       guard number.map({ $0 == (phase == .bucket ? now.bucket : now.image) }) ?? true else { return }
       switch action {
+      case .crash: UnsafeMutablePointer<UInt8>(bitPattern: 8)?.pointee = 0
       case .hang: while true { sleep(1000) }
       case .exit: Glibc.exit(1)
       case .error: fail(Happened())

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// The standard error stream, where messages and progress go.
 package enum StandardError {
@@ -10,12 +11,29 @@ package enum StandardError {
   package static let clearLine = "\r\u{1B}[K"
 
   /// Writes a text as it is, but bytes of paths that are not UTF-8 as `\\xf6`. Errors, such as a full disk, are ignored.
-  package static func write(_ text: String) {
+  package static func write(_ text: String) { write(text, to: STDERR_FILENO) }
+
+  /// Discards what this process writes there from now on, but for `writeLast`: libraries have much to say about the
+  /// end of a job.
+  package static func silence() {
+    guard lastMessages.load(ordering: .relaxed) == STDERR_FILENO else { return }
+    let copy = dup(STDERR_FILENO)
+    let null = open("/dev/null", O_WRONLY)
+    guard copy >= 0, null >= 0 else { return }
+    lastMessages.store(copy, ordering: .relaxed)
+    dup2(null, STDERR_FILENO)
+    close(null)
+  }
+
+  /// Writes a text even after `silence`.
+  package static func writeLast(_ text: String) { write(text, to: lastMessages.load(ordering: .relaxed)) }
+
+  private static func write(_ text: String, to descriptor: Int32) {
     let bytes = Array(text.printable.utf8)
     var done = 0
     while done < bytes.count {
       let written = bytes.withUnsafeBytes {
-        Glibc.write(STDERR_FILENO, $0.baseAddress.map { $0 + done }, $0.count - done)
+        Glibc.write(descriptor, $0.baseAddress.map { $0 + done }, $0.count - done)
       }
       if written < 0, errno == EINTR { continue }
       guard written > 0 else { return }
@@ -23,3 +41,6 @@ package enum StandardError {
     }
   }
 }
+
+/// Where `writeLast` writes.
+private let lastMessages = Atomic<Int32>(STDERR_FILENO)

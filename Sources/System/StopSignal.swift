@@ -3,8 +3,9 @@ import Synchronization
 
 /// A request of the scheduler or the user to stop, received as a POSIX signal. Process-wide state.
 ///
-/// SIGTERM and SIGUSR1, which schedulers send before they reclaim a machine, request exit status 75 (`EX_TEMPFAIL`):
-/// start again. SIGINT (Ctrl-C) requests 130; a second one ends the process at once. `mpirun` forwards SIGUSR1 to every
+/// SIGTERM, SIGUSR1, SIGUSR2 and SIGXCPU, which schedulers send before they reclaim a machine, and SIGHUP, which comes
+/// when a terminal or an ssh connection closes, request exit status 75 (`EX_TEMPFAIL`): start again. SIGHUP stays ignored
+/// if it was so at the start (`nohup`). SIGINT (Ctrl-C) requests 130; a second one ends the process at once. `mpirun` forwards SIGUSR1 to every
 /// rank, but kills the ranks one second after SIGTERM or SIGINT: launch scripts send it SIGUSR1 instead.
 package enum StopSignal {
   /// Exit status of a run that was saved and can be resumed.
@@ -16,6 +17,13 @@ package enum StopSignal {
   package static var received: Int32? {
     let status = firstStatus.load(ordering: .relaxed)
     return status == 0 ? nil : status
+  }
+
+  private static func isIgnored(_ signal: Int32) -> Bool {
+    var action = sigaction()
+    guard sigaction(signal, nil, &action) == 0 else { return false }
+    // Functions cannot be compared, and the handler SIG_IGN is the number 1.
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
   }
 
   /// Installs the handlers for this process and forgets signals received before.
@@ -36,7 +44,8 @@ package enum StopSignal {
     // The parent process may have blocked them.
     var mask = sigset_t()
     sigemptyset(&mask)
-    for signal in [SIGTERM, SIGUSR1, SIGINT] {
+    for signal in [SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGHUP, SIGINT] {
+      if signal == SIGHUP, isIgnored(signal) { continue }
       sigaction(signal, &action, nil)
       sigaddset(&mask, signal)
     }

@@ -49,7 +49,6 @@ package final class Trainer {
     try options.validate(ranks: communicator.size)
     let workers = WorkerPool(threads: threads)
     let paths = RunPaths(options)
-    StopSignal.listen()
     let timelineFile = try options.timeline.map { try TimelineFile($0, communicator: communicator) }
     let timeline = timelineFile?.timeline()
     let listed = try TrainingDataset.listOnAllRanks(options, communicator: communicator)
@@ -73,6 +72,7 @@ package final class Trainer {
       workers: workers, timeline: timeline)
     let checkpoints = CheckpointManager(
       options, paths, replica, communicator, lock: lock, timeline: timeline, warn: warn)
+    try stopIfRequested(Consensus(communicator))
     let start = try Activity.during(.restoring) { try checkpoints.restore() }
     try start.state.requireSameData(dataset.digest)
     return Trainer(
@@ -125,7 +125,9 @@ package final class Trainer {
     try announce()
     synchronizeRunningStatistics()
     try requireEqualReplicas()
+    try Self.stopIfRequested(consensus)
     if state.totalSteps == 0 { try Activity.during(.starting, rehearseValidation) }
+    try Self.stopIfRequested(consensus)
     while state.position.epoch < options.epochs {
       if let status = try trainEpoch() ?? endEpoch() { return status }
     }
@@ -269,6 +271,11 @@ package final class Trainer {
   }
 
   // MARK: - Stopping and saving
+
+  /// Ends the program if a signal has come before the first step of this process: it has nothing to save. Collective.
+  private static func stopIfRequested(_ consensus: Consensus) throws {
+    if let status = consensus.stopStatus(StopSignal.received) { throw StopRequested(status: status) }
+  }
 
   /// Whether any rank has received a signal to stop. Collective.
   private func stopRequested() -> Bool { consensus.stopStatus(StopSignal.received) != nil }

@@ -25,6 +25,7 @@ func remedy(for error: any Error) -> String? {
 func exitStatus(for error: any Error) -> Int32 {
   switch error {
   case let error as FailureOnAllRanks: exitStatus(for: error.underlying)
+  case let error as StopRequested: error.status
   case is OptionError, is UsageError, DistributedBatchSamplerError.moreRanksThanSamples: 2
   case is PreparingStopped: StopSignal.received ?? StopSignal.temporaryFailure
   default: 1

@@ -79,6 +79,27 @@ struct ClusterTests {
     #expect(Self.steps(in: "\(folder)/several") == Self.steps(in: "\(folder)/one"))
   }
 
+  @Test(
+    "A rank that is killed on either host ends the job, and the last line names rank, host, phase, step and cause",
+    arguments: [0, 1])
+  func killedRank(rank: Int) throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "gscnn-cluster-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let streets = ["--train", "4", "--val", "1", "--test", "0", "--height", "64", "--width", "128"]
+    #expect(try Job.run("gscnn", ["synthesize", "--data-path", "\(folder)/data"] + streets).status == 0)
+    let job = try Hosts.run(
+      2,
+      [
+        "train", "--data-path", "\(folder)/data", "--save-path", "\(folder)/results", "--crop-h", "32", "--crop-w",
+        "32",
+        "--batch-size", "2", "--no-test", "--threads", "1",
+      ], options: ["-n", "2", "-x", "GSCNN_FAULT=rank=\(rank),phase=backward,step=2,action=kill"])
+    #expect(job.status != 0)
+    let line = try #require(job.errors.last)
+    #expect(line.hasPrefix("gscnn: rank \(rank) on host\(rank + 1) was killed (signal 9"), "\(job.errors)")
+    #expect(line.contains(" in backward, step 2; start again with --resume auto"), "\(job.errors)")
+  }
+
   @Test("When a host goes down, the job fails and all hosts are removed")
   func hostGoesDown() throws {
     let job = try Hosts.run(2, ["bench", "allreduce", "--steps", "1000000"]) { job in

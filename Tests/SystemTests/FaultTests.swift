@@ -17,7 +17,7 @@ struct FaultTests {
     arguments: [
       ("", "there is no phase ''; give phase= one of starting, preparing, restoring"),
       ("phase=lunch action=kill", "there is no phase 'lunch'; give phase="),
-      ("phase=backward", "there is no action ''; give action= one of kill, stop, segv"),
+      ("phase=backward", "there is no action ''; give action= one of kill, stop, term"),
       ("phase=backward action=explode", "there is no action 'explode'"),
       ("phase=backward action=kill step=-1", "'step=-1' is no number; give 0 or more"),
       ("phase=backward action=kill rank=one", "'rank=one' is no number"),

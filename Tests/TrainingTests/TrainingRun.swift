@@ -55,16 +55,16 @@ struct TrainingRun: Sendable {
   }
 
   func train(
-    ranks: Int? = nil, _ options: [String], fault: String? = nil, meanwhile: (RunningJob) throws -> Void = { _ in }
+    ranks: Int? = nil, _ options: [String], under wrapper: [String] = [], fault: String? = nil,
+    meanwhile: (RunningJob) throws -> Void = { _ in }
   ) throws -> Job {
     let call = [
       "train", "--data-path", data, "--save-path", folder, "--crop-h", "24", "--crop-w", "40", "--batch-size", "4",
       "--epochs", "2", "--threads", "1", "--log-every", "1",
     ]
     return try Job.run(
-      "gscnn", call + options, ranks: ranks, environment: fault.map { ["GSCNN_FAULT": $0] } ?? [:],
-      mpirun: ["--quiet", "--mca", "mpi_yield_when_idle", "1"], limit: 600,
-      meanwhile: meanwhile)
+      "gscnn", call + options, ranks: ranks, under: wrapper, environment: fault.map { ["GSCNN_FAULT": $0] } ?? [:],
+      mpirun: ["--quiet", "--mca", "mpi_yield_when_idle", "1"], limit: 600, meanwhile: meanwhile)
   }
 
   func remove() { try? FileManager.default.removeItem(atPath: folder) }

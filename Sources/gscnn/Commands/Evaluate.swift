@@ -34,18 +34,21 @@ struct Evaluate: ParsableCommand {
   var absentAsZero = false
 
   func run() throws {
+    StopSignal.listen()
     let communicator = try Communicator.initialize()
     communicator.setAffinity()
     let workers = WorkerPool(threads: threads.count(for: communicator))
     let listed = try CityscapesDirectory(root: data.dataPath).listOnAllRanks([split], communicator: communicator)[0]
     let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight) }
     let folder = try Preprocessing.runOnAllRanks(
-      listed, of: data.dataPath, prepared: maps.prepared, communicator: communicator, threads: workers.threads
+      listed, of: data.dataPath, prepared: maps.prepared, communicator: communicator, threads: workers.threads,
+      cancelled: { StopSignal.received != nil }
     ).folder
     let samples = listed.map { $0.prepared(in: folder) }
     if let export { try communicator.collectively { try PredictionWriter.createFolder(export) } }
     let showsProgress = communicator.rank == 0 && StandardError.isTerminal
     Activity.enter(.validation)
+    let consensus = Consensus(communicator)
     let evaluation = try Evaluator(model, workers: workers, communicator: communicator).evaluate(
       samples, from: Evaluation(of: split),
       predicted: { sample, trainIds, size in
@@ -55,6 +58,7 @@ struct Evaluate: ParsableCommand {
         if showsProgress {
           StandardError.write("\(StandardError.clearLine)  \(split.rawValue) \(evaluation.images)/\(samples.count)")
         }
+        if let status = consensus.stopStatus(StopSignal.received) { throw StopRequested(status: status) }
         return true
       })
     if showsProgress { StandardError.write(StandardError.clearLine) }

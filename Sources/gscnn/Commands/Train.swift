@@ -1,6 +1,7 @@
 import ArgumentParser
 import Distributed
 import Inference
+import System
 import Training
 
 struct Train: ParsableCommand {
@@ -10,7 +11,8 @@ struct Train: ParsableCommand {
     discussion: """
       Writes under --save-path, with P = BACKBONE_CROPH_CROPW: P_model.safetensors (the best model), P_statistics.csv (one \
       line per epoch), P_steps.csv (one line per step), P/val and P/test (predictions of the best model), P/checkpoints.
-      SIGTERM or SIGUSR1 to any rank: all ranks finish the step or image, save, and exit with status 75; Ctrl-C: the same with 130.
+      SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or SIGXCPU to any rank: all ranks finish the step or the image of a validation, \
+      save, and exit with status 75; Ctrl-C: the same with 130.
       """)
 
   @OptionGroup var data: DataOptions
@@ -117,8 +119,17 @@ struct Train: ParsableCommand {
       "file", "Write a trace of the last steps for ui.perfetto.dev or chrome://tracing, one process per rank."))
   var timeline: String?
 
+  @Option(
+    in: 0...1_000_000,
+    help: .value(
+      "seconds", "End the job with status 75 if a rank has stalled for so long (0: never); it is named after 30 s."))
+  var stallTimeout = 600
+
   func run() throws {
+    StopSignal.listen()
     let communicator = try Communicator.initialize()
+    communicator.watch(
+      stallTimeout: stallTimeout > 0 ? Double(stallTimeout) : nil, remedy: "start again with --resume auto")
     communicator.setAffinity()
     let threads = threads.count(for: communicator)
     let status = try Trainer.prepare(options, communicator: communicator, threads: threads).run()
