@@ -25,8 +25,15 @@ package enum StandardError {
     close(null)
   }
 
-  /// Writes a text even after `silence`.
-  package static func writeLast(_ text: String) { write(text, to: lastMessages.load(ordering: .relaxed)) }
+  /// Writes a text even after `silence`, and to the file that a launch script has made for it.
+  package static func writeLast(_ text: String) {
+    write(text, to: lastMessages.load(ordering: .relaxed))
+    guard let path = getenv("GSCNN_REPORT") else { return }
+    let report = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+    guard report >= 0 else { return }
+    write(text, to: report)
+    close(report)
+  }
 
   private static func write(_ text: String, to descriptor: Int32) {
     let bytes = Array(text.printable.utf8)

@@ -50,6 +50,24 @@ extension CommandLine {
       #expect(job.errors.last == messages.last)
     }
 
+    @Test(
+      "Under launch/ranks too the last line names rank, host, phase, step and cause",
+      .enabled(if: LaunchTests.isBuilt, "there is no release build"),
+      arguments: [
+        ("kill", "was killed (signal 9"), ("exit", "exited without an error message"),
+        ("error", "GSCNN_FAULT: this error"),
+      ])
+    func launchRanks(action: String, message: String) throws {
+      let launch = ["env", "-C", work.folder, StandIns.launch + "/ranks", "-n", "2", "gscnn"]
+      let job = try Job.run(
+        command: launch + Workplace.training + ["--no-test"],
+        environment: ["GSCNN_FAULT": "rank=1 phase=backward step=2 action=\(action)"])
+      #expect(job.status != 0)
+      let line = try #require(job.errors.last)
+      #expect(line.hasPrefix("gscnn: rank 1 on "), "\(job.errors)")
+      #expect(line.contains(message) && line.contains(" in backward, step 2"), "\(line)")
+    }
+
     @Test("Work for one process is done once under mpirun")
     func aloneUnderMpirun() throws {
       let made = try work.gscnn(
