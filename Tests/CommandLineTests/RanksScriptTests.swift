@@ -27,9 +27,10 @@ extension CommandLine {
     func killed(count: Int) throws {
       let job = try training(ranks: count) { try $0.send(SIGKILL, toRank: count - 1) }
       #expect(job.status != 0)
-      let lines = job.errors.filter { $0.hasPrefix("launch/ranks: rank \(count - 1) on ") }
+      // Another rank says it, or the script where there is none.
+      let lines = job.errors.filter { $0.contains(": rank \(count - 1) on ") }
       #expect(lines.count == 1, "\(job.errors)")
-      #expect(lines.first?.contains(" was killed by signal 9 (Killed), probably because memory ran out there") == true)
+      #expect(lines.first?.contains("signal 9") == true)
       #expect(lines.first?.hasSuffix("start again with --resume auto") == true)
     }
 
