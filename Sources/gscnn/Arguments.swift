@@ -1,8 +1,14 @@
 import ArgumentParser
 import Distributed
+import System
 
 /// The words that the program is called with.
 struct Arguments {
+  /// `CommandLine.arguments` without the program, and with the bytes that are not UTF-8.
+  static var ofProcess: Arguments {
+    Arguments((1..<max(Int(CommandLine.argc), 1)).compactMap { CommandLine.unsafeArgv[$0].map { String(path: $0) } })
+  }
+
   let words: [String]
 
   init(_ words: some Sequence<String>) { self.words = Array(words) }
@@ -14,6 +20,9 @@ struct Arguments {
       // An empty path would mean the root of the file system.
       let option = word.isEmpty ? index > 0 ? words[index - 1] : "an argument" : String(word.dropLast())
       throw UsageError("\(option): the value is empty; give one, or leave it out")
+    }
+    if let word = words.first(where: { $0.printable != $0 }) {
+      throw UsageError("'\(word.printable)' is not UTF-8; rename it, or give a symbolic link to it whose name is")
     }
   }
 

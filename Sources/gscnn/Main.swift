@@ -31,7 +31,7 @@ enum Main {
   static func main() {
     // A file that exceeds its size limit is then an error like a full disk, and does not end the process silently.
     signal(SIGXFSZ, SIG_IGN)
-    let arguments = Arguments(CommandLine.arguments.dropFirst())
+    let arguments = Arguments.ofProcess
     do {
       try InstructionSet.validateOverride()
       try armFault()

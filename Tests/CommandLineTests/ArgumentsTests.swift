@@ -29,6 +29,15 @@ extension CommandLine {
       #expect(job.output.first?.hasPrefix("gscnn ") == true)
     }
 
+    @Test("A path on the command line that is not UTF-8 is refused as the shell takes it")
+    func notUTF8() throws {
+      let call = ["sh", "-c", #"exec "$0" prepare --data-path "$(printf 'k\366ln')""#]
+      let job = try Job.run("gscnn", [], under: ["env", "-C", work.folder] + call)
+      #expect(job.status == 2)
+      #expect(
+        job.errors == [#"gscnn: 'k\xf6ln' is not UTF-8; rename it, or give a symbolic link to it whose name is"#])
+    }
+
     @Test(
       "A call that cannot be parsed is refused with status 2 and the command that prints the help",
       arguments: [
