@@ -22,6 +22,9 @@ package struct LabelCounts: Equatable, Sendable {
     for id in left.pixels.indices { left.pixels[id] += right.pixels[id] }
   }
 
+  /// Whether any pixel has a class.
+  package var hasClasses: Bool { Label.classes.contains { count($0) > 0 } }
+
   /// Pixels of a class.
   private func count(_ label: Label) -> Int { pixels[label.id] }
 

@@ -13,6 +13,16 @@ package struct EvaluationReport {
     metrics = SegmentationMetrics(evaluation.confusion, absentClasses: absentClasses)
   }
 
+  /// Checks that a report can be written there, so that an evaluation does not take hours in vain.
+  package static func requireWritable(_ path: String) throws {
+    do {
+      if FileSystem.isDirectory(path, followingLinks: true) { throw FileError(path, .create, errno: EISDIR) }
+      try FileSystem().probe(FileSystem.parent(of: path))
+    } catch {
+      throw InferenceError.cannotWriteReport(path, reason: error.posixMessage)
+    }
+  }
+
   /// The metrics of each class, in percent.
   package var table: String {
     let images = evaluation.images == 1 ? "1 image" : "\(evaluation.images) images"

@@ -69,13 +69,14 @@ package struct Evaluator {
   /// - Parameters:
   ///   - samples: the images of one split, preprocessed.
   ///   - start: the result for the first images, from an earlier call that was stopped.
-  ///   - predicted: receives each image's predicted train ids, on the rank that predicted them.
+  ///   - folder: where rank 0 writes the predictions of all ranks, whose disks may be their own; those of a round are
+  ///     there when `shouldContinue` is called.
   ///   - shouldContinue: called on every rank after each round, with the result so far; its answer is the same on all
   ///     ranks.
   /// - Returns: the result for all images, or for the first ones if `shouldContinue` answered false.
   package func evaluate(
     _ samples: [SamplePaths], from start: Evaluation,
-    predicted: (SamplePaths, _ trainIds: [UInt8], Size) throws -> Void = { _, _, _ in },
+    writingTo folder: PredictionFolder? = nil,
     shouldContinue: (Evaluation) throws -> Bool = { _ in true }
   ) throws -> Evaluation {
     var evaluation = start
@@ -86,6 +87,7 @@ package struct Evaluator {
       let indices = evaluation.images..<min(evaluation.images + evaluatingRanks, samples.count)
       let index = indices.lowerBound + communicator.rank
       var (confusion, loss, seconds) = (ConfusionMatrix(), 0.0, 0.0)
+      var file: [UInt8] = []
       if indices.contains(index) {
         Activity.begin(image: index + 1)
         let batch = Batch(whole: try Sample.read(samples[index], index: index))
@@ -94,9 +96,12 @@ package struct Evaluator {
         let result = model.predict(batch, withLoss: true, on: workers)
         confusion.add(prediction: result.predictions, target: batch.target)
         (loss, seconds) = (result.loss?.total ?? 0, result.seconds)
-        try predicted(samples[index], result.predictions, batch.image.shape.size)
+        file = try folder?.encode(result.predictions, batch.image.shape.size, index: index) ?? []
       }
       sum(confusion, loss, seconds, of: indices, into: &evaluation)
+      if let folder {
+        for (index, file) in zip(indices, communicator.gather(file)) { try folder.write(file, index: index) }
+      }
       guard try shouldContinue(evaluation) else { break }
     }
     Activity.begin(image: 0)

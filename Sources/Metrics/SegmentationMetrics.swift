@@ -87,6 +87,7 @@ package struct SegmentationMetrics: Codable, Equatable, Sendable {
 extension SegmentationMetrics {
   /// A table of all metrics in percent, class by class, then category by category.
   package var table: String {
+    guard pixels > 0 else { return "The ground truth has no labeled pixels: there is nothing to measure." }
     func cell(_ value: Double?) -> String {
       guard let value else { return "      –" }
       let hundredths = Int((value * 10000).rounded())
@@ -106,7 +107,6 @@ extension SegmentationMetrics {
       lines.append(line(category.rawValue, cell(categoryIoU[index])))
     }
     lines += [line("mean", cell(meanCategoryIoU)), "", line("pixel accuracy", cell(pixelAccuracy))]
-    if pixels == 0 { lines.append("The ground truth has no labeled pixels: there is nothing to measure.") }
     if absentClasses == .zero { lines.append("Classes without ground-truth pixels count as 0 in the means.") }
     return lines.joined(separator: "\n")
   }

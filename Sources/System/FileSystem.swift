@@ -36,6 +36,17 @@ package struct FileSystem: Sendable {
     guard Glibc.rename(source.pathBytes, target.pathBytes) == 0 else { throw FileError(target, .rename, errno: errno) }
   }
 
+  /// Writes a small file to a directory and removes it.
+  package func probe(_ directory: String) throws {
+    let path = "\(directory)/.probe-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
+    do {
+      try replaceFile(path, with: "probe".utf8, sync: false)
+      try remove(path)
+    } catch let error as FileError {
+      throw FileError(directory, error.problem)
+    }
+  }
+
   /// Waits until the names in a directory are on the disk.
   package func syncDirectory(_ path: String) throws {
     try before?(.syncDirectory, path)

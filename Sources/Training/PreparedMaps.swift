@@ -33,6 +33,9 @@ package struct PreparedMaps {
     }
   }
 
+  /// Whether any pixel of a split's labels has a class; nil if the maps do not say.
+  package func hasLabeledPixels(_ split: Split) -> Bool? { labels[split].map(\.hasClasses) }
+
   // MARK: - Folders
 
   /// The folders to look for maps, in this order: what was asked for, or that of the data set, the one beside the labels
@@ -59,11 +62,9 @@ package struct PreparedMaps {
   ///
   /// - Returns: the system's words if that fails.
   static func whyNotWritable(_ folder: String) -> String? {
-    let probe = "\(folder)/.probe-\(UInt64.random(in: 0...UInt64.max))"
     do {
       try FileSystem().createDirectory(folder)
-      try FileSystem().replaceFile(probe, with: "probe".utf8, sync: false)
-      try FileSystem().remove(probe)
+      try FileSystem().probe(folder)
       return nil
     } catch {
       return error.posixMessage

@@ -46,10 +46,8 @@ package struct RunPaths: Sendable {
     for path in [folder, checkpoints] where access(path, W_OK | X_OK) != 0 {
       throw TrainingError("--save-path \(path): the folder cannot be written; change its permissions or give another")
     }
-    let probe = checkpoints + "/.probe-\(getpid())"
     do {
-      try FileSystem().replaceFile(probe, with: "probe".utf8, sync: false)
-      try FileSystem().remove(probe)
+      try FileSystem().probe(checkpoints)
     } catch {
       throw TrainingError(
         "--save-path \(folder): nothing can be written there (\(error.posixMessage)); free some space or give another folder"

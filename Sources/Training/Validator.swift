@@ -27,12 +27,13 @@ struct Validator {
     _ split: Split, with model: GatedSCNN, stopRequested: () -> Bool, notify: (TrainingEvent) throws -> Void
   ) throws -> Evaluation? {
     let samples = split == .val ? dataset.validation : dataset.test
-    let folder = pending(split)
+    let folder = PredictionFolder(
+      pending(split), of: samples, as: split == .val ? .colors : .labelIds(suffix: "color"))
     var hash = XXH64()
     for floats in [model.store.values, model.store.running] { hash.update(floats) }
     let subject = EvaluationFile.Subject(model: hash.value, images: TrainingDataset.digest(of: samples))
     let start = try resultSoFar(split, subject)
-    if options.validators == .all || communicator.rank == 0 { try PredictionWriter.createFolder(folder) }
+    if communicator.rank == 0 { try folder.create() }
     try notify(.imageEvaluated(split, done: start.images, of: samples.count))
 
     var nextSave = 0.0
@@ -40,13 +41,7 @@ struct Validator {
       model, workers: workers, communicator: communicator, validators: options.validators
     ).evaluate(
       samples, from: start,
-      predicted: { sample, trainIds, size in
-        if split == .val {
-          try PredictionWriter.writeColors(trainIds, size, of: sample, to: folder)
-        } else {
-          try PredictionWriter.writeLabelIds(trainIds, size, of: sample, to: folder, suffix: "color")
-        }
-      },
+      writingTo: folder,
       shouldContinue: { evaluation in
         try notify(.imageEvaluated(split, done: evaluation.images, of: samples.count))
         // Before the ranks agree to go on, so that a rank that dies loses no more than an image of each rank.
@@ -82,7 +77,8 @@ struct Validator {
   /// Removes the predictions of the previous best model.
   func removePredictions(_ split: Split) throws {
     let folder = paths.predictions(split.rawValue)
-    guard communicator.rank == 0, FileManager.default.fileExists(atPath: folder) else { return }
+    // A symbolic link is removed, not what it points to.
+    guard communicator.rank == 0, (try? FileManager.default.attributesOfItem(atPath: folder)) != nil else { return }
     do {
       try FileManager.default.removeItem(atPath: folder)
     } catch {
@@ -129,6 +125,7 @@ struct Validator {
   /// Removes what a killed run left unfinished, and checks that no prediction is missing.
   private func requirePredictions(of evaluation: Evaluation) throws {
     let folder = pending(evaluation.split)
+    guard FileSystem.isDirectory(folder) else { throw TrainingError("\(folder): is no folder") }
     let names = FileSystem.names(in: folder)
     for name in names where name.hasPrefix(".") { try FileSystem().remove("\(folder)/\(name)") }
     let found = names.count { !$0.hasPrefix(".") }

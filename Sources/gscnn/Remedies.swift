@@ -72,7 +72,8 @@ extension SyntheticStreetsError {
 extension InferenceError {
   fileprivate var optionRemedy: String? {
     switch self {
-    case .cannotCreateFolder: "give one that can be written"
+    case .cannotCreateFolder, .cannotWriteFolder: "give one that can be written"
+    case .nothingToMeasure: "give --export FOLDER to write predictions alone, without --json, or another --split"
     case .cannotWriteReport: "give another path for --json"
     case .noSuchImage: "give SPLIT/CITY/NAME_leftImg8bit.png or the path of an RGB PNG as --input-pic"
     case .sizeMismatch: "restore the file or remove it"

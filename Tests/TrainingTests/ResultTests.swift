@@ -18,23 +18,20 @@ extension Trainings {
       let best = try #require(rows.max { $0[8] < $1[8] })
 
       let directory = CityscapesDirectory(root: run.data)
+      let (val, test) = (try directory.samples(of: .val), try directory.samples(of: .test))
       let evaluator = Evaluator(
         try ModelLoader.read(run.model), workers: WorkerPool(threads: 2), communicator: try Communicator.initialize())
-      let expected = try RunFolder.new("expected")
-      defer { try? FileManager.default.removeItem(atPath: expected) }
-      try FileManager.default.createDirectory(atPath: expected, withIntermediateDirectories: true)
-      func contents(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: "\(expected)/\(name)")) }
-
-      var predictions = try run.predictions("val")
-      let validation = try evaluator.evaluate(try directory.samples(of: .val), from: Evaluation(of: .val)) {
-        sample, trainIds, size in
-        let name = "\(sample.name)_color.png"
-        let indices = Image(size, channels: 1, pixels: trainIds)
-        try PNG.write(indices: indices, palette: Label.palette, to: "\(expected)/\(name)")
-        let image = predictions.removeValue(forKey: name)
-        #expect(try image == contents(name), "\(name)")
+      func predictions(of samples: [SamplePaths], as format: PredictionFolder.Format) throws -> (Evaluation, String) {
+        let folder = PredictionFolder(try RunFolder.new("expected"), of: samples, as: format)
+        try folder.create()
+        let evaluation = try evaluator.evaluate(samples, from: Evaluation(of: samples[0].split), writingTo: folder)
+        return (evaluation, folder.path)
       }
-      #expect(predictions.isEmpty)
+
+      let (validation, expected) = try predictions(of: val, as: .colors)
+      defer { try? FileManager.default.removeItem(atPath: expected) }
+      #expect(try run.predictions("val") == TrainingRun.files(in: expected))
+      #expect(try run.predictions("val").keys.sorted() == val.map { "\($0.name)_color.png" })
       let metrics = validation.metrics
       let scores = [
         validation.loss, 100 * metrics.pixelAccuracy, 100 * metrics.meanAccuracy, 100 * metrics.meanClassIoU,
@@ -44,17 +41,16 @@ extension Trainings {
         #expect(abs(score - written) < 1e-4)
       }
 
-      predictions = try run.predictions("test")
-      _ = try evaluator.evaluate(try directory.samples(of: .test), from: Evaluation(of: .test)) {
-        sample, trainIds, size in
-        let name = "\(sample.name)_color.png"
-        let removed = predictions.removeValue(forKey: name)
-        let image = try #require(removed)
-        try image.write(to: URL(fileURLWithPath: "\(expected)/\(name)"))
-        #expect(try PNG.header("\(expected)/\(name)").color == .gray)
-        #expect(try PNG.read("\(expected)/\(name)", as: .gray).pixels == trainIds.map { Label.ids[Int($0)] }, "\(name)")
+      let (colored, gray) = (try predictions(of: test, as: .colors).1, try predictions(of: test, as: .labelIds()).1)
+      defer { for folder in [colored, gray] { try? FileManager.default.removeItem(atPath: folder) } }
+      #expect(try run.predictions("test").keys.sorted() == test.map { "\($0.name)_color.png" })
+      for sample in test {
+        let file = "\(gray)/\(sample.name)_prediction.png"
+        #expect(try run.predictions("test")["\(sample.name)_color.png"] == Data(contentsOf: URL(fileURLWithPath: file)))
+        #expect(try PNG.header(file).color == .gray)
+        let trainIds = try PNG.read("\(colored)/\(sample.name)_color.png", as: .gray).pixels
+        #expect(try PNG.read(file, as: .gray).pixels == trainIds.map { Label.ids[Int($0)] })
       }
-      #expect(predictions.isEmpty)
     }
 
     @Test("The test split is predicted with the best model, even if the last epoch has made the model worse")
@@ -66,14 +62,14 @@ extension Trainings {
       let scores = run.statistics.dropFirst().map { Double($0.split(separator: ",")[8]) ?? .nan }
       try #require(scores.count == 2 && scores[1] < scores[0], "\(scores)")
 
-      let evaluator = Evaluator(
-        try ModelLoader.read(run.model), workers: WorkerPool(threads: 2), communicator: try Communicator.initialize())
       let samples = try CityscapesDirectory(root: run.data).samples(of: .test)
-      _ = try evaluator.evaluate(samples, from: Evaluation(of: .test)) { sample, trainIds, size in
-        let file = "\(run.folder)/resnet50_24_40/test/\(sample.name)_color.png"
-        let labelIds = try PNG.read(file, as: .gray).pixels
-        #expect(labelIds == trainIds.map { Label.ids[Int($0)] }, "\(sample.name)")
-      }
+      let folder = PredictionFolder(try RunFolder.new("expected"), of: samples, as: .labelIds(suffix: "color"))
+      defer { try? FileManager.default.removeItem(atPath: folder.path) }
+      try folder.create()
+      _ = try Evaluator(
+        try ModelLoader.read(run.model), workers: WorkerPool(threads: 2), communicator: try Communicator.initialize()
+      ).evaluate(samples, from: Evaluation(of: .test), writingTo: folder)
+      #expect(try run.predictions("test") == TrainingRun.files(in: folder.path))
     }
 
     @Test("A run leaves no other files")

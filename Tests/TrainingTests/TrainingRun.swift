@@ -100,7 +100,11 @@ struct TrainingRun: Sendable {
   func checkpoint(_ step: Int) -> String { checkpoints + "/step-" + String(format: "%08d", step) }
 
   func predictions(_ split: String) throws -> [String: Data] {
-    let folder = "\(prefix)/\(split)"
+    try Self.files(in: "\(prefix)/\(split)")
+  }
+
+  /// The contents of the files in a folder, by name.
+  static func files(in folder: String) throws -> [String: Data] {
     let names = try FileManager.default.contentsOfDirectory(atPath: folder)
     return try Dictionary(
       uniqueKeysWithValues: names.map { ($0, try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0)"))) })

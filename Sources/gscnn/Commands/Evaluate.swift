@@ -23,14 +23,16 @@ struct Evaluate: ParsableCommand {
 
   @Option(
     help: .value(
-      "folder", "Write the predictions there as NAME_prediction.png, label ids, ready for the benchmark server."))
+      "folder",
+      "Write the predictions there as NAME_prediction.png, label ids, ready for the benchmark server; on rank 0's host."
+    ))
   var export: String?
 
   @Option(help: .value("file", "Write the metrics there as JSON, as fractions from 0 to 1."))
   var json: String?
 
   @Flag(
-    help: "Count classes absent from the ground truth as 0 in the means, as the reference implementation does.")
+    help: "Count absent classes as 0 in the means, as the reference implementation does, instead of leaving them out.")
   var absentAsZero = false
 
   func run() throws {
@@ -39,21 +41,26 @@ struct Evaluate: ParsableCommand {
     communicator.setAffinity()
     let workers = WorkerPool(threads: threads.count(for: communicator))
     let listed = try CityscapesDirectory(root: data.dataPath).listOnAllRanks([split], communicator: communicator)[0]
+    let predictions = export.map { PredictionFolder($0, of: listed, as: .labelIds()) }
+    // What cannot be written is noticed before the evaluation, which may take hours.
+    if communicator.rank == 0 {
+      try predictions?.create()
+      try json.map(EvaluationReport.requireWritable)
+    }
     let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight) }
-    let folder = try Preprocessing.runOnAllRanks(
+    let made = try Preprocessing.runOnAllRanks(
       listed, of: data.dataPath, prepared: maps.prepared, communicator: communicator, threads: workers.threads,
-      cancelled: { StopSignal.received != nil }
-    ).folder
-    let samples = listed.map { $0.prepared(in: folder) }
-    if let export { try communicator.collectively { try PredictionWriter.createFolder(export) } }
+      cancelled: { StopSignal.received != nil })
+    if made.hasLabeledPixels(split) == false, export == nil || json != nil {
+      throw InferenceError.nothingToMeasure(labels: "\(data.dataPath)/gtFine/\(split.rawValue)")
+    }
+    let samples = listed.map { $0.prepared(in: made.folder) }
     let showsProgress = communicator.rank == 0 && StandardError.isTerminal
     Activity.enter(.validation)
     let consensus = Consensus(communicator)
     let evaluation = try Evaluator(model, workers: workers, communicator: communicator).evaluate(
       samples, from: Evaluation(of: split),
-      predicted: { sample, trainIds, size in
-        if let export { try PredictionWriter.writeLabelIds(trainIds, size, of: sample, to: export) }
-      },
+      writingTo: predictions,
       shouldContinue: { evaluation in
         if showsProgress {
           StandardError.write("\(StandardError.clearLine)  \(split.rawValue) \(evaluation.images)/\(samples.count)")

@@ -1,0 +1,80 @@
+import Cityscapes
+import Images
+import System
+import Tensors
+
+/// A folder of predictions, one PNG file for each image of a split.
+package struct PredictionFolder: Sendable {
+  package enum Format: Sendable {
+    /// `NAME_color.png`: palette images of train ids in the Cityscapes colors.
+    case colors
+    /// `NAME_SUFFIX.png`: gray images of label ids.
+    ///
+    /// `prediction` makes a name that the benchmark server accepts and that no file of the data set has. The reference
+    /// implementation names the test split's predictions `color`.
+    case labelIds(suffix: String = "prediction")
+  }
+
+  package let path: String
+  private let format: Format
+  /// Of each image's file, without suffix.
+  private let names: [String]
+
+  /// - Parameter samples: all images of the split.
+  package init(_ path: String, of samples: [SamplePaths], as format: Format) {
+    self.path = path
+    self.format = format
+    names = Self.names(of: samples)
+  }
+
+  /// NAME, which begins with the city in Cityscapes; CITY_NAME for a name that images of several cities have.
+  static func names(of samples: [SamplePaths]) -> [String] {
+    let uses = samples.reduce(into: [String: Int]()) { $0[$1.name, default: 0] += 1 }
+    var taken = Set(uses.keys)
+    return samples.map { sample in
+      guard uses[sample.name] != 1 else { return sample.name }
+      var name = "\(sample.city)_\(sample.name)"
+      while !taken.insert(name).inserted { name += "_" }
+      return name
+    }
+  }
+
+  /// Creates the folder if it is missing, and checks that files can be written there.
+  package func create() throws {
+    do {
+      try FileSystem().createDirectory(path)
+    } catch {
+      throw InferenceError.cannotCreateFolder(path, reason: error.posixMessage)
+    }
+    do {
+      try FileSystem().probe(path)
+    } catch {
+      throw InferenceError.cannotWriteFolder(path, reason: error.posixMessage)
+    }
+  }
+
+  private func file(_ index: Int) -> String {
+    switch format {
+    case .colors: "\(path)/\(names[index])_color.png"
+    case .labelIds(let suffix): "\(path)/\(names[index])_\(suffix).png"
+    }
+  }
+
+  /// The file of an image.
+  ///
+  /// - Parameters:
+  ///   - trainIds: predicted, of each pixel.
+  ///   - index: of the image in the split.
+  func encode(_ trainIds: [UInt8], _ size: Size, index: Int) throws -> [UInt8] {
+    switch format {
+    case .colors:
+      try PNG.encode(indices: Image(size, channels: 1, pixels: trainIds), palette: Label.palette, for: file(index))
+    case .labelIds:
+      try PNG.encode(
+        Image(size, channels: 1, pixels: trainIds.map { Label.ids[Int($0)] }), for: file(index))
+    }
+  }
+
+  /// Writes what `encode` returned, on any rank.
+  func write(_ encoded: [UInt8], index: Int) throws { try PNG.write(encoded: encoded, to: file(index)) }
+}

@@ -1,0 +1,116 @@
+import Foundation
+import Jobs
+import Testing
+
+extension CommandLine {
+  @Suite("Exported predictions")
+  struct ExportTests {
+    private static let model = "results/resnet50_32_32/checkpoints/step-00000001/model.safetensors"
+    private static let evaluate = ["evaluate", "--data-path", "data", "--model-weight", model, "--threads", "1"]
+    let work: Workplace
+
+    /// Four training, four validation and two test images, and a model.
+    init() throws {
+      work = try Workplace()
+      try work.makeStreets(val: 4, test: 2)
+      let job = try work.gscnn(Workplace.training + ["--max-steps", "1", "--threads", "1"])
+      try #require(job.status == 0, "\(job.errors)")
+    }
+
+    private func names(_ suffix: String, _ split: ClosedRange<Int> = 0...3) -> [String] {
+      split.map { "synthetica_00000\($0)_000019_\(suffix).png" }
+    }
+
+    /// Runs `gscnn` on two ranks that share no folder but that of the data: each in a folder of its own, `host0` and
+    /// `host1`.
+    private func onTwoDisks(_ words: [String]) throws -> Job {
+      for host in ["host0", "host1"] {
+        try FileManager.default.createDirectory(atPath: work.place(host), withIntermediateDirectories: true)
+        for link in ["data", "model.safetensors"] where !work.exists("\(host)/\(link)") {
+          try FileManager.default.createSymbolicLink(
+            atPath: work.place("\(host)/\(link)"), withDestinationPath: work.place(link == "data" ? link : Self.model))
+        }
+      }
+      let ownFolder = ["sh", "-c", #"cd "host$OMPI_COMM_WORLD_RANK" && exec "$0" "$@""#]
+      return try Job.run(
+        "gscnn", words, ranks: 2, under: ["env", "-C", work.folder], mpirun: ["--quiet"] + ownFolder)
+    }
+
+    @Test("Rank 0 has the predictions of all ranks, though their disks are their own")
+    func ownDisks() throws {
+      let call = ["evaluate", "--data-path", "data", "--model-weight", "model.safetensors", "--threads", "1"]
+      let job = try onTwoDisks(call + ["--export", "predictions"])
+      #expect(job.status == 0, "\(job.errors)")
+      #expect(try work.names(in: "host0/predictions") == names("prediction"))
+      #expect(!work.exists("host1/predictions"))
+      #expect(try work.gscnn(Self.evaluate + ["--export", "alone"]).status == 0)
+      for name in names("prediction") {
+        let files = [work.place("host0/predictions/\(name)"), work.place("alone/\(name)")]
+        #expect(FileManager.default.contentsEqual(atPath: files[0], andPath: files[1]), "\(name)")
+      }
+    }
+
+    @Test("A training on two disks leaves all predictions on that of rank 0, and no pending ones")
+    func trainingOnTwoDisks() throws {
+      let job = try onTwoDisks(Workplace.training + ["--epochs", "1", "--validate-on", "all", "--threads", "1"])
+      #expect(job.status == 0, "\(job.errors)")
+      let folder = "results/resnet50_32_32"
+      #expect(try work.names(in: "host0/\(folder)") == ["checkpoints", "test", "val"])
+      #expect(try work.names(in: "host0/\(folder)/val") == names("color"))
+      #expect(try work.names(in: "host0/\(folder)/test") == names("color", 0...1))
+      #expect(!work.exists("host1/results"))
+    }
+
+    @Test("Images of the same name in two cities have a prediction each", arguments: [1, 2])
+    func sameName(ranks: Int) throws {
+      for (kind, suffix) in [("leftImg8bit", "leftImg8bit"), ("gtFine", "gtFine_labelIds")] {
+        let split = work.place("data/\(kind)/val")
+        try FileManager.default.createDirectory(atPath: split + "/ulm", withIntermediateDirectories: true)
+        for (from, to) in [(2, 0), (3, 8)] {
+          try FileManager.default.moveItem(
+            atPath: "\(split)/synthetica/synthetica_00000\(from)_000019_\(suffix).png",
+            toPath: "\(split)/ulm/synthetica_00000\(to)_000019_\(suffix).png")
+        }
+      }
+      let job = try work.gscnn(Self.evaluate + ["--export", "predictions"], ranks: ranks)
+      #expect(job.status == 0, "\(job.errors)")
+      #expect(
+        try work.names(in: "predictions") == [
+          "synthetica_000001_000019_prediction.png", "synthetica_000008_000019_prediction.png",
+          "synthetica_synthetica_000000_000019_prediction.png", "ulm_synthetica_000000_000019_prediction.png",
+        ])
+    }
+
+    @Test("A test split without labels is predicted and has no figures", arguments: ["no labels", "empty labels"])
+    func unlabeled(kind: String) throws {
+      try work.remove("data/gtFine/test")
+      if kind == "empty labels" {
+        // As Cityscapes publishes them: no pixel has a class.
+        for index in 0...1 {
+          let file = Workplace.labelIds("test", index)
+          try FileManager.default.createDirectory(
+            atPath: work.place("data/gtFine/test/synthetica"), withIntermediateDirectories: true)
+          try work.copy(Workplace.fixture("unlabeled.png"), to: file)
+        }
+      }
+      let call = Self.evaluate + ["--split", "test"]
+      let job = try work.gscnn(call + ["--export", "predictions"], ranks: 2)
+      #expect(job.status == 0, "\(job.errors)")
+      #expect(try work.names(in: "predictions") == names("prediction", 0...1))
+      #expect(job.output.first == "The ground truth has no labeled pixels: there is nothing to measure.")
+      #expect(job.output.count == 2 && job.output.last?.hasPrefix("FPS ") == true, "\(job.output)")
+      for words in [[], ["--export", "predictions", "--json", "metrics.json"]] {
+        try work.expectRefusal(
+          call + words, ranks: 2, status: 1, saying: "data/gtFine/test: holds no labeled pixel", "give --export FOLDER",
+          "without --json")
+      }
+    }
+
+    @Test("What cannot be written is refused before the evaluation", arguments: ["results", "nowhere/metrics.json"])
+    func unwritable(json: String) throws {
+      try work.expectRefusal(
+        Self.evaluate + ["--json", json], status: 1, saying: json, "the report cannot be written",
+        "give another path for --json")
+    }
+  }
+}
