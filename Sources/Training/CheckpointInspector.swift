@@ -46,6 +46,12 @@ package enum CheckpointInspector {
     var lines = ["\(path): \(file.entries.count) tensors, \(values) values"]
     if file["seg.6.weight"] != nil { lines.append("Gated-SCNN on \(ModelLoader.backbone(of: file).rawValue)") }
     lines += file.metadata.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+    let damaged = file.entries.map { ($0.name, file.nonFiniteCount($0)) }.filter { $0.1 > 0 }
+    if let first = damaged.first {
+      lines.append(
+        "\(damaged.reduce(0) { $0 + $1.1 }) values of \(damaged.count) \(damaged.count == 1 ? "tensor" : "tensors") "
+          + "are infinite or not a number, the first in \(first.0)")
+    }
     if listing {
       lines += file.entries.map { "\($0.type.rawValue) \($0.shape) \($0.name)" }
     }

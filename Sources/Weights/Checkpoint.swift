@@ -38,6 +38,13 @@ package struct Checkpoint: Sendable {
     return file
   }
 
+  /// Refuses a checkpoint from which no run can continue: earlier versions saved models that had diverged.
+  ///
+  /// - Throws: `WeightsError` that names the first tensor with a number that is infinite or not a number.
+  package func requireFinite() throws {
+    for file in [model, momentum] { try file.requireFinite(file.entries) }
+  }
+
   /// The state of the run that was given to `CheckpointStore.save`.
   ///
   /// - Parameter validate: throws what is wrong with a state.
@@ -78,14 +85,16 @@ extension Checkpoint {
     return step
   }
 
-  /// The checkpoint that `--resume auto` continues from: the newest valid one in a directory of checkpoints, that is, the
-  /// one written last, whatever its step.
+  /// The checkpoint that `--resume auto` continues from: the newest valid one with finite values in a directory of
+  /// checkpoints, that is, the one written last, whatever its step.
   ///
-  /// - Parameter skipped: called for each corrupt checkpoint that is skipped; the error names it and says why.
+  /// - Parameter skipped: called for each of the others that is newer; the error names it and says why.
   package static func latestValid(in folder: String, skipped: (any Error) -> Void = { _ in }) -> Checkpoint? {
     for candidate in CheckpointManifest.newestFirst(in: folder, unreadable: skipped) {
       do {
-        return try Checkpoint(folder: folder + "/" + candidate.name)
+        let checkpoint = try Checkpoint(folder: folder + "/" + candidate.name)
+        try checkpoint.requireFinite()
+        return checkpoint
       } catch {
         skipped(error)
       }

@@ -66,6 +66,14 @@ package final class CheckpointStore: Sendable {
     }
   }
 
+  /// The newest complete checkpoint of a step that is `wanted`. Its files are not read.
+  package func newest(_ wanted: (_ step: Int) -> Bool) -> String? {
+    let corrupt = corrupt.withLock { $0 }
+    return CheckpointManifest.newestFirst(in: path).map(\.name).first {
+      !corrupt.contains($0) && Checkpoint.step(ofFolder: $0).map(wanted) == true
+    }.map { "\(path)/\($0)" }
+  }
+
   /// Copies the state of a run and writes it in the background.
   ///
   /// Waits first until the previous checkpoint is written, so that no more than one copy is in memory.

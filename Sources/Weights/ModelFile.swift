@@ -26,8 +26,8 @@ package enum ModelFile {
   /// - Parameter strict: as in PyTorch: whether every tensor of the network must be in the file with the right shape,
   ///   and no other. Otherwise loads what matches: the whole network, or the backbone alone under timm's names.
   /// - Returns: which tensors were loaded, and which were not and why.
-  /// - Throws: `WeightsError` that names the file and the first tensors that do not match, or `FileError`; `store` is
-  ///   then unchanged.
+  /// - Throws: `WeightsError` that names the file and the first tensors that do not match or hold values that are not
+  ///   finite, or `FileError`; `store` is then unchanged.
   @discardableResult
   package static func load(_ path: String, into store: ParameterStore, strict: Bool = true) throws -> MatchReport {
     let file = try Safetensors(contentsOf: path)
@@ -36,6 +36,7 @@ package enum ModelFile {
     guard !plan.report.matched.isEmpty else {
       throw WeightsError(path, .nothingFits(file.entries.first?.name ?? "none at all"))
     }
+    try plan.requireFinite()
     plan.apply()
     return plan.report
   }
@@ -44,15 +45,17 @@ package enum ModelFile {
   static func read(_ file: Safetensors, into store: ParameterStore) throws -> MatchReport {
     let plan = Plan(file, for: store)
     if let difference = plan.report.difference { throw WeightsError(file.path, .mismatch(difference)) }
+    try plan.requireFinite()
     plan.apply()
     return plan.report
   }
 
-  /// Plans to read the momentum of every parameter into `momentum`, which is laid out as `store.values`.
+  /// Plans to read the momentum of every parameter, all finite, into `momentum`, which is laid out as `store.values`.
   static func planMomentum(_ file: Safetensors, for store: ParameterStore, into momentum: FloatSlice) throws -> Plan {
     precondition(momentum.count == store.values.count)
     let plan = Plan(file, parametersOf: store, into: momentum)
     if let difference = plan.report.difference { throw WeightsError(file.path, .mismatch(difference)) }
+    try plan.requireFinite()
     return plan
   }
 }
@@ -137,6 +140,9 @@ extension ModelFile {
     private static func isClassifier(_ name: String) -> Bool {
       ["fc.weight", "fc.bias"].contains { name == $0 || name == ModelFile.backbonePrefix + $0 }
     }
+
+    /// Refuses numbers that are infinite or not a number in the tensors that match.
+    func requireFinite() throws { try file.requireFinite(copies.map(\.entry)) }
 
     /// Copies every tensor that matches.
     func apply() {

@@ -1,4 +1,5 @@
 import System
+import Tensors
 
 /// A safetensors file, opened for reading: names, types and shapes at once, the numbers on demand.
 ///
@@ -143,6 +144,24 @@ extension Safetensors {
       default: preconditionFailure("\(entry.type) is not readable as floats")
       }
     }
+  }
+
+  /// How many numbers of a tensor are infinite or not a number as float32; 0 if it does not hold floating-point numbers.
+  package func nonFiniteCount(_ entry: Entry) -> Int {
+    guard Self.readable(entry.type) else { return 0 }
+    if entry.type == .float32 { return withBytes(of: entry) { $0.nonFiniteFloats } }
+    let floats = FloatSlice(count: entry.count)
+    copy(entry, to: floats.start)
+    return floats.nonFiniteCount
+  }
+
+  /// - Throws: `WeightsError` that names the first of these tensors with a number that is infinite or not a number.
+  func requireFinite(_ entries: some Sequence<Entry>) throws {
+    let damaged = entries.lazy.map { ($0.name, nonFiniteCount($0)) }.filter { $0.1 > 0 }
+    var iterator = damaged.makeIterator()
+    guard let (name, count) = iterator.next() else { return }
+    throw WeightsError(
+      path, .notFinite(name, values: count, otherTensors: IteratorSequence(iterator).count { _ in true }))
   }
 
   /// The value of a 64-bit integer tensor of shape `[]` or `[1]`, nil for any other tensor.

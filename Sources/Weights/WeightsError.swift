@@ -30,6 +30,7 @@ package struct WeightsError: Error, Equatable, CustomStringConvertible {
     case notNumbers(String, type: String)
     case mismatch(String)
     case nothingFits(String)
+    case notFinite(String, values: Int, otherTensors: Int)
 
     // A checkpoint that cannot be used.
     case noCheckpoint
@@ -59,6 +60,9 @@ extension WeightsError.Problem: CustomStringConvertible {
     case .notNumbers(let name, let type): "holds \(name) as \(type), not as floating-point numbers"
     case .mismatch(let what): "does not fit this network: \(what)"
     case .nothingFits(let example): "holds nothing that fits this network (its first tensor is \(example))"
+    case .notFinite(let name, let values, let others):
+      "\(values == 1 ? "1 value" : "\(values) values") of \(name) \(values == 1 ? "is" : "are") infinite or not a number"
+        + (others == 0 ? "" : ", and so are values of \(others) more \(others == 1 ? "tensor" : "tensors")")
     case .noCheckpoint: "holds no checkpoint"
     case .severalFolders(let folders): "holds the checkpoints of several runs (\(folders.joined(separator: ", ")))"
     case .incomplete(let what): "is not a complete checkpoint: \(what)"
@@ -78,6 +82,7 @@ extension WeightsError.Problem: CustomStringConvertible {
     case .noSuchTensor, .notNumbers: "check that it is the right file"
     case .mismatch: "give a file that was written for this network"
     case .nothingFits: "give the whole network or a timm backbone of the same type"
+    case .notFinite: "give weights or a checkpoint from before the training diverged"
     case .noCheckpoint: "give a step-… folder or the results folder of a run"
     case .severalFolders: "give one of them"
     case .incomplete, .wrongChecksum: "use an earlier checkpoint"

@@ -1,6 +1,7 @@
 import Foundation
 import Layers
 import System
+import Tensors
 import Testing
 import Weights
 
@@ -71,6 +72,33 @@ struct CheckpointTests {
   private let bench: CheckpointBench
 
   init() throws { bench = try CheckpointBench() }
+
+  @Test(
+    "A checkpoint that an earlier version saved with values that are not finite is passed over by name",
+    arguments: ["model", "momentum"])
+  func notFinite(file: String) throws {
+    let store = try bench.store()
+    try bench.save(1, to: store)
+    let network = smallNetwork(seed: 2)
+    let velocities = smallVelocities(network, seed: 2)
+    let bias = try #require(network.parameters.last)
+    (file == "model" ? bias.value : FloatSlice(velocities.buffer, offset: bias.offset, count: 2))[1] = .nan
+    try store.save(network, velocities: velocities, step: 2, state: RunState(step: 2))
+    try store.finish()
+
+    var skipped: [String] = []
+    #expect(store.latestValid { skipped.append("\($0)") }?.step == 1)
+    #expect(skipped.count == 1)
+    #expect(
+      skipped.first?.hasPrefix(
+        "\(bench.path)/step-00000002/\(file).safetensors: 1 value of seg.bias is infinite or not")
+        == true, "\(skipped)")
+    #expect(store.newest { $0 < 9 } == "\(bench.path)/step-00000001", "not advised either")
+    let damaged = try Checkpoint(folder: bench.path + "/step-00000002")
+    let before = contents(network)
+    #expect(throws: WeightsError.self) { try damaged.restore(network, velocities: velocities) }
+    #expect(contents(network) == before)
+  }
 
   @Test("Network, momentum and state are restored bit for bit")
   func roundTrip() throws {

@@ -65,6 +65,42 @@ struct ModelFileTests {
     SafetensorsWriter.TensorRecord(name, type, shape) { for index in $0.indices { $0[index] = 0 } }
   }
 
+  @Test(
+    "Values that are not finite in any of the number formats are refused: the first tensor and their number are named",
+    arguments: [
+      (ElementType.float32, [0x7F80_0000, 0xFF80_0000, 0x7FC0_0001] as [UInt64]),
+      (.float64, [0x7FF0_0000_0000_0000, 0xFFF8_0000_0000_0000, 0x7FE0_0000_0000_0000]),
+      (.float16, [0x7C00, 0xFC00, 0x7E01]),
+      (.bfloat16, [0x7F80, 0xFF80, 0x7FC1]),
+    ])
+  func notFinite(type: ElementType, patterns: [UInt64]) throws {
+    let bias = smallNetwork(seed: 3).parameters.last?.layout.count ?? 0
+    let damaged = SafetensorsWriter.TensorRecord("seg.bias", type, [bias]) { bytes in
+      for index in bytes.indices { bytes[index] = 0 }
+      for (index, pattern) in patterns.enumerated() {
+        for byte in 0..<type.size {
+          bytes[index * type.size + byte] = UInt8(truncatingIfNeeded: pattern >> (8 * UInt64(byte)))
+        }
+      }
+    }
+    let file = try altered(3, { $0.name == "seg.bias" ? nil : $0 }, adding: [damaged])
+    for strict in [true, false] {
+      let store = smallNetwork(seed: 4)
+      #expect(throws: WeightsError(file, .notFinite("seg.bias", values: 3, otherTensors: 0))) {
+        try ModelFile.load(file, into: store, strict: strict)
+      }
+      #expect(contents(store) == contents(smallNetwork(seed: 4)), "unchanged")
+    }
+  }
+
+  @Test("Of a tensor that the network does not need, values that are not finite do not matter")
+  func notFiniteElsewhere() throws {
+    let classifier = SafetensorsWriter.TensorRecord("regular_stream.backbone.fc.bias", .float32, [1]) { bytes in
+      bytes.storeBytes(of: Float.nan.bitPattern, as: UInt32.self)
+    }
+    try ModelFile.load(altered(3, { $0 }, adding: [classifier]), into: smallNetwork(seed: 4))
+  }
+
   @Test("timm's classifier is ignored")
   func classifier() throws {
     let prefix = "regular_stream.backbone.fc."
