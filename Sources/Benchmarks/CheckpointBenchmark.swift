@@ -32,12 +32,11 @@ extension Benchmarks {
     let store = communicator.rank == 0 ? try CheckpointStore(folder: path, keep: 1) : nil
 
     var saved = 0
-    func step() { _ = replica.step(batch, learningRate: 0.01) }
+    func step() throws { _ = try replica.step(batch, learningRate: 0.01) }
     /// As the trainer does between two steps.
     func save() throws {
       let (network, velocities) = (replica.model.store, replica.optimizer.velocities)
-      try consensus.requireEqualReplicas(
-        Consensus.hash([network.values, network.running, velocities], on: workers))
+      try consensus.requireEqualReplicas(network, velocities: velocities, on: workers)
       saved += 1
       try store?.save(network, velocities: velocities, step: saved, state: saved, on: workers)
     }
@@ -46,12 +45,12 @@ extension Benchmarks {
     var times: [(step: Double, wait: Double, write: Double, stepBeside: Double)] = []
     for _ in 0...steps {
       communicator.barrier()
-      let plain = timed(step)
+      let plain = try timed(step)
       let wait = try timed(save)
       let write = try timed { try store?.finish() }
       communicator.barrier()
       try save()
-      let beside = timed(step)
+      let beside = try timed(step)
       try store?.finish()
       times.append((plain, wait, write, beside))
     }

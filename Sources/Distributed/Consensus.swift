@@ -1,3 +1,7 @@
+import Layers
+import System
+import Tensors
+
 /// Decisions and checks on which all ranks must agree. All of these calls are collective.
 package struct Consensus: Sendable {
   private let communicator: Communicator
@@ -19,15 +23,46 @@ package struct Consensus: Sendable {
     return (request > 1 ? Int32(request >> 1) : nil, request & 1 == 1)
   }
 
-  /// Compares the hashes (XXH64) of the ranks' replicas.
+  /// Compares parameters, running statistics and momentum of the ranks by their hashes (XXH64).
   ///
-  /// - Throws: `ReplicasDiffer`, the same on all ranks.
-  package func requireEqualReplicas(_ hash: UInt64) throws {
-    let hashes = communicator.allGather(hash)
+  /// - Parameters:
+  ///   - velocities: the momentum, as long as `store.values`, with the same offsets.
+  ///   - workers: share the work.
+  /// - Throws: `ReplicasDiffer`, the same on all ranks, with the first tensor that differs.
+  package func requireEqualReplicas(_ store: ParameterStore, velocities: FloatSlice, on workers: WorkerPool) throws {
+    let hashes = communicator.allGather(Self.hash([store.values, store.running, velocities], on: workers))
     let divergent = Self.divergentRanks(hashes)
     guard !divergent.isEmpty else { return }
     let hosts = communicator.allGather(communicator.host)
-    throw ReplicasDiffer(ranks: divergent.map { ($0, hosts[$0]) }, outOf: communicator.size)
+    let tensors = Self.tensors(of: store, velocities: velocities)
+    let tensorHashes = communicator.allGather(tensors.map { Self.hash([$0.floats], on: workers) })
+    let equal = hashes.indices.first { !divergent.contains($0) } ?? 0
+    throw ReplicasDiffer(
+      ranks: divergent.map { rank in
+        let first = tensors.indices.first { tensorHashes[rank][$0] != tensorHashes[equal][$0] }
+        return ReplicasDiffer.Replica(rank: rank, host: hosts[rank], tensor: first.map { tensors[$0].name })
+      }, outOf: communicator.size)
+  }
+
+  /// Parameters and running statistics in PyTorch's order, then the momentum of each parameter.
+  private static func tensors(
+    of store: ParameterStore, velocities: FloatSlice
+  ) -> [(name: String, floats: FloatSlice)] {
+    let state: [(String, FloatSlice)] = store.entries.compactMap { entry in
+      switch entry {
+      case .parameter(let parameter): (parameter.name, parameter.value)
+      case .statistic(let statistic): (statistic.name, statistic.value)
+      case .counter: nil
+      }
+    }
+    return state
+      + store.parameters.map { parameter in
+        let offset = velocities.offset + parameter.offset
+        return (
+          "the momentum of \(parameter.name)",
+          FloatSlice(velocities.buffer, offset: offset, count: parameter.layout.count)
+        )
+      }
   }
 
   /// The ranks whose hash differs from the majority's, or from rank 0's if there is no majority.
@@ -42,17 +77,26 @@ package struct Consensus: Sendable {
 
 /// The replicas of some ranks differ from those of the others: a processor or memory error.
 package struct ReplicasDiffer: CollectiveError, CustomStringConvertible {
-  package let ranks: [(rank: Int, host: String)]
+  package struct Replica: Sendable {
+    package let rank: Int
+    package let host: String
+    /// The first tensor that differs; `nil` if it is only the padding between tensors.
+    package let tensor: String?
+  }
+
+  package let ranks: [Replica]
   /// Ranks in the job.
   package let size: Int
 
-  init(ranks: [(rank: Int, host: String)], outOf size: Int) {
+  init(ranks: [Replica], outOf size: Int) {
     self.ranks = ranks
     self.size = size
   }
 
   package var description: String {
-    let names = ranks.prefix(8).map { "rank \($0.rank) on \($0.host)" }.joined(separator: ", ")
+    let names = ranks.prefix(8).map { replica in
+      "rank \(replica.rank) on \(replica.host)" + (replica.tensor.map { " (first in \($0))" } ?? "")
+    }.joined(separator: ", ")
     let more = ranks.count > 8 ? " and \(ranks.count - 8) more" : ""
     let others = ranks.contains { $0.rank == 0 } ? "those of the other ranks" : "rank 0's"
     let (replica, differs) = ranks.count == 1 ? ("replica", "differs") : ("replicas", "differ")

@@ -44,20 +44,25 @@ extension RankPrograms {
 
     @Test("Equal replicas pass", arguments: [nil, 3])
     func equalReplicas(ranks: Int?) throws {
-      let job = try Job.run(ranks: ranks, "replicas", "0", "1", "2")
+      let job = try Job.run(ranks: ranks, "replicas", "parameter", "0", "1", "2")
       #expect(job.status == 0)
       #expect(job.output.count == ranks ?? 1)
     }
 
-    @Test("A divergent replica is named in one line", arguments: [[4, 3], [3, 0], [2, 1]])
-    func oddReplica(numbers: [Int]) throws {
-      let (ranks, odd) = (numbers[0], numbers[1])
-      let job = try Job.run(ranks: ranks, "replicas", "\(odd)", limit: 20)
+    @Test(
+      "A replica in which one bit differs is named in one line, with its first tensor that differs",
+      arguments: [
+        (ranks: 4, odd: 3, place: "parameter", tensor: "conv.weight"), (3, 0, "statistic", "bn.running_mean"),
+        (2, 1, "momentum", "the momentum of head.bias"),
+      ])
+    func oddReplica(ranks: Int, odd: Int, place: String, tensor: String) throws {
+      let job = try Job.run(ranks: ranks, "replicas", place, "\(odd)", limit: 20)
       #expect(job.status == 3)
       #expect(job.output == [])
       try #require(job.errors.count == 1)
       let line = job.errors[0]
       #expect(line.contains("replica of rank \(odd) on "))
+      #expect(line.contains("(first in \(tensor)) differs from "))
       #expect(line.contains(odd == 0 ? "differs from those of the other ranks" : "differs from rank 0's"))
       #expect(line.contains("either may be the wrong one") == (ranks == 2))
       #expect(line.hasSuffix("restart from the last checkpoint"))

@@ -1,6 +1,8 @@
 import Distributed
 import Glibc
+import Layers
 import System
+import Tensors
 
 extension RankProgram {
   struct TestError: Error, CustomStringConvertible {
@@ -26,10 +28,25 @@ extension RankProgram {
     communicator.report("continued")
   }
 
-  /// The replicas of the ranks in `odd` diverge.
-  static func replicas(_ communicator: Communicator, odd: [Int]) throws {
-    let parameters: [Float] = [1, 2, odd.contains(communicator.rank) ? 3 : 4]
-    try Consensus(communicator).requireEqualReplicas(parameters.withUnsafeBytes(XXH64.hash))
+  /// On the ranks in `odd` one bit of the replica changes, in the `place`: `parameter`, `statistic` or `momentum`.
+  static func replicas(_ communicator: Communicator, place: String, odd: [Int]) throws {
+    let store = ParameterStore()
+    let convolution = (store.root / "conv").weight(kernel: 3, from: 2, to: 4)
+    let mean = (store.root / "bn").statistic("running_mean", 4, initial: 0)
+    let bias = (store.root / "head").vector("bias", 5, initial: .constant(1))
+    store.allocate(seed: 1)
+    let velocities = FloatSlice(count: store.values.count)
+    velocities.buffer.clear()
+    if odd.contains(communicator.rank) {
+      let changed =
+        switch place {
+        case "parameter": convolution.value.start + 17
+        case "statistic": mean.value.start + 3
+        default: velocities.start + bias.offset + 4
+        }
+      changed.pointee = Float(bitPattern: changed.pointee.bitPattern ^ 1)
+    }
+    try Consensus(communicator).requireEqualReplicas(store, velocities: velocities, on: WorkerPool(threads: 2))
     communicator.report("equal")
   }
 

@@ -41,7 +41,7 @@ enum RankProgram {
     case "kill": killed(communicator, rank: numbers[0])
     case "misuse": communicator.report("\(communicator.broadcast([], from: communicator.size))")
     case "checkpoints": try checkpoints(in: arguments[0], kill: arguments[1], number: numbers.last ?? 0)
-    case "replicas": try replicas(communicator, odd: numbers)
+    case "replicas": try replicas(communicator, place: arguments[0], odd: numbers)
     case "signal": signalled(communicator, rank: numbers[0], signals: Array(arguments.dropFirst()))
     default: throw UnknownCase(name: name)
     }
