@@ -26,11 +26,13 @@ package enum Benchmarks {
     let peak = PeakFLOPS.measure(on: workers)
     let counter = Profile()
     replica.profile = counter
-    _ = replica.step(batch, learningRate: 0.01)
+    _ = try replica.step(batch, learningRate: 0.01)
     let macs = counter.macs.values.reduce(0, +)
     replica.profile = profile
     let before = replica.communication
-    let seconds = repeated(steps) { timeline.measure("step") { _ = replica.step(batch, learningRate: 0.01) } }
+    let seconds = try repeated(steps) {
+      try timeline.measure("step") { _ = try replica.step(batch, learningRate: 0.01) }
+    }
     var result = BenchmarkResult(
       bench: "step", backbone: backbone.rawValue, ranks: communicator.size, threads: workers.threads,
       images: batchSize, height: size.height, width: size.width, seconds: seconds,

@@ -27,6 +27,7 @@ package final class ParameterStore {
   package private(set) var parameters: [Parameter] = []
   /// The running means and variances.
   package private(set) var statistics: [RunningStatistic] = []
+  package private(set) var counters: [BatchCounter] = []
 
   /// The flat array of all parameters, each at its `offset`; the gaps between them are zero.
   package private(set) var values = FloatSlice(count: 0)
@@ -54,7 +55,10 @@ package final class ParameterStore {
     entries.append(.statistic(statistic))
   }
 
-  func register(_ counter: BatchCounter) { entries.append(.counter(counter)) }
+  func register(_ counter: BatchCounter) {
+    counters.append(counter)
+    entries.append(.counter(counter))
+  }
 
   /// Allocates and initializes every entry. Called once, after all layers are registered.
   ///

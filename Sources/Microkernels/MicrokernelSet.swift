@@ -188,9 +188,12 @@ package protocol MicrokernelSet: Sendable {
     _ dy: UnsafePointer<Float>, where y: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, count: Int)
 
   /// An SGD step; see `SGDKernel`. `count` is exact.
+  ///
+  /// - Returns: whether all new weights are finite.
   static func sgdStep(
     _ w: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>, _ v: UnsafeMutablePointer<Float>, count: Int,
-    learningRate: Float, momentum: Float, weightDecay: Float)
+    learningRate: Float, momentum: Float, weightDecay: Float
+  ) -> Bool
 
   /// Linear interpolation, `low + fraction · (high − low)`.
   static func lerp(

@@ -30,20 +30,28 @@ extension Backend {
   package static func sgdStep(
     _ w: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>, _ v: UnsafeMutablePointer<Float>, count: Int,
     learningRate: Float, momentum: Float, weightDecay: Float
-  ) {
+  ) -> Bool {
+    // Zero times a number is zero, but NaN if the number is infinite or NaN.
+    var zeros = Vector.zero
     var index = 0
     while index + 8 <= count {
       let weight = w.vector(index)
       let velocity = fma(momentum, v.vector(index), fma(weightDecay, weight, g.vector(index)))
       v.store(velocity, index)
-      w.store(fma(-learningRate, velocity, weight), index)
+      let updated = fma(-learningRate, velocity, weight)
+      w.store(updated, index)
+      zeros += updated * 0
       index += 8
     }
+    var sum: Float = 0
     while index < count {
       v[index] = scalarFMA(v[index], momentum, scalarFMA(w[index], weightDecay, g[index]))
       w[index] = scalarFMA(v[index], -learningRate, w[index])
+      sum += w[index] * 0
       index += 1
     }
+    for lane in 0..<8 { sum += zeros[lane] }
+    return sum == 0
   }
 
   package static func lerp(

@@ -78,13 +78,13 @@ final class CheckpointManager {
     }
     guard let checkpoint else { return nil }
     var state = try TrainingState(of: checkpoint)
-    try state.requireSameTraining(as: options)
+    let changes = try state.requireSameTraining(as: options)
     try identify(&state, of: checkpoint, in: store)
     try checkpoint.restore(replica.model.store, velocities: replica.optimizer.velocities)
     state.options = options
     try RunContinuation(of: checkpoint.folder, in: paths)?.copyResults(state)
     requireBestModel(&state)
-    return StartingPoint(state: state, origin: checkpoint.folder)
+    return StartingPoint(state: state, origin: ([checkpoint.folder] + changes).joined(separator: ", "))
   }
 
   /// Without its file there is no best model: the next validation writes one.
@@ -263,6 +263,12 @@ final class CheckpointManager {
       communicator.broadcast(floats.start, count: floats.count)
     }
     return model
+  }
+
+  /// The newest checkpoint of an earlier step than `step`; on rank 0.
+  func newest(before step: Int) -> String? {
+    store?.wait()
+    return store?.newest { $0 < step }
   }
 
   /// Waits until all saved checkpoints, and the best model, are on disk.

@@ -14,16 +14,18 @@ package struct EpochReport: Codable, Sendable, Equatable {
   package let imagesPerSecond: Double
   /// Images loaded by all ranks, and the longest wait of a rank; `nil` in checkpoints of an earlier version.
   package let loading: Loader.Statistics?
+  /// Steps left out because they were not finite; `nil` in checkpoints of an earlier version.
+  package let skipped: Int?
 
   /// The key of the speed is that of the first checkpoint format.
   private enum CodingKeys: String, CodingKey {
-    case epoch, train, validation, learningRate, seconds, loading
+    case epoch, train, validation, learningRate, seconds, loading, skipped
     case imagesPerSecond = "picturesPerSecond"
   }
 
   package init(
     epoch: Int, train: Scores, validation: Scores?, learningRate: Double, seconds: Double, imagesPerSecond: Double,
-    loading: Loader.Statistics? = nil
+    loading: Loader.Statistics? = nil, skipped: Int? = nil
   ) {
     self.epoch = epoch
     self.train = train
@@ -32,6 +34,7 @@ package struct EpochReport: Codable, Sendable, Equatable {
     self.seconds = seconds
     self.imagesPerSecond = imagesPerSecond
     self.loading = loading
+    self.skipped = skipped
   }
 
   /// Loss and metrics of a split: the five columns that the reference implementation writes for it.

@@ -29,6 +29,11 @@ package final class Replica {
   package var communication: GradientBuckets.Times { buckets.times }
 
   private let timeline: Timeline?
+  private let communicator: Communicator
+  private let batchNormScope: TrainingOptions.BatchNormScope
+  /// The running statistics and batch counters before the current step.
+  private let earlierStatistics: FloatSlice
+  private var earlierCounters: [Int64] = []
   private let lossSum: any CrossReplicaSum
   private let batchNormSum: any CrossReplicaSum
   private let buckets: GradientBuckets
@@ -42,6 +47,9 @@ package final class Replica {
     crossReplicaSum: (any CrossReplicaSum)? = nil
   ) {
     self.model = model
+    self.communicator = communicator
+    batchNormScope = batchNorm
+    earlierStatistics = FloatSlice(count: model.store.running.count)
     self.timeline = timeline
     self.workers = workers
     model.store.allocateGradients()
@@ -57,16 +65,60 @@ package final class Replica {
   /// The losses divide by pixel counts of the global batch, so that the sum of the ranks' gradients is its gradient.
   ///
   /// - Returns: the losses of the global batch, and the predicted class of each pixel of the share.
-  package func step(_ batch: Batch, learningRate: Double) -> (loss: JointLoss, predictions: [UInt8]) {
+  /// - Throws: `NonFiniteValue`, the same on all ranks. Unless it is a parameter, the replica is then unchanged.
+  package func step(_ batch: Batch, learningRate: Double) throws -> (loss: JointLoss, predictions: [UInt8]) {
+    keepStatistics()
     let (tape, loss, predictions) = forward(batch)
     observer?.forwardEnded()
-    timeline.measure(.backward) { tape.backward() }
-    profile.measure(.communication) { buckets.synchronize() }
-    observer?.backwardEnded()
-    timeline.measure(.optimizer) {
+    do {
+      // All ranks have the same sums, so that they take the same branches.
+      guard loss.total.isFinite else { throw NonFiniteValue.loss(loss.total) }
+      try requireFiniteStatistics()
+      timeline.measure(.backward) { tape.backward() }
+      profile.measure(.communication) { buckets.synchronize() }
+      observer?.backwardEnded()
+      try profile.measure(.update) { try requireFiniteGradients() }
+    } catch {
+      restoreStatistics()
+      throw error
+    }
+    let isFinite = timeline.measure(.optimizer) {
       profile.measure(.update) { optimizer.step(learningRate: Float(learningRate), on: workers) }
     }
+    guard isFinite else {
+      throw NonFiniteValue.parameter(model.store.parameters.first { $0.value.nonFiniteCount > 0 }?.name ?? "")
+    }
     return (loss, predictions)
+  }
+
+  // MARK: - Values that are not finite
+
+  private func keepStatistics() {
+    earlierStatistics.copy(from: model.store.running)
+    earlierCounters = model.store.counters.map(\.value)
+  }
+
+  private func restoreStatistics() {
+    model.store.running.copy(from: earlierStatistics)
+    for (counter, value) in zip(model.store.counters, earlierCounters) { counter.value = value }
+  }
+
+  /// A ReLU can hide a number that is not finite from the loss, but not from the statistics of its input.
+  private func requireFiniteStatistics() throws {
+    var index = -1
+    if model.store.running.nonFiniteCount > 0 {
+      index = model.store.statistics.firstIndex { $0.value.nonFiniteCount > 0 } ?? -1
+    }
+    // Local statistics differ from rank to rank.
+    if batchNormScope == .local { index = communicator.allReduceMax(index) }
+    if index >= 0 { throw NonFiniteValue.statistic(model.store.statistics[index].name) }
+  }
+
+  private func requireFiniteGradients() throws {
+    guard !model.store.gradients.isFinite(on: workers) else { return }
+    // The backward pass goes from the last parameter to the first: the last one is nearest to the cause.
+    let nearest = model.store.parameters.last { $0.gradient.nonFiniteCount > 0 }
+    throw NonFiniteValue.gradient(nearest?.name ?? "")
   }
 
   /// A separate function, so that the network's outputs are released before the backward pass.

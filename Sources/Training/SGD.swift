@@ -19,7 +19,10 @@ package final class SGD {
   }
 
   /// Updates every parameter from its gradient.
-  package func step(learningRate: Float, on workers: WorkerPool) {
+  ///
+  /// - Returns: whether all parameters and velocities are finite after it.
+  @discardableResult
+  package func step(learningRate: Float, on workers: WorkerPool) -> Bool {
     SGDKernel.step(
       store.values, gradients: store.gradients, velocities: velocities, learningRate: learningRate, momentum: momentum,
       weightDecay: weightDecay, on: workers)

@@ -35,6 +35,10 @@ package final class Trainer {
   private let origin: String?
   /// Steps until `maxSteps`.
   private var remainingSteps: Int
+  /// Steps left out since the last one that was not.
+  private var skippedInARow = 0
+  /// More skipped steps in a row are not due to single images.
+  private static let maximumSkips = 5
 
   /// Prepares a run: checks the options, listens for stop signals, creates the run's folders, preprocesses the images,
   /// builds the replica, and restores it from a checkpoint or a weight file. Collective.
@@ -161,21 +165,20 @@ package final class Trainer {
     let learningRate = schedule.learningRate(epoch: state.position.epoch)
     var begin = Clock.now
     while let batch = try nextBatch(of: loader) {
-      let (loss, predictions) = timeline.measure("step \(state.totalSteps + 1)") {
-        replica.step(batch, learningRate: learningRate)
-      }
-      guard loss.total.isFinite else { throw NonFiniteLossError(position: state.position, loss: loss.total) }
+      let outcome = try step(batch, learningRate: learningRate)
       let end = Clock.now
-      state.running.add(loss, seconds: end - begin)
-      state.running.confusion.add(prediction: predictions, target: batch.target)
       state.position.step += 1
       state.totalSteps += 1
       remainingSteps -= 1
-      try notify(
-        .stepped(
-          StepReport(
-            position: state.position, stepsPerEpoch: dataset.stepsPerEpoch, epochs: options.epochs, loss: loss,
-            learningRate: learningRate, imagesPerSecond: Double(options.batchSize) / (end - begin))))
+      if let (loss, predictions) = outcome {
+        state.running.add(loss, seconds: end - begin)
+        state.running.confusion.add(prediction: predictions, target: batch.target)
+        try notify(
+          .stepped(
+            StepReport(
+              position: state.position, stepsPerEpoch: dataset.stepsPerEpoch, epochs: options.epochs, loss: loss,
+              learningRate: learningRate, imagesPerSecond: Double(options.batchSize) / (end - begin))))
+      }
       begin = end
 
       let isDue = try checkpoints.isDue()
@@ -191,6 +194,31 @@ package final class Trainer {
   private func nextBatch(of loader: Loader) throws -> Batch? {
     Activity.begin(step: state.totalSteps + 1)
     return try timeline.measure(.loading, as: "wait for images") { try loader.next() }
+  }
+
+  /// Trains one step.
+  ///
+  /// - Returns: `nil` if something in it was not finite and the options say to leave such steps out.
+  private func step(_ batch: Batch, learningRate: Double) throws -> (loss: JointLoss, predictions: [UInt8])? {
+    do {
+      let outcome = try timeline.measure("step \(state.totalSteps + 1)") {
+        try replica.step(batch, learningRate: learningRate)
+      }
+      skippedInARow = 0
+      return outcome
+    } catch let value as NonFiniteValue {
+      let images = dataset.images(ofStepAfter: state.position)
+      if options.onNonFinite == .skip, !value.isInParameters, skippedInARow < Self.maximumSkips {
+        skippedInARow += 1
+        state.running.skipped = (state.running.skipped ?? 0) + 1
+        try notify(.skipped(state.position, value, images: images))
+        return nil
+      }
+      // The loss of the step after a checkpoint does not depend on the learning rate: only an earlier one helps.
+      throw NonFiniteStepError(
+        position: state.position, value: value, images: images, skipped: skippedInARow,
+        isSaved: checkpoints.newest(before: .max) != nil, checkpoint: checkpoints.newest(before: state.totalSteps))
+    }
   }
 
   /// Validates, keeps the model if it is the best, reports the epoch, saves, and advances to the next epoch.
@@ -216,8 +244,8 @@ package final class Trainer {
       validation: validation.map { EpochReport.Scores(loss: $0.loss, $0.metrics) },
       learningRate: schedule.learningRate(epoch: epoch), seconds: state.running.seconds,
       imagesPerSecond: Double(state.running.steps * options.batchSize) / max(state.running.seconds, 1e-9),
-      loading: loaderStatisticsOfAllRanks())
-    let isBest = validation.map { $0.metrics.meanClassIoU > state.bestMeanIoU ?? -1 } ?? false
+      loading: loaderStatisticsOfAllRanks(), skipped: state.running.skipped)
+    let isBest = validation.map { $0.loss.isFinite && $0.metrics.meanClassIoU > state.bestMeanIoU ?? -1 } ?? false
     var tested: Evaluation?
     if isBest, options.test == .best {
       tested = try timeline.measure(.validation, as: "test split") {
@@ -321,11 +349,9 @@ package final class Trainer {
     communicator.broadcast(running.start, count: running.count)
   }
 
-  /// Compares hashes of parameters, running statistics and momentum over the ranks. Collective.
+  /// Compares parameters, running statistics and momentum over the ranks. Collective.
   private func requireEqualReplicas() throws {
-    let store = replica.model.store
-    try consensus.requireEqualReplicas(
-      Consensus.hash([store.values, store.running, replica.optimizer.velocities], on: workers))
+    try consensus.requireEqualReplicas(replica.model.store, velocities: replica.optimizer.velocities, on: workers)
   }
 
   // MARK: - Events
@@ -344,7 +370,8 @@ package final class Trainer {
     try notify(
       .started(
         RunDescription(
-          options: options, layout: layout, parameters: replica.model.store.parameterCount, images: dataset.counts,
+          options: options, layout: layout, parameters: replica.model.store.parameterCount,
+          images: dataset.counts,
           prepared: dataset.maps?.report ?? [], stepsPerEpoch: dataset.stepsPerEpoch, position: state.position,
           origin: origin)))
   }

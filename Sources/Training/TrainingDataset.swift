@@ -81,6 +81,13 @@ package struct TrainingDataset {
     return counts
   }
 
+  /// The paths of the images in the global batch of the step after `position`.
+  package func images(ofStepAfter position: Position) -> [String] {
+    (0..<sampler.ranks).flatMap { rank in
+      sampler.shares(of: rank, epoch: position.epoch, from: position.step)[0].map { train[$0].image }
+    }
+  }
+
   /// A loader of this rank's batches from a position to the end of its epoch.
   ///
   /// - Parameters:

@@ -6,6 +6,8 @@ import Inference
 package enum TrainingEvent {
   case started(RunDescription)
   case stepped(StepReport)
+  /// The step after this position is left out, because something in it is not finite.
+  case skipped(Position, NonFiniteValue, images: [String])
   /// More images of a split are evaluated; at first, those done before the run was stopped.
   case imageEvaluated(Split, done: Int, of: Int)
   case epochFinished(EpochReport, isBest: Bool)

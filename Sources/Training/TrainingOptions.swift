@@ -30,6 +30,14 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
     }
   }
 
+  /// What to do about a step whose loss, gradients or batch statistics are not finite.
+  package enum NonFinitePolicy: String, Codable, Sendable, CaseIterable {
+    /// End the run.
+    case stop
+    /// Leave the step out.
+    case skip
+  }
+
   package enum Resume: Codable, Sendable, Equatable {
     /// From the latest valid checkpoint under `savePath`; from the beginning if there is none.
     case auto
@@ -58,6 +66,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// Exponent of the learning-rate schedule.
   package var power = 1.0
   package var batchNorm = BatchNormScope.sync
+  /// `nil` in checkpoints of an earlier version.
+  package var onNonFinite: NonFinitePolicy? = .stop
   package var validators = ValidationRanks.all
   /// Epochs from one validation to the next; the last epoch is always validated.
   package var validateEvery = 1
@@ -87,7 +97,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// The prefix of the result files' names, `BACKBONE_CROPH_CROPW`.
   package var prefix: String { "\(backbone.rawValue)_\(cropHeight)_\(cropWidth)" }
 
-  /// The options that shape the training, with their values: a resumed run must keep them.
+  /// The options that shape the training, with their values: a resumed run must keep them, except that those of the
+  /// `optimizer` may change at a checkpoint that is named.
   package var shaping: [(option: String, value: String)] {
     [
       ("--backbone-type", backbone.rawValue), ("--crop-h", "\(cropHeight)"), ("--crop-w", "\(cropWidth)"),
@@ -96,6 +107,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       ("--power", "\(power)"), ("--augment", augmentation.rawValue), ("--batch-norm", batchNorm.rawValue),
     ]
   }
+
+  package static let optimizer: Set = ["--learning-rate", "--momentum", "--weight-decay", "--power"]
 
   /// Refuses batches that batch norm cannot normalize. The image pooling branch of the ASPP has one value per image and
   /// channel, and a single value has no variance.

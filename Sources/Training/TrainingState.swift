@@ -51,6 +51,7 @@ package struct TrainingState: Codable, Sendable, Equatable {
     try require(bestMeanIoU.map { (0...1).contains($0) } ?? true, "bestMeanIoU", bestMeanIoU ?? 0)
     try require(epochs.map(\.epoch) == Array(1..<epochs.count + 1), "epochs", epochs.map(\.epoch))
     try require((0...totalSteps).contains(running.steps), "running.steps", running.steps)
+    try require((0...totalSteps).contains(running.skipped ?? 0), "running.skipped", running.skipped ?? 0)
     try require(running.lossSum.isFinite, "running.lossSum", running.lossSum)
     try require((0...1e12).contains(running.seconds), "running.seconds", running.seconds)
     try require(
@@ -67,6 +68,8 @@ package struct TrainingState: Codable, Sendable, Equatable {
   package struct RunningEpoch: Codable, Sendable, Equatable {
     package var lossSum = 0.0
     package var steps = 0
+    /// Steps left out because they were not finite; `nil` in checkpoints of an earlier version.
+    package var skipped: Int? = 0
     package var seconds = 0.0
     /// This rank's; `nil` in checkpoints of an earlier version.
     package var loading: Loader.Statistics? = Loader.Statistics()
@@ -109,13 +112,20 @@ package struct TrainingState: Codable, Sendable, Equatable {
         + "--save-path, with --pretrained to keep the model")
   }
 
-  /// Refuses to resume with other values of the options that shape the training.
-  package func requireSameTraining(as new: TrainingOptions) throws {
-    for (old, new) in zip(options.shaping, new.shaping) where old.value != new.value {
+  /// Refuses to resume with other values of the options that shape the training. At a checkpoint that is named, those of
+  /// the optimizer may change.
+  ///
+  /// - Returns: the options that change, each with its new and old value.
+  @discardableResult
+  package func requireSameTraining(as new: TrainingOptions) throws -> [String] {
+    try zip(options.shaping, new.shaping).filter { $0.value != $1.value }.map { old, changed in
+      let mayChange = TrainingOptions.optimizer.contains(changed.option)
+      if mayChange, case .path = new.resume { return "\(changed.option) \(changed.value) instead of \(old.value)" }
       throw OptionError(
-        new.option, new.value,
-        "the checkpoint was made with \(old.value); give \(old.option) \(old.value), or start again in another --save-path"
-      )
+        changed.option, changed.value,
+        "the checkpoint was made with \(old.value); give \(old.option) \(old.value), "
+          + (mayChange ? "name the checkpoint with --resume to change it from there on, " : "")
+          + "or start again in another --save-path")
     }
   }
 }

@@ -71,4 +71,5 @@ extension Split: ExpressibleByArgument {}
 extension AugmentationMode: ExpressibleByArgument {}
 extension TrainingOptions.BatchNormScope: ExpressibleByArgument {}
 extension TrainingOptions.TestSchedule: ExpressibleByArgument {}
+extension TrainingOptions.NonFinitePolicy: ExpressibleByArgument {}
 extension ValidationRanks: ExpressibleByArgument {}

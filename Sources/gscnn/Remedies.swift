@@ -16,6 +16,7 @@ func remedy(for error: any Error) -> String? {
   case let error as SyntheticStreetsError: error.optionRemedy
   case let error as InferenceError: error.optionRemedy
   case let error as WeightsError: error.problem.optionRemedy
+  case is NonFiniteValue: "time fewer --steps"
   case is SharedMemorySlotsError: "give a smaller --cache-gb"
   default: nil
   }

@@ -6,8 +6,8 @@ import Testing
 @Suite("Measured step")
 struct StepMeasurementTests {
   @Test("A step is split into passes, gradient buckets in the order of the backward pass, and small all-reduces")
-  func measure() {
-    let step = StepMeasurement.measure(.resnet50, images: 2, size: Size(32, 32), workers: WorkerPool(threads: 1))
+  func measure() throws {
+    let step = try StepMeasurement.measure(.resnet50, images: 2, size: Size(32, 32), workers: WorkerPool(threads: 1))
     #expect(step.gradientBytes >= 4 * GatedSCNN(.resnet50, seed: 1).store.parameterCount)
     #expect(step.buckets.map(\.ready) == step.buckets.map(\.ready).sorted())
     #expect(step.buckets.allSatisfy { $0.ready > 0 && $0.ready <= 1 })

@@ -89,6 +89,26 @@ struct ConsoleProgressTests {
     #expect(screen.pieces == ["  test:  0 images predicted; no figures, as their labels are empty\n"])
   }
 
+  @Test("A skipped step gets a line with what was not finite and the images, and the epoch counts them")
+  func skipped() {
+    let screen = Screen()
+    let progress = ConsoleProgress(isTerminal: false) { screen.pieces.append($0) }
+    started(progress)
+    screen.pieces = []
+    let images = (1...7).map { "\($0).png" }
+    progress.observe(.skipped(Position(epoch: 0, step: 3), .gradient("seg.6.weight"), images: images))
+    progress.observe(
+      .epochFinished(
+        EpochReport(
+          epoch: 1, train: Self.scores, validation: nil, learningRate: 0.01, seconds: 5, imagesPerSecond: 0.8,
+          skipped: 1), isBest: false))
+    #expect(
+      screen.pieces.first
+        == "epoch 1/2 step 4/10 skipped: the gradient of seg.6.weight is not finite; "
+        + "images: 1.png, 2.png, 3.png, 4.png, 5.png and 2 more\n")
+    #expect(screen.pieces.dropFirst().first == "epoch 1/2 in 5 s; 1 step skipped\n")
+  }
+
   @Test("On a terminal: a bar with loss, speed and the time left; other lines clear it")
   func bar() {
     let screen = Screen()

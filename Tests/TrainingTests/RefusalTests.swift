@@ -76,6 +76,25 @@ extension Trainings {
       #expect(refusal { $0.power = 0.9 } == "--power")
       #expect(refusal { $0.augmentation = .none } == "--augment")
       #expect(refusal { $0.batchNorm = .local } == "--batch-norm")
+      for change in [
+        { $0.learningRate = 0.02 }, { $0.momentum = 0.8 }, { $0.weightDecay = 0 }, { $0.power = 0.9 },
+      ] as [(inout TrainingOptions) -> Void] {
+        #expect(
+          refusal {
+            change(&$0)
+            $0.resume = .auto
+          } != nil)
+        #expect(
+          refusal {
+            change(&$0)
+            $0.resume = .path("step-00000001")
+          } == nil, "the optimizer may change at a checkpoint that is named")
+      }
+      let named = refusal {
+        $0.seed = 2
+        $0.resume = .path("step-00000001")
+      }
+      #expect(named == "--seed")
       let free = refusal {
         $0.dataPath = "elsewhere"
         $0.savePath = "elsewhere"
@@ -89,6 +108,7 @@ extension Trainings {
         $0.maxSteps = 7
         $0.pretrained = "weights"
         $0.logEvery = 1
+        $0.onNonFinite = .skip
       }
       #expect(free == nil)
     }

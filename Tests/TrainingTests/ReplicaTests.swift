@@ -15,7 +15,7 @@ extension Trainings {
       let batch = try batch(of: 4)
       func trained(threads: Int) throws -> [[UInt32]] {
         let replica = try replica(threads: threads)
-        let losses = (0..<2).map { _ in replica.step(batch, learningRate: 0.01).loss.total }
+        let losses = try (0..<2).map { _ in try replica.step(batch, learningRate: 0.01).loss.total }
         let store = replica.model.store
         return [store.values, store.running, replica.optimizer.velocities, FloatSlice(losses.map(Float.init))]
           .map { $0.values.map(\.bitPattern) }
@@ -29,7 +29,7 @@ extension Trainings {
     func learns() throws {
       let batch = try batch(of: 2)
       let replica = try replica(threads: 2)
-      let losses = (0..<16).map { _ in replica.step(batch, learningRate: 0.01).loss.total }
+      let losses = try (0..<16).map { _ in try replica.step(batch, learningRate: 0.01).loss.total }
       #expect(losses[0] > 5, "an untrained network: ln 19 at least, and twice where it predicts edges")
       #expect(losses[15] < 0.8 * losses[0], "\(losses)")
       #expect(losses.allSatisfy { $0.isFinite })

@@ -32,6 +32,30 @@ struct SGDTests {
     }
   }
 
+  @Test(
+    "An update that makes a parameter infinite or NaN is reported, wherever the parameter lies",
+    arguments: InstructionSet.supported)
+  func overflow(instructionSet: InstructionSet) {
+    let workers = WorkerPool(threads: 2, instructionSet: instructionSet)
+    let store = ParameterStore()
+    let parameter = store.root.vector("weight", 70_021, initial: .constant(1))
+    store.allocate(seed: 0)
+    store.allocateGradients()
+    let optimizer = SGD(store, momentum: 0.9, weightDecay: 0)
+    #expect(optimizer.step(learningRate: 1, on: workers))
+    for place in [0, 7, 15, 65_535, 65_536, 70_020] {
+      parameter.gradient[place] = 3e38
+      #expect(optimizer.step(learningRate: 1, on: workers), "large and finite")
+      parameter.gradient[place] = -3e38
+      #expect(!optimizer.step(learningRate: 10, on: workers), "at \(place)")
+      parameter.gradient[place] = 0
+      parameter.value[place] = 1
+      optimizer.velocities[parameter.offset + place] = 0
+    }
+    optimizer.velocities[parameter.offset + 3] = .infinity
+    #expect(!optimizer.step(learningRate: 0, on: workers), "a velocity, which the learning rate hides")
+  }
+
   @Test("The learning rate decays from its start as (1 − epoch / epochs)^power")
   func schedule() {
     let linear = PolynomialLRSchedule(start: 0.01, epochs: 60)

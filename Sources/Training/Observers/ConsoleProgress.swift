@@ -38,6 +38,10 @@ package final class ConsoleProgress: TrainingObserver {
     switch event {
     case .started(let run): announce(run)
     case .stepped(let report): isTerminal ? draw(report) : log(report)
+    case .skipped(let position, let value, let images):
+      line(
+        "epoch \(position.epoch + 1)/\(options.epochs) step \(position.step + 1)/\(stepsPerEpoch) skipped: \(value); images: "
+          + images.prefix(5).joined(separator: ", ") + (images.count > 5 ? " and \(images.count - 5) more" : ""))
     case .imageEvaluated(let split, let done, let total):
       isTerminal ? show("  \(split.rawValue) \(done)/\(total)") : log(split, done: done, of: total)
     case .epochFinished(let report, let isBest): summarize(report, isBest: isBest)
@@ -118,7 +122,10 @@ package final class ConsoleProgress: TrainingObserver {
         scores.pixelAccuracy * 100, scores.meanAccuracy * 100, scores.meanClassIoU * 100,
         scores.meanCategoryIoU * 100)
     }
-    line("epoch \(report.epoch)/\(options.epochs) in \(Self.duration(report.seconds))\(Self.describe(report.loading))")
+    let skipped = report.skipped.map { $0 == 0 ? "" : "; \($0) \($0 == 1 ? "step" : "steps") skipped" } ?? ""
+    line(
+      "epoch \(report.epoch)/\(options.epochs) in \(Self.duration(report.seconds))\(Self.describe(report.loading))\(skipped)"
+    )
     line("  train: \(text(report.train))")
     if let validation = report.validation { line("  val:   \(text(validation))\(isBest ? "  best so far" : "")") }
   }

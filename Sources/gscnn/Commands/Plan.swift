@@ -76,21 +76,21 @@ struct Plan: ParsableCommand {
   private static let workload = CostModel.Workload()
 
   func run() throws {
-    try onRankZero { print(plan()) }
+    try onRankZero { print(try plan()) }
   }
 
-  private func plan() -> String {
+  private func plan() throws -> String {
     let cores = ProcessLayout.singleProcess.defaultThreads()
     let threads = threads.threads ?? cores
     let workers = WorkerPool(threads: min(threads, cores))
     var step: StepMeasurement
     if let stepSeconds {
       let sample = Size(min(crop.cropH, 256), min(crop.cropW, 256))
-      step = StepMeasurement.measure(backbone.backboneType, images: 2, size: sample, workers: workers)
+      step = try StepMeasurement.measure(backbone.backboneType, images: 2, size: sample, workers: workers)
         .scaled(to: crop.size)
       step.scale(to: stepSeconds, threads: threads)
     } else {
-      step = StepMeasurement.measure(backbone.backboneType, images: 2, size: crop.size, workers: workers)
+      step = try StepMeasurement.measure(backbone.backboneType, images: 2, size: crop.size, workers: workers)
     }
     var workload = CostModel.Workload()
     (workload.images, workload.epochs) = (pictures ?? images, epochs)

@@ -55,6 +55,13 @@ struct Train: ParsableCommand {
   var batchNorm = defaults.batchNorm
 
   @Option(
+    help: .value(
+      "what",
+      "If loss, gradients or batch statistics of a step are infinite or not a number: stop, or skip the step (at most 5 in a row)."
+    ))
+  var onNonfinite = TrainingOptions.NonFinitePolicy.stop
+
+  @Option(
     help: .value("ranks", "Ranks that validate: all, or rank0 while the others sleep; the metrics are the same."))
   var validateOn = defaults.validators
 
@@ -154,6 +161,7 @@ struct Train: ParsableCommand {
     options.weightDecay = weightDecay
     options.power = power
     options.batchNorm = batchNorm
+    options.onNonFinite = onNonfinite
     options.validators = validateOn
     options.validateEvery = validateEvery
     options.test = noTest ? .never : test
