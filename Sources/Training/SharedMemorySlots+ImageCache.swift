@@ -34,7 +34,7 @@ extension SharedMemorySlots: ImageCache {
 
   /// Pixels of the largest image. Collective. Files that cannot be read are left out: training reports them when it
   /// needs them.
-  private static func maximumPixels(_ samples: [SamplePaths], _ communicator: Communicator) -> Int {
+  package static func maximumPixels(_ samples: [SamplePaths], _ communicator: Communicator) -> Int {
     let share = stride(from: communicator.rank, to: samples.count, by: communicator.size).map { samples[$0] }
     let sizes = share.compactMap { try? PNG.header($0.image).size }.map { $0.width * $0.height }
     return max(1, communicator.allReduceMax(sizes.max() ?? 0))

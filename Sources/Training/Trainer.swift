@@ -29,6 +29,8 @@ package final class Trainer {
   private let timelineFile: TimelineFile?
   private let timeline: Timeline?
   private let observers: [any TrainingObserver]
+  /// Of the preparation, to be shown when the run starts.
+  private let warnings: [String]
 
   private var state: TrainingState
   /// The checkpoint or weight file that the run starts from.
@@ -63,6 +65,7 @@ package final class Trainer {
       // Preprocessing may take long: an unreadable weight file is reported before it.
       if let path = options.pretrained { _ = try Safetensors(contentsOf: path) }
     }
+    let warnings = try MemoryEstimate.requireRoom(for: options, listed, communicator: communicator)
     let dataset = try listed.prepared(
       as: Preprocessing.runOnAllRanks(
         listed.train + listed.validation + listed.test, of: options.dataPath, prepared: options.prepared,
@@ -82,15 +85,16 @@ package final class Trainer {
     return Trainer(
       options, communicator: communicator, workers: workers, paths: paths, timelineFile: timelineFile,
       timeline: timeline, dataset: dataset, cache: cache, replica: replica, checkpoints: checkpoints, start: start,
-      observers: observers)
+      warnings: warnings, observers: observers)
   }
 
   private init(
     _ options: TrainingOptions, communicator: Communicator, workers: WorkerPool, paths: RunPaths,
     timelineFile: TimelineFile?, timeline: Timeline?, dataset: TrainingDataset, cache: SharedMemorySlots?,
-    replica: Replica, checkpoints: CheckpointManager, start: CheckpointManager.StartingPoint,
+    replica: Replica, checkpoints: CheckpointManager, start: CheckpointManager.StartingPoint, warnings: [String],
     observers: [any TrainingObserver]
   ) {
+    self.warnings = warnings
     self.options = options
     self.communicator = communicator
     self.workers = workers
@@ -370,7 +374,7 @@ package final class Trainer {
     try notify(
       .started(
         RunDescription(
-          options: options, layout: layout, parameters: replica.model.store.parameterCount,
+          options: options, layout: layout + warnings, parameters: replica.model.store.parameterCount,
           images: dataset.counts,
           prepared: dataset.maps?.report ?? [], stepsPerEpoch: dataset.stepsPerEpoch, position: state.position,
           origin: origin)))

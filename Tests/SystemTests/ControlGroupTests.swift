@@ -30,7 +30,21 @@ struct ControlGroupTests {
     let old = ControlGroup(membership: "3:cpuset:/job\n1:cpu:/job\n0::/", root: first.root)
     #expect(old.quota == 1 && old.processors == [0, 2])
 
+    try second.write("slice/job/memory.max", "max")
+    try second.write("slice/memory.max", "3000000000")
+    try second.write("memory.max", "4000000000")
+    #expect(ControlGroup(membership: "0::/slice/job", root: second.root).memory == 3_000_000_000)
+    try first.write("memory/job/memory.limit_in_bytes", "2000000000")
+    try first.write("memory/memory.limit_in_bytes", "9223372036854771712")
+    #expect(ControlGroup(membership: "4:memory:/job\n0::/", root: first.root).memory == 2_000_000_000)
+    #expect(ControlGroup(membership: "4:memory:/elsewhere\n0::/", root: first.root).memory == nil)
+
+    // Found by Tests/fuzz.
+    try second.write("cpu.max", "\(Int.max) 2")
+    #expect(ControlGroup(membership: "0::/", root: second.root).quota == Int.max / 2 + 1)
+    #expect(Procfs.numbers(inList: String(repeating: "0-65535,", count: 9000)).count == 1 << 16)
+
     let none = ControlGroup(membership: nil, root: "/nowhere")
-    #expect(none.quota == nil && none.processors == nil)
+    #expect(none.quota == nil && none.processors == nil && none.memory == nil)
   }
 }

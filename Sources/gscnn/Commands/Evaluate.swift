@@ -48,6 +48,12 @@ struct Evaluate: ParsableCommand {
       try json.map(EvaluationReport.requireWritable)
     }
     let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight) }
+    let needed = MemoryEstimate(
+      evaluating: model.store.values.count * MemoryLayout<Float>.stride,
+      pixels: SharedMemorySlots.maximumPixels(listed, communicator))
+    for warning in try needed.requireRoom(communicator: communicator) where communicator.rank == 0 {
+      StandardError.write("gscnn: \(warning)\n")
+    }
     let made = try Preprocessing.runOnAllRanks(
       listed, of: data.dataPath, prepared: maps.prepared, communicator: communicator, threads: workers.threads,
       cancelled: { StopSignal.received != nil })
