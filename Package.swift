@@ -109,6 +109,13 @@ let package = Package(
       name: "RankProgram",
       dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine", "Distributed", "Weights"],
       path: "Tests/RankProgram"),
+    .executableTarget(
+      name: "FuzzProgram",
+      dependencies: [
+        "System", "Tensors", "Layers", "Images", "Metrics", "Machine", "Distributed", "Weights", "Training",
+        "ImageFixtures",
+      ], path: "Tests/FuzzProgram"),
+    .testTarget(name: "FuzzTests", dependencies: ["Jobs", "FuzzProgram", "gscnn"]),
     .testTarget(name: "SystemTests", dependencies: ["System", "Jobs"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "MicrokernelsTests", dependencies: ["Tensors", "Microkernels", "Kernels"]),

@@ -51,13 +51,3 @@ package struct BenchmarkResult: Codable, Sendable {
   /// Rounds a measurement to its significant digits.
   static func rounded(_ value: Double, to unit: Double) -> Double { (value / unit).rounded() / (1 / unit) }
 }
-
-/// The memory that this process has used.
-enum ProcessUsage {
-  /// The most that was resident at once (getrusage).
-  static var peakMegabytes: Int {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return usage.ru_maxrss / 1024
-  }
-}

@@ -81,7 +81,7 @@ package struct StepMeasurement: Codable, Sendable {
   /// Measures a step of the trainer on noise, after a warm-up step.
   package static func measure(
     _ backbone: Backbone, images: Int, size: Size, workers: WorkerPool
-  ) -> StepMeasurement {
+  ) throws -> StepMeasurement {
     let model = GatedSCNN(backbone, seed: 1)
     let recorder = StepRecorder()
     let replica = Replica(
@@ -95,7 +95,7 @@ package struct StepMeasurement: Codable, Sendable {
 
     for _ in 0..<2 {
       recorder.begin()
-      _ = replica.step(batch, learningRate: 0)
+      _ = try replica.step(batch, learningRate: 0)
     }
     let end = Clock.now
     let backward = max(recorder.backwardEnd - recorder.forwardEnd, 1e-9)

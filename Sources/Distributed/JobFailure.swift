@@ -35,7 +35,7 @@ extension Communicator {
       // Rank 0 reports the error and ends the job, this process included; should it fail to, this rank does so.
       pause(seconds: UInt32(cleanupSeconds) + 10)
     }
-    let text = message.split(whereSeparator: \.isNewline).joined(separator: " ")
+    let text = line(of: message)
     let place =
       size > 1 && (collective == nil || rank > 0)
       ? "rank \(rank) on \(hostName) in \(Activity.current.description): " : ""
@@ -63,6 +63,18 @@ extension Communicator {
     }
     if isInitialized() { mpiAbort(status) }
     exit(status)
+  }
+
+  /// A message on one line without control characters, which may come from a file. Of a long one, the beginning and the
+  /// end, where the remedy is.
+  private static func line(of message: String) -> String {
+    let line = message.split(whereSeparator: \.isNewline).joined(separator: " ").unicodeScalars.map {
+      $0.properties.generalCategory == .control ? "\u{FFFD}" : $0
+    }
+    func text(_ scalars: some Sequence<Unicode.Scalar>) -> String {
+      String(String.UnicodeScalarView(scalars))
+    }
+    return line.count <= 4000 ? text(line) : text(line.prefix(2000)) + " … " + text(line.suffix(1000))
   }
 
   /// Ends the job unless an MPI call succeeded.

@@ -26,13 +26,20 @@ package enum Procfs {
   /// The numbers of a file that is a list, for example "0-3,8,10-11"; nil if it cannot be read.
   package static func list(in path: String) -> [Int]? { text(of: path).map(numbers(inList:)) }
 
+  /// No list of processors or NUMA nodes is longer.
+  private static let mostNumbers = 1 << 16
+
   /// Parses the kernel's list format, for example "0-3,8,10-11".
   package static func numbers(inList list: some StringProtocol) -> [Int] {
-    list.split { $0 == "," || $0.isWhitespace }.flatMap { part -> [Int] in
+    var numbers: [Int] = []
+    for part in list.split(whereSeparator: { $0 == "," || $0.isWhitespace }) {
       let ends = part.split(separator: "-").compactMap { Int($0) }
-      guard let first = ends.first, let last = ends.last, first <= last, last < 1 << 16 else { return [] }
-      return Array(first...last)
+      guard let first = ends.first, let last = ends.last, first <= last, last < mostNumbers,
+        numbers.count + last - first < mostNumbers
+      else { continue }
+      numbers += first...last
     }
+    return numbers
   }
 
   /// Formats ascending numbers as the kernel does, for example "0-3,8,10-11".

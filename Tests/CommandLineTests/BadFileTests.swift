@@ -51,6 +51,18 @@ extension CommandLine {
       try expectRefused("header.safetensors", saying: "has a damaged header", "copy it again")
     }
 
+    @Test("A name in a damaged file makes the error neither long nor change the terminal, and the remedy stays")
+    func hostileName() throws {
+      let name = "\\u001b[31m" + String(repeating: "n", count: 100_000)
+      let header = "{\"\(name)\":{\"dtype\":\"F99\",\"shape\":[1],\"data_offsets\":[0,4]}}"
+      try work.write(safetensors(header, bytes: 4), to: "hostile.safetensors")
+      let job = try work.gscnn("info", "hostile.safetensors")
+      #expect(job.status == 1 && job.errors.count == 1)
+      let line = try #require(job.errors.last)
+      #expect(line.hasPrefix("gscnn: hostile.safetensors: holds \u{FFFD}[31mnnn") && line.utf8.count < 5000)
+      #expect(line.hasSuffix(" as F99, an unknown type; copy it again or write it anew"))
+    }
+
     @Test("A valid weight file of another network is refused")
     func foreign() throws {
       try work.makeStreets()

@@ -39,7 +39,7 @@ struct ControlGroupTests {
     #expect(ControlGroup(membership: "4:memory:/job\n0::/", root: first.root).memory == 2_000_000_000)
     #expect(ControlGroup(membership: "4:memory:/elsewhere\n0::/", root: first.root).memory == nil)
 
-    // Found by Tests/fuzz.
+    // What no kernel writes neither overflows nor fills the memory.
     try second.write("cpu.max", "\(Int.max) 2")
     #expect(ControlGroup(membership: "0::/", root: second.root).quota == Int.max / 2 + 1)
     #expect(Procfs.numbers(inList: String(repeating: "0-65535,", count: 9000)).count == 1 << 16)
