@@ -20,7 +20,7 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
 
   /// Of an image under evaluation, whatever the network's depth. The shape stream of a large image is computed in tiles of
   /// rows, so that further rows cost less.
-  private static func evaluation(pixels: Int) -> Int { pixels * 580 + min(pixels, 1 << 19) * 420 }
+  private static func evaluation(pixels: Int) -> Int { pixels * 580 + min(pixels, 1 << 19) * 500 }
 
   /// A rank that trains, and perhaps validates.
   ///

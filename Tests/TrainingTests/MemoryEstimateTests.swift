@@ -121,7 +121,7 @@ extension Trainings {
       let refused = try limited(to: 200_000_000, evaluation)
       #expect(refused.status == 1)
       #expect(
-        refused.errors.last?.contains("1 rank needs about 0.2 GB of memory (evaluation 0.2 GB a rank), but") == true
+        refused.errors.last?.contains("1 rank needs about 0.3 GB of memory (evaluation 0.3 GB a rank), but") == true
           && refused.errors.last?.hasSuffix("; give it more memory") == true, "\(refused.errors)")
       #expect(try limited(to: 400_000_000, evaluation).status == 0)
     }
