@@ -115,6 +115,8 @@ static inline cpng_reader *cpng_open_reader(FILE *file, cpng_header *header, cpn
   // The caller checks the size before any row is allocated, and its message names the size.
   png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_WARN_DISCARD);
+  // A damaged length must not allocate a gigabyte; the chunks of pixels have no such limit.
+  png_set_chunk_malloc_max(png, 16 << 20);
   // Of the chunks that do not change the pixels only texts are read.
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_AS_DEFAULT, (png_const_bytep)"tEXt", 1);

@@ -8,7 +8,7 @@ extension RankPrograms {
       "An error on any rank ends the job with its message as the last line",
       arguments: zip([1, 2, 3, 4], [[], [], ["-q"], []]))
     func thrown(ranks: Int, options: [String]) throws {
-      let job = try Job.run(ranks: ranks, "throw", "\(ranks - 1)", mpirun: options, limit: 20)
+      let job = try Job.run(ranks: ranks, "throw", "\(ranks - 1)", mpirun: options)
       #expect(job.status == 3)
       #expect(job.output == [])
       let line = try #require(job.errors.last)
@@ -25,7 +25,7 @@ extension RankPrograms {
 
     @Test("A killed rank ends the job", arguments: [2])
     func killed(ranks: Int) throws {
-      let job = try Job.run(ranks: ranks, "kill", "1", limit: 20)
+      let job = try Job.run(ranks: ranks, "kill", "1")
       #expect(job.status != 0)
       #expect(job.output == [])
       #expect(job.errors.contains { $0.contains("signal 9") })
@@ -33,7 +33,7 @@ extension RankPrograms {
 
     @Test("An error inside MPI ends the job and names the rank")
     func misuse() throws {
-      let job = try Job.run(ranks: 2, "misuse", limit: 20)
+      let job = try Job.run(ranks: 2, "misuse")
       #expect(job.status == 1)
       #expect(job.output == [])
       // Ranks that end together sometimes cause a warning of mpirun's event loop.
@@ -56,7 +56,7 @@ extension RankPrograms {
         (2, 1, "momentum", "the momentum of head.bias"),
       ])
     func oddReplica(ranks: Int, odd: Int, place: String, tensor: String) throws {
-      let job = try Job.run(ranks: ranks, "replicas", place, "\(odd)", limit: 20)
+      let job = try Job.run(ranks: ranks, "replicas", place, "\(odd)")
       #expect(job.status == 3)
       #expect(job.output == [])
       try #require(job.errors.count == 1)
@@ -73,7 +73,7 @@ extension RankPrograms {
       arguments: [("TERM", 75), ("USR1", 75), ("INT", 130), ("TERM INT", 75)])
     func signal(names: String, status: Int32) throws {
       let signals = names.split(separator: " ").map(String.init)
-      let job = try Job.run(ranks: 3, ["signal", "2"] + signals, limit: 20)
+      let job = try Job.run(ranks: 3, ["signal", "2"] + signals)
       #expect(job.status == status)
       #expect(job.reports(ranks: 3) == [[String]](repeating: ["stopped after step 3 with \(status)"], count: 3))
 

@@ -155,7 +155,7 @@ extension Target {
     return Target(
       name: "steps.csv", share: 5, seeds: [Array((header + rows).utf8), Array(header.utf8), []], words: ["epoch,step"]
     ) { input in
-      let file = StepsFile(path: try folder.write(input, as: "steps.csv"))
+      let file = StepsFile(path: try folder.write(input, as: "steps.csv"), warn: { _ in })
       let run = RunDescription(
         options: TrainingOptions(), layout: [], parameters: 0, images: [:], stepsPerEpoch: 9,
         position: Position(epoch: 0, step: 7), origin: nil)

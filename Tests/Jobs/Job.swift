@@ -29,7 +29,7 @@ package struct Job: Sendable {
   package static func run(
     _ program: String, _ arguments: [String], ranks: Int? = nil, under wrapper: [String] = [],
     environment: [String: String] = [:],
-    mpirun options: [String] = [], limit: Double = 60, meanwhile: (RunningJob) throws -> Void = { _ in }
+    mpirun options: [String] = [], limit: Double = 300, meanwhile: (RunningJob) throws -> Void = { _ in }
   ) throws -> Job {
     let launch = ranks.map { ["mpirun", "-n", "\($0)", "--oversubscribe", "--bind-to", "none"] + options } ?? []
     return try run(
@@ -39,7 +39,7 @@ package struct Job: Sendable {
 
   /// Starts any command and waits for its end.
   package static func run(
-    command: [String], environment: [String: String] = [:], limit: Double = 60,
+    command: [String], environment: [String: String] = [:], limit: Double = 300,
     meanwhile: (RunningJob) throws -> Void = { _ in }
   ) throws -> Job {
     let job = try RunningJob(command, environment: environment, limit: limit)

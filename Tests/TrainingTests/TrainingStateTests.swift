@@ -29,7 +29,6 @@ struct TrainingStateTests {
     "A state with a value that no run writes is refused by the name of its file and of the value",
     arguments: [
       (#""totalSteps" : 7"#, #""totalSteps" : 8"#, "totalSteps is 8"),
-      (#""totalSteps" : 7"#, #""totalSteps" : 1e99"#, "totalSteps"),
       (#""epoch" : 1"#, #""epoch" : -1"#, "position.epoch is -1"),
       (#""epoch" : 1"#, #""epoch" : 4000000000"#, "position.epoch is 4000000000"),
       (#""step" : 2"#, #""step" : -9223372036854775808"#, "position.step is -9223372036854775808"),
