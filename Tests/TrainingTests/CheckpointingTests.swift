@@ -30,7 +30,10 @@ extension Trainings {
         try FileManager.default.setAttributes(
           [.modificationDate: try #require(dates[.modificationDate] as? Date)], ofItemAtPath: image.path)
       }
-      try write(whole.prefix(whole.count / 2))
+      // Damage inside the file, which no header shows.
+      var damaged = whole
+      for place in whole.count / 2..<whole.count / 2 + 64 { damaged[place] ^= 0xFF }
+      try write(damaged)
       let failed = try run.train("--augment", "none", "--checkpoint-every", "1")
       #expect(failed.status == 1)
       #expect(failed.errors.last?.contains(image.path) == true, "\(failed.errors)")
