@@ -124,7 +124,7 @@ let package = Package(
     .testTarget(
       name: "GatedSCNNTests", dependencies: ["System", "Tensors", "Layers", "GatedSCNN", "Weights", "Training"],
       exclude: ["Fixtures"]),
-    .testTarget(name: "ImagesTests", dependencies: ["Tensors", "Images", "ImageFixtures"]),
+    .testTarget(name: "ImagesTests", dependencies: ["System", "Tensors", "Images", "ImageFixtures"]),
     .testTarget(
       name: "CityscapesTests",
       dependencies: ["System", "Tensors", "Images", "Cityscapes", "SyntheticStreets", "ImageFixtures"],

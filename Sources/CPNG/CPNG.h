@@ -64,12 +64,28 @@ typedef struct {
   cpng_outcome outcome;
 } cpng_reader;
 
+/// Whether `count` bytes follow in the file; true if its size is unknown.
+static inline int cpng_is_left(FILE *file, uint32_t count) {
+  struct stat status;
+  off_t position = ftello(file);
+  return position < 0 || fstat(fileno(file), &status) != 0 || !S_ISREG(status.st_mode) ||
+         (off_t)count <= status.st_size - position;
+}
+
 static inline void cpng_read_bytes(png_structp png, png_bytep bytes, size_t count) {
   cpng_reader *reader = (cpng_reader *)png_get_io_ptr(png);
-  if ((png_get_io_state(png) & PNG_IO_MASK_LOC) == PNG_IO_CHUNK_HDR) reader->chunks++;
-  if (fread(bytes, 1, count, reader->file) == count) return;
-  if (ferror(reader->file)) cpng_set_error(&reader->outcome, CPNG_IO_ERROR, strerror(errno));
-  else cpng_set_error(&reader->outcome, CPNG_TRUNCATED, "");
+  int is_header = (png_get_io_state(png) & PNG_IO_MASK_LOC) == PNG_IO_CHUNK_HDR;
+  if (is_header) reader->chunks++;
+  if (fread(bytes, 1, count, reader->file) == count) {
+    // libpng allocates a chunk other than IDAT before it reads it: a damaged length must not take gigabytes.
+    int is_allocated = is_header && count == 8 && memcmp(bytes + 4, "IDAT", 4) != 0;
+    if (!is_allocated || cpng_is_left(reader->file, png_get_uint_32(bytes))) return;
+    cpng_set_error(&reader->outcome, CPNG_TRUNCATED, "");
+  } else if (ferror(reader->file)) {
+    cpng_set_error(&reader->outcome, CPNG_IO_ERROR, strerror(errno));
+  } else {
+    cpng_set_error(&reader->outcome, CPNG_TRUNCATED, "");
+  }
   png_error(png, "");
 }
 
@@ -115,8 +131,6 @@ static inline cpng_reader *cpng_open_reader(FILE *file, cpng_header *header, cpn
   // The caller checks the size before any row is allocated, and its message names the size.
   png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_WARN_DISCARD);
-  // A damaged length must not allocate a gigabyte; the chunks of pixels have no such limit.
-  png_set_chunk_malloc_max(png, 16 << 20);
   // Of the chunks that do not change the pixels only texts are read.
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_AS_DEFAULT, (png_const_bytep)"tEXt", 1);

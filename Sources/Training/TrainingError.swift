@@ -60,8 +60,7 @@ package struct NonFiniteStepError: CollectiveError, CustomStringConvertible, Equ
   package let checkpoint: String?
 
   package var findings: [String] {
-    let shown = images.prefix(5).map { "\($0): in the batch of this step" }
-    return images.count > 5 ? shown + ["and \(images.count - 5) more images in the batch of this step"] : shown
+    images.map { "\($0): in the batch of this step" }
   }
 
   package var description: String {

@@ -188,8 +188,10 @@ struct Parent {
     ]
     // A crash is common enough to save the second that each backtrace takes; --replay shows it.
     child.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
-    let errors = Pipe()
-    child.standardError = errors
+    // A file: of a pipe that nobody reads the child would fill the buffer, and wait.
+    let errors = folder.place("errors")
+    _ = FileManager.default.createFile(atPath: errors, contents: nil)
+    child.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
     try child.run()
     var (number, since) = (progress.number, Clock.now)
     while child.isRunning {
@@ -203,7 +205,7 @@ struct Parent {
       }
     }
     child.waitUntilExit()
-    let text = String(decoding: errors.fileHandleForReading.availableData.suffix(1000), as: UTF8.self)
+    let text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: errors)).suffix(1000), as: UTF8.self)
     switch child.terminationReason {
     case .exit: return child.terminationStatus == 0 ? nil : "status \(child.terminationStatus): \(text)"
     default: return "signal \(child.terminationStatus): \(text)"

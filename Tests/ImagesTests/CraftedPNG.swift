@@ -60,7 +60,7 @@ struct CraftedPNG {
     return chunks
   }
 
-  private static func big(_ value: UInt32) -> [UInt8] {
+  static func big(_ value: UInt32) -> [UInt8] {
     (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) }
   }
 

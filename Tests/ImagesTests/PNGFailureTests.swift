@@ -1,6 +1,7 @@
 import Foundation
 import ImageFixtures
 import Images
+import System
 import Tensors
 import Testing
 
@@ -124,6 +125,27 @@ struct PNGFailureTests {
 
   // In their own process: limits and standard streams belong to a process.
   #if compiler(>=6.2)
+    @Test("A text that claims a gigabyte takes no more memory than the file")
+    func absurdText() async {
+      await #expect(processExitsWith: .success) {
+        let folder = try TemporaryFolder()
+        let whole = CraftedPNG(width: 11, height: 9, colorType: 2).bytes
+        let header = CraftedPNG.signature.count + 25
+        let text = CraftedPNG.chunk("tEXt", Array("Title\0street".utf8))
+        for length: UInt32 in [12, 1 << 30, 0x7fff_ffff] {
+          let file = whole[..<header] + CraftedPNG.big(length) + text[4...] + whole[header...]
+          let path = try folder.write(Array(file), as: "text.png")
+          if length == 12 {
+            #expect(try PNG.read(path, as: .rgb).size == Size(9, 11))
+          } else {
+            let error = #expect(throws: ImageError.self) { try PNG.read(path, as: .rgb) }
+            #expect(error?.description.contains("is truncated") == true)
+          }
+        }
+        #expect(ProcessUsage.peakMegabytes < 512)
+      }
+    }
+
     @Test(
       "On a full disk the old content stays and no temporary file is left behind", arguments: [0, 100, 70_000])
     func noRoom(limit: Int) async {

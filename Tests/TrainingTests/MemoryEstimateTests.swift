@@ -89,7 +89,7 @@ extension Trainings {
 
     @Test(
       "In a container whose limit is too low, train and evaluate say so before they begin, and smaller crops fit",
-      .enabled(if: canMount, "unshare -m is not allowed"))
+      .enabled(if: canMount, "this machine does not allow mounts"))
     func container() throws {
       let run = try TrainingRun("container", on: Trainings.fewStreets.get())
       let groups = SimulatedMachine()
