@@ -71,12 +71,14 @@ package struct Evaluator {
   ///   - start: the result for the first images, from an earlier call that was stopped.
   ///   - folder: where rank 0 writes the predictions of all ranks, whose disks may be their own; those of a round are
   ///     there when `shouldContinue` is called.
+  ///   - writeFailed: called on rank 0 with the error of a prediction that could not be written; to go on it returns.
   ///   - shouldContinue: called on every rank after each round, with the result so far; its answer is the same on all
   ///     ranks.
   /// - Returns: the result for all images, or for the first ones if `shouldContinue` answered false.
   package func evaluate(
     _ samples: [SamplePaths], from start: Evaluation,
     writingTo folder: PredictionFolder? = nil,
+    writeFailed: (any Error) throws -> Void = { throw $0 },
     shouldContinue: (Evaluation) throws -> Bool = { _ in true }
   ) throws -> Evaluation {
     var evaluation = start
@@ -100,7 +102,9 @@ package struct Evaluator {
       }
       sum(confusion, loss, seconds, of: indices, into: &evaluation)
       if let folder {
-        for (index, file) in zip(indices, communicator.gather(file)) { try folder.write(file, index: index) }
+        for (index, file) in zip(indices, communicator.gather(file)) {
+          do { try folder.write(file, index: index) } catch { try writeFailed(error) }
+        }
       }
       guard try shouldContinue(evaluation) else { break }
     }

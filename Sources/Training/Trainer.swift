@@ -260,9 +260,9 @@ package final class Trainer {
     if isBest, let validation {
       state.bestMeanIoU = validation.metrics.meanClassIoU
       checkpoints.saveBestModel(state)
-      try validator.promote(.val)
+      validator.promote(.val)
       // Predictions of the test split by an earlier model are no longer those of the best one.
-      try tested == nil ? validator.removePredictions(.test) : validator.promote(.test)
+      tested == nil ? validator.removePredictions(.test) : validator.promote(.test)
     } else {
       validator.discard(.val)
     }
@@ -288,7 +288,7 @@ package final class Trainer {
       try validator.evaluate(.test, with: model, stopRequested: stopRequested, notify: notify)
     }
     guard let tested else { return try interrupted() }
-    try validator.promote(.test)
+    validator.promote(.test)
     try notify(.tested(tested))
     return nil
   }

@@ -26,14 +26,22 @@ struct Validator {
   func evaluate(
     _ split: Split, with model: GatedSCNN, stopRequested: () -> Bool, notify: (TrainingEvent) throws -> Void
   ) throws -> Evaluation? {
-    let samples = split == .val ? dataset.validation : dataset.test
+    let samples = samples(of: split)
     let folder = PredictionFolder(
       pending(split), of: samples, as: split == .val ? .colors : .labelIds(suffix: "color"))
     var hash = XXH64()
     for floats in [model.store.values, model.store.running] { hash.update(floats) }
     let subject = EvaluationFile.Subject(model: hash.value, images: TrainingDataset.digest(of: samples))
     let start = try resultSoFar(split, subject)
-    if communicator.rank == 0 { try folder.create() }
+    // The figures and the model do not depend on the predictions.
+    var isWritten = true
+    func cannotWrite(_ error: any Error) {
+      if isWritten { warn("\(error); training goes on, and \(split.rawValue) will have no predictions") }
+      isWritten = false
+    }
+    if communicator.rank == 0 {
+      do { try folder.create() } catch { cannotWrite(error) }
+    }
     try notify(.imageEvaluated(split, done: start.images, of: samples.count))
 
     var nextSave = 0.0
@@ -42,6 +50,7 @@ struct Validator {
     ).evaluate(
       samples, from: start,
       writingTo: folder,
+      writeFailed: cannotWrite,
       shouldContinue: { evaluation in
         try notify(.imageEvaluated(split, done: evaluation.images, of: samples.count))
         // Before the ranks agree to go on, so that a rank that dies loses no more than an image of each rank.
@@ -59,31 +68,30 @@ struct Validator {
     return evaluation.images == samples.count ? evaluation : nil
   }
 
-  /// Replaces the predictions of the previous best model by the pending ones.
-  func promote(_ split: Split) throws {
+  /// Replaces the predictions of the previous best model by the pending ones, unless some could not be written.
+  func promote(_ split: Split) {
     // A folder that is not empty cannot be replaced by a rename.
-    try removePredictions(split)
+    removePredictions(split)
     guard communicator.rank == 0 else { return }
+    guard pendingCount(split) == samples(of: split).count else { return discard(split) }
     let folder = paths.predictions(split.rawValue)
     do {
       try FileSystem().rename(pending(split), to: folder)
     } catch {
-      throw TrainingError(
-        "\(folder): the predictions cannot be moved there (\(error.posixMessage)); make the folder writable")
+      warn("\(folder): the predictions cannot be moved there (\(error.posixMessage)); make the folder writable")
     }
     file(split).remove()
   }
 
   /// Removes the predictions of the previous best model.
-  func removePredictions(_ split: Split) throws {
+  func removePredictions(_ split: Split) {
     let folder = paths.predictions(split.rawValue)
     // A symbolic link is removed, not what it points to.
     guard communicator.rank == 0, (try? FileManager.default.attributesOfItem(atPath: folder)) != nil else { return }
     do {
       try FileManager.default.removeItem(atPath: folder)
     } catch {
-      throw TrainingError(
-        "\(folder): the earlier predictions cannot be removed (\(error.posixMessage)); make the folder writable")
+      warn("\(folder): predictions of an earlier model cannot be removed (\(error.posixMessage)); remove that folder")
     }
   }
 
@@ -128,7 +136,7 @@ struct Validator {
     guard FileSystem.isDirectory(folder) else { throw TrainingError("\(folder): is no folder") }
     let names = FileSystem.names(in: folder)
     for name in names where name.hasPrefix(".") { try FileSystem().remove("\(folder)/\(name)") }
-    let found = names.count { !$0.hasPrefix(".") }
+    let found = pendingCount(evaluation.split)
     guard found < evaluation.images else { return }
     throw TrainingError("\(folder): holds \(found) predictions of the \(evaluation.images) images that were done")
   }
@@ -146,6 +154,12 @@ struct Validator {
       warn("\(file.path): cannot be written (\(error.posixMessage)); a run that stops now evaluates all images again")
       return false
     }
+  }
+
+  private func samples(of split: Split) -> [SamplePaths] { split == .val ? dataset.validation : dataset.test }
+
+  private func pendingCount(_ split: Split) -> Int {
+    FileSystem.names(in: pending(split)).count { !$0.hasPrefix(".") }
   }
 
   private func pending(_ split: Split) -> String { paths.predictions(".\(split.rawValue)-pending") }

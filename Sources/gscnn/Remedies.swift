@@ -74,6 +74,7 @@ extension InferenceError {
   fileprivate var optionRemedy: String? {
     switch self {
     case .cannotCreateFolder, .cannotWriteFolder: "give one that can be written"
+    case .missingPredictions: nil
     case .nothingToMeasure: "give --export FOLDER to write predictions alone, without --json, or another --split"
     case .cannotWriteReport: "give another path for --json"
     case .noSuchImage: "give SPLIT/CITY/NAME_leftImg8bit.png or the path of an RGB PNG as --input-pic"

@@ -112,6 +112,29 @@ struct ClusterTests {
     #expect(Hosts.namespaces() == [])
   }
 
+  @Test("When the network is cut, the job ends though no connection is closed, and the silent rank is named")
+  func cutLink() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "gscnn-cluster-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let streets = ["--train", "4", "--val", "1", "--test", "0", "--height", "64", "--width", "128"]
+    #expect(try Job.run("gscnn", ["synthesize", "--data-path", "\(folder)/data"] + streets).status == 0)
+    let job = try Hosts.run(
+      2,
+      [
+        "train", "--data-path", "\(folder)/data", "--save-path", "\(folder)/results", "--crop-h", "32", "--crop-w",
+        "32", "--batch-size", "2", "--epochs", "1000", "--validate-every", "1000", "--no-test", "--threads", "1",
+        "--log-every", "1", "--stall-timeout", "8",
+      ]
+    ) { job in
+      try job.wait(for: "a step") { Self.steps(in: "\(folder)/results", of: 32).count > 1 }
+      try Hosts.cutLink(of: 2)
+    }
+    #expect(job.status == 75, "\(job.errors)")
+    let line = try #require(job.errors.last { $0.hasPrefix("gscnn: ") })
+    #expect(line.hasPrefix("gscnn: rank 1 on host2 has not answered for "), "\(job.errors)")
+    #expect(line.hasSuffix("which ends the job after 8 s; start again with --resume auto"))
+  }
+
   @Test("A supervised training that loses a host goes on with half the ranks, to the bytes of an undisturbed one")
   func hostIsLost() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "gscnn-cluster-\(UUID().uuidString)").path
@@ -195,6 +218,14 @@ private enum Hosts {
     // The kernel ends a host's processes with its first one.
     let first = Set(processes("sshd", "ListenAddress=10.77.0.\(host)"))
     for process in job.descendants where first.contains(process) { kill(process, SIGKILL) }
+  }
+
+  /// Takes a host off the network; its processes go on.
+  static func cutLink(of host: Int) throws {
+    for namespace in namespaces() where namespace.hasSuffix("-\(host)") {
+      let job = try Job.run(command: ["ip", "-n", namespace, "link", "set", "lan", "down"])
+      #expect(job.status == 0, "\(job.errors)")
+    }
   }
 
   /// Ids of the running processes of a program that have an argument with this prefix.

@@ -106,6 +106,24 @@ extension CommandLine {
       }
     }
 
+    @Test("Predictions that cannot be written cost no figure; they are counted, the first is named, the status is 1")
+    func obstacle() throws {
+      let obstacle = "predictions/" + names("prediction")[2]
+      try FileManager.default.createDirectory(atPath: work.place(obstacle), withIntermediateDirectories: true)
+      let job = try work.gscnn(Self.evaluate + ["--export", "predictions"], ranks: 2)
+      #expect(job.status == 1)
+      #expect(job.output.count > 19)
+      #expect(
+        job.errors.last?.hasPrefix(
+          "gscnn: 1 of 4 predictions are not written; the first: \(obstacle): cannot be written (")
+          == true, "\(job.errors)")
+      #expect(try work.names(in: "predictions") == names("prediction"))
+
+      // The remedy.
+      try work.remove(obstacle)
+      #expect(try work.gscnn(Self.evaluate + ["--export", "predictions"]).status == 0)
+    }
+
     @Test("What cannot be written is refused before the evaluation", arguments: ["results", "nowhere/metrics.json"])
     func unwritable(json: String) throws {
       try work.expectRefusal(

@@ -34,6 +34,26 @@ extension CommandLine {
       #expect(lines.first?.hasSuffix("start again with --resume auto") == true)
     }
 
+    @Test("Under launch/slurm as well a rank that is killed is named, and the job is not requeued")
+    func killedUnderSLURM() throws {
+      try work.makeStreets()
+      // An allocation of two tasks on this machine.
+      let allocation = [
+        "SLURM_JOB_ID": "42", "SLURM_JOBID": "42", "SLURM_NODELIST": ProcessInfo.processInfo.hostName,
+        "SLURM_TASKS_PER_NODE": "2", "OMPI_MCA_plm": "^slurm", "GSCNN_START": "mpirun",
+        "GSCNN_FAULT": "rank=1 phase=backward step=2 action=kill",
+      ]
+      let job = try Job.run(
+        command: ["env", "-C", work.folder, StandIns.launch + "/slurm", "gscnn"] + Workplace.training + [
+          "--threads", "1",
+        ],
+        environment: allocation, limit: 120)
+      #expect(job.status != 0 && job.status != 75)
+      let line = try #require(job.errors.last)
+      #expect(line.hasPrefix("gscnn: rank 1 on ") && line.contains(" was killed (signal 9"), "\(job.errors)")
+      #expect(line.hasSuffix(" in backward, step 2; start again with --resume auto"), "\(line)")
+    }
+
     @Test("A second SIGTERM ends ranks that cannot save")
     func secondSignal() throws {
       let job = try training { job in

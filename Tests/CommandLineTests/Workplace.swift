@@ -79,16 +79,8 @@ final class Workplace {
     try write(data.prefix(data.count / 2), to: name)
   }
 
-  /// Changes a byte in the middle of a file and keeps size and date.
-  func damage(_ name: String) throws {
-    var status = stat()
-    try #require(stat(place(name), &status) == 0)
-    var data = try Data(contentsOf: URL(fileURLWithPath: place(name)))
-    data[data.count / 2] ^= 0xFF
-    try write(data, to: name)
-    // To the nanosecond, as a `Date` is not.
-    try #require(utimensat(AT_FDCWD, place(name), [status.st_atim, status.st_mtim], 0) == 0)
-  }
+  /// Damage that only reading all of an image shows.
+  func damage(_ name: String) throws { _ = try ImageDamage(place(name)) }
 
   func names(in name: String) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: place(name)).sorted()

@@ -21,25 +21,14 @@ extension Trainings {
         try? FileManager.default.removeItem(atPath: data)
       }
       // The second step, of the last four images, cannot be loaded.
-      let image = URL(fileURLWithPath: try CityscapesDirectory(root: data).samples(of: .train)[7].image)
-      var status = stat()
-      try #require(stat(image.path, &status) == 0)
-      let whole = try Data(contentsOf: image)
-      func write(_ bytes: Data) throws {
-        try bytes.write(to: image)
-        // To the ns, so that the maps made from the image count as current.
-        try #require(utimensat(AT_FDCWD, image.path, [status.st_atim, status.st_mtim], 0) == 0)
-      }
-      // Damage inside the file, which no header shows.
-      var damaged = whole
-      for place in whole.count / 2..<whole.count / 2 + 64 { damaged[place] ^= 0xFF }
-      try write(damaged)
+      let image = try CityscapesDirectory(root: data).samples(of: .train)[7].image
+      let damage = try ImageDamage(image)
       let failed = try run.train("--augment", "none", "--checkpoint-every", "1")
       #expect(failed.status == 1)
-      #expect(failed.errors.last?.contains(image.path) == true, "\(failed.errors)")
+      #expect(failed.errors.last?.contains(image) == true, "\(failed.errors)")
       #expect(try FileManager.default.contentsOfDirectory(atPath: run.checkpoints) == ["step-00000001"])
 
-      try write(whole)
+      try damage.repair()
       let resumed = try run.train("--augment", "none", "--resume", "auto", "--max-steps", "1")
       #expect(resumed.status == 0, "\(resumed.errors)")
       #expect(resumed.errors.contains { $0.hasPrefix("from \(run.checkpoint(1)): epoch 1, step 1") })
@@ -153,6 +142,27 @@ extension Trainings {
       #expect(resumed.status == 0, "\(resumed.errors)")
       #expect(run.savedSteps == [2])
       #expect(run.losses.count == 2, "the steps after the checkpoint are repeated")
+    }
+
+    @Test(
+      "Predictions for which there is no room cost neither figures nor the model, and the training goes on",
+      .enabled(if: TinyDisk.isAvailable, "mounting a tmpfs needs root"))
+    func noRoomForPredictions() throws {
+      let run = try TrainingRun("no-predictions")
+      defer { run.remove() }
+      // Two of three predictions fit.
+      let disk = try TinyDisk(kilobytes: 8)
+      try disk.move(to: run.folder + "/resnet50_24_40/.val-pending")
+      let job = try run.train("--keep", "1")
+      #expect(job.status == 0, "\(job.errors)")
+      let warnings = job.errors.filter { $0.hasSuffix("; training goes on, and val will have no predictions") }
+      #expect(warnings.count == 2, "one an epoch: \(job.errors)")
+      #expect(warnings.first?.contains("/.val-pending/") == true)
+      #expect(throws: (any Error).self) { try run.predictions("val") }
+      let straight = try Trainings.straight.get()
+      #expect(run.statistics == straight.statistics)
+      #expect(try run.predictions("test") == straight.predictions("test"))
+      #expect(FileManager.default.contentsEqual(atPath: run.model, andPath: straight.model))
     }
 
     @Test(

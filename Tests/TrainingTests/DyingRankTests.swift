@@ -3,7 +3,7 @@ import Jobs
 import System
 import Testing
 
-extension Trainings {
+extension Failures {
   @Suite("Ranks that die, stall or fail, in every phase")
   struct DyingRankTests {
     /// A place in a run of two ranks, as GSCNN_FAULT and the message about it describe it.

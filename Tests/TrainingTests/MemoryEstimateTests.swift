@@ -5,7 +5,7 @@ import Tensors
 import Testing
 import Training
 
-extension Trainings {
+extension Failures {
   @Suite("Memory before the first step")
   struct MemoryEstimateTests {
     @Test("The parameters of each backbone are estimated to two percent", arguments: [Backbone.resnet50, .resnet101])

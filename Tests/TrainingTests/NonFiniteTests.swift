@@ -10,7 +10,7 @@ import Testing
 import Training
 import Weights
 
-extension Trainings {
+extension Failures {
   @Suite("Values that are not finite")
   struct NonFiniteTests {
     // MARK: - A step

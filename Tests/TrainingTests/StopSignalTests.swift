@@ -3,7 +3,7 @@ import Jobs
 import System
 import Testing
 
-extension Trainings {
+extension Failures {
   @Suite("Signals")
   struct StopSignalTests {
     private func train(
@@ -39,7 +39,7 @@ extension Trainings {
       let job = try train(run, "rank=1 action=term phase=\(phase)")
       #expect(job.status == 75)
       #expect(job.errors.last?.hasPrefix("gscnn: stopped") == true, "\(job.errors)")
-      #expect(run.steps.isEmpty && run.savedSteps.isEmpty)
+      #expect(run.losses.isEmpty && run.savedSteps.isEmpty)
       let again = try run.train(ranks: 2, ["--max-steps", "1"])
       #expect(again.status == 0, "\(again.errors)")
       #expect(run.savedSteps == [1])

@@ -25,6 +25,10 @@ enum Trainings {
   }
 }
 
+/// The tests of runs that fail on purpose. They run beside those of `Trainings`, one after another as well.
+@Suite("Failing trainings", .serialized)
+enum Failures {}
+
 /// A run of `gscnn train` with crops of 24×40 and batches of four, and the files that it writes.
 struct TrainingRun: Sendable {
   struct Failed: Error { let errors: [String] }

@@ -64,9 +64,13 @@ struct Evaluate: ParsableCommand {
     let showsProgress = communicator.rank == 0 && StandardError.isTerminal
     Activity.enter(.validation)
     let consensus = Consensus(communicator)
+    var (unwritten, firstFailure) = (0, nil as (any Error)?)
     let evaluation = try Evaluator(model, workers: workers, communicator: communicator).evaluate(
       samples, from: Evaluation(of: split),
       writingTo: predictions,
+      writeFailed: { error in
+        (unwritten, firstFailure) = (unwritten + 1, firstFailure ?? error)
+      },
       shouldContinue: { evaluation in
         if showsProgress {
           StandardError.write("\(StandardError.clearLine)  \(split.rawValue) \(evaluation.images)/\(samples.count)")
@@ -79,6 +83,9 @@ struct Evaluate: ParsableCommand {
       let report = EvaluationReport(evaluation, absentClasses: absentAsZero ? .zero : .leftOut)
       print(report.table)
       if let json { try report.write(to: json) }
+      if let firstFailure {
+        throw InferenceError.missingPredictions(unwritten, of: samples.count, reason: "\(firstFailure)")
+      }
     }
     communicator.finalize()
   }
