@@ -50,7 +50,8 @@ extension Communicator {
     let findings = collective?.findings.abbreviated().map { "gscnn: \($0)\n" } ?? []
     // In one write, so that output of other processes cannot come between.
     StandardError.writeLast(
-      (StandardError.isTerminal ? StandardError.clearLine : "") + findings.joined() + "gscnn: \(place)\(text)\n")
+      (StandardError.isTerminal ? StandardError.clearLine : "") + findings.joined() + "gscnn: \(place)\(text)\n",
+      status: status)
     abort(status)
   }
 

@@ -364,7 +364,7 @@ final class JobMonitor: Sendable {
     let remedy = settings.withLock { $0.remedy }
     SystemThread.start("gscnn end") { [self] in
       silenceAll(status: status)
-      StandardError.writeLast("gscnn: \(line)\(isDeath ? "; \(remedy)" : "")\n")
+      StandardError.writeLast("gscnn: \(line)\(isDeath ? "; \(remedy)" : "")\n", status: status)
       CleanupHandlers.run(within: Self.cleanupSeconds)
       Communicator.abort(status)
     }

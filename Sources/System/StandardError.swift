@@ -25,13 +25,14 @@ package enum StandardError {
     close(null)
   }
 
-  /// Writes a text even after `silence`, and to the file that a launch script has made for it.
-  package static func writeLast(_ text: String) {
+  /// Writes a text even after `silence`, and the status with which the job ends to the file that a launch script has made
+  /// for it.
+  package static func writeLast(_ text: String, status: Int32) {
     write(text, to: lastMessages.load(ordering: .relaxed))
     guard let path = getenv("GSCNN_REPORT") else { return }
     let report = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
     guard report >= 0 else { return }
-    write(text, to: report)
+    write("\(status)\n", to: report)
     close(report)
   }
 
