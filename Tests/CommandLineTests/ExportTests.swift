@@ -124,11 +124,16 @@ extension CommandLine {
       #expect(try work.gscnn(Self.evaluate + ["--export", "predictions"]).status == 0)
     }
 
-    @Test("What cannot be written is refused before the evaluation", arguments: ["results", "nowhere/metrics.json"])
-    func unwritable(json: String) throws {
-      try work.expectRefusal(
-        Self.evaluate + ["--json", json], status: 1, saying: json, "the report cannot be written",
-        "give another path for --json")
+    @Test(
+      "What cannot be written is refused before the evaluation",
+      arguments: [
+        ("--json", "results", "the report cannot be written"),
+        ("--json", "nowhere/a.json", "the report cannot be written"),
+        ("--export", model, "the folder cannot be created"), ("--export", "/proc/none", "the folder cannot be created"),
+      ])
+    func unwritable(option: String, path: String, problem: String) throws {
+      let remedy = option == "--json" ? "give another path for --json" : "give one that can be written"
+      try work.expectRefusal(Self.evaluate + [option, path], status: 1, saying: path, problem, remedy)
     }
   }
 }
