@@ -63,7 +63,7 @@ package final class Trainer {
       try paths.createFolders()
       lock = try RunLock(paths, host: communicator.host, say: warn)
       // Preprocessing may take long: an unreadable weight file is reported before it.
-      if let path = options.pretrained { _ = try Safetensors(contentsOf: path) }
+      if let path = options.pretrained { _ = try StateDict(contentsOf: path) }
     }
     let warnings = try MemoryEstimate.requireRoom(for: options, listed, communicator: communicator)
     let dataset = try listed.prepared(
