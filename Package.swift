@@ -139,8 +139,9 @@ let package = Package(
     .testTarget(
       name: "DistributedTests", dependencies: ["System", "Tensors", "Machine", "Distributed", "Jobs", "RankProgram"]),
     .testTarget(
-      name: "WeightsTests", dependencies: ["System", "Tensors", "Layers", "Weights", "Jobs", "RankProgram"],
-      exclude: ["Fixtures", "pytorch_reads.py"]),
+      name: "WeightsTests",
+      dependencies: ["System", "Tensors", "Layers", "GatedSCNN", "Weights", "Jobs", "RankProgram"],
+      exclude: ["Fixtures", "make_weight_files.py", "pytorch_reads.py"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [

@@ -76,12 +76,12 @@ package enum CheckpointInspector {
     guard match.entries.count >= fewestNames else { return lines }
     do {
       let report = try ModelFile.compare(file, with: GatedSCNN(backbone, seed: 0).store)
-      lines.append("matches the network: \(report)")
+      lines.append(report.text("fit the network"))
       if !report.ignored.isEmpty { lines.append("ignored: \(report.ignored.abbreviated().joined(separator: ", "))") }
     } catch let error as WeightsError {
-      lines.append("does not fit the network: \(error.problem)")
+      lines.append("\(error.problem)")
     } catch {
-      lines.append("does not fit the network: \(error)")
+      lines.append("\(error)")
     }
     return lines
   }

@@ -74,7 +74,8 @@ package final class Trainer {
       try SharedMemorySlots.imageCache(gigabytes: $0, for: dataset.train, communicator: communicator)
     }
     let replica = Replica(
-      GatedSCNN(options.backbone, seed: options.seed), momentum: options.momentum, weightDecay: options.weightDecay,
+      GatedSCNN(options.backbone, seed: options.seed, normalization: options.imageNormalization),
+      momentum: options.momentum, weightDecay: options.weightDecay,
       batchNorm: options.batchNorm, communicator: communicator, gradientCommunicator: communicator.duplicate(),
       workers: workers, timeline: timeline)
     let checkpoints = CheckpointManager(
@@ -150,7 +151,8 @@ package final class Trainer {
   private func rehearseValidation() throws {
     guard options.validators == .all || communicator.rank == 0 else { return }
     let index = communicator.rank % dataset.validation.count
-    let batch = Batch(whole: try Sample.read(dataset.validation[index], index: index))
+    let batch = Batch(
+      whole: try Sample.read(dataset.validation[index], index: index), normalization: replica.model.normalization)
     _ = replica.model.predict(batch, withLoss: true, on: workers)
     // Blocks of this size would not be reused.
     BufferPool.shared.trim()

@@ -21,8 +21,11 @@ package struct MatchReport: Sendable, Equatable, CustomStringConvertible {
   }
 
   /// One line for the user.
-  package var description: String {
-    var words = ["\(matched.count) tensors loaded" + (naming.map { ", named as by \($0)" } ?? "")]
+  package var description: String { text("loaded") }
+
+  /// One line, with a verb for the tensors that match.
+  package func text(_ verb: String) -> String {
+    var words = ["\(matched.count) tensors \(verb)" + (naming.map { ", named as by \($0)" } ?? "")]
     if !missing.isEmpty { words.append("\(missing.count) missing from the file: \(Self.first(missing))") }
     if !incompatible.isEmpty {
       words.append("\(incompatible.count) of another shape or type: \(Self.first(incompatible))")

@@ -10,6 +10,13 @@ package enum ModelFile {
   /// The prefix of the backbone's names in the network; files of timm have none.
   package static let backbonePrefix = "regular_stream.backbone."
 
+  static let normalizationKey = "normalization"
+
+  /// What a file of weights says about the images that they were trained with.
+  package static func metadata(_ normalization: Normalization) -> [String: String] {
+    [normalizationKey: normalization.rawValue]
+  }
+
   /// Replaces the file at `path` atomically by the weights of `store`.
   ///
   /// - Parameter metadata: additional metadata of the file.

@@ -10,6 +10,8 @@ package struct NameMatch: Sendable {
   /// The other names in the file.
   package private(set) var unexpected: [String] = []
 
+  /// For each name in the file that of this network, whether or not it has such a tensor; without wrappers and prefix.
+  private(set) var translations: [String: String] = [:]
   /// Names of the backbone in the file, as timm's, whether or not the network has them.
   private var backbone: [String: StateDict.Entry] = [:]
 
@@ -59,6 +61,7 @@ package struct NameMatch: Sendable {
       let ours =
         name.starts(with: skipped)
         ? naming.name(for: name.dropFirst(skipped.count), isDeep: isDeep) : nil
+      translations[entry.name] = ours ?? name.joined(separator: ".")
       if let ours, ours.hasPrefix(ModelFile.backbonePrefix) {
         backbone[String(ours.dropFirst(ModelFile.backbonePrefix.count))] = entry
       }

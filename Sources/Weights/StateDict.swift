@@ -1,4 +1,5 @@
 import System
+import Tensors
 
 /// A file of weights of any format that is read, opened: PyTorch's `state_dict`, that is, tensors by name.
 ///
@@ -90,6 +91,23 @@ package struct StateDict: Sendable {
   }
 
   package subscript(name: String) -> Entry? { indices[name].map { entries[$0] } }
+
+  /// What the weights were trained with, if the file says it.
+  ///
+  /// - Throws: `WeightsError` if it is none that this version knows.
+  package var normalization: Normalization? {
+    get throws {
+      guard format == .safetensors, let text = metadata[ModelFile.normalizationKey] else { return nil }
+      guard let normalization = Normalization(rawValue: text) else {
+        throw WeightsError(
+          path,
+          .unsupported(
+            "was trained with the normalization \(text), which this version does not know",
+            remedy: "use the version that wrote it"))
+      }
+      return normalization
+    }
+  }
 
   /// - Throws: `WeightsError` that names the first of these tensors with a number that is infinite or not a number.
   static func requireFinite(_ entries: some Sequence<Entry>, of path: String) throws {

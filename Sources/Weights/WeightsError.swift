@@ -88,7 +88,7 @@ extension WeightsError.Problem: CustomStringConvertible {
       "copy it again or write it anew"
     case .noSuchTensor, .notNumbers: "check that it is the right file"
     case .mismatch: "give a file that was written for this network"
-    case .nothingFits: "give the whole network or a timm backbone of the same type"
+    case .nothingFits: "give the whole network, or a ResNet-D of timm, mmsegmentation, mmpretrain or Paddle"
     case .notFinite: "give weights or a checkpoint from before the training diverged"
     case .noCheckpoint: "give a step-… folder or the results folder of a run"
     case .severalFolders: "give one of them"
