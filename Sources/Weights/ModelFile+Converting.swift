@@ -11,16 +11,18 @@ extension ModelFile {
   /// - Parameter normalization: to be stored with the weights; nil: as in the file.
   /// - Returns: how many tensors were written, and whose names the file used.
   /// - Throws: `WeightsError` if two tensors would have the same name, `FileError` if nothing can be written.
+  @discardableResult
   package static func convert(
     _ file: StateDict, to path: String, normalization: Normalization?, in fileSystem: FileSystem = FileSystem()
   ) throws -> (count: Int, naming: String?) {
     let match = try NameMatch(file)
+    let isBackbone = match?.entries.keys.allSatisfy { $0.hasPrefix(backbonePrefix) } ?? false
     var repeated = 0
     var names = Set<String>()
     let records = try file.entries.map { entry in
       let tensor = entry.tensor
       let ours = match?.translations[entry.name] ?? entry.name
-      let name = match?.isNetwork == false ? withoutBackbonePrefix(ours) : ours
+      let name = isBackbone ? withoutBackbonePrefix(ours) : ours
       guard names.insert(name).inserted else { throw WeightsError(file.path, .duplicateName(name)) }
       let added = tensor.count - tensor.distinctCount
       repeated += min(added, mostRepeated.inFile)

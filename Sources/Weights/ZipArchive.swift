@@ -135,9 +135,10 @@ struct ZipArchive {
     guard bytes.text(local + 30..<local + 30 + localName) == name else {
       throw bytes.damaged("the entry \(name) has another name in the zip directory")
     }
-    guard data <= bytes.count, packed <= bytes.count - data, method == 8 || packed == size else {
+    guard data <= bytes.count, packed <= bytes.count - data else {
       throw bytes.damaged("the entry \(name) is longer than the file")
     }
+    guard method == 8 || packed == size else { throw bytes.damaged("the entry \(name) has two sizes") }
     let entry = Entry(
       name: name, range: data..<data + packed, isDeflated: method == 8, size: size,
       crc: try bytes.read32(position + 16))

@@ -93,8 +93,9 @@ struct CraftedZip {
   private var directory: [UInt8] = []
   private var count = 0
 
-  private static func little(_ value: Int, _ count: Int) -> [UInt8] {
-    (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+  /// Little-endian numbers, each with its bytes.
+  private static func fields(_ fields: (value: Int, bytes: Int)...) -> [UInt8] {
+    fields.flatMap { field in (0..<field.bytes).map { UInt8(truncatingIfNeeded: field.value >> (8 * $0)) } }
   }
 
   static func crc(_ data: [UInt8]) -> UInt32 {
@@ -105,27 +106,29 @@ struct CraftedZip {
 
   /// The header before the data of an entry.
   static func local(_ entry: Entry) -> [UInt8] {
-    little(0x0403_4B50, 4) + little(20, 2) + little(entry.flags, 2) + little(entry.method, 2) + little(0, 4)
-      + little(0, 12) + little(entry.name.utf8.count, 2) + little(0, 2) + Array(entry.name.utf8)
+    fields(
+      (0x0403_4B50, 4), (20, 2), (entry.flags, 2), (entry.method, 2), (0, 4), (0, 12), (entry.name.utf8.count, 2),
+      (0, 2)) + Array(entry.name.utf8)
   }
 
   /// Adds an entry to the directory, with the header at `place`, or with a header and data of its own.
   mutating func add(_ entry: Entry, at place: Int? = nil) {
     let start = place ?? bytes.count
     if place == nil { bytes += Self.local(entry) + entry.data }
-    directory += Self.little(0x0201_4B50, 4) + Self.little(20, 2) + Self.little(20, 2) + Self.little(entry.flags, 2)
-    directory += Self.little(entry.method, 2) + Self.little(0, 4)
-    directory += Self.little(Int(entry.crc ?? Self.crc(entry.data)), 4) + Self.little(entry.data.count, 4)
-    directory += Self.little(entry.size ?? entry.data.count, 4) + Self.little(entry.name.utf8.count, 2)
-    directory += Self.little(0, 12) + Self.little(start, 4) + Array(entry.name.utf8)
+    directory += Self.fields(
+      (0x0201_4B50, 4), (20, 2), (20, 2), (entry.flags, 2), (entry.method, 2), (0, 4),
+      (Int(entry.crc ?? Self.crc(entry.data)), 4), (entry.data.count, 4), (entry.size ?? entry.data.count, 4),
+      (entry.name.utf8.count, 2), (0, 12), (start, 4))
+    directory += Array(entry.name.utf8)
     count += 1
   }
 
   /// The file, with the number of entries in its end record.
   func finished(claiming claimed: Int? = nil) -> [UInt8] {
-    bytes + directory + Self.little(0x0605_4B50, 4) + Self.little(0, 4) + Self.little(claimed ?? count, 2)
-      + Self.little(claimed ?? count, 2) + Self.little(directory.count, 4) + Self.little(bytes.count, 4)
-      + Self.little(0, 2)
+    let end = Self.fields(
+      (0x0605_4B50, 4), (0, 4), (claimed ?? count, 2), (claimed ?? count, 2), (directory.count, 4), (bytes.count, 4),
+      (0, 2))
+    return bytes + directory + end
   }
 
   /// A file of `torch.save`.

@@ -34,7 +34,7 @@ struct HostileFileTests {
     }
   }
 
-  @Test("With any bit flipped, a file with checksums is refused or gives the same network", .timeLimit(.minutes(2)))
+  @Test("With any bit flipped, a file with checksums is refused or gives the same network")
   func flipped() throws {
     for name in ["zip.pth", "deflated.pth"] {
       let whole = try bytesOfFile(fixture("formats/" + name))
@@ -133,7 +133,9 @@ struct HostileFileTests {
     parameter.op("]")
     parameter.raw([0x71, 0])
     parameter.op("R")
-    parameter.raw([0x71, 1])
+    parameter.raw([0x71, 1, 0x68, 0, 0x68, 1])
+    parameter.op("a")
+    parameter.op("0")
     parameter.op("s")
     parameter.op(".")
     expectRefusal(parameter.bytes, "holds no tensors")
@@ -141,13 +143,13 @@ struct HostileFileTests {
 
   @Test("Any depth of nesting ends")
   func depth() throws {
-    let nested = [0x80, 2, 0x29] + [UInt8](repeating: 0x85, count: 300_000) + [0x2E]
-    expectRefusal(nested, "holds no dictionary of tensors")
-    let lists =
-      [0x80, 2] + [UInt8](repeating: 0x5D, count: 300_000) + [UInt8](repeating: 0x61, count: 299_999) + [0x2E]
-    expectRefusal(lists, "holds no dictionary of tensors")
-    expectRefusal([0x80, 2] + [UInt8](repeating: 0x28, count: 300_000), "it is nested too deeply at byte")
-    expectRefusal([0x80, 2] + [UInt8](repeating: 0x7D, count: 1 << 20 + 1), "it holds too many objects at byte")
+    func pickle(_ parts: (instruction: UInt8, count: Int)...) -> [UInt8] {
+      [0x80, 2] + parts.flatMap { [UInt8](repeating: $0.instruction, count: $0.count) }
+    }
+    expectRefusal(pickle((0x29, 1), (0x85, 300_000), (0x2E, 1)), "holds no dictionary of tensors")
+    expectRefusal(pickle((0x5D, 300_000), (0x61, 299_999), (0x2E, 1)), "holds no dictionary of tensors")
+    expectRefusal(pickle((0x28, 300_000)), "it is nested too deeply at byte")
+    expectRefusal(pickle((0x7D, 1 << 20 + 1)), "it holds too many objects at byte")
     // A dictionary of a dictionary of …, under a wrapper's name each.
     var wrapped = CraftedPickle()
     for _ in 0..<10_000 {

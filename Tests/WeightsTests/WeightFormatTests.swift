@@ -1,5 +1,6 @@
 import Foundation
 import Layers
+import Tensors
 import Testing
 import Weights
 
@@ -105,8 +106,8 @@ struct WeightFormatTests {
     #expect(try loaded(output).1 == loaded(format("plain.safetensors")).1)
     let file = try Safetensors(contentsOf: output)
     let type = name == "half.pth" ? ElementType.float16 : .float32
-    #expect(file["conv1.weight"]?.type == type)
-    #expect(file["conv1.weight"]?.shape == [3, 2, 3, 3])
+    #expect(file[ModelFile.backbonePrefix + "conv1.weight"]?.type == type)
+    #expect(file[ModelFile.backbonePrefix + "conv1.weight"]?.shape == [3, 2, 3, 3])
     #expect(file["seg.bias"] != nil)
     #expect(file.metadata == (name == "half.pth" ? ["format": "pt", "normalization": "half"] : ["format": "pt"]))
     #expect(try StateDict(contentsOf: output).normalization == (name == "half.pth" ? .half : nil))
