@@ -30,12 +30,13 @@ struct LegacyFile {
     let version = try next("version")
     guard version.integer(version.root) == 1001 else { throw damaged("its version is not 1001") }
     let system = try next("system")
-    let isLittle = system.pairs(system.root)?.last { system.text($0.key) == "little_endian" }?.value
+    let isLittle = system.pairs(system.root)?.last { system.isText($0.key, "little_endian") }?.value
     let object = try next("object")
     let keys = try next("keys")
-    guard let names = keys.elements(keys.root)?.map({ keys.text($0) }) else { throw damaged("its keys are no list") }
+    guard let names = keys.elements(keys.root) else { throw damaged("its keys are no list") }
 
-    let storages = try storages(names, at: position, types: Self.types(in: object))
+    let storages = try storages(
+      names.lazy.map { keys.text($0) }, at: position, types: Self.types(in: object))
     let (path, isSwapped) = (file.path, isLittle == .boolean(false))
     let tensors = PickledTensors(object, path: path, owner: file) { id in
       guard let bytes = storages[id.key] else {
@@ -57,7 +58,7 @@ struct LegacyFile {
 
   /// The storages, in the order of their keys: the number of elements, then the elements.
   private func storages(
-    _ keys: [String?], at start: Int, types: [String: ElementType]
+    _ keys: some Sequence<String?>, at start: Int, types: [String: ElementType]
   ) throws -> [String: FileBytes] {
     var position = start
     var storages: [String: FileBytes] = [:]

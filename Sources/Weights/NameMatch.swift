@@ -45,7 +45,7 @@ package struct NameMatch: Sendable {
     // A ResNet-50 has 16 blocks.
     let isDeep = names.contains { name in zip(name, name.dropFirst()).contains { $0 == "blocks" && $1 == "16" } }
     var hits: [Key: Int] = [:]
-    for name in names {
+    for name in names where name.last.map(Self.values.contains) == true {
       for start in 0..<min(name.count, Self.mostPrefixParts + 1) {
         for naming in BackboneNaming.allCases {
           guard let ours = naming.name(for: name[start...], isDeep: isDeep), isWanted(ours) else { continue }
@@ -107,14 +107,19 @@ package struct NameMatch: Sendable {
   // MARK: - Names by their form
 
   private static let parts = ["shape_stream.", "feature_fusion.", "seg."]
-  private static let values: Set<Substring> = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
+  /// The last parts of the names of tensors, PyTorch's and Paddle's.
+  private static let values: Set<Substring> = [
+    "weight", "bias", "running_mean", "running_var", "num_batches_tracked", "_mean", "_variance",
+  ]
 
   /// Whether a name has the form of one of the network's.
   private static func isKnown(_ name: String) -> Bool {
     if parts.contains(where: name.hasPrefix) { return true }
     guard name.hasPrefix(ModelFile.backbonePrefix) else { return false }
     let parts = name.dropFirst(ModelFile.backbonePrefix.count).split(separator: ".")
-    guard let first = parts.first, let last = parts.last, values.contains(last) else { return false }
+    guard let first = parts.first, let last = parts.last, values.contains(last), !last.hasPrefix("_") else {
+      return false
+    }
     return first == "conv1" || first == "bn1" || ["layer1", "layer2", "layer3", "layer4"].contains(first)
   }
 

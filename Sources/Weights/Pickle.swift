@@ -42,10 +42,17 @@ struct Pickle {
   /// Bytes that the pickle takes.
   let count: Int
 
-  /// A text of at most 64 KB; nil for any other value.
-  func text(_ value: Value) -> String? {
-    guard case .text(let range) = value, range.count <= 1 << 16 else { return nil }
+  /// A text; nil for any other value, and for one of more bytes than `limit`: the same text may be referred to millions of
+  /// times.
+  func text(_ value: Value, limit: Int = 256) -> String? {
+    guard case .text(let range) = value, range.count <= limit else { return nil }
     return String(validating: bytes[range], as: UTF8.self)
+  }
+
+  /// Whether a value is this text.
+  func isText(_ value: Value, _ text: String) -> Bool {
+    guard case .text(let range) = value, range.count == text.utf8.count else { return false }
+    return bytes[range].elementsEqual(text.utf8)
   }
 
   func integer(_ value: Value) -> Int? {

@@ -53,7 +53,7 @@ struct PickledTensors {
     var value = value
     for _ in 0..<Self.mostCalls {
       // Paddle: a pair of name and array.
-      if let pair = pickle.elements(value), pair.count == 2, pickle.text(pair[0]) != nil { value = pair[1] }
+      if let pair = pickle.elements(value), pair.count == 2, case .text = pair[0] { value = pair[1] }
       guard let call = pickle.call(value) else { return nil }
       switch call.name {
       case "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state":
@@ -67,10 +67,11 @@ struct PickledTensors {
         guard call.arguments.count == 1 else { return nil }
         value = call.arguments[0]
       case "builtins.eval", "__builtin__.eval":
-        guard call.arguments.count == 2, pickle.text(call.arguments[0]) == "data",
-          let data = pickle.pairs(call.arguments[1])?.first, pickle.text(data.key) == "data"
+        guard call.arguments.count == 2, pickle.isText(call.arguments[0], "data"),
+          let node = pickle.node(call.arguments[1]), node.kind == .dictionary, node.elements.count == 2,
+          pickle.isText(node.elements[0], "data")
         else { return nil }
-        value = data.value
+        value = node.elements[1]
       default: return call
       }
     }
@@ -108,7 +109,7 @@ struct PickledTensors {
   /// What a persistent id says; nil if it stands for something else, or for numbers of another type.
   static func storageID(_ value: Pickle.Value, in pickle: Pickle) -> StorageID? {
     guard let node = pickle.node(value), node.kind == .persistent, let parts = pickle.elements(node.elements[0]),
-      parts.count >= 5, pickle.text(parts[0]) == "storage", let type = pickle.global(parts[1]),
+      parts.count >= 5, pickle.isText(parts[0], "storage"), let type = pickle.global(parts[1]),
       let key = pickle.text(parts[2]), let count = pickle.integer(parts[4]), count >= 0,
       let elementType = storageTypes[String(type.split(separator: ".").last ?? "")]
     else { return nil }

@@ -33,7 +33,7 @@ struct PyTorchArchive {
 
   func stateDict() throws -> StateDict {
     // Numbers hardly compress; what inflates to far more was made to fill the memory.
-    var room = 16 * file.bytes.count + 1 << 24
+    var room = 16 * file.bytes.count + 1 << 22
     func read(_ name: String) throws -> FileBytes? {
       guard let entry = archive[folder + name] else { return nil }
       let data = try archive.read(entry, limit: room)

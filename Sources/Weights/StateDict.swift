@@ -143,6 +143,8 @@ extension StateDict {
     "model", "network", "net", "weights", "params", "module", "backbone", "student",
   ]
   private static let mostWrappers = 8
+  /// Bytes of a tensor's name; those of networks have below 100.
+  private static let longestName = 300
 
   /// The tensors in the dictionary `root`, or in the innermost of the wrappers around them.
   ///
@@ -160,12 +162,12 @@ extension StateDict {
     }
     while wrappers.count < Self.mostWrappers {
       for (key, value) in pairs where metadata.count < 20 {
-        if let key = pickle.text(key), key.utf8.count <= 40, let text = Self.scalar(value, pickle) {
+        if let key = pickle.text(key, limit: 40), let text = Self.scalar(value, pickle) {
           metadata[key] = text
         }
       }
       let inner = Self.wrapperKeys.lazy.compactMap { wanted in
-        pairs.last { pickle.text($0.key) == wanted }.flatMap { pair in pickle.pairs(pair.value).map { (wanted, $0) } }
+        pairs.last { pickle.isText($0.key, wanted) }.flatMap { pair in pickle.pairs(pair.value).map { (wanted, $0) } }
       }.first { !$0.1.isEmpty }
       guard let inner else { break }
       wrappers.append(inner.0)
@@ -176,8 +178,8 @@ extension StateDict {
     var bytes = 0
     let limit = 8 * fileBytes + 1 << 26
     for (key, value) in pairs {
-      guard let name = pickle.text(key), name != "StructuredToParameterName@@",
-        let tensor = try tensors.tensor(value, name: name.count < 200 ? name : "a tensor")
+      guard tensors.isTensor(value), let name = pickle.text(key, limit: Self.longestName),
+        let tensor = try tensors.tensor(value, name: name)
       else { continue }
       guard names.insert(name).inserted else { throw WeightsError(tensors.path, .duplicateName(name)) }
       guard entries.count < Self.mostEntries else {
@@ -190,7 +192,7 @@ extension StateDict {
       entries.append(Entry(name: name, tensor: tensor))
     }
     guard !entries.isEmpty else {
-      let keys = pairs.compactMap { pickle.text($0.key).map { String($0.prefix(60)) } }.abbreviated()
+      let keys = pairs.prefix(100).compactMap { pickle.text($0.key).map { String($0.prefix(60)) } }.abbreviated()
       throw WeightsError(
         tensors.path,
         .unsupported(
