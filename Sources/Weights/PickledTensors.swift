@@ -176,7 +176,7 @@ struct PickledTensors {
     }
     guard let shape = pickle.integers(shapeValue) else { throw damaged(name, "has no shape") }
     guard let dtype = pickle.call(typeValue), dtype.name == "numpy.dtype",
-      let code = dtype.arguments.first.flatMap(pickle.text), let type = Self.arrayTypes[code]
+      let code = dtype.arguments.first.flatMap({ pickle.text($0) }), let type = Self.arrayTypes[code]
     else { return nil }
     let order = pickle.elements(dtype.node.state).flatMap { $0.count > 1 ? pickle.text($0[1]) : nil }
     guard let bytes = bytes(data), let needed = type.bytes(of: shape) else {
