@@ -30,6 +30,7 @@ let package = Package(
     .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     // MARK: - The operating system
     .target(name: "System"),
@@ -67,7 +68,7 @@ let package = Package(
     // MARK: - The machine, ranks and files
     .target(name: "Machine", dependencies: ["CLinux", "System"]),
     .target(name: "Distributed", dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine"]),
-    .target(name: "Weights", dependencies: ["System", "Tensors", "Layers"]),
+    .target(name: "Weights", dependencies: ["CZlib", "System", "Tensors", "Layers"]),
 
     // MARK: - Inference and training
     .target(
@@ -138,8 +139,9 @@ let package = Package(
     .testTarget(
       name: "DistributedTests", dependencies: ["System", "Tensors", "Machine", "Distributed", "Jobs", "RankProgram"]),
     .testTarget(
-      name: "WeightsTests", dependencies: ["System", "Tensors", "Layers", "Weights", "Jobs", "RankProgram"],
-      exclude: ["Fixtures", "pytorch_reads.py"]),
+      name: "WeightsTests",
+      dependencies: ["System", "Tensors", "Layers", "GatedSCNN", "Weights", "Jobs", "RankProgram"],
+      exclude: ["Fixtures", "make_weight_files.py", "pytorch_reads.py"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [

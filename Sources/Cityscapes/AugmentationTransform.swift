@@ -9,16 +9,18 @@ enum AugmentationTransform {
   /// - Parameters:
   ///   - sample: the rows of `augmentation.source(of: …, crop: crop)` must be in memory.
   ///   - crop: its size. Beyond the resized image it holds 0 after normalization, and ignored labels.
+  ///   - normalization: of the image's bytes.
   ///   - image: eight floats a pixel: normalized red, green and blue, then zeros.
   static func apply(
-    _ augmentation: Augmentation, to sample: SampleView, crop: Size, image: UnsafeMutablePointer<Float>,
-    canny: UnsafeMutablePointer<Float>, trainIds: UnsafeMutablePointer<UInt8>, boundary: UnsafeMutablePointer<UInt8>
+    _ augmentation: Augmentation, to sample: SampleView, crop: Size, _ normalization: Normalization,
+    image: UnsafeMutablePointer<Float>, canny: UnsafeMutablePointer<Float>, trainIds: UnsafeMutablePointer<UInt8>,
+    boundary: UnsafeMutablePointer<UInt8>
   ) {
     let (factor, flip) = (augmentation.scale.factor, augmentation.flip)
     let window = augmentation.visiblePart(of: sample.size, crop: crop)
 
     let colors = Resize.bilinear(sample.image, by: factor, window: window)
-    normalized.withUnsafeBufferPointer { normalized in
+    normalization.table.withUnsafeBufferPointer { normalized in
       write(colors, in: crop, flip, padding: Pixel(), to: UnsafeMutableRawPointer(image)) { bytes in
         var pixel = Pixel()
         pixel[0] = normalized[Int(bytes[0])]
@@ -65,11 +67,21 @@ enum AugmentationTransform {
       }
     }
   }
+}
 
-  /// ImageNet normalization of each byte of red, of green and of blue: `(byte / 255 − mean) / standard deviation`.
-  private static let normalized: [Float] = {
-    let mean: [Float] = [0.485, 0.456, 0.406]
-    let deviation: [Float] = [0.229, 0.224, 0.225]
-    return (0..<3).flatMap { channel in (0..<256).map { (Float($0) / 255 - mean[channel]) / deviation[channel] } }
-  }()
+extension Normalization {
+  /// The number for each byte of red, of green and of blue.
+  fileprivate var table: [Float] {
+    switch self {
+    case .imagenet: Self.imagenetTable
+    case .half: Self.halfTable
+    }
+  }
+
+  private static let imagenetTable = imagenet.makeTable()
+  private static let halfTable = half.makeTable()
+
+  private func makeTable() -> [Float] {
+    (0..<3).flatMap { channel in (0..<256).map { (Float($0) / 255 - mean[channel]) / deviation[channel] } }
+  }
 }

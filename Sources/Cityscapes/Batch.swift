@@ -14,8 +14,10 @@ package struct Batch: Sendable {
   package let indices: [Int]
 
   /// Augmented samples, cropped to `crop`.
-  package init(_ samples: [(sample: Sample, augmentation: Augmentation)], crop: Size) {
-    let builder = BatchBuilder(indices: samples.map(\.sample.index), size: crop)
+  package init(
+    _ samples: [(sample: Sample, augmentation: Augmentation)], crop: Size, normalization: Normalization
+  ) {
+    let builder = BatchBuilder(indices: samples.map(\.sample.index), size: crop, normalization)
     for (slot, entry) in samples.enumerated() {
       entry.sample.withView { builder.fill(slot, with: $0, entry.augmentation) }
     }
@@ -23,7 +25,9 @@ package struct Batch: Sendable {
   }
 
   /// One sample without augmentation, at its own size.
-  package init(whole sample: Sample) { self.init([(sample, .none)], crop: sample.image.size) }
+  package init(whole sample: Sample, normalization: Normalization) {
+    self.init([(sample, .none)], crop: sample.image.size, normalization: normalization)
+  }
 
   package init(image: Tensor, canny: Tensor, target: [UInt8], boundary: [UInt8], indices: [Int]) {
     self.image = image
@@ -39,6 +43,7 @@ final class BatchBuilder: @unchecked Sendable {
   // Unchecked: each slot is written by one thread, and `finished` is called after all of them.
 
   private let indices: [Int]
+  private let normalization: Normalization
   private let shape: Shape
   private let image: Tensor
   private let canny: Tensor
@@ -46,8 +51,9 @@ final class BatchBuilder: @unchecked Sendable {
   private let maps: UnsafeMutablePointer<UInt8>
 
   /// - Parameter size: of every image in the batch.
-  init(indices: [Int], size: Size) {
+  init(indices: [Int], size: Size, _ normalization: Normalization) {
     self.indices = indices
+    self.normalization = normalization
     shape = Shape(indices.count, size.height, size.width, 3)
     image = Tensor(shape)
     canny = Tensor(shape.with(channels: 1))
@@ -60,8 +66,8 @@ final class BatchBuilder: @unchecked Sendable {
   func fill(_ slot: Int, with sample: SampleView, _ augmentation: Augmentation) {
     let offset = slot * shape.pixelsPerImage
     AugmentationTransform.apply(
-      augmentation, to: sample, crop: shape.size, image: image.image(slot), canny: canny.image(slot),
-      trainIds: maps + offset, boundary: maps + shape.pixels + offset)
+      augmentation, to: sample, crop: shape.size, normalization, image: image.image(slot),
+      canny: canny.image(slot), trainIds: maps + offset, boundary: maps + shape.pixels + offset)
   }
 
   func finished() -> Batch {

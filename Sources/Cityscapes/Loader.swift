@@ -40,22 +40,23 @@ package final class Loader: Sendable {
   /// - Parameters:
   ///   - samples: the split, sorted.
   ///   - batches: the sample indices of each batch, in order.
+  ///   - normalization: of the images' bytes.
   ///   - threads: how many decode at once; at least 1.
   ///   - prefetch: how many batches may be loaded or begun before they are requested; at least 1.
   ///   - cache: keeps decoded images; must outlive the loader's threads, which end with `stop()`.
   ///   - loaded: called on a loader thread for each sample, with the times at which loading began and ended, in seconds
   ///     of the monotonic clock.
   package init(
-    samples: [SamplePaths], batches: [[Int]], transform: Transform, threads: Int = 1, prefetch: Int = 2,
-    cache: (any ImageCache)? = nil,
+    samples: [SamplePaths], batches: [[Int]], transform: Transform, normalization: Normalization = .imagenet,
+    threads: Int = 1, prefetch: Int = 2, cache: (any ImageCache)? = nil,
     loaded: (@Sendable (SamplePaths, _ begin: Double, _ end: Double) -> Void)? = nil
   ) {
     precondition(threads >= 1 && prefetch >= 1)
     precondition(batches.allSatisfy { !$0.isEmpty }, "a batch holds at least one image")
     precondition(transform != .whole || batches.allSatisfy { $0.count == 1 }, "whole images come one at a time")
     let queue = LoaderQueue(
-      samples: samples, batches: batches, transform: transform, threads: threads, prefetch: prefetch, cache: cache,
-      loaded: loaded)
+      samples: samples, batches: batches, transform: transform, normalization: normalization, threads: threads,
+      prefetch: prefetch, cache: cache, loaded: loaded)
     self.queue = queue
     // The threads retain the queue, not the loader, so that releasing the loader ends them.
     for _ in 0..<threads {
@@ -99,6 +100,7 @@ private final class LoaderQueue: @unchecked Sendable {
   private let samples: [SamplePaths]
   private let batches: [[Int]]
   private let transform: Loader.Transform
+  private let normalization: Normalization
   private let prefetch: Int
   private let cache: (any ImageCache)?
   private let loaded: (@Sendable (SamplePaths, Double, Double) -> Void)?
@@ -126,12 +128,14 @@ private final class LoaderQueue: @unchecked Sendable {
   private var counters = Loader.Statistics()
 
   init(
-    samples: [SamplePaths], batches: [[Int]], transform: Loader.Transform, threads: Int, prefetch: Int,
+    samples: [SamplePaths], batches: [[Int]], transform: Loader.Transform, normalization: Normalization, threads: Int,
+    prefetch: Int,
     cache: (any ImageCache)?, loaded: (@Sendable (SamplePaths, Double, Double) -> Void)?
   ) {
     self.samples = samples
     self.batches = batches
     self.transform = transform
+    self.normalization = normalization
     self.prefetch = prefetch
     self.cache = cache
     self.loaded = loaded
@@ -211,7 +215,7 @@ private final class LoaderQueue: @unchecked Sendable {
       let job = nextJob
       let indices = batches[job.batch]
       if job.slot == 0 {
-        let builder = transform.size.map { BatchBuilder(indices: indices, size: $0) }
+        let builder = transform.size.map { BatchBuilder(indices: indices, size: $0, normalization) }
         pending[job.batch] = PendingBatch(builder: builder, missingSamples: indices.count)
       }
       let isLast = job.slot + 1 == indices.count
@@ -231,7 +235,7 @@ private final class LoaderQueue: @unchecked Sendable {
       augmentation = .random(seed: seed, epoch: epoch, index: index, image: size, crop: crop)
     }
     let view = try reader.read(sample, augmentation.source(of: size, crop: transform.size ?? size))
-    let target = builder ?? BatchBuilder(indices: [index], size: size)
+    let target = builder ?? BatchBuilder(indices: [index], size: size, normalization)
     target.fill(job.slot, with: view, augmentation)
     builder = target
     if case .cached = sample { return true }

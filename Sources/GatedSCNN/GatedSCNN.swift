@@ -17,6 +17,8 @@ package struct GatedSCNN {
   package static let classes = 19
 
   package let backboneType: Backbone
+  /// Of the images that it is trained with, and so of those that it predicts.
+  package let normalization: Normalization
   /// Parameters and buffers, with PyTorch's names.
   package let store: ParameterStore
 
@@ -27,8 +29,9 @@ package struct GatedSCNN {
   private let classifier: Convolution
 
   /// - Parameter seed: of the initial weights.
-  package init(_ backboneType: Backbone, seed: UInt64) {
+  package init(_ backboneType: Backbone, seed: UInt64, normalization: Normalization = .imagenet) {
     self.backboneType = backboneType
+    self.normalization = normalization
     let store = ParameterStore()
     self.store = store
     let root = store.root

@@ -92,7 +92,8 @@ package struct Evaluator {
       var file: [UInt8] = []
       if indices.contains(index) {
         Activity.begin(image: index + 1)
-        let batch = Batch(whole: try Sample.read(samples[index], index: index))
+        let batch = Batch(
+          whole: try Sample.read(samples[index], index: index), normalization: model.normalization)
         if batch.image.shape.size != size { BufferPool.shared.trim() }
         size = batch.image.shape.size
         let result = model.predict(batch, withLoss: true, on: workers)

@@ -28,7 +28,7 @@ package struct PredictionRenderer {
     let image = try PNG.read(path, as: .rgb)
     var panels = [image]
     if let truth = try groundTruth(of: path, size: image) { panels.append(truth) }
-    let batch = Batch(whole: Sample(unlabeled: image))
+    let batch = Batch(whole: Sample(unlabeled: image), normalization: model.normalization)
     let trainIds = model.predict(batch, withLoss: false, on: workers).predictions
     panels.append(Palette.colored(Image(image.size, channels: 1, pixels: trainIds), by: Label.palette))
     return Image.hstack(panels)

@@ -10,7 +10,7 @@ package enum CheckpointInspector {
   package static func text(of path: String, listing: Bool) throws -> String {
     let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     guard FileManager.default.fileExists(atPath: path) else {
-      throw TrainingError("\(path): there is no such file; give a safetensors file or a checkpoint's folder")
+      throw TrainingError("\(path): there is no such file; give a weight file or a checkpoint's folder")
     }
     return try FileSystem.isDirectory(path, followingLinks: true)
       ? describe(try Checkpoint.find(at: path)) + model(path, listing) : tensors(path, listing)
@@ -41,20 +41,48 @@ package enum CheckpointInspector {
   }
 
   private static func tensors(_ path: String, _ listing: Bool) throws -> String {
-    let file = try Safetensors(contentsOf: path)
-    let values = file.entries.reduce(0) { $0 + $1.count }
+    let file = try StateDict(contentsOf: path)
+    let values = file.entries.reduce(0) { $0.addingReportingOverflow($1.tensor.count).partialValue }
     var lines = ["\(path): \(file.entries.count) tensors, \(values) values"]
-    if file["seg.6.weight"] != nil { lines.append("Gated-SCNN on \(ModelLoader.backbone(of: file).rawValue)") }
+    if file.format != .safetensors {
+      let place = file.wrappers.isEmpty ? "" : ", tensors under \(file.wrappers.joined(separator: "."))"
+      lines.append("format of \(file.format.rawValue)\(place)")
+    }
+    if let match = try NameMatch(file) { lines += describe(match, file) }
     lines += file.metadata.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
-    let damaged = file.entries.map { ($0.name, file.nonFiniteCount($0)) }.filter { $0.1 > 0 }
+    let damaged = file.entries.map { ($0.name, $0.tensor.nonFiniteCount) }.filter { $0.1 > 0 }
     if let first = damaged.first {
+      let count = damaged.reduce(0) { $0.addingReportingOverflow($1.1).partialValue }
       lines.append(
-        "\(damaged.reduce(0) { $0 + $1.1 }) values of \(damaged.count) \(damaged.count == 1 ? "tensor" : "tensors") "
+        "\(count) values of \(damaged.count) \(damaged.count == 1 ? "tensor" : "tensors") "
           + "are infinite or not a number, the first in \(first.0)")
     }
     if listing {
-      lines += file.entries.map { "\($0.type.rawValue) \($0.shape) \($0.name)" }
+      lines += file.entries.map { "\($0.tensor.type.rawValue) \($0.tensor.shape) \($0.name)" }
     }
     return lines.joined(separator: "\n")
+  }
+
+  /// A file with fewer of the network's names holds no backbone, and is compared with none.
+  private static let fewestNames = 20
+
+  /// Whose names a file uses, and how its tensors compare with those of the network.
+  private static func describe(_ match: NameMatch, _ file: StateDict) -> [String] {
+    let backbone = ModelLoader.backbone(of: match)
+    var lines = [
+      match.isNetwork ? "Gated-SCNN on \(backbone.rawValue)" : "backbone \(backbone.rawValue)",
+      "names as by \(match.title)",
+    ]
+    guard match.entries.count >= fewestNames else { return lines }
+    do {
+      let report = try ModelFile.compare(file, with: GatedSCNN(backbone, seed: 0).store)
+      lines.append(report.text("fit the network"))
+      if !report.ignored.isEmpty { lines.append("ignored: \(report.ignored.abbreviated().joined(separator: ", "))") }
+    } catch let error as WeightsError {
+      lines.append("\(error.problem)")
+    } catch {
+      lines.append("\(error)")
+    }
+    return lines
   }
 }

@@ -173,7 +173,13 @@ final class CheckpointManager {
     var state = TrainingState(options: options)
     state.run = RunIdentity()
     guard let path = options.pretrained else { return StartingPoint(state: state, origin: nil) }
-    let report = try ModelFile.load(path, into: replica.model.store, strict: false)
+    let file = try StateDict(contentsOf: path)
+    if let given = try file.normalization, given != options.imageNormalization {
+      throw OptionError(
+        "--normalize", options.imageNormalization.rawValue,
+        "\(path) was trained with \(given.rawValue); give --normalize \(given.rawValue)")
+    }
+    let report = try ModelFile.load(file, into: replica.model.store, strict: false)
     return StartingPoint(state: state, origin: "\(path), \(report)")
   }
 
@@ -215,7 +221,7 @@ final class CheckpointManager {
     lastSave = Clock.now
     try store.save(
       replica.model.store, velocities: replica.optimizer.velocities, step: state.totalSteps, state: state, best: isBest,
-      on: replica.workers)
+      metadata: ModelFile.metadata(options.imageNormalization), on: replica.workers)
   }
 
   /// Warns if the last checkpoint could not be written; ends the run if it was one of several.
@@ -236,6 +242,7 @@ final class CheckpointManager {
   func saveBestModel(_ state: TrainingState) {
     guard communicator.rank == 0 else { return }
     var metadata = ["backbone": options.backbone.rawValue, "epoch": "\(state.position.epoch + 1)"]
+    metadata.merge(ModelFile.metadata(options.imageNormalization)) { $1 }
     if let best = state.bestMeanIoU { metadata[Self.meanIoUKey] = "\(best)" }
     do {
       try ModelFile.write(replica.model.store, to: paths.model, metadata: metadata)
@@ -249,7 +256,7 @@ final class CheckpointManager {
   /// Writes the best model from its checkpoint if `saveBestModel` could not.
   private func completeBestModel() throws {
     guard let metadata = unwrittenModel, let path = store?.bestModel else { return }
-    let model = GatedSCNN(options.backbone, seed: options.seed)
+    let model = GatedSCNN(options.backbone, seed: options.seed, normalization: options.imageNormalization)
     try ModelFile.load(path, into: model.store)
     try ModelFile.write(model.store, to: paths.model, metadata: metadata)
     unwrittenModel = nil
@@ -257,7 +264,7 @@ final class CheckpointManager {
 
   /// The run's best model, on every rank. Collective.
   func loadBestModel() throws -> GatedSCNN {
-    let model = GatedSCNN(options.backbone, seed: options.seed)
+    let model = GatedSCNN(options.backbone, seed: options.seed, normalization: options.imageNormalization)
     if communicator.rank == 0 { try ModelFile.load(paths.model, into: model.store) }
     for floats in [model.store.values, model.store.running] {
       communicator.broadcast(floats.start, count: floats.count)

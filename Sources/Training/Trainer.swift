@@ -63,7 +63,7 @@ package final class Trainer {
       try paths.createFolders()
       lock = try RunLock(paths, host: communicator.host, say: warn)
       // Preprocessing may take long: an unreadable weight file is reported before it.
-      if let path = options.pretrained { _ = try Safetensors(contentsOf: path) }
+      if let path = options.pretrained { _ = try StateDict(contentsOf: path) }
     }
     let warnings = try MemoryEstimate.requireRoom(for: options, listed, communicator: communicator)
     let dataset = try listed.prepared(
@@ -74,7 +74,8 @@ package final class Trainer {
       try SharedMemorySlots.imageCache(gigabytes: $0, for: dataset.train, communicator: communicator)
     }
     let replica = Replica(
-      GatedSCNN(options.backbone, seed: options.seed), momentum: options.momentum, weightDecay: options.weightDecay,
+      GatedSCNN(options.backbone, seed: options.seed, normalization: options.imageNormalization),
+      momentum: options.momentum, weightDecay: options.weightDecay,
       batchNorm: options.batchNorm, communicator: communicator, gradientCommunicator: communicator.duplicate(),
       workers: workers, timeline: timeline)
     let checkpoints = CheckpointManager(
@@ -157,7 +158,8 @@ package final class Trainer {
   private func rehearseValidation() throws {
     guard options.validators == .all || communicator.rank == 0 else { return }
     let index = communicator.rank % dataset.validation.count
-    let batch = Batch(whole: try Sample.read(dataset.validation[index], index: index))
+    let batch = Batch(
+      whole: try Sample.read(dataset.validation[index], index: index), normalization: replica.model.normalization)
     _ = replica.model.predict(batch, withLoss: true, on: workers)
     // Blocks of this size would not be reused.
     BufferPool.shared.trim()

@@ -101,6 +101,7 @@ package struct TrainingDataset {
       samples: train, batches: sampler.shares(of: rank, epoch: position.epoch, from: position.step),
       transform: options.augmentation == .random
         ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cropped(to: crop),
+      normalization: options.imageNormalization,
       cache: cache,
       loaded: { sample, begin, end in
         timeline?.add(Timeline.Event(name: sample.name, track: .loading, begin: begin, end: end))

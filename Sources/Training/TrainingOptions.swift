@@ -1,5 +1,6 @@
 import GatedSCNN
 import Inference
+import Tensors
 
 /// The options of a training run, with their defaults. The command line checks their ranges.
 package struct TrainingOptions: Codable, Sendable, Equatable {
@@ -85,6 +86,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// A weight file to start from.
   package var pretrained: String?
   package var augmentation = AugmentationMode.random
+  /// `nil` in checkpoints of an earlier version.
+  package var normalization: Normalization? = .imagenet
   /// Gigabytes (10⁹ bytes) of decoded training images to cache on each machine, shared by its ranks; `nil`: no cache.
   package var cacheGigabytes: Double?
   /// Steps from one line of progress to the next when standard error is not a terminal.
@@ -93,6 +96,9 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var timeline: String?
 
   package init() {}
+
+  /// Of the images that the run trains on and predicts.
+  package var imageNormalization: Normalization { normalization ?? .imagenet }
 
   /// The prefix of the result files' names, `BACKBONE_CROPH_CROPW`.
   package var prefix: String { "\(backbone.rawValue)_\(cropHeight)_\(cropWidth)" }
@@ -105,6 +111,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       ("--batch-size", "\(batchSize)"), ("--epochs", "\(epochs)"), ("--seed", "\(seed)"),
       ("--learning-rate", "\(learningRate)"), ("--momentum", "\(momentum)"), ("--weight-decay", "\(weightDecay)"),
       ("--power", "\(power)"), ("--augment", augmentation.rawValue), ("--batch-norm", batchNorm.rawValue),
+      ("--normalize", imageNormalization.rawValue),
     ]
   }
 

@@ -42,7 +42,7 @@ package struct Checkpoint: Sendable {
   ///
   /// - Throws: `WeightsError` that names the first tensor with a number that is infinite or not a number.
   package func requireFinite() throws {
-    for file in [model, momentum] { try file.requireFinite(file.entries) }
+    for file in [model, momentum] { try StateDict.requireFinite(StateDict(file).entries, of: file.path) }
   }
 
   /// The state of the run that was given to `CheckpointStore.save`.

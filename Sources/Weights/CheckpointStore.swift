@@ -83,11 +83,12 @@ package final class CheckpointStore: Sendable {
   ///   - step: global steps done; names the directory, and replaces a checkpoint of the same step.
   ///   - state: what else the run needs to resume.
   ///   - best: whether this is the best so far, to be kept until there is a better one.
+  ///   - metadata: additional metadata of the model's file.
   ///   - workers: threads that copy.
   /// - Throws: the error of encoding the state. One of writing is left for `takeFailure` or `finish`.
   package func save(
     _ store: ParameterStore, velocities: FloatSlice, step: Int, state: some Encodable, best: Bool = false,
-    on workers: WorkerPool? = nil
+    metadata: [String: String] = [:], on workers: WorkerPool? = nil
   ) throws {
     wait()
     let snapshot = Snapshot(of: store, momentum: velocities, on: workers)
@@ -95,7 +96,9 @@ package final class CheckpointStore: Sendable {
     writer.enqueue { [self] in
       let name = Checkpoint.folderName(step: step)
       do {
-        try timeline.measure(name, on: .checkpoints) { try write(snapshot, state: state, name: name, best: best) }
+        try timeline.measure(name, on: .checkpoints) {
+          try write(snapshot, metadata: metadata, state: state, name: name, best: best)
+        }
         succeeded()
       } catch {
         failed(error)
@@ -181,7 +184,9 @@ package final class CheckpointStore: Sendable {
   }
 
   /// Writes a checkpoint; on a full disk or quota, older ones make room for it.
-  private func write(_ snapshot: Snapshot, state: Data, name: String, best: Bool) throws {
+  private func write(
+    _ snapshot: Snapshot, metadata: [String: String], state: Data, name: String, best: Bool
+  ) throws {
     var removable = removable()
     while let oldest = removable.first, let free = FileSystem.freeBytes(in: path), free < snapshot.bytes {
       folder.remove(oldest)
@@ -189,7 +194,7 @@ package final class CheckpointStore: Sendable {
     }
     while true {
       do {
-        try writeOnce(snapshot, state: state, name: name, best: best)
+        try writeOnce(snapshot, metadata: metadata, state: state, name: name, best: best)
         break
       } catch let error as FileError where error.isOutOfSpace && !removable.isEmpty {
         folder.remove(removable.removeFirst())
@@ -199,11 +204,14 @@ package final class CheckpointStore: Sendable {
     rotate()
   }
 
-  private func writeOnce(_ snapshot: Snapshot, state: Data, name: String, best: Bool) throws {
+  private func writeOnce(
+    _ snapshot: Snapshot, metadata: [String: String], state: Data, name: String, best: Bool
+  ) throws {
     let temporary = try folder.createTemporary(name)
     do {
       let model = try write(CheckpointManifest.modelName, in: temporary) {
-        try SafetensorsWriter.write(snapshot.model(), metadata: ModelFile.formatMetadata, to: $0)
+        try SafetensorsWriter.write(
+          snapshot.model(), metadata: metadata.merging(ModelFile.formatMetadata) { $1 }, to: $0)
       }
       let momentum = try write(CheckpointManifest.momentumName, in: temporary) {
         try SafetensorsWriter.write(snapshot.momenta(), metadata: ModelFile.formatMetadata, to: $0)

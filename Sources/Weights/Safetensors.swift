@@ -105,68 +105,25 @@ extension Safetensors {
   /// - Throws: `WeightsError` if there is no such tensor, or it does not hold floating-point numbers.
   package func floats(_ name: String) throws -> [Float] {
     guard let entry = self[name] else { throw WeightsError(path, .noSuchTensor(name)) }
-    guard Self.readable(entry.type) else {
+    let view = view(of: entry)
+    guard view.isFloatingPoint else {
       throw WeightsError(path, .notNumbers(name, type: entry.type.rawValue))
     }
     return [Float](unsafeUninitializedCapacity: entry.count) { buffer, count in
-      if let start = buffer.baseAddress { copy(entry, to: start) }
+      if let start = buffer.baseAddress { view.copy(to: start) }
       count = entry.count
     }
   }
 
-  /// Whether `copy` can convert this type to float32.
-  static func readable(_ type: ElementType) -> Bool {
-    switch type {
-    case .float32, .float64, .float16, .bfloat16: true
-    default: false
+  /// A tensor as a view of the file.
+  func view(of entry: Entry) -> TensorView {
+    let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[entry.range])
+    guard let view = TensorView(entry.type, entry.shape, storage: bytes, owner: file) else {
+      preconditionFailure("\(entry.name) was validated")
     }
-  }
-
-  /// Converts the numbers of a tensor of a `readable` type to float32 and writes them to `target`.
-  func copy(_ entry: Entry, to target: UnsafeMutablePointer<Float>) {
-    withBytes(of: entry) { bytes in
-      switch entry.type {
-      case .float32: UnsafeMutableRawBufferPointer(start: target, count: bytes.count).copyMemory(from: bytes)
-      case .float64:
-        for index in 0..<entry.count {
-          target[index] = Float(bytes.loadUnaligned(fromByteOffset: index * 8, as: Double.self))
-        }
-      case .float16:
-        for index in 0..<entry.count {
-          target[index] = Float(bytes.loadUnaligned(fromByteOffset: index * 2, as: Float16.self))
-        }
-      case .bfloat16:
-        // The upper half of a float32.
-        for index in 0..<entry.count {
-          let half = bytes.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self)
-          target[index] = Float(bitPattern: UInt32(half) << 16)
-        }
-      default: preconditionFailure("\(entry.type) is not readable as floats")
-      }
-    }
+    return view
   }
 
   /// How many numbers of a tensor are infinite or not a number as float32; 0 if it does not hold floating-point numbers.
-  package func nonFiniteCount(_ entry: Entry) -> Int {
-    guard Self.readable(entry.type) else { return 0 }
-    if entry.type == .float32 { return withBytes(of: entry) { $0.nonFiniteFloats } }
-    let floats = FloatSlice(count: entry.count)
-    copy(entry, to: floats.start)
-    return floats.nonFiniteCount
-  }
-
-  /// - Throws: `WeightsError` that names the first of these tensors with a number that is infinite or not a number.
-  func requireFinite(_ entries: some Sequence<Entry>) throws {
-    let damaged = entries.lazy.map { ($0.name, nonFiniteCount($0)) }.filter { $0.1 > 0 }
-    var iterator = damaged.makeIterator()
-    guard let (name, count) = iterator.next() else { return }
-    throw WeightsError(
-      path, .notFinite(name, values: count, otherTensors: IteratorSequence(iterator).count { _ in true }))
-  }
-
-  /// The value of a 64-bit integer tensor of shape `[]` or `[1]`, nil for any other tensor.
-  func integer(_ entry: Entry) -> Int64? {
-    guard entry.type == .int64, entry.count == 1 else { return nil }
-    return withBytes(of: entry) { Int64(littleEndian: $0.loadUnaligned(as: Int64.self)) }
-  }
+  package func nonFiniteCount(_ entry: Entry) -> Int { view(of: entry).nonFiniteCount }
 }

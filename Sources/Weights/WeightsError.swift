@@ -25,6 +25,10 @@ package struct WeightsError: Error, Equatable, CustomStringConvertible {
     case overlap(String)
     case wrongFileLength(bytes: Int, needed: Int)
 
+    // A file of another format that cannot be read.
+    case damaged(String)
+    case unsupported(String, remedy: String)
+
     // A valid file that does not match what is needed.
     case noSuchTensor(String)
     case notNumbers(String, type: String)
@@ -47,7 +51,7 @@ extension WeightsError.Problem: CustomStringConvertible {
     case .tooShort(let bytes): "is too short for a safetensors file (\(bytes) bytes)"
     case .headerTooLong(let length): "claims a header of \(length) bytes, but safetensors allows at most 100000000"
     case .headerPastEnd(let header, let file): "claims a header of \(header) bytes but is \(file) bytes long"
-    case .notSafetensors: "is not a safetensors file: its header does not begin with {"
+    case .notSafetensors: "is no file of weights: neither safetensors nor a file of PyTorch or Paddle"
     case .malformed(let what, let position): "has a damaged header: \(what) at byte \(position)"
     case .duplicateName(let name): "holds \(name) twice"
     case .unknownType(let type, let name): "holds \(name) as \(type), an unknown type"
@@ -56,6 +60,8 @@ extension WeightsError.Problem: CustomStringConvertible {
     case .gap(let name): "has bytes before \(name) that belong to no tensor"
     case .overlap(let name): "has \(name) overlapping the tensor before it"
     case .wrongFileLength(let bytes, let needed): "is \(bytes) bytes long, but its header needs \(needed)"
+    case .damaged(let what): "is damaged: \(what)"
+    case .unsupported(let what, _): what
     case .noSuchTensor(let name): "holds no tensor \(name)"
     case .notNumbers(let name, let type): "holds \(name) as \(type), not as floating-point numbers"
     case .mismatch(let what): "does not fit this network: \(what)"
@@ -75,13 +81,14 @@ extension WeightsError.Problem: CustomStringConvertible {
   package var remedy: String {
     switch self {
     case .notSafetensors, .headerTooLong:
-      "give a .safetensors file; from PyTorch, safetensors.torch.save_file(model.state_dict(), FILE) writes one"
-    case .tooShort, .headerPastEnd, .wrongFileLength: "copy it again: it is truncated or another kind of file"
+      "give a .safetensors, .pth or .pdparams file; torch.save(model.state_dict(), FILE) writes one"
+    case .unsupported(_, let remedy): remedy
+    case .tooShort, .headerPastEnd, .wrongFileLength, .damaged: "copy it again: it is truncated or another kind of file"
     case .malformed, .duplicateName, .unknownType, .shapeTooLarge, .wrongLength, .gap, .overlap:
       "copy it again or write it anew"
     case .noSuchTensor, .notNumbers: "check that it is the right file"
     case .mismatch: "give a file that was written for this network"
-    case .nothingFits: "give the whole network or a timm backbone of the same type"
+    case .nothingFits: "give the whole network, or a ResNet-D of timm, mmsegmentation, mmpretrain or Paddle"
     case .notFinite: "give weights or a checkpoint from before the training diverged"
     case .noCheckpoint: "give a step-… folder or the results folder of a run"
     case .severalFolders: "give one of them"

@@ -21,7 +21,8 @@ struct GSCNN: ParsableCommand {
       """,
     version: "gscnn 0.1.0",
     subcommands: [
-      Synthesize.self, Prepare.self, Train.self, Evaluate.self, View.self, Info.self, Bench.self, Layout.self,
+      Synthesize.self, Prepare.self, Train.self, Evaluate.self, View.self, Info.self, Convert.self, Bench.self,
+      Layout.self,
       Plan.self,
     ])
 }

@@ -32,7 +32,8 @@ struct BackboneOptions: ParsableArguments {
 struct ModelOptions: ParsableArguments {
   @Option(
     name: .kebabOrSnake("model-weight"),
-    help: .value("file", "Model or checkpoint, a safetensors file; its backbone is detected."))
+    help: .value(
+      "file", "Model: a .safetensors file, of a checkpoint as well, or a .pth file; its backbone is detected."))
   var modelWeight: String
 }
 

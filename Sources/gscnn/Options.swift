@@ -2,6 +2,7 @@ import ArgumentParser
 import Cityscapes
 import GatedSCNN
 import Inference
+import Tensors
 import Training
 
 extension NameSpecification {
@@ -69,6 +70,7 @@ extension ClosedRange<Int> {
 extension Backbone: ExpressibleByArgument {}
 extension Split: ExpressibleByArgument {}
 extension AugmentationMode: ExpressibleByArgument {}
+extension Normalization: ExpressibleByArgument {}
 extension TrainingOptions.BatchNormScope: ExpressibleByArgument {}
 extension TrainingOptions.TestSchedule: ExpressibleByArgument {}
 extension TrainingOptions.NonFinitePolicy: ExpressibleByArgument {}

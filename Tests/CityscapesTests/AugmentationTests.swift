@@ -14,7 +14,7 @@ import Testing
   }
 
   private func batch(_ augmentation: Augmentation, crop: Size) throws -> Batch {
-    Batch([(try sample(), augmentation)], crop: crop)
+    Batch([(try sample(), augmentation)], crop: crop, normalization: .imagenet)
   }
 
   /// ImageNet normalization.
@@ -80,7 +80,7 @@ import Testing
   @Test("Edges and boundaries are 0 or 1, as in the files")
   func binary() throws {
     let sample = try sample()
-    let batch = Batch(whole: sample)
+    let batch = Batch(whole: sample, normalization: .imagenet)
     #expect(batch.image.shape == Shape(1, 131, 197, 3))
     #expect(batch.canny.dense == sample.canny.pixels.map { $0 == 0 ? 0 : 1 })
     #expect(batch.boundary == sample.boundary.pixels.map { $0 == 0 ? 0 : 1 })

@@ -66,16 +66,27 @@ import Testing
     }
   }
 
+  @Test("The normalization half maps bytes to numbers from -1 to 1")
+  func normalization() throws {
+    let samples = try TemporaryFolder().preprocessedStreets(train: 1)
+    let loader = Loader(samples: samples, batches: [[0]], transform: .whole, normalization: .half)
+    let sample = try Sample.read(samples[0], index: 0)
+    let batch = try #require(try batches(loader).first)
+    expectEqual(batch, Batch(whole: sample, normalization: .half))
+    #expect(batch.image.dense == sample.image.pixels.map { (Float($0) / 255 - 0.5) / 0.5 })
+    #expect(batch.image.dense != Batch(whole: sample, normalization: .imagenet).image.dense)
+  }
+
   @Test("returns whole images of different sizes, and crops without augmentation")
   func transforms() throws {
     let (folder, other) = (try TemporaryFolder(), try TemporaryFolder())
     let samples = try folder.preprocessedStreets(train: 1) + other.preprocessedStreets(train: 1, width: 80, height: 48)
     let whole = try batches(Loader(samples: samples, batches: [[0], [1]], transform: .whole, threads: 2))
     #expect(whole.map(\.image.shape) == [Shape(1, 32, 64, 3), Shape(1, 48, 80, 3)])
-    expectEqual(whole[1], Batch(whole: try Sample.read(samples[1], index: 1)))
+    expectEqual(whole[1], Batch(whole: try Sample.read(samples[1], index: 1), normalization: .imagenet))
     let cropped = try batches(Loader(samples: samples, batches: [[0, 1]], transform: .cropped(to: Size(40, 70))))
     let expected = try samples.enumerated().map { (try Sample.read($1, index: $0), Augmentation.none) }
-    expectEqual(cropped[0], Batch(expected, crop: Size(40, 70)))
+    expectEqual(cropped[0], Batch(expected, crop: Size(40, 70), normalization: .imagenet))
   }
 
   @Test("A damaged file is thrown at its own batch, with its path, and again at each call", arguments: [1, 3])

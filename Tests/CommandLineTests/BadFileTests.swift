@@ -32,12 +32,14 @@ extension CommandLine {
       try work.expectRefusal(["info", "none"], status: 1, saying: "none: ", "there is no such file", "give")
     }
 
-    @Test("A file of another format is refused; the error says how to write safetensors")
+    @Test("A file of another format, and a broken .pth file, are refused; the error says what to do")
     func otherFile() throws {
       try work.makeStreets()
       try work.write(Data("PK\u{3}\u{4} begins a .pth file; some more bytes follow it".utf8), to: "model.pth")
-      try expectRefused("model.pth", saying: "claims a header of", "give a .safetensors file; from PyTorch")
-      try work.expectRefusal(["info", "model.pth"], status: 1, saying: "model.pth: ", "give a .safetensors file")
+      try expectRefused("model.pth", saying: "is damaged: the zip directory at its end is missing", "copy it again")
+      try work.expectRefusal(["info", "model.pth"], status: 1, saying: "model.pth: ", "copy it again")
+      try work.write(Data("an essay about streets".utf8), to: "essay.txt")
+      try expectRefused("essay.txt", saying: "claims a header of", "give a .safetensors, .pth or .pdparams file")
       try expectRefused("data", saying: "is not a regular file", "check the path")
     }
 
@@ -73,7 +75,7 @@ extension CommandLine {
         "does not fit this network", "give a file that was written for this network")
       try work.expectRefusal(
         Workplace.training + ["--pretrained", "foreign.safetensors"], status: 1, saying: "foreign.safetensors: ",
-        "holds nothing that fits", "give the whole network or a timm backbone")
+        "holds nothing that fits", "give the whole network, or a ResNet-D of timm")
     }
 
     @Test(

@@ -53,6 +53,7 @@ extension CommandLine {
           ("--checkpoint-every <steps>", "default: none)"), ("--keep <number>", "default: 3)"),
           ("--resume <checkpoint>", "auto"), ("--max-steps <steps>", "default: none)"),
           ("--pretrained <file>", "safetensors"), ("--augment <kind>", "values: random, none; default: random)"),
+          ("--normalize <kind>", "values: imagenet, half; default: imagenet)"),
           ("--cache-gb <size>", "default: none)"),
           ("--log-every <steps>", "default: 10)"), ("--timeline <file>", "ui.perfetto.dev"),
         ])
@@ -90,6 +91,9 @@ extension CommandLine {
           ("--input-pic, --input_pic <image>", "_leftImg8bit.png"), ("--output <file>", "_result.png"),
         ])
       try expect("info", [("<file>", "safetensors"), ("--tensors", "every tensor")])
+      try expect(
+        "convert",
+        [("<input>", ".pdparams"), ("<output>", ".safetensors"), ("--normalize <kind>", "values: imagenet, half")])
       try expect(
         "bench step",
         [

@@ -100,7 +100,7 @@ extension Target {
     (0..<8).reduce(index) { (crc: UInt32, _) -> UInt32 in crc & 1 == 1 ? crc >> 1 ^ 0xEDB8_8320 : crc >> 1 }
   }
 
-  private static func crc32(_ bytes: ArraySlice<UInt8>) -> UInt32 {
+  static func crc32(_ bytes: ArraySlice<UInt8>) -> UInt32 {
     var crc = ~UInt32(0)
     for byte in bytes { crc = crcTable[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] ^ crc >> 8 }
     return ~crc

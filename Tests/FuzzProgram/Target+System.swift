@@ -54,6 +54,7 @@ extension Target {
         + "--momentum 0.9 --weight-decay 1e-4 --power 1 --batch-norm sync --resume auto --keep 2 --no-test --cache-gb 0.5",
       "evaluate --data-path none --model-weight none.safetensors --split val --threads 1 --absent-as-zero",
       "view --data-path none --model-weight none --input-pic a.png --threads 1", "info none --tensors",
+      "convert none out.safetensors --normalize half",
       "prepare --data-path none --threads 1", "--help", "train --help", "--version",
       "GSCNN_INSTRUCTIONS=avx2\nGSCNN_BIND=none\ninfo none",
     ]

@@ -9,7 +9,7 @@ import Weights
 
 extension Target {
   /// A network with every kind of entry.
-  private static func network() -> ParameterStore {
+  static func network() -> ParameterStore {
     let store = ParameterStore()
     _ = (store.root / "conv").weight(kernel: 3, from: 2, to: 3)
     _ = (store.root / "bn").vector("weight", 3, initial: .constant(1))

@@ -15,7 +15,7 @@ struct Target {
   static func all(in folder: Folder) throws -> [Target] {
     try [
       png(folder), safetensors(folder), checkpoint(folder), manifest(folder), steps(folder),
-      kernelFiles(folder),
+      kernelFiles(folder), pth(folder), pdparams(folder), zip(folder),
       environment(), options(folder),
     ]
   }

@@ -76,6 +76,8 @@ extension Trainings {
       #expect(refusal { $0.power = 0.9 } == "--power")
       #expect(refusal { $0.augmentation = .none } == "--augment")
       #expect(refusal { $0.batchNorm = .local } == "--batch-norm")
+      #expect(refusal { $0.normalization = .half } == "--normalize")
+      #expect(refusal { $0.normalization = nil } == nil, "as in a checkpoint of an earlier version")
       for change in [
         { $0.learningRate = 0.02 }, { $0.momentum = 0.8 }, { $0.weightDecay = 0 }, { $0.power = 0.9 },
       ] as [(inout TrainingOptions) -> Void] {

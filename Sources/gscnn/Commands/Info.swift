@@ -5,7 +5,7 @@ struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "info", abstract: "Describes a checkpoint or a weight file.")
 
-  @Argument(help: "A safetensors file, the folder of a checkpoint, or a results folder.")
+  @Argument(help: "A weight file (.safetensors, .pth, .pdparams), the folder of a checkpoint, or a results folder.")
   var file: String
 
   @Flag(help: "List every tensor.")

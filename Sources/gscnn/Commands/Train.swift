@@ -2,6 +2,7 @@ import ArgumentParser
 import Distributed
 import Inference
 import System
+import Tensors
 import Training
 
 struct Train: ParsableCommand {
@@ -101,7 +102,9 @@ struct Train: ParsableCommand {
 
   @Option(
     help: .value(
-      "file", "Start from the tensors of a safetensors file: a whole network, or a backbone with timm's names."))
+      "file",
+      "Start from the weights of a file (.safetensors, .pth, .pdparams): a whole network, or a ResNet-D of timm, mmseg, mmpretrain or Paddle."
+    ))
   var pretrained: String?
 
   @Option(
@@ -109,6 +112,13 @@ struct Train: ParsableCommand {
       "kind", "random: scale, crop and flip at random; none: images in file order, cropped or padded, for comparisons."
     ))
   var augment = defaults.augmentation
+
+  @Option(
+    help: .value(
+      "kind",
+      "Normalization of images: imagenet, or half (mean and deviation 0.5), as the pretrained backbone; stored with the model."
+    ))
+  var normalize = Normalization.imagenet
 
   @Option(
     parsing: .unconditional,
@@ -173,6 +183,7 @@ struct Train: ParsableCommand {
     options.maxSteps = maxSteps
     options.pretrained = pretrained
     options.augmentation = augment
+    options.normalization = normalize
     options.cacheGigabytes = cacheGb
     options.logEvery = logEvery
     options.timeline = timeline
