@@ -19,6 +19,8 @@ extension InstanceOverlap {
   /// An instance map holds an id that cannot be evaluated.
   package struct InvalidId: Error, Equatable {
     package let id: Int
+
+    package init(id: Int) { self.id = id }
   }
 
   /// The instances of an image, by ascending id; those of labels that evaluation ignores are left out.

@@ -60,9 +60,11 @@ import Testing
     var confusion = ConfusionMatrix()
     confusion.add(prediction: [1, 1, 0, 2, 3, 4, 5, 0, 0], target: [0, 0, 1, 1, 1, 4, 4, 4, 0])
     let pairs = confusion.mostConfused(5)
-    #expect(pairs.map { [$0.truth, $0.prediction] } == [[0, 1], [1, 0], [1, 2], [1, 3], [4, 0]])
+    let expected: [[Int]] = [[0, 1], [1, 0], [1, 2], [1, 3], [4, 0]]
+    #expect(pairs.map { [$0.truth, $0.prediction] } == expected)
     #expect(pairs.map(\.pixels) == [2, 1, 1, 1, 1])
-    #expect(pairs.map(\.share) == [2.0 / 3, 1.0 / 3, 1.0 / 3, 1.0 / 3, 1.0 / 3])
+    let third = 1.0 / 3
+    #expect(pairs.map(\.share) == [2 * third, third, third, third, third])
     #expect(ConfusionMatrix().mostConfused(5) == [])
   }
 }
