@@ -24,7 +24,7 @@ package struct EvaluationReport {
   ) {
     self.evaluation = evaluation
     self.predictions = predictions
-    self.folder = folder
+    self.folder = folder.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
     metrics = SegmentationMetrics(evaluation.confusion, absentClasses: absentClasses)
   }
 
@@ -68,7 +68,7 @@ extension EvaluationReport {
     let confused = evaluation.confusion.mostConfused(Self.named)
     if !confused.isEmpty {
       parts.append(
-        (["most confused classes, share of the class"]
+        (["most confused classes by pixels, share of the class"]
           + confused.map {
             "\(percent($0.share))  \(Label.classes[$0.truth].name) as \(Label.classes[$0.prediction].name)"
           }).joined(separator: "\n"))

@@ -122,7 +122,7 @@ struct EvaluationReportTests {
     }
     let confused = try #require(content["most_confused_classes"] as? [[String: Any]])
     #expect(confused.count == 5)
-    let second = try #require(lines.firstIndex(of: "most confused classes, share of the class"))
+    let second = try #require(lines.firstIndex(of: "most confused classes by pixels, share of the class"))
     for (line, pair) in zip(lines[(second + 1)...], confused) {
       let (truth, other) = (try #require(pair["truth"] as? String), try #require(pair["prediction"] as? String))
       #expect(line == String(format: "%7.2f %%  ", 100 * (pair["share"] as? Double ?? .nan)) + "\(truth) as \(other)")
