@@ -63,7 +63,7 @@ let package = Package(
     .target(name: "Images", dependencies: ["CPNG", "System", "Tensors"]),
     .target(name: "Cityscapes", dependencies: ["System", "Tensors", "Images"]),
     .target(name: "SyntheticStreets", dependencies: ["System", "Tensors", "Images", "Cityscapes"]),
-    .target(name: "Metrics", dependencies: ["Cityscapes"]),
+    .target(name: "Metrics", dependencies: ["Tensors", "Cityscapes"]),
 
     // MARK: - The machine, ranks and files
     .target(name: "Machine", dependencies: ["CLinux", "System"]),
@@ -88,8 +88,8 @@ let package = Package(
     .target(
       name: "Benchmarks",
       dependencies: [
-        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Cityscapes", "SyntheticStreets", "Distributed",
-        "Weights", "Inference", "Training",
+        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
+        "Distributed", "Weights", "Inference", "Training",
       ]),
     .target(name: "Planning", dependencies: ["System", "Inference", "Benchmarks"]),
 
@@ -97,7 +97,7 @@ let package = Package(
     .executableTarget(
       name: "gscnn",
       dependencies: [
-        "System", "Tensors", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Machine",
+        "System", "Tensors", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics", "Machine",
         "Distributed", "Weights", "Inference", "Training", "Benchmarks", "Planning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -134,7 +134,8 @@ let package = Package(
       name: "SyntheticStreetsTests",
       dependencies: ["Tensors", "Images", "Cityscapes", "SyntheticStreets", "ImageFixtures"]),
     .testTarget(
-      name: "MetricsTests", dependencies: ["Tensors", "Cityscapes", "Metrics", "ImageFixtures"], exclude: ["Fixtures"]),
+      name: "MetricsTests", dependencies: ["Tensors", "Cityscapes", "Metrics", "ImageFixtures"],
+      exclude: ["Fixtures", "boundary_figures.py"]),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Jobs"]),
     .testTarget(
       name: "DistributedTests", dependencies: ["System", "Tensors", "Machine", "Distributed", "Jobs", "RankProgram"]),
@@ -142,6 +143,10 @@ let package = Package(
       name: "WeightsTests",
       dependencies: ["System", "Tensors", "Layers", "GatedSCNN", "Weights", "Jobs", "RankProgram"],
       exclude: ["Fixtures", "make_weight_files.py", "pytorch_reads.py"]),
+    .testTarget(
+      name: "InferenceTests",
+      dependencies: ["Tensors", "Images", "Cityscapes", "Metrics", "Inference", "ImageFixtures"],
+      exclude: ["Fixtures", "official_figures.py"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [

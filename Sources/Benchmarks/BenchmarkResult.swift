@@ -11,6 +11,8 @@ package struct BenchmarkResult: Codable, Sendable {
   package var height: Int?
   package var width: Int?
   package var bytes: Int?
+  /// Of prediction and ground truth, over all classes.
+  package var boundaryPixels: Int?
   /// Seconds of each repetition, without the warm-up.
   package var seconds: [Double]
   /// Peak resident size of this process.

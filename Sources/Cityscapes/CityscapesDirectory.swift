@@ -17,6 +17,8 @@ package struct SamplePaths: Hashable, Sendable {
   package let image: String
   /// Label ids 0 … 33, 8-bit gray.
   package let labelIds: String
+  /// Instances, 16-bit gray: label id · 1000 + number, or a label id; may be missing.
+  package let instanceIds: String
   /// Ground truth in the colors of the label table.
   package let color: String
   /// The folder of the prepared maps, which has a folder for each split.
@@ -47,6 +49,7 @@ package struct SamplePaths: Hashable, Sendable {
     image = "\(root)/leftImg8bit/\(split.rawValue)/\(city)/\(name)\(Self.imageSuffix)"
     let truth = "\(root)/gtFine/\(split.rawValue)/\(city)/\(name)_gtFine_"
     labelIds = truth + "labelIds.png"
+    instanceIds = truth + "instanceIds.png"
     color = truth + "color.png"
     prepared = "\(root)/prepared"
   }

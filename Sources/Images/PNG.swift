@@ -10,8 +10,19 @@ package enum PNG {
     /// One value a pixel: a label map or an edge map. Gray or palette, 1, 2, 4 or 8 bits; the values are read as they
     /// are stored, so that a label id stays a label id: palette indices instead of colors, bits without scaling.
     case gray
+    /// One gray value a pixel, up to 16 bits: an instance map. Read by `readValues`.
+    case gray16
 
     var channels: Int { self == .rgb ? 3 : 1 }
+
+    /// What a file must be, for errors.
+    var needed: String {
+      switch self {
+      case .rgb: "8-bit RGB"
+      case .gray: "8-bit gray"
+      case .gray16: "16-bit gray"
+      }
+    }
   }
 
   /// How a file stores its pixels.
@@ -47,6 +58,7 @@ package enum PNG {
       switch kind {
       case .rgb: bitDepth == 8 && color == .rgb
       case .gray: bitDepth <= 8 && (color == .gray || color == .palette)
+      case .gray16: color == .gray
       }
     }
 

@@ -22,10 +22,9 @@ package final class PNGReader {
   package convenience init(_ path: String, as kind: PNG.Kind) throws(ImageError) {
     try self.init(path)
     guard header.isReadable(as: kind) else {
-      let wanted = kind == .rgb ? "8-bit RGB" : "8-bit gray"
       throw ImageError(
-        path: path, problem: "is \(header), but \(wanted) is needed here",
-        remedy: "convert it to \(wanted) or put the right file in its place")
+        path: path, problem: "is \(header), but \(kind.needed) is needed here",
+        remedy: "convert it to \(kind.needed) or put the right file in its place")
     }
   }
 
@@ -58,13 +57,31 @@ package final class PNGReader {
   /// Throws if the file is truncated, without decoding its pixels, unless more follows the end of the image: then it reads
   /// the whole image.
   package func requireEnd() throws(ImageError) {
-    if cpng_has_end(file) == 0 { _ = try read() }
+    guard cpng_has_end(file) == 0 else { return }
+    if header.bitDepth == 16 { _ = try readValues() } else { _ = try read() }
   }
 
   private var channels: Int { header.color == .rgb ? 3 : 1 }
 
+  /// Reads all values of a gray image of any bit depth, and the file to its end.
+  package func readValues() throws(ImageError) -> [UInt16] {
+    guard header.bitDepth == 16 else { return try read().pixels.map(UInt16.init) }
+    var outcome = cpng_outcome()
+    let count = size.width * size.height
+    let values = [UInt16](unsafeUninitializedCapacity: count) { buffer, initialized in
+      let bytes = UnsafeMutableRawBufferPointer(buffer)
+      if let base = bytes.baseAddress { outcome = readRows(0..<size.height, base.assumingMemoryBound(to: UInt8.self)) }
+      guard outcome.status == 0 else { return }
+      for pixel in 0..<count { buffer[pixel] = UInt16(bigEndian: buffer[pixel]) }
+      initialized = count
+    }
+    if outcome.status != 0 { throw Self.error(outcome, path) }
+    return values
+  }
+
   /// Reads the whole image, and the file to its end.
   package func read() throws(ImageError) -> Image {
+    requireBytes()
     var outcome = cpng_outcome()
     let image = Image(size, channels: channels) { outcome = readRows(0..<size.height, $0) }
     if outcome.status != 0 { throw Self.error(outcome, path) }
@@ -76,6 +93,7 @@ package final class PNGReader {
   ///
   /// Rows below the window are not decoded, so damage there is not detected; truncation of the file is.
   package func read(_ window: Image.Rect, into buffer: ImageBuffer) throws(ImageError) -> ImageView {
+    requireBytes()
     precondition(window.lies(in: size), "the window must lie in the image")
     var outcome = cpng_outcome()
     let rows = isInterlaced ? 0..<size.height : window.rows
@@ -84,6 +102,11 @@ package final class PNGReader {
     }
     if outcome.status != 0 { throw Self.error(outcome, path) }
     return view
+  }
+
+  /// Values of 16 bits have `readValues`.
+  private func requireBytes() {
+    precondition(header.bitDepth <= 8, "an image of 16-bit values is read by readValues")
   }
 
   private func readRows(_ rows: Range<Int>, _ pixels: UnsafeMutablePointer<UInt8>) -> cpng_outcome {

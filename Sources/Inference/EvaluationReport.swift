@@ -3,13 +3,28 @@ import Foundation
 import Metrics
 import System
 
-/// The metrics of a split, as a table and as JSON.
+/// The figures of a split, as a table and as JSON.
 package struct EvaluationReport {
-  private let evaluation: Evaluation
-  private let metrics: SegmentationMetrics
+  let evaluation: Evaluation
+  let metrics: SegmentationMetrics
+  /// The names of the images and of their predictions.
+  let predictions: PredictionFolder
+  /// Where predictions were written.
+  let folder: String?
 
-  package init(_ evaluation: Evaluation, absentClasses: SegmentationMetrics.AbsentClasses) {
+  /// How many of the worst images and of the most confused pairs of classes are named.
+  static let named = 5
+
+  /// - Parameters:
+  ///   - predictions: of all images of the split.
+  ///   - folder: its path if the predictions were written.
+  package init(
+    _ evaluation: Evaluation, of predictions: PredictionFolder, at folder: String?,
+    absentClasses: SegmentationMetrics.AbsentClasses
+  ) {
     self.evaluation = evaluation
+    self.predictions = predictions
+    self.folder = folder.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
     metrics = SegmentationMetrics(evaluation.confusion, absentClasses: absentClasses)
   }
 
@@ -23,53 +38,50 @@ package struct EvaluationReport {
     }
   }
 
-  /// The metrics of each class, in percent.
-  package var table: String {
-    let images = evaluation.images == 1 ? "1 image" : "\(evaluation.images) images"
-    return metrics.table + String(format: "\n\nFPS              %.3f   (%@)", evaluation.imagesPerSecond, images)
-  }
-
-  /// Writes the metrics as one JSON object, as fractions from 0 to 1; null for an absent class.
+  /// Writes the figures as one JSON object, as fractions from 0 to 1: ours, and beside them those of cityscapesScripts
+  /// under its names, as `evalPixelLevelSemanticLabeling` writes them.
   package func write(to path: String) throws {
     do {
-      let text = try JSON.encode(content, .sortedKeys, keys: .convertToSnakeCase) + Data("\n".utf8)
-      try FileSystem().replaceFile(path, with: text)
+      let content = ours.merging(official) { ours, _ in ours }
+      try FileSystem().replaceFile(path, with: Data((JSONValue.object(content).text + "\n").utf8))
     } catch {
       throw InferenceError.cannotWriteReport(path, reason: error.posixMessage)
     }
   }
+}
 
-  private struct Content: Encodable {
-    let split: String
-    let images: Int
-    let imagesPerSecond: Double
-    let loss: Double
-    let pixels: Int64
-    let pixelAccuracy: Double
-    let meanAccuracy: Double
-    let meanClassIou: Double
-    let meanCategoryIou: Double
-    let absentClasses: String
-    /// The accuracy and the intersection over union of each class.
-    let classes: [String: [String: Double?]]
-    let categories: [String: [String: Double?]]
-    /// Rows are the ground truth, columns the prediction, both by train id.
-    let confusion: [[Int64]]
+// MARK: - The table
+
+extension EvaluationReport {
+  /// The metrics of each class, in percent; then the worst images and the most confused classes.
+  package var table: String {
+    let images = evaluation.images == 1 ? "1 image" : "\(evaluation.images) images"
+    let speed = String(format: "FPS              %.3f   (%@)", evaluation.imagesPerSecond, images)
+    guard metrics.pixels > 0, let details = evaluation.details else { return metrics.table() + "\n\n" + speed }
+    var parts = [metrics.table(details.instances)]
+    if let missing = missingInstances(details) { parts[0] += "\n" + missing }
+    parts.append(details.boundaries.table)
+    parts.append(
+      (["worst images, mean class IoU"]
+        + details.worst(Self.named).map { "\(percent($0.meanClassIoU))  \(predictions.names[$0.index].printable)" })
+        .joined(separator: "\n"))
+    let confused = evaluation.confusion.mostConfused(Self.named)
+    if !confused.isEmpty {
+      parts.append(
+        (["most confused classes by pixels, share of the class"]
+          + confused.map {
+            "\(percent($0.share))  \(Label.classes[$0.truth].name) as \(Label.classes[$0.prediction].name)"
+          }).joined(separator: "\n"))
+    }
+    return (parts + [speed]).joined(separator: "\n\n")
   }
 
-  private var content: Content {
-    let counts = evaluation.confusion.counts
-    return Content(
-      split: evaluation.split.rawValue, images: evaluation.images,
-      imagesPerSecond: evaluation.imagesPerSecond, loss: evaluation.loss, pixels: metrics.pixels,
-      pixelAccuracy: metrics.pixelAccuracy, meanAccuracy: metrics.meanAccuracy, meanClassIou: metrics.meanClassIoU,
-      meanCategoryIou: metrics.meanCategoryIoU, absentClasses: metrics.absentClasses == .zero ? "zero" : "left_out",
-      classes: .init(
-        uniqueKeysWithValues: Label.classes.indices.map {
-          (Label.classes[$0].name, ["iou": metrics.classIoU[$0], "accuracy": metrics.classAccuracy[$0]])
-        }),
-      categories: .init(
-        uniqueKeysWithValues: zip(Label.Category.evaluated, metrics.categoryIoU).map { ($0.rawValue, ["iou": $1]) }),
-      confusion: Label.classes.indices.map { Array(counts[$0 * Label.classCount..<($0 + 1) * Label.classCount]) })
+  private func percent(_ value: Double) -> String { String(format: "%7.2f %%", 100 * value) }
+
+  /// Why there is no iIoU although some images have instance maps.
+  private func missingInstances(_ details: EvaluationDetails) -> String? {
+    let missing = details.imagesWithoutInstances
+    guard missing > 0, missing < evaluation.images else { return nil }
+    return "iIoU is left out: \(missing) of \(evaluation.images) images have no *_gtFine_instanceIds.png."
   }
 }

@@ -17,9 +17,14 @@ package struct Evaluation: Codable, Sendable, Equatable {
   /// Seconds of inference alone, from the normalized image to the class of every pixel; images that ranks evaluate at
   /// the same time count once, with the mean of their times.
   package private(set) var seconds = 0.0
+  /// Measured only if it is there from the beginning.
+  package private(set) var details: EvaluationDetails?
 
   /// An evaluation of no images yet.
-  package init(of split: Split) { self.split = split }
+  package init(of split: Split, details: EvaluationDetails? = nil) {
+    self.split = split
+    self.details = details
+  }
 
   package var images: Int { losses.count }
   /// Mean of the images' joint losses.
@@ -32,6 +37,11 @@ package struct Evaluation: Codable, Sendable, Equatable {
     self.confusion += confusion
     self.losses += losses
     self.seconds += seconds
+  }
+
+  /// Adds the details of the next images, in their order.
+  package mutating func add(_ measurements: [ImageMeasurement]) {
+    for measurement in measurements { details?.add(measurement) }
   }
 }
 
@@ -64,11 +74,12 @@ package struct Evaluator {
   ///
   /// After each round every rank knows the result so far: an evaluation can be stopped there and continued later from
   /// this result, with any number of ranks. The result is the same on every rank, and for every number of ranks: the
-  /// confusion matrix is summed exactly, and the losses are added in the order of the images.
+  /// confusion matrix is summed exactly, and losses and details are added in the order of the images.
   ///
   /// - Parameters:
   ///   - samples: the images of one split, preprocessed.
-  ///   - start: the result for the first images, from an earlier call that was stopped.
+  ///   - start: the result for the first images, from an earlier call that was stopped. If it has details, those of the
+  ///     next images are measured.
   ///   - folder: where rank 0 writes the predictions of all ranks, whose disks may be their own; those of a round are
   ///     there when `shouldContinue` is called.
   ///   - writeFailed: called on rank 0 with the error of a prediction that could not be written; to go on it returns.
@@ -89,7 +100,7 @@ package struct Evaluator {
       let indices = evaluation.images..<min(evaluation.images + evaluatingRanks, samples.count)
       let index = indices.lowerBound + communicator.rank
       var (confusion, loss, seconds) = (ConfusionMatrix(), 0.0, 0.0)
-      var file: [UInt8] = []
+      var (file, measured) = ([UInt8](), [ImageMeasurement]())
       if indices.contains(index) {
         Activity.begin(image: index + 1)
         let batch = Batch(
@@ -99,9 +110,17 @@ package struct Evaluator {
         let result = model.predict(batch, withLoss: true, on: workers)
         confusion.add(prediction: result.predictions, target: batch.target)
         (loss, seconds) = (result.loss?.total ?? 0, result.seconds)
+        if let details = evaluation.details {
+          measured = [
+            try ImageMeasurement(
+              samples[index], prediction: result.predictions, target: batch.target, batch.image.shape.size,
+              details.boundaries.thresholds)
+          ]
+        }
         file = try folder?.encode(result.predictions, batch.image.shape.size, index: index) ?? []
       }
       sum(confusion, loss, seconds, of: indices, into: &evaluation)
+      if evaluation.details != nil { evaluation.add(communicator.allGather(measured).flatMap(\.self)) }
       if let folder {
         for (index, file) in zip(indices, communicator.gather(file)) {
           do { try folder.write(file, index: index) } catch { try writeFailed(error) }

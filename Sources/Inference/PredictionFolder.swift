@@ -18,7 +18,7 @@ package struct PredictionFolder: Sendable {
   package let path: String
   private let format: Format
   /// Of each image's file, without suffix.
-  private let names: [String]
+  package let names: [String]
 
   /// - Parameter samples: all images of the split.
   package init(_ path: String, of samples: [SamplePaths], as format: Format) {
@@ -53,12 +53,15 @@ package struct PredictionFolder: Sendable {
     }
   }
 
-  private func file(_ index: Int) -> String {
+  /// The name of an image's file in the folder.
+  package func fileName(_ index: Int) -> String {
     switch format {
-    case .colors: "\(path)/\(names[index])_color.png"
-    case .labelIds(let suffix): "\(path)/\(names[index])_\(suffix).png"
+    case .colors: "\(names[index])_color.png"
+    case .labelIds(let suffix): "\(names[index])_\(suffix).png"
     }
   }
+
+  private func file(_ index: Int) -> String { "\(path)/\(fileName(index))" }
 
   /// The file of an image.
   ///

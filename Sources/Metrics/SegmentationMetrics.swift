@@ -86,28 +86,25 @@ package struct SegmentationMetrics: Codable, Equatable, Sendable {
 
 extension SegmentationMetrics {
   /// A table of all metrics in percent, class by class, then category by category.
-  package var table: String {
+  ///
+  /// - Parameter instances: adds a column of iIoU.
+  package func table(_ instances: InstanceMetrics? = nil) -> String {
     guard pixels > 0 else { return "The ground truth has no labeled pixels: there is nothing to measure." }
-    func cell(_ value: Double?) -> String {
-      guard let value else { return "      –" }
-      let hundredths = Int((value * 10000).rounded())
-      let text = "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100)"
-      return String(repeating: " ", count: max(7 - text.count, 0)) + text
-    }
-    func line(_ name: String, _ cells: String...) -> String {
-      name + String(repeating: " ", count: max(16 - name.count, 1)) + cells.joined(separator: "  ")
-    }
-    var lines = [line("class", " IoU, %", " acc, %")]
+    var table = PercentTable()
+    table.header("class", ["IoU, %", "acc, %"] + (instances == nil ? [] : ["iIoU, %"]))
     for (index, label) in Label.classes.enumerated() {
-      lines.append(line(label.name, cell(classIoU[index]), cell(classAccuracy[index])))
+      table.row(label.name, [classIoU[index], classAccuracy[index]] + (instances.map { [$0.classIoU[index]] } ?? []))
     }
-    lines.append(line("mean", cell(meanClassIoU), cell(meanAccuracy)))
-    lines += ["", line("category", " IoU, %")]
+    table.row("mean", [meanClassIoU, meanAccuracy] + (instances.map { [$0.meanClassIoU] } ?? []))
+    table.emptyLine()
+    table.header("category", ["IoU, %"] + (instances == nil ? [] : ["iIoU, %"]))
     for (index, category) in Label.Category.evaluated.enumerated() {
-      lines.append(line(category.rawValue, cell(categoryIoU[index])))
+      table.row(category.rawValue, [categoryIoU[index]] + (instances.map { [$0.categoryIoU[index]] } ?? []))
     }
-    lines += [line("mean", cell(meanCategoryIoU)), "", line("pixel accuracy", cell(pixelAccuracy))]
-    if absentClasses == .zero { lines.append("Classes without ground-truth pixels count as 0 in the means.") }
-    return lines.joined(separator: "\n")
+    table.row("mean", [meanCategoryIoU] + (instances.map { [$0.meanCategoryIoU] } ?? []))
+    table.emptyLine()
+    table.row("pixel accuracy", [pixelAccuracy])
+    let remark = absentClasses == .zero ? ["Classes without ground-truth pixels count as 0 in the means."] : []
+    return (table.lines + remark).joined(separator: "\n")
   }
 }

@@ -63,6 +63,12 @@ extension CommandLine {
         ("evaluate --model-weight m --scales 1", "'--scales'", "see gscnn evaluate --help"),
         ("evaluate --model-weight m --flip", "'--flip'", "see gscnn evaluate --help"),
         ("evaluate --model-weight m --boundary", "'--boundary'", "see gscnn evaluate --help"),
+        ("evaluate --model-weight m --boundary-thresholds 3,1.5", "'3,1.5' is invalid", "whole pixels up to 100"),
+        ("evaluate --model-weight m --boundary-thresholds 0", "'0' is invalid", "give up to 8 fractions below 1"),
+        (
+          "evaluate --model-weight m --boundary-thresholds 3,,5", "'3,,5' is invalid",
+          "for example 0.00088,0.005 or 3,12"
+        ),
         ("view --model-weight m", "'--input-pic <image>'", "see gscnn view --help"),
         ("info", "'<file>'", "see gscnn info --help"),
       ])

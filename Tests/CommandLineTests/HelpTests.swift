@@ -81,7 +81,8 @@ extension CommandLine {
           ("--data-path, --data_path <folder>", "default: data)"), ("--prepared <folder>", "default: DATA/prepared"),
           ("--model-weight, --model_weight <file>", "safetensors"),
           ("--split <name>", "default: val)"), ("--threads", "default: "), ("--export <folder>", "benchmark server"),
-          ("--json <file>", "JSON"), ("--absent-as-zero", "0"),
+          ("--json <file>", "JSON"), ("--boundary-thresholds <numbers>", "0.00088"),
+          ("--absent-as-zero", "0"),
         ])
       try expect(
         "view",

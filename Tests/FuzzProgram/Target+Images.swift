@@ -22,7 +22,7 @@ extension Target {
     seeds.append(try written { try PNG.write(Image(Size(64, 64), channels: 3, filledWith: 90), to: $0) })
     // Kinds that the program does not write: other bit depths and color types, interlaced, with chunks beside the pixels.
     for (depth, color, interlaced) in [
-      (1, 0, 0), (2, 3, 1), (4, 0, 1), (8, 2, 1), (8, 4, 0), (8, 6, 0), (16, 0, 0), (16, 2, 1),
+      (1, 0, 0), (2, 3, 1), (4, 0, 1), (8, 2, 1), (8, 4, 0), (8, 6, 0), (16, 0, 0), (16, 0, 1), (16, 2, 1),
     ] {
       seeds.append(crafted(depth: UInt8(depth), color: UInt8(color), interlaced: UInt8(interlaced)))
     }
@@ -32,6 +32,7 @@ extension Target {
     ) { input in
       let path = try folder.write(input, as: "input.png")
       let header = try PNG.header(path)
+      if let reader = try? PNGReader(path, as: .gray16) { _ = try? reader.readValues() }
       for kind in [PNG.Kind.rgb, .gray] {
         do {
           _ = try PNG.read(path, as: kind)

@@ -133,4 +133,40 @@ struct PNGReaderTests {
     }
     #expect(refused > 500)
   }
+
+  @Test("Values of 16 bits are read, big-endian as they are stored, interlaced or not", arguments: [false, true])
+  func sixteenBits(interlaced: Bool) throws {
+    let folder = try TemporaryFolder()
+    // A width of one keeps the passes of an interlaced image in the order of its rows: 0, 4, then 2, then 1 and 3.
+    let values = [26001, 7, 65535, 256, 1000] as [UInt16]
+    let order = interlaced ? [0, 4, 2, 1, 3] : [0, 1, 2, 3, 4]
+    var file = CraftedPNG(
+      width: 1, height: 5, colorType: 0, interlaced: interlaced,
+      rows: order.flatMap { [0, UInt8(values[$0] >> 8), UInt8(values[$0] & 255)] })
+    file.bitDepth = 16
+    let path = try folder.write(file.bytes, as: "instances.png")
+    #expect(try PNGReader(path, as: .gray16).readValues() == values)
+    // A part of the file, with and without its end.
+    let truncated = try folder.write(Array(file.bytes.dropLast(30)), as: "truncated.png")
+    let errors = [
+      #expect(throws: ImageError.self) { try PNGReader(truncated, as: .gray16).readValues() },
+      #expect(throws: ImageError.self) { try PNGReader(truncated, as: .gray16).requireEnd() },
+    ]
+    for error in errors { #expect(error?.description == "\(truncated): is truncated; restore the file") }
+  }
+
+  @Test("A gray file of 8 bits or fewer has small values; colors and palettes are refused as values")
+  func smallValues() throws {
+    let folder = try TemporaryFolder()
+    try PNG.write(Image(Size(1, 3), channels: 1, pixels: [0, 7, 255]), to: folder.file("gray.png"))
+    #expect(try PNGReader(folder.file("gray.png"), as: .gray16).readValues() == [0, 7, 255])
+    #expect(
+      try PNGReader(ImageFixtures.path("gray_16bit_64x32"), as: .gray16).readValues()
+        == [UInt16](repeating: 7, count: 64 * 32))
+    for colorType in [2, 3, 4, 6] as [UInt8] {
+      let path = try folder.write(CraftedPNG(width: 2, height: 3, colorType: colorType).bytes, as: "kind.png")
+      let error = #expect(throws: ImageError.self) { try PNGReader(path, as: .gray16) }
+      #expect(error?.description.contains("but 16-bit gray is needed here") == true)
+    }
+  }
 }

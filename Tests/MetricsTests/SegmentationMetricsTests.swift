@@ -109,14 +109,14 @@ import Testing
   func nothing() throws {
     let metrics = SegmentationMetrics(ConfusionMatrix())
     #expect(metrics.pixels == 0 && metrics.meanClassIoU == 0 && metrics.pixelAccuracy == 0)
-    #expect(metrics.table.contains("nothing to measure"))
+    #expect(metrics.table().contains("nothing to measure"))
     #expect(try JSONDecoder().decode(SegmentationMetrics.self, from: JSONEncoder().encode(metrics)) == metrics)
   }
 
   @Test("The table has a line for each class and category, in percent")
   func table() throws {
     let metrics = SegmentationMetrics(try confusion())
-    let lines = metrics.table.split(separator: "\n").map(String.init)
+    let lines = metrics.table().split(separator: "\n").map(String.init)
     for label in Label.classes { #expect(lines.contains { $0.hasPrefix(label.name + " ") }) }
     for category in Label.Category.evaluated { #expect(lines.contains { $0.hasPrefix(category.rawValue + " ") }) }
     #expect(lines.contains("road               0.00        –"))

@@ -10,7 +10,9 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Times a part of the program on synthetic data and prints one line of JSON.",
-    subcommands: [Step.self, EvaluateImage.self, LoadImages.self, AllReduce.self, SaveCheckpoint.self])
+    subcommands: [
+      Step.self, EvaluateImage.self, CompareBoundaries.self, LoadImages.self, AllReduce.self, SaveCheckpoint.self,
+    ])
 
   struct Step: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -76,6 +78,23 @@ struct Bench: ParsableCommand {
         print(result.line)
         if let profile { print(profile.table(for: result)) }
       }
+    }
+  }
+
+  struct CompareBoundaries: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "boundary", abstract: "Boundary F-score and boundary IoU of one whole image, on one thread.")
+
+    @Option(in: .streetPixels, help: .value("pixels", "Height of the image."))
+    var height = 1024
+
+    @Option(in: .streetPixels, help: .value("pixels", "Width of the image."))
+    var width = 2048
+
+    @OptionGroup var repetitions: RepetitionOptions
+
+    func run() throws {
+      try onRankZero { print(try Benchmarks.boundary(size: Size(height, width), steps: repetitions.steps).line) }
     }
   }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Cityscapes
 import Distributed
 import Inference
+import Metrics
 import System
 import Tensors
 import Training
@@ -28,8 +29,21 @@ struct Evaluate: ParsableCommand {
     ))
   var export: String?
 
-  @Option(help: .value("file", "Write the metrics there as JSON, as fractions from 0 to 1."))
+  @Option(
+    help: .value(
+      "file",
+      "Write all figures there as JSON, as fractions from 0 to 1: those of cityscapesScripts under its names, and ours."
+    ))
   var json: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: .value(
+      "numbers",
+      "Distances of the boundary F-score, separated by commas: fractions of the image's diagonal below 1, or whole pixels (default: 0.00088,0.001875,0.00375,0.005, which are 3, 5, 9 and 12 pixels at 2048×1024)."
+    ),
+    transform: BoundaryThresholds.init(argument:))
+  var boundaryThresholds = BoundaryThresholds()
 
   @Flag(
     help: "Count absent classes as 0 in the means, as the reference implementation does, instead of leaving them out.")
@@ -41,7 +55,8 @@ struct Evaluate: ParsableCommand {
     communicator.setAffinity()
     let workers = WorkerPool(threads: threads.count(for: communicator))
     let listed = try CityscapesDirectory(root: data.dataPath).listOnAllRanks([split], communicator: communicator)[0]
-    let predictions = export.map { PredictionFolder($0, of: listed, as: .labelIds()) }
+    let named = PredictionFolder(export ?? ".", of: listed, as: .labelIds())
+    let predictions = export == nil ? nil : named
     // What cannot be written is noticed before the evaluation, which may take hours.
     if communicator.rank == 0 {
       for (option, path) in [("--json", json), ("--export", export)] {
@@ -63,13 +78,18 @@ struct Evaluate: ParsableCommand {
     if made.hasLabeledPixels(split) == false, export == nil || json != nil {
       throw InferenceError.nothingToMeasure(labels: "\(data.dataPath)/gtFine/\(split.rawValue)")
     }
+    let details = made.hasLabeledPixels(split) == false ? nil : EvaluationDetails(boundaryThresholds)
+    let share = stride(from: communicator.rank, to: listed.count, by: communicator.size).map { listed[$0] }
+    try communicator.collectively {
+      if details != nil { try ImageMeasurement.requireUsableInstances(of: share) }
+    }
     let samples = listed.map { $0.prepared(in: made.folder) }
     let showsProgress = communicator.rank == 0 && StandardError.isTerminal
     Activity.enter(.validation)
     let consensus = Consensus(communicator)
     var (unwritten, firstFailure) = (0, nil as (any Error)?)
     let evaluation = try Evaluator(model, workers: workers, communicator: communicator).evaluate(
-      samples, from: Evaluation(of: split),
+      samples, from: Evaluation(of: split, details: details),
       writingTo: predictions,
       writeFailed: { error in
         (unwritten, firstFailure) = (unwritten + 1, firstFailure ?? error)
@@ -83,7 +103,8 @@ struct Evaluate: ParsableCommand {
       })
     if showsProgress { StandardError.write(StandardError.clearLine) }
     if communicator.rank == 0 {
-      let report = EvaluationReport(evaluation, absentClasses: absentAsZero ? .zero : .leftOut)
+      let report = EvaluationReport(
+        evaluation, of: named, at: export, absentClasses: absentAsZero ? .zero : .leftOut)
       print(report.table)
       if let json { try report.write(to: json) }
       if let firstFailure {
@@ -91,5 +112,20 @@ struct Evaluate: ParsableCommand {
       }
     }
     communicator.finalize()
+  }
+}
+
+extension BoundaryThresholds {
+  /// Parses text like 0.00088,0.005 or 3,12.
+  fileprivate init(argument text: String) throws {
+    let words = text.split(separator: ",", omittingEmptySubsequences: false)
+    let values = words.compactMap { Double($0) }
+    guard values.count == words.count, values.count <= 8,
+      values.allSatisfy({ $0 > 0 && $0 <= 100 && ($0 < 1 || $0 == $0.rounded()) })
+    else {
+      throw ValidationError(
+        "give up to 8 fractions below 1 or whole pixels up to 100, for example 0.00088,0.005 or 3,12")
+    }
+    self.init(fScore: values)
   }
 }

@@ -1,0 +1,117 @@
+import Cityscapes
+import Images
+import Metrics
+import System
+import Tensors
+
+/// What is measured of one predicted image beyond confusion matrix and loss. Counts alone, so that sums over images do
+/// not depend on which rank has measured them.
+package struct ImageMeasurement: Codable, Sendable, Equatable {
+  let labels: LabelConfusion
+  /// nil if the image has no instance map.
+  let instances: [InstanceOverlap]?
+  let boundaries: BoundaryCounts
+
+  /// - Parameters:
+  ///   - prediction: train ids.
+  ///   - target: train ids, or `Label.ignored`.
+  /// - Throws: `ImageError` with the file that is missing, damaged, of another kind or size, or holds other values.
+  package init(
+    _ paths: SamplePaths, prediction: [UInt8], target: [UInt8], _ size: Size, _ thresholds: BoundaryThresholds
+  ) throws {
+    // The test split's labels are not published.
+    let isUnlabeled = paths.split == .test && FileSystem.size(of: paths.labelIds) == nil
+    let labelIds =
+      isUnlabeled
+      ? [UInt8](repeating: 0, count: prediction.count) : try Self.open(paths.labelIds, as: .gray, size).read().pixels
+    if let other = labelIds.first(where: { $0 > Label.largestId }) {
+      throw ImageError(
+        path: paths.labelIds, problem: "holds \(other), which is no label id (0 … \(Label.largestId))",
+        remedy: "restore the file")
+    }
+    labels = LabelConfusion(prediction: prediction, labelIds: labelIds)
+    boundaries = BoundaryCounts(prediction: prediction, target: target, size, thresholds)
+    guard FileSystem.size(of: paths.instanceIds) != nil else {
+      instances = nil
+      return
+    }
+    let map = try Self.open(paths.instanceIds, as: .gray16, size).readValues()
+    do {
+      instances = try InstanceOverlap.measure(map: map, prediction: prediction)
+    } catch {
+      throw ImageError(
+        path: paths.instanceIds, problem: "holds \(error.id), which is no instance of a class that has instances",
+        remedy: "restore the file, or remove it to evaluate without iIoU")
+    }
+  }
+
+  /// Opens the instance maps of images, so that one that cannot be used is named before an evaluation that may take
+  /// hours. Values are not looked at.
+  package static func requireUsableInstances(of samples: [SamplePaths]) throws(ImageError) {
+    for sample in samples where FileSystem.size(of: sample.instanceIds) != nil {
+      let size = try PNGReader(sample.image, as: .rgb).size
+      try open(sample.instanceIds, as: .gray16, size).requireEnd()
+    }
+  }
+
+  private static func open(_ path: String, as kind: PNG.Kind, _ size: Size) throws(ImageError) -> PNGReader {
+    let reader = try PNGReader(path, as: kind)
+    guard reader.size == size else {
+      throw ImageError(
+        path: path, problem: "\(reader.size.widthByHeight), but its image is \(size.widthByHeight)",
+        remedy: "restore the file")
+    }
+    return reader
+  }
+}
+
+/// What `gscnn evaluate` reports beyond an evaluation during training.
+package struct EvaluationDetails: Codable, Sendable, Equatable {
+  /// The score of one image.
+  package struct ImageScore: Codable, Sendable, Equatable {
+    /// Pixels that evaluation ignores.
+    package let ignored: Int64
+    /// The other pixels, and those of them that are predicted correctly.
+    package let labeled: Int64
+    package let correct: Int64
+    /// Over the classes in ground truth or prediction; nil if no pixel has a class.
+    package let meanClassIoU: Double?
+  }
+
+  package private(set) var labels = LabelConfusion()
+  package private(set) var boundaries: BoundaryScores
+  /// In the order of the split.
+  package private(set) var images: [ImageScore] = []
+  /// Images without an instance map.
+  package private(set) var imagesWithoutInstances = 0
+  private var instanceScores = InstanceScores()
+
+  /// Of no images yet.
+  package init(_ thresholds: BoundaryThresholds) { boundaries = BoundaryScores(thresholds) }
+
+  /// iIoU; nil unless all images have an instance map.
+  package var instances: InstanceMetrics? {
+    imagesWithoutInstances > 0 || images.isEmpty ? nil : instanceScores.metrics(labels.classes)
+  }
+
+  /// The images with the lowest mean class IoU, the worst first, by index in the split.
+  package func worst(_ count: Int) -> [(index: Int, meanClassIoU: Double)] {
+    let scored = images.enumerated().compactMap { index, image in image.meanClassIoU.map { (index, $0) } }
+    // Sorting is stable: equal images stay in their order.
+    return scored.sorted { $0.1 < $1.1 }.prefix(count).map { (index: $0.0, meanClassIoU: $0.1) }
+  }
+
+  /// Adds the next image.
+  mutating func add(_ image: ImageMeasurement) {
+    labels += image.labels
+    boundaries.add(image.boundaries)
+    if let instances = image.instances { instanceScores.add(instances) } else { imagesWithoutInstances += 1 }
+    let confusion = image.labels.classes
+    let metrics = SegmentationMetrics(confusion)
+    images.append(
+      ImageScore(
+        ignored: image.labels.ignored, labeled: confusion.total,
+        correct: (0..<ConfusionMatrix.classes).reduce(0) { $0 + confusion[$1, $1] },
+        meanClassIoU: confusion.total == 0 ? nil : metrics.meanClassIoU))
+  }
+}
