@@ -68,6 +68,7 @@ let package = Package(
     .target(name: "Machine", dependencies: ["CLinux", "System"]),
     .target(name: "Distributed", dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine"]),
     .target(name: "Weights", dependencies: ["System", "Tensors", "Layers"]),
+    .target(name: "ONNX", dependencies: ["System", "Tensors", "Layers", "GatedSCNN", "Weights"]),
 
     // MARK: - Inference and training
     .target(
@@ -97,7 +98,7 @@ let package = Package(
       name: "gscnn",
       dependencies: [
         "System", "Tensors", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Machine",
-        "Distributed", "Weights", "Inference", "Training", "Benchmarks", "Planning",
+        "Distributed", "Weights", "ONNX", "Inference", "Training", "Benchmarks", "Planning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -140,6 +141,10 @@ let package = Package(
     .testTarget(
       name: "WeightsTests", dependencies: ["System", "Tensors", "Layers", "Weights", "Jobs", "RankProgram"],
       exclude: ["Fixtures", "pytorch_reads.py"]),
+    .testTarget(
+      name: "ONNXTests",
+      dependencies: ["System", "Tensors", "Layers", "GatedSCNN", "Weights", "ONNX", "Jobs"],
+      exclude: ["Fixtures", "onnx_agrees.py"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
