@@ -25,7 +25,9 @@ struct BatchNormFolding {
   init(_ trace: Trace, outputs: [Trace.Value]) {
     let producer = Dictionary(uniqueKeysWithValues: trace.nodes.enumerated().map { ($1.output, $0) })
     var users: [Trace.Value: [Int]] = [:]
-    for (index, node) in trace.nodes.enumerated() { for input in node.inputs { users[input, default: []].append(index) } }
+    for (index, node) in trace.nodes.enumerated() {
+      for input in node.inputs { users[input, default: []].append(index) }
+    }
 
     /// The convolution at an index, if only one node uses `value`.
     func convolution(_ index: Int?, sole value: Trace.Value) -> Convolution? {

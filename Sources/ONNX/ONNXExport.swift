@@ -34,7 +34,7 @@ package struct ONNXDimensions: Sendable, Equatable {
 }
 
 /// Exports Gated-SCNN to ONNX: the network that `gscnn evaluate` runs, with batch norm folded into the convolutions.
-package struct ONNXExport {
+package struct ONNXExport: Sendable {
   /// Of the classes, by train id.
   package let classes: [(name: String, color: [UInt8])]
   /// What normalizes the image, each of red, green and blue in 0…1: `(x − mean) / std`.

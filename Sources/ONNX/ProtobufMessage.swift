@@ -34,7 +34,9 @@ struct ProtobufMessage {
     for value in values { add(field, value) }
   }
 
-  mutating func add(_ field: Int, _ text: String) { append(Self.prefix(field, count: text.utf8.count) + Array(text.utf8)) }
+  mutating func add(_ field: Int, _ text: String) {
+    append(Self.prefix(field, count: text.utf8.count) + Array(text.utf8))
+  }
 
   mutating func add(_ field: Int, _ texts: [String]) {
     for text in texts { add(field, text) }

@@ -10,7 +10,7 @@ import Weights
 ///   size.
 /// - Average pooling with stride 2 ignores the pixels beyond an odd side (`ceil_mode`). Runtimes disagree about that
 ///   attribute; a replicated last row and column give the same mean. The pooling with stride 1 has zeros there.
-struct TraceLowering {
+package struct TraceLowering {
   private let trace: Trace
   private let folding: BatchNormFolding
   /// Named in errors.
@@ -29,7 +29,7 @@ struct TraceLowering {
   ///   - outputs: values with their names.
   ///   - source: the file of the weights.
   /// - Returns: the graph, with the inputs and outputs in this order.
-  static func graph(
+  package static func graph(
     of trace: Trace, named name: String, inputs: [(value: Trace.Value, name: String)],
     outputs: [(value: Trace.Value, name: String)], dimensions: ONNXDimensions, source: String
   ) -> ONNXGraph {

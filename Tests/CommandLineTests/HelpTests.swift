@@ -91,6 +91,13 @@ extension CommandLine {
         ])
       try expect("info", [("<file>", "safetensors"), ("--tensors", "every tensor")])
       try expect(
+        "export",
+        [
+          ("--model-weight, --model_weight <file>", "safetensors"), ("<file.onnx>", "File to write"),
+          ("--height <pixels>", "default: any)"), ("--width <pixels>", "default: any)"),
+          ("--batch-size, --batch_size <images>", "default: any)"),
+        ])
+      try expect(
         "bench step",
         [
           ("--backbone-type, --backbone_type <name>", "default: resnet50)"),

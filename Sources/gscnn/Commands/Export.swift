@@ -38,12 +38,13 @@ struct Export: ParsableCommand {
     }
     try onRankZero {
       let source = weights.modelWeight
+      let network = try ModelLoader.read(source)
       let export = ONNXExport(
         classes: Label.classes.map { ($0.name, [$0.color.red, $0.color.green, $0.color.blue]) },
         mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], identity: try identity(of: source),
         producer: ("gscnn", GSCNN.version))
       let model = export.model(
-        of: try ModelLoader.read(source), dimensions: ONNXDimensions(batch: batchSize, height: height, width: width),
+        of: network, dimensions: ONNXDimensions(batch: batchSize, height: height, width: width),
         source: source)
       try model.write(to: output)
       print(output)
@@ -52,11 +53,10 @@ struct Export: ParsableCommand {
 
   /// What the file of the weights says about them, and the file itself.
   private func identity(of source: String) throws -> [String: String] {
-    let hash = String(try XXH64.hashOfFile(source), radix: 16)
     var identity = try Safetensors(contentsOf: source).metadata
     identity["format"] = nil
     identity["weights"] = FileSystem.name(of: source)
-    identity["weights_xxh64"] = String(repeating: "0", count: 16 - hash.count) + hash
+    identity["weights_xxh64"] = try XXH64.hashOfFile(source).zeroPadded(to: 16, radix: 16)
     return identity
   }
 }
