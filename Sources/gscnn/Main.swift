@@ -23,8 +23,9 @@ struct GSCNN: ParsableCommand {
       """,
     version: "gscnn \(version)",
     subcommands: [
-      Synthesize.self, Prepare.self, Train.self, Evaluate.self, View.self, Info.self, Bench.self, Layout.self,
-      Plan.self, Export.self,
+      Synthesize.self, Prepare.self, Train.self, Evaluate.self, View.self, Info.self, Export.self, Bench.self,
+      Layout.self,
+      Plan.self,
     ])
 }
 

@@ -35,7 +35,7 @@ extension CommandLine {
       let end = file.suffix(20_000)
       for text in [
         "weights_xxh64", "resnet50_32_32_model.safetensors", "[\"road\", \"sidewalk\", ", "[[128, 64, 128], ",
-        "[0.485, 0.456, 0.406]", "class_mIOU",
+        "[0.485, 0.456, 0.406]", "validation_class_mIoU",
       ] {
         #expect(end.range(of: Data(text.utf8)) != nil, "\(text)")
       }
