@@ -52,7 +52,7 @@ package final class Trace {
   package func value(ofSize size: Size) -> Value? { shapes.firstIndex { $0.size == size } }
 
   func add(_ operation: Operation, _ inputs: [Tensor], _ output: Tensor) {
-    let inputs = inputs.map(value)
+    let inputs = inputs.map(value(of:))
     nodes.append(Node(operation: operation, inputs: inputs, output: add(output)))
   }
 

@@ -65,10 +65,12 @@ package struct ONNXExport: Sendable {
     let trace = Trace()
     let side = Self.tracedSide
     let (image, canny) = (Tensor.zeros(Shape(1, side, side, 3)), Tensor.zeros(Shape(1, side, side, 1)))
-    let inputs = [(trace.value(of: image), "image"), (trace.value(of: canny), "canny")]
+    let inputs: [TraceLowering.NamedValue] = [(trace.value(of: image), "image"), (trace.value(of: canny), "canny")]
     let workers = WorkerPool(threads: 1)
     let output = network(image: image, canny: canny, in: Tape(.evaluation, workers: workers, trace: trace))
-    let outputs = [(trace.value(of: output.logits.value), "logits"), (trace.value(of: output.edge.value), "edges")]
+    let outputs: [TraceLowering.NamedValue] = [
+      (trace.value(of: output.logits.value), "logits"), (trace.value(of: output.edge.value), "edges"),
+    ]
     return ONNXModel(
       TraceLowering.graph(
         of: trace, named: "GatedSCNN", inputs: inputs, outputs: outputs, dimensions: dimensions, source: source),
@@ -89,7 +91,7 @@ package struct ONNXExport: Sendable {
   private func metadata(_ backbone: Backbone) -> [String: String] {
     let own = [
       "backbone": backbone.rawValue,
-      "classes": list(classes.map { "\"\($0.name)\"" }),
+      "classes": list(classes.map { JSON.quoted($0.name) }),
       "palette": list(classes.map { list($0.color) }),
       "mean": list(mean),
       "std": list(std),

@@ -11,6 +11,9 @@ import Weights
 /// - Average pooling with stride 2 ignores the pixels beyond an odd side (`ceil_mode`). Runtimes disagree about that
 ///   attribute; a replicated last row and column give the same mean. The pooling with stride 1 has zeros there.
 package struct TraceLowering {
+  /// An input or output of the network.
+  package typealias NamedValue = (value: Trace.Value, name: String)
+
   private let trace: Trace
   private let folding: BatchNormFolding
   /// Named in errors.
@@ -30,15 +33,15 @@ package struct TraceLowering {
   ///   - source: the file of the weights.
   /// - Returns: the graph, with the inputs and outputs in this order.
   package static func graph(
-    of trace: Trace, named name: String, inputs: [(value: Trace.Value, name: String)],
-    outputs: [(value: Trace.Value, name: String)], dimensions: ONNXDimensions, source: String
+    of trace: Trace, named name: String, inputs: [NamedValue],
+    outputs: [NamedValue], dimensions: ONNXDimensions, source: String
   ) -> ONNXGraph {
     var lowering = TraceLowering(trace, inputs: inputs, outputs: outputs, dimensions: dimensions, source: source)
     for index in trace.nodes.indices { lowering.lower(index) }
     lowering.rename(outputs)
     var graph = ONNXGraph(name: name)
-    let info = { (value: Trace.Value, name: String) in
-      ONNXGraph.ValueInfo(name, dimensions.shape(of: trace.shapes[value], traced: lowering.tracedSize))
+    let info = { (value: NamedValue) in
+      ONNXGraph.ValueInfo(value.name, dimensions.shape(of: trace.shapes[value.value], traced: lowering.tracedSize))
     }
     graph.inputs = inputs.map(info)
     graph.outputs = outputs.map(info)
@@ -48,7 +51,7 @@ package struct TraceLowering {
   }
 
   private init(
-    _ trace: Trace, inputs: [(value: Trace.Value, name: String)], outputs: [(value: Trace.Value, name: String)],
+    _ trace: Trace, inputs: [NamedValue], outputs: [NamedValue],
     dimensions: ONNXDimensions, source: String
   ) {
     self.trace = trace
@@ -142,8 +145,9 @@ package struct TraceLowering {
   /// The name of the four sizes of a value once it is resized.
   private mutating func sizes(of value: Trace.Value, resizedTo size: Size) -> String {
     let x = name(value)
-    let fixed = dimensions.shape(of: trace.shapes[value].with(size: size), traced: tracedSize).compactMap {
-      if case .fixed(let extent) = $0 { Int64(extent) } else { nil }
+    let shape = dimensions.shape(of: trace.shapes[value].with(size: size), traced: tracedSize)
+    let fixed = shape.compactMap { dimension -> Int64? in
+      if case .fixed(let extent) = dimension { Int64(extent) } else { nil }
     }
     if fixed.count == 4 {
       let sizes = unique("\(x).sizes")
@@ -205,7 +209,7 @@ package struct TraceLowering {
   }
 
   /// Gives the outputs of the network their names.
-  private mutating func rename(_ outputs: [(value: Trace.Value, name: String)]) {
+  private mutating func rename(_ outputs: [NamedValue]) {
     let new = Dictionary(uniqueKeysWithValues: outputs.map { (name($0.value), $0.name) })
     for index in nodes.indices {
       nodes[index].output = new[nodes[index].output] ?? nodes[index].output

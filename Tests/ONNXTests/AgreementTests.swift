@@ -24,7 +24,7 @@ struct AgreementTests {
   func dynamic() throws {
     let folder = try TestFolder()
     let path = folder.place("model.onnx")
-    let network = network(.resnet50)
+    let network = makeNetwork(.resnet50)
     try export.model(of: network, dimensions: .init(), source: "w").write(to: path)
     for (images, height, width) in [(1, 33, 47), (2, 32, 48), (1, 41, 26), (1, 1, 5)] {
       try expectAgreement(path, Case(network, images, height, width))
@@ -35,7 +35,7 @@ struct AgreementTests {
   func fixed(_ backbone: Backbone) throws {
     let folder = try TestFolder()
     let path = folder.place("model.onnx")
-    let network = network(backbone)
+    let network = makeNetwork(backbone)
     try export.model(of: network, dimensions: .init(batch: 1, height: 23, width: 34), source: "w").write(to: path)
     try expectAgreement(path, Case(network, 1, 23, 34))
   }
@@ -86,7 +86,7 @@ struct AgreementTests {
     .enabled(if: Python.hasONNX, "\(Python.need)"), arguments: Backbone.allCases)
   func runtime(_ backbone: Backbone) throws {
     let folder = try TestFolder()
-    let network = network(backbone)
+    let network = makeNetwork(backbone)
     let cases = try [(1, 33, 47), (2, 64, 96), (1, 128, 257), (2, 75, 101), (1, 1, 5)].map { images, height, width in
       let test = Case(network, images, height, width)
       try test.write(to: folder.place(test.name))
@@ -108,7 +108,7 @@ struct AgreementTests {
   func otherResult() throws {
     let folder = try TestFolder()
     let path = folder.place("model.onnx")
-    try export.model(of: network(.resnet50), dimensions: .init(), source: "w").write(to: path)
+    try export.model(of: makeNetwork(.resnet50), dimensions: .init(), source: "w").write(to: path)
     try Case(GatedSCNN(.resnet50, seed: 4), 1, 33, 47).write(to: folder.place("other"))
     let job = try Python.run("onnx_agrees.py", [path, folder.place("other")])
     #expect(job.status == 1)

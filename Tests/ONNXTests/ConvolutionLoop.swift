@@ -41,19 +41,22 @@ extension ONNXInterpreter {
       }
       var result = [Float](repeating: 0, count: images * outputs * rows * columns)
       result.withUnsafeMutableBufferPointer { result in
-        nonisolated(unsafe) let result = result
-        DispatchQueue.concurrentPerform(iterations: images * outputs) { plane in
-          let (image, output) = plane.quotientAndRemainder(dividingBy: outputs)
-          let target = UnsafeMutableBufferPointer(
-            rebasing: result[plane * rows * columns..<(plane + 1) * rows * columns])
-          target.update(repeating: bias?[output] ?? 0)
-          for input in 0..<inputs {
-            let source = (image * inputs + input) * height * width
-            for (index, tap) in taps.enumerated() {
-              let factor = weight.values[(output * inputs + input) * taps.count + index]
-              for y in tap.rows.range {
-                let (to, from) = (y * columns, source + (stride * y + tap.rows.shift) * width + tap.columns.shift)
-                for column in tap.columns.range { target[to + column] += factor * x.values[from + stride * column] }
+        x.values.withUnsafeBufferPointer { x in
+          nonisolated(unsafe) let result = result
+          nonisolated(unsafe) let x = x
+          DispatchQueue.concurrentPerform(iterations: images * outputs) { plane in
+            let (image, output) = plane.quotientAndRemainder(dividingBy: outputs)
+            let target = UnsafeMutableBufferPointer(
+              rebasing: result[plane * rows * columns..<(plane + 1) * rows * columns])
+            target.update(repeating: bias?[output] ?? 0)
+            for input in 0..<inputs {
+              let source = (image * inputs + input) * height * width
+              for (index, tap) in taps.enumerated() {
+                let factor = weight.values[(output * inputs + input) * taps.count + index]
+                for y in tap.rows.range {
+                  let (to, from) = (y * columns, source + (stride * y + tap.rows.shift) * width + tap.columns.shift)
+                  for column in tap.columns.range { target[to + column] += factor * x[from + stride * column] }
+                }
               }
             }
           }

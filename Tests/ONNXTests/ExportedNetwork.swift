@@ -2,7 +2,6 @@ import Foundation
 import GatedSCNN
 import Layers
 import ONNX
-import System
 import Tensors
 import Weights
 
@@ -21,7 +20,7 @@ final class TestFolder: Sendable {
 }
 
 /// A network in which every parameter and statistic counts: no scale is 0, no mean is 0.
-func network(_ backbone: Backbone) -> GatedSCNN {
+func makeNetwork(_ backbone: Backbone) -> GatedSCNN {
   let network = GatedSCNN(backbone, seed: 3)
   for entry in network.store.entries {
     var random = RandomNumbers(named: entry.name)

@@ -11,7 +11,7 @@ struct GraphTests {
   private func exported(_ backbone: Backbone, _ dimensions: ONNXDimensions = .init()) throws -> ONNXFile {
     let folder = try TestFolder()
     let path = folder.place("model.onnx")
-    try export.model(of: network(backbone), dimensions: dimensions, source: "w.safetensors").write(to: path)
+    try export.model(of: makeNetwork(backbone), dimensions: dimensions, source: "w.safetensors").write(to: path)
     return try ONNXFile(path)
   }
 
@@ -47,7 +47,7 @@ struct GraphTests {
   func weights() throws {
     for backbone in Backbone.allCases {
       let file = try exported(backbone)
-      let filters = network(backbone).store.parameters.filter { $0.layout.shape.count == 4 }
+      let filters = makeNetwork(backbone).store.parameters.filter { $0.layout.shape.count == 4 }
       let weights = file.initializers.filter { $0.key.hasSuffix(".weight") }
       #expect(weights.mapValues(\.shape) == .init(uniqueKeysWithValues: filters.map { ($0.name, $0.layout.shape) }))
       let counts = file.nodes.reduce(into: [String: Int]()) { $0[$1.type, default: 0] += 1 }
@@ -115,7 +115,7 @@ struct GraphTests {
     let folder = try TestFolder()
     let paths = ["a", "b"].map { folder.place("\($0).onnx") }
     for path in paths {
-      try export.model(of: network(.resnet50), dimensions: .init(), source: "w").write(to: path)
+      try export.model(of: makeNetwork(.resnet50), dimensions: .init(), source: "w").write(to: path)
     }
     #expect(FileManager.default.contentsEqual(atPath: paths[0], andPath: paths[1]))
   }
@@ -123,7 +123,7 @@ struct GraphTests {
   @Test("Weights that folding makes infinite or not a number are refused: the error names file and layer")
   func notFinite() throws {
     let folder = try TestFolder()
-    let network = network(.resnet50)
+    let network = makeNetwork(.resnet50)
     let variance = try #require(network.store.statistics.first { $0.name == "seg.1.running_var" })
     variance.value[5] = -1
     let model = export.model(of: network, dimensions: .init(), source: "w.safetensors")
