@@ -5,8 +5,7 @@ import ONNX
 import Tensors
 import Testing
 
-/// The exported graph computes what our own evaluation computes, within 1e-4; where an output is above 1, of its largest
-/// magnitude.
+/// The exported graph computes what our own evaluation computes, within 1e-4 of the largest magnitude of an output.
 @Suite("An exported network gives the results of evaluation", .serialized)
 struct AgreementTests {
   private static let tolerance: Float = 1e-4

@@ -93,10 +93,10 @@ extension Tensor {
 }
 
 extension ONNXInterpreter.NDArray {
-  /// The largest difference from another array, in units of `unit` or of the other's largest magnitude, whichever is more.
-  func difference(from other: Self, unit: Float = 1) -> Float {
+  /// The largest difference from another array, in units of the other's largest magnitude.
+  func difference(from other: Self) -> Float {
     guard shape == other.shape else { return .infinity }
-    let largest = other.values.reduce(unit) { max($0, abs($1)) }
+    let largest = other.values.reduce(Float.leastNormalMagnitude) { max($0, abs($1)) }
     return zip(values, other.values).reduce(0) { abs($1.0 - $1.1) <= $0 ? $0 : abs($1.0 - $1.1) } / largest
   }
 }
