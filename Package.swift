@@ -69,6 +69,7 @@ let package = Package(
     .target(name: "Machine", dependencies: ["CLinux", "System"]),
     .target(name: "Distributed", dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine"]),
     .target(name: "Weights", dependencies: ["CZlib", "System", "Tensors", "Layers"]),
+    .target(name: "ONNX", dependencies: ["System", "Tensors", "Layers", "GatedSCNN", "Weights"]),
 
     // MARK: - Inference and training
     .target(
@@ -98,7 +99,7 @@ let package = Package(
       name: "gscnn",
       dependencies: [
         "System", "Tensors", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics", "Machine",
-        "Distributed", "Weights", "Inference", "Training", "Benchmarks", "Planning",
+        "Distributed", "Weights", "ONNX", "Inference", "Training", "Benchmarks", "Planning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -147,6 +148,10 @@ let package = Package(
       name: "InferenceTests",
       dependencies: ["Tensors", "Images", "Cityscapes", "Metrics", "Inference", "ImageFixtures"],
       exclude: ["Fixtures", "official_figures.py"]),
+    .testTarget(
+      name: "ONNXTests",
+      dependencies: ["System", "Tensors", "Layers", "GatedSCNN", "Weights", "ONNX", "Jobs"],
+      exclude: ["Fixtures", "onnx_agrees.py"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [

@@ -8,7 +8,7 @@ import Tensors
 /// local. Of the three operations only `z` and the batch statistics are saved: the backward pass recomputes the output
 /// from them and the residual, without communication.
 package struct BatchNorm {
-  let gamma: Parameter
+  package let gamma: Parameter
   let beta: Parameter
   let runningMean: RunningStatistic
   let runningVariance: RunningStatistic
@@ -44,7 +44,8 @@ package struct BatchNorm {
       let value = profile.measure(.batchNorm) {
         BatchNormKernel.apply(normalizer, to: z.value, plus: residual?.value, relu: relu, inPlace: inPlace, on: workers)
       }
-      return Activation(value)
+      return tape.traced(
+        .batchNorm(self, relu: relu), of: residual.map { [z, $0] } ?? [z], Activation(value))
     }
 
     let localSums = profile.measure(.batchNorm) { BatchNormKernel.sums(z.value, on: workers) }
@@ -105,6 +106,15 @@ package struct BatchNorm {
     BatchNormKernel.Normalizer(
       runningMean: runningMean.value, runningVariance: runningVariance.value, gamma: gamma.value, beta: beta.value,
       epsilon: Self.epsilon)
+  }
+
+  /// Evaluation as an affine map of each channel, `y = scale · z + shift`.
+  package var affineMap: (scale: [Double], shift: [Double]) {
+    let scale = (0..<gamma.value.count).map {
+      Double(gamma.value[$0]) / (Double(runningVariance.value[$0]) + Self.epsilon).squareRoot()
+    }
+    let shift = scale.indices.map { Double(beta.value[$0]) - Double(runningMean.value[$0]) * scale[$0] }
+    return (scale, shift)
   }
 
   /// Sums the local sums and the number of pixels over all ranks, in one all-reduce.

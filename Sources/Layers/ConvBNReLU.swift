@@ -14,7 +14,8 @@ package struct ConvBNReLU {
 
   /// `[N, H, W, inputs]` → `[N, ⌈H/stride⌉, ⌈W/stride⌉, outputs]`
   ///
-  /// In evaluation batch norm is folded into the convolution; residual sum and ReLU are the epilogue of its GEMM.
+  /// In evaluation batch norm is folded into the convolution; residual sum and ReLU are the epilogue of its GEMM. A trace
+  /// records the layers one by one.
   ///
   /// - Parameters:
   ///   - residual: added before the ReLU; of the output's shape.
@@ -22,7 +23,7 @@ package struct ConvBNReLU {
   package func callAsFunction(
     _ x: Activation, plus residual: Activation? = nil, relu: Bool = true, recompute: Bool = false, in tape: Tape
   ) -> Activation {
-    if tape.mode == .evaluation && convolution.canFoldBatchNorm {
+    if tape.mode == .evaluation && tape.trace == nil && convolution.canFoldBatchNorm {
       return convolution.folded(with: norm.runningNormalizer, x, plus: residual, relu: relu, in: tape)
     }
     return norm(convolution(x, in: tape), plus: residual, relu: relu, inPlace: true, recompute: recompute, in: tape)

@@ -4,11 +4,12 @@ import Tensors
 
 /// A convolution with "same" padding: the output has the size of the input or, with stride 2, half of it, rounded up.
 package struct Convolution {
-  let weight: Parameter
-  let bias: Parameter?
-  let stride: Int
-  let dilation: Int
-  private let kernel: Int
+  package let weight: Parameter
+  package let bias: Parameter?
+  package let stride: Int
+  package let dilation: Int
+  /// 1, or 3 with a padding equal to the dilation.
+  package let kernel: Int
 
   /// - Parameters:
   ///   - kernel: 1, or 3 with a padding equal to the dilation.
@@ -43,7 +44,7 @@ package struct Convolution {
         let x = input.value
         return profile.measure(part) { forward(x, on: workers) }
       }
-    return tape.record(part, value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? []), saved: saved) {
+    let output = tape.record(part, value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? []), saved: saved) {
       [dx = x.gradient] gradient in
       if let x = input?.value {
         profile.measure(part, macs: macs) {
@@ -58,6 +59,7 @@ package struct Convolution {
         profile.measure(part, macs: macs) { inputGradient(gradient, size: inputSize, on: workers) },
         on: workers)
     }
+    return tape.traced(.convolution(self), of: [x], output)
   }
 
   /// Whether `folded(with:)` is available. It is not for a bias, nor for a single channel, which has kernels of its own

@@ -14,12 +14,12 @@ extension Tape {
   /// - Parameters:
   ///   - shape: of the largest tensor that `body` would create for all rows; it determines the rows of a tile.
   ///   - body: computes the given rows of the output. It may read at most two 3×3 convolutions beyond them.
-  /// - Returns: the same bits as `body(0..<shape.height)`.
+  /// - Returns: the same bits as `body(0..<shape.height)`, which is what a trace records.
   package func inRowTiles(of shape: Shape, _ body: (_ rows: Range<Int>) -> Activation) -> Activation {
     // A multiple of the halo, so that Winograd tiles begin at the same rows as in the whole image.
     let halo = Self.halo
     let rows = max(halo, tileFloats / (shape.images * shape.width * shape.stride) / halo * halo)
-    guard mode == .evaluation, shape.height > rows + halo else { return body(0..<shape.height) }
+    guard mode == .evaluation, trace == nil, shape.height > rows + halo else { return body(0..<shape.height) }
     var whole: Tensor?
     for first in stride(from: 0, to: shape.height, by: rows) {
       let inner = first..<min(shape.height, first + rows)
@@ -37,7 +37,7 @@ extension Tape {
   /// A copy of some rows; `x` itself where these are all. Fewer than all rows have no gradient: evaluation only.
   package func slice(_ x: Activation, rows: Range<Int>) -> Activation {
     if rows == 0..<x.shape.height { return x }
-    precondition(mode == .evaluation)
+    precondition(mode == .evaluation && trace == nil)
     let slice = Tensor(x.shape.with(size: Size(rows.count, x.shape.width)))
     profile.measure(.elementwise) {
       RowTiles.copy(rows: 0..<rows.count, of: slice, fromRow: rows.lowerBound, of: x.value, on: workers)

@@ -25,6 +25,8 @@ package final class Tape {
   private var activationMemory: ActivationMemoryRecorder?
   /// Records the interval of every operation, if set.
   package let timeline: Timeline?
+  /// Collects the operations of an evaluation, for export to another format, if set.
+  package let trace: Trace?
   /// When the previous operation ended.
   private var lastEnd = 0.0
   /// Size of the largest tensor of a row tile, in floats (`Tape+RowTiles.swift`).
@@ -38,14 +40,16 @@ package final class Tape {
   ///     gradient hooks of PyTorch's `DistributedDataParallel`.
   package init(
     _ mode: Mode, workers: WorkerPool, crossReplicaSum: any CrossReplicaSum = SingleReplica(),
-    profile: Profile? = nil, timeline: Timeline? = nil, tileFloats: Int = 16 << 20,
+    profile: Profile? = nil, timeline: Timeline? = nil, trace: Trace? = nil, tileFloats: Int = 16 << 20,
     onGradientReady: @escaping (Parameter) -> Void = { _ in }
   ) {
+    precondition(trace == nil || mode == .evaluation, "a trace is of an evaluation")
     self.mode = mode
     self.workers = workers
     self.crossReplicaSum = crossReplicaSum
     self.profile = profile
     self.timeline = timeline
+    self.trace = trace
     if timeline != nil { lastEnd = Clock.now }
     self.tileFloats = tileFloats
     self.onGradientReady = onGradientReady

@@ -7,6 +7,8 @@ import Training
 
 /// The program: one subcommand for each task.
 struct GSCNN: ParsableCommand {
+  static let version = "0.1.0"
+
   static let configuration = CommandConfiguration(
     commandName: "gscnn",
     abstract:
@@ -19,9 +21,9 @@ struct GSCNN: ParsableCommand {
       Exit status: 0 done; 1 failed; 2 wrong command line; 75 stopped by a signal after saving, start again with \
       --resume auto; 130 the same after Ctrl-C. Messages go to standard error, results to standard output.
       """,
-    version: "gscnn 0.1.0",
+    version: "gscnn \(version)",
     subcommands: [
-      Synthesize.self, Prepare.self, Train.self, Evaluate.self, View.self, Info.self, Convert.self, Bench.self,
+      Synthesize.self, Prepare.self, Train.self, Evaluate.self, View.self, Info.self, Convert.self, Export.self, Bench.self,
       Layout.self,
       Plan.self,
     ])

@@ -19,6 +19,7 @@ extension CommandLine {
       for command in [
         ["evaluate", "--model-weight", file],
         ["view", "--model-weight", file, "--input-pic", "val/synthetica/synthetica_000000_000019_leftImg8bit.png"],
+        ["export", "--model-weight", file, "model.onnx"],
         Workplace.training + ["--pretrained", file],
       ] {
         try work.expectRefusal(command, status: 1, saying: file, what, remedy)
@@ -72,6 +73,9 @@ extension CommandLine {
       try work.write(safetensors(header, bytes: 16), to: "foreign.safetensors")
       try work.expectRefusal(
         ["evaluate", "--model-weight", "foreign.safetensors"], status: 1, saying: "foreign.safetensors: ",
+        "does not fit this network", "give a file that was written for this network")
+      try work.expectRefusal(
+        ["export", "--model-weight", "foreign.safetensors", "model.onnx"], status: 1, saying: "foreign.safetensors: ",
         "does not fit this network", "give a file that was written for this network")
       try work.expectRefusal(
         Workplace.training + ["--pretrained", "foreign.safetensors"], status: 1, saying: "foreign.safetensors: ",

@@ -96,6 +96,13 @@ extension CommandLine {
         "convert",
         [("<input>", ".pdparams"), ("<output>", ".safetensors"), ("--normalize <kind>", "values: imagenet, half")])
       try expect(
+        "export",
+        [
+          ("--model-weight, --model_weight <file>", "safetensors"), ("<file.onnx>", "File to write"),
+          ("--height <pixels>", "default: any)"), ("--width <pixels>", "default: any)"),
+          ("--batch-size, --batch_size <images>", "default: any)"),
+        ])
+      try expect(
         "bench step",
         [
           ("--backbone-type, --backbone_type <name>", "default: resnet50)"),

@@ -1,0 +1,98 @@
+import System
+
+/// A message in the wire format of Protocol Buffers: fields one after another, each a tag and a value.
+///
+/// The length of a nested message stands before it. Small fields are encoded at once; large payloads are kept as closures
+/// that produce their bytes when the message is written, so that it need not fit into memory.
+///
+/// Source: https://protobuf.dev/programming-guides/encoding/
+struct ProtobufMessage {
+  /// Writes all bytes of a payload.
+  typealias Fill = (UnsafeMutableRawBufferPointer) throws -> Void
+
+  private enum Piece {
+    case bytes([UInt8])
+    case payload(count: Int, Fill)
+  }
+
+  private enum WireType: Int {
+    case varint = 0
+    case lengthDelimited = 2
+  }
+
+  private var pieces: [Piece] = []
+  /// Encoded bytes.
+  private(set) var count = 0
+
+  /// A field of type `int64`, `int32` or an enumeration.
+  mutating func add(_ field: Int, _ value: Int) {
+    append(Self.tag(field, .varint) + Self.varint(UInt64(bitPattern: Int64(value))))
+  }
+
+  /// A repeated field of integers, each with its tag, as version 2 of the language encodes it.
+  mutating func add(_ field: Int, _ values: [Int]) {
+    for value in values { add(field, value) }
+  }
+
+  mutating func add(_ field: Int, _ text: String) {
+    append(Self.prefix(field, count: text.utf8.count) + Array(text.utf8))
+  }
+
+  mutating func add(_ field: Int, _ texts: [String]) {
+    for text in texts { add(field, text) }
+  }
+
+  /// A nested message.
+  mutating func add(_ field: Int, _ message: ProtobufMessage) {
+    append(Self.prefix(field, count: message.count))
+    for piece in message.pieces { append(piece) }
+  }
+
+  /// A field of type `bytes`, produced when the message is written.
+  mutating func add(_ field: Int, payload count: Int, _ fill: @escaping Fill) {
+    append(Self.prefix(field, count: count))
+    append(.payload(count: count, fill))
+  }
+
+  /// Writes the message; uses memory for its largest payload.
+  func write(to file: OutputFile) throws {
+    let largest = pieces.lazy.map { if case .payload(let count, _) = $0 { count } else { 0 } }.max() ?? 0
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: largest, alignment: 64)
+    defer { scratch.deallocate() }
+    for piece in pieces {
+      switch piece {
+      case .bytes(let bytes): try file.write(bytes)
+      case .payload(let count, let fill):
+        let bytes = UnsafeMutableRawBufferPointer(rebasing: scratch[..<count])
+        try fill(bytes)
+        try file.write(UnsafeRawBufferPointer(bytes))
+      }
+    }
+  }
+
+  private mutating func append(_ bytes: [UInt8]) { append(.bytes(bytes)) }
+
+  private mutating func append(_ piece: Piece) {
+    switch piece {
+    case .bytes(let bytes): count += bytes.count
+    case .payload(let bytes, _): count += bytes
+    }
+    pieces.append(piece)
+  }
+
+  private static func prefix(_ field: Int, count: Int) -> [UInt8] {
+    tag(field, .lengthDelimited) + varint(UInt64(count))
+  }
+
+  private static func tag(_ field: Int, _ type: WireType) -> [UInt8] { varint(UInt64(field << 3 | type.rawValue)) }
+
+  /// Seven bits a byte, the lowest first; all bytes but the last have the high bit.
+  private static func varint(_ value: UInt64) -> [UInt8] {
+    var (bytes, rest) = ([UInt8](), value)
+    while rest > 0x7F {
+      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+      rest >>= 7
+    }
+    return bytes + [UInt8(rest)]
+  }
+}
