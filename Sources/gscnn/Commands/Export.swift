@@ -41,7 +41,7 @@ struct Export: ParsableCommand {
       let network = try ModelLoader.read(source)
       let export = ONNXExport(
         classes: Label.classes.map { ($0.name, [$0.color.red, $0.color.green, $0.color.blue]) },
-        mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], identity: try identity(of: source),
+        mean: network.normalization.mean, std: network.normalization.deviation, identity: try identity(of: source),
         producer: ("gscnn", GSCNN.version))
       let model = export.model(
         of: network, dimensions: ONNXDimensions(batch: batchSize, height: height, width: width),
@@ -53,7 +53,7 @@ struct Export: ParsableCommand {
 
   /// What the file of the weights says about them, and the file itself.
   private func identity(of source: String) throws -> [String: String] {
-    var identity = try Safetensors(contentsOf: source).metadata
+    var identity = try StateDict(contentsOf: source).metadata
     identity["format"] = nil
     identity["weights"] = FileSystem.name(of: source)
     identity["weights_xxh64"] = try XXH64.hashOfFile(source).zeroPadded(to: 16, radix: 16)
