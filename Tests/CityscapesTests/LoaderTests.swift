@@ -41,7 +41,7 @@ import Testing
           seed: 9, epoch: 2, index: index, image: Size(32, 64), crop: Size(24, 40))
         return (sample, augmentation)
       }
-      expectEqual(batch, Batch(expected, crop: Size(24, 40)))
+      expectEqual(batch, Batch(expected, crop: Size(24, 40), normalization: .imagenet))
     }
   }
 
