@@ -93,7 +93,9 @@ package final class PNGReader {
   }
 
   private static func open(_ path: String) throws(ImageError) -> UnsafeMutablePointer<FILE> {
-    guard let file = fopen(path.pathBytes, "rbe") else {
+    // A named pipe without a writer would block, and signals with it.
+    let descriptor = Glibc.open(path.pathBytes, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0, let file = fdopen(descriptor, "rb") else {
       let code = errno
       throw ImageError(
         path: path,
@@ -101,9 +103,10 @@ package final class PNGReader {
         remedy: code == ENOENT ? "restore the file or correct the path" : "make the file readable")
     }
     var status = stat()
-    if fstat(fileno(file), &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       fclose(file)
-      throw ImageError(path: path, problem: "is a folder, not an image", remedy: "name a PNG file")
+      let kind = status.st_mode & S_IFMT == S_IFDIR ? "a folder" : "a device or pipe"
+      throw ImageError(path: path, problem: "is \(kind), not an image", remedy: "name a PNG file")
     }
     return file
   }

@@ -17,7 +17,7 @@ package struct EvaluationReport {
   package static func requireWritable(_ path: String) throws {
     do {
       if FileSystem.isDirectory(path, followingLinks: true) { throw FileError(path, .create, errno: EISDIR) }
-      try FileSystem().probe(FileSystem.parent(of: path))
+      if !FileSystem.isStream(path) { try FileSystem().probe(FileSystem.parent(of: path)) }
     } catch {
       throw InferenceError.cannotWriteReport(path, reason: error.posixMessage)
     }

@@ -68,7 +68,7 @@ package struct FileSystem: Sendable {
   /// Replaces a file atomically: a reader sees the old contents or the new ones, never a part of them.
   ///
   /// Writes a temporary file beside it, syncs it, renames it and syncs the directory. When any of these fails the old
-  /// file is unchanged and the temporary one is removed.
+  /// file is unchanged and the temporary one is removed. A device or pipe, such as `/dev/stdout`, is written to.
   ///
   /// - Parameters:
   ///   - sync: whether to wait for the disk. Without it a power failure may lose the file; use that for files that can
@@ -80,6 +80,12 @@ package struct FileSystem: Sendable {
   package func replaceFile(
     _ path: String, sync: Bool = true, severalWriters: Bool = false, _ body: (OutputFile) throws -> Void
   ) throws {
+    if Self.isStream(path) {
+      let file = try OutputFile(stream: path, in: self)
+      try body(file)
+      try file.close(sync: false)
+      return
+    }
     let directory = Self.parent(of: path)
     let suffix = severalWriters ? "." + String(UInt64.random(in: 0...UInt64.max), radix: 36) : ""
     let temporary = directory + "/." + Self.name(of: path) + suffix + ".tmp"
@@ -131,6 +137,19 @@ extension FileSystem {
   package static func size(of path: String) -> Int? {
     var status = stat()
     return stat(path.pathBytes, &status) == 0 ? Int(status.st_size) : nil
+  }
+
+  /// Whether `path` is a device, pipe or socket, or an open file of this process below `/dev` or `/proc`.
+  package static func isStream(_ path: String) -> Bool {
+    var status = stat()
+    guard lstat(path.pathBytes, &status) == 0 else { return false }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG, S_IFDIR: return false
+    case S_IFLNK:
+      let isOpenFile = path.hasPrefix("/dev/") && !path.hasPrefix("/dev/shm/") || path.hasPrefix("/proc/")
+      return isOpenFile && !isDirectory(path, followingLinks: true)
+    default: return true
+    }
   }
 
   /// Whether there is a directory at `path`.

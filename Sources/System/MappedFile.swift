@@ -12,7 +12,8 @@ package final class MappedFile: @unchecked Sendable {
 
   package init(_ path: String) throws {
     self.path = path
-    let descriptor = open(path.pathBytes, O_RDONLY | O_CLOEXEC)
+    // A named pipe without a writer would block, and signals with it.
+    let descriptor = open(path.pathBytes, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError(path, .open, errno: errno) }
     defer { close(descriptor) }
     var status = stat()

@@ -25,6 +25,17 @@ package final class OutputFile {
     guard descriptor >= 0 else { throw FileError(path, .create, errno: errno) }
   }
 
+  /// Opens a device or pipe. It is an error if nobody reads the pipe.
+  package init(stream path: String, in fileSystem: FileSystem) throws {
+    self.path = path
+    self.fileSystem = fileSystem
+    try fileSystem.before?(.open, path)
+    descriptor = open(path.pathBytes, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileError(path, .open, errno: errno) }
+    let flags = fcntl(descriptor, F_GETFL)
+    guard fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK) == 0 else { throw FileError(path, .open, errno: errno) }
+  }
+
   deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
 
   package func write(_ bytes: UnsafeRawBufferPointer) throws {

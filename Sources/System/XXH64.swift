@@ -26,9 +26,13 @@ package struct XXH64 {
 
   /// The hash of a file's contents. The file is read, not mapped: somebody may truncate it meanwhile.
   package static func hashOfFile(_ path: String) throws(FileError) -> UInt64 {
-    let descriptor = open(path.pathBytes, O_RDONLY | O_CLOEXEC)
+    let descriptor = open(path.pathBytes, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError(path, .open, errno: errno) }
     defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw FileError(path, .notRegularFile)
+    }
     var (hash, piece) = (XXH64(), [UInt8](repeating: 0, count: 1 << 18))
     while true {
       let count = piece.withUnsafeMutableBytes { bytes in

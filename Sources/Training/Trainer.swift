@@ -135,6 +135,13 @@ package final class Trainer {
     try requireEqualReplicas()
     try Self.stopIfRequested(consensus)
     if state.totalSteps == 0 { try Activity.during(.starting, rehearseValidation) }
+    // From now on --resume auto continues this branch of the run, however soon this process ends.
+    if case .path = options.resume {
+      try Activity.during(.checkpoint) {
+        try save()
+        try checkpoints.flush()
+      }
+    }
     try Self.stopIfRequested(consensus)
     while state.position.epoch < options.epochs {
       if let status = try trainEpoch() ?? endEpoch() { return status }

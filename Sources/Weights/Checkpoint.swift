@@ -111,10 +111,14 @@ extension Checkpoint {
     let runs = FileSystem.names(in: path).map { "\(path)/\($0)/checkpoints" }.filter(holdsCheckpoints)
     let folders = [path, path + "/checkpoints"].filter(holdsCheckpoints) + runs
     guard folders.count < 2 else { throw WeightsError(path, .severalFolders(folders)) }
-    guard let folder = folders.first, let checkpoint = latestValid(in: folder, skipped: skipped) else {
-      throw WeightsError(path, .noCheckpoint)
+    guard let folder = folders.first else { throw WeightsError(path, .noCheckpoint) }
+    var firstError: (any Error)?
+    let checkpoint = latestValid(in: folder) { error in
+      firstError = firstError ?? error
+      skipped(error)
     }
-    return checkpoint
+    if let checkpoint { return checkpoint }
+    throw firstError ?? WeightsError(path, .noCheckpoint)
   }
 
   /// The runs in a results folder that have checkpoints, with the step of the newest.

@@ -132,8 +132,10 @@ extension CommandLine {
       #expect(damaged.status == 1)
       #expect(damaged.errors.first?.contains("\(checkpoint): is damaged: model.safetensors") == true)
       #expect(damaged.errors.last?.contains("none is valid; give another --save-path") == true)
-      try work.expectRefusal(
-        ["info", checkpoint], status: 1, saying: checkpoint, "does not match its checksum", "earlier checkpoint")
+      for path in [checkpoint, "results"] {
+        try work.expectRefusal(
+          ["info", path], status: 1, saying: checkpoint, "does not match its checksum", "earlier checkpoint")
+      }
     }
 
     @Test("On a full disk synthesize leaves no incomplete file")

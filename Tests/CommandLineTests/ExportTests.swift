@@ -129,11 +129,33 @@ extension CommandLine {
       arguments: [
         ("--json", "results", "the report cannot be written"),
         ("--json", "nowhere/a.json", "the report cannot be written"),
-        ("--export", model, "the folder cannot be created"), ("--export", "/proc/none", "the folder cannot be created"),
+        ("--export", "results/resnet50_32_32_steps.csv", "the folder cannot be created"),
+        ("--export", "/proc/none", "the folder cannot be created"),
       ])
     func unwritable(option: String, path: String, problem: String) throws {
       let remedy = option == "--json" ? "give another path for --json" : "give one that can be written"
       try work.expectRefusal(Self.evaluate + [option, path], status: 1, saying: path, problem, remedy)
+    }
+
+    @Test("An output that would replace an input, an image or a label is refused; a pipe is written to")
+    func outputIsInput() throws {
+      let label = Workplace.labelIds("val", 0)
+      for (option, path, problem) in [
+        ("--json", Self.model, "this command reads that file"), ("--json", label, "among the images and labels"),
+        ("--export", "data/gtFine/val", "among the images and labels"),
+      ] {
+        try work.expectRefusal(
+          Self.evaluate + [option, path], status: 2, saying: "\(option) \(path): ", problem, "give another")
+      }
+      let image = Workplace.image("val", 0)
+      let view = ["view", "--data-path", "data", "--model-weight", Self.model, "--threads", "1", "--input-pic", image]
+      for path in [image, "./" + Self.model] {
+        try work.expectRefusal(view + ["--output", path], status: 2, saying: "--output \(path): ", "give another")
+      }
+      let job = try work.gscnn(Self.evaluate + ["--json", "/dev/stdout"])
+      #expect(job.status == 0, "\(job.errors)")
+      #expect(
+        job.output.contains { $0.contains("\"mean_class_iou\"") || $0.contains("miou") || $0 == "{" }, "\(job.output)")
     }
   }
 }

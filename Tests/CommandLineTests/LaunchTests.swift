@@ -77,6 +77,19 @@ extension CommandLine {
       }
     }
 
+    @Test("Wrong numbers of ranks and folders are refused by launch/ranks, with what to give")
+    func wrongNumbers() throws {
+      for value in ["0", "-1", "two", "1.5", ""] {
+        let job = try standIns.run("ranks", ["-n", value, "gscnn", "info", "x"])
+        #expect(job.status == 2)
+        #expect(job.errors == ["launch/ranks: -n \(value): give a number of ranks, for example: -n 2"])
+      }
+      let job = try standIns.run("ranks", ["-n", "1", "gscnn", "info", "x"], environment: ["TMPDIR": "/proc/none"])
+      #expect(job.status == 2)
+      #expect(
+        job.errors == ["launch/ranks: TMPDIR=/proc/none: no file can be made there; give a folder that can be written"])
+    }
+
     // MARK: - SLURM
 
     /// Runs a copy of launch/slurm, as SLURM does, as job 42 with fake commands. They write more than a pipe holds, so that

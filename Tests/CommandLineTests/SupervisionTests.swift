@@ -16,7 +16,7 @@ extension CommandLine {
         #"if [[ -e $FOLDER/down-$host ]]; then echo "ssh: connect to host $host: No route to host" >&2; exit 255; fi"#,
         #"echo "$host"; echo "10.1.4.9 5000 10.1.4.${host#node} 22""#)
       try standIns.command(
-        "sleep", #"case $1 in 10 | 120 | 0.*) exec /bin/sleep "$1" ;; esac # not a pause between two starts"#,
+        "sleep", #"case $1 in 5 | 10 | 120 | 0.*) exec /bin/sleep "$1" ;; esac # not a pause between two starts"#,
         #"echo "$1" >>"$FOLDER/sleeps"; [[ ! -x $FOLDER/nap ]] || exec "$FOLDER/nap""#)
       try standIns.command(
         "mpirun",
@@ -72,14 +72,14 @@ extension CommandLine {
     @Test("A failed or stopped job is started again with --resume auto, after 1, 2, 4 … seconds, and the log says why")
     func restarts() throws {
       let job = try ranks(
-        9, "--resume", "old", "--epochs", "3",
+        9, "--resume", "auto", "--epochs", "3",
         act: "echo unimportant >&2; echo gscnn: no luck $start >&2; statuses=(1 75 137 0); exit ${statuses[start - 1]}")
       #expect(job.status == 0)
       let train = "train --save-path \(results)"
       let again = "-n 2 \(train) --epochs 3 --resume auto"
       #expect(
         standIns.lines("calls")
-          == ["1: -n 2 \(train) --resume old --epochs 3", "2: \(again)", "3: \(again)", "4: \(again)"])
+          == ["1: -n 2 \(train) --resume auto --epochs 3", "2: \(again)", "3: \(again)", "4: \(again)"])
       #expect(standIns.lines("sleeps") == ["1", "2", "4"])
       #expect(
         log == [
@@ -89,6 +89,22 @@ extension CommandLine {
           "start 4: ended with status 0",
         ])
       #expect(job.errors.contains("unimportant"))
+    }
+
+    @Test("A checkpoint that was asked for is asked for again, until there is one that follows from it")
+    func explicitCheckpoint() throws {
+      let checkpoint = "\(results)/run/checkpoints/step-2"
+      try FileManager.default.createDirectory(atPath: checkpoint, withIntermediateDirectories: true)
+      // The second start writes that step again.
+      let job = try ranks(
+        9, "--resume=\(checkpoint)",
+        act:
+          "if ((start == 2)); then mkdir '\(checkpoint).new'; rmdir '\(checkpoint)'; mv '\(checkpoint)'.new '\(checkpoint)'"
+          + "; fi; exit $((start < 3))")
+      #expect(job.status == 0)
+      let train = "-n 2 train --save-path \(results)"
+      let asked = "\(train) --resume=\(checkpoint)"
+      #expect(standIns.lines("calls") == ["1: \(asked)", "2: \(asked)", "3: \(train) --resume auto"])
     }
 
     @Test("After a new checkpoint the pause before a restart is short again, and it never exceeds a minute")
@@ -168,6 +184,43 @@ extension CommandLine {
       #expect(
         standIns.lines("calls").map { $0.components(separatedBy: " train").first }
           == ["1: node1 node2 node3 node4 -n 2", "2: node7 -n 2"])
+    }
+
+    @Test("A host file with a byte-order mark, Windows line ends, comments and leading zeros is read")
+    func hostFile() throws {
+      try write("hosts", "\u{FEFF}node1 slots=2\r\nnode2 slots = 08 # two sockets\r\n\r\nnode3\r\n")
+      let job = try cluster(["--ranks", "1:8"], act: "")
+      #expect(job.status == 0, "\(job.errors)")
+      #expect(
+        standIns.lines("calls").map { $0.components(separatedBy: " train").first } == ["1: node1 node2 node3 -n 8"])
+    }
+
+    @Test(
+      "What is wrong in a host file is said with its line; a file that becomes wrong later does not end the job",
+      arguments: [
+        ("node1 slots=2\nnode1 slots=2\n", "line 2: node1 is named twice; give its line all slots"),
+        ("node1 slots=two\n", "line 1: slots=two; give the number of ranks there, for example: node1 slots=2"),
+        ("node1 slots=0\n", "line 1: slots=0; give the number of ranks there, for example: node1 slots=2"),
+        ("#\nnode1 cores=2\n", "line 2: cores=2; give the number of ranks there, for example: node1 slots=2"),
+        ("node1;x\n", "line 1: no name of a host; write for example: node1 slots=2"),
+        ("# none\n", "names no host; write a line for each machine, for example: node1 slots=2"),
+      ])
+    func wrongHostFile(text: String, problem: String) throws {
+      try write("hosts", text)
+      let job = try cluster(["--ranks", "1:2"], act: "")
+      #expect(job.status == 2)
+      #expect(job.errors == ["launch/cluster: \(standIns.folder)/hosts: \(problem)"])
+
+      try write("hosts", "node5 slots=2\n")
+      try write("later", text)
+      let edited = try cluster(
+        ["--max-restarts", "1", "--ranks", "1:2"],
+        act: #"if ((start == 1)); then cp "$FOLDER/later" "$FOLDER/hosts"; exit 1; fi"#)
+      #expect(edited.status == 0)
+      #expect(
+        edited.errors.contains(
+          "launch/cluster: \(standIns.folder)/hosts: \(problem); going on with the hosts of before"))
+      #expect(standIns.lines("calls").last?.hasPrefix("2: node5 -n 2 ") == true)
     }
 
     @Test("A host that fails three times in a row is left out, until the host file changes")

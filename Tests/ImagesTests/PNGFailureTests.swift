@@ -27,6 +27,9 @@ struct PNGFailureTests {
     #expect(message(try folder.write([], as: "empty.png")).contains("is empty"))
     #expect(message(try folder.write(Array("P6 2 2 255".utf8), as: "text.png")).contains("is not a PNG file"))
     #expect(message(try folder.write(Array("P".utf8), as: "letter.png")).contains("is not a PNG file"))
+    // Opening a pipe must not wait for a writer.
+    #expect(mkfifo(folder.file("pipe.png"), 0o600) == 0)
+    #expect(message(folder.file("pipe.png")).contains("is a device or pipe"))
     #expect(throws: ImageError.self) { try PNG.header(folder.file("missing.png")) }
     #expect(message(try folder.write([1], as: "x") + "/below.png").contains("cannot be opened"))
   }

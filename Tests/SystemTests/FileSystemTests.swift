@@ -95,6 +95,10 @@ final class FileSystemTests {
     #expect(error.description == "\(path): cannot write: No space left on device; make room on that disk")
     #expect(error.posixMessage == "No space left on device")
     #expect(throws: FileError(directory, .notRegularFile)) { try MappedFile(directory) }
+    let pipe = directory + "/pipe"
+    try #require(mkfifo(pipe, 0o600) == 0)
+    #expect(throws: FileError(pipe, .notRegularFile)) { try MappedFile(pipe) }
+    #expect(throws: FileError(pipe, .notRegularFile)) { try XXH64.hashOfFile(pipe) }
     let foundation = #expect(throws: (any Error).self) { try Data(contentsOf: URL(fileURLWithPath: nowhere)) }
     #expect(foundation?.posixMessage == "No such file or directory")
   }

@@ -54,6 +54,23 @@ extension Trainings {
         "\(mistyped.errors)")
     }
 
+    @Test("After --resume CHECKPOINT, --resume auto goes on from there, however soon the job was killed")
+    func killedAfterResume() throws {
+      let run = try TrainingRun("killed-after-resume", on: Trainings.fewStreets.get())
+      defer { run.remove() }
+      let options = ["--checkpoint-every", "1", "--keep", "9"]
+      #expect(try run.train(options + ["--max-steps", "3"]).status == 0)
+      #expect(run.savedSteps == [1, 2, 3])
+      let killed = try run.train(
+        options + ["--resume", run.checkpoint(1), "--learning-rate", "0.003"],
+        fault: "phase=backward step=2 action=kill")
+      #expect(killed.status != 0)
+      let resumed = try run.train(options + ["--learning-rate", "0.003", "--resume", "auto", "--max-steps", "1"])
+      #expect(resumed.status == 0, "\(resumed.errors)")
+      #expect(
+        resumed.errors.contains { $0.hasPrefix("from \(run.checkpoint(1)): epoch 1, step 1") }, "\(resumed.errors)")
+    }
+
     @Test("Of two jobs in one folder the second is refused by the name of the first, which is not disturbed")
     func twoJobs() throws {
       let run = try TrainingRun("two-jobs", on: Trainings.fewStreets.get())

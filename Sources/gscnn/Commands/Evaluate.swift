@@ -44,6 +44,9 @@ struct Evaluate: ParsableCommand {
     let predictions = export.map { PredictionFolder($0, of: listed, as: .labelIds()) }
     // What cannot be written is noticed before the evaluation, which may take hours.
     if communicator.rank == 0 {
+      for (option, path) in [("--json", json), ("--export", export)] {
+        try OutputPath.require(option, path, otherThan: [weights.modelWeight], dataPath: data.dataPath)
+      }
       try predictions?.create()
       try json.map(EvaluationReport.requireWritable)
     }

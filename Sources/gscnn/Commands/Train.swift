@@ -139,6 +139,7 @@ struct Train: ParsableCommand {
       stallTimeout: stallTimeout > 0 ? Double(stallTimeout) : nil, remedy: "start again with --resume auto")
     communicator.setAffinity()
     let threads = threads.count(for: communicator)
+    try OutputPath.require("--timeline", timeline, otherThan: [pretrained].compactMap(\.self), dataPath: data.dataPath)
     let status = try Trainer.prepare(options, communicator: communicator, threads: threads).run()
     communicator.finalize()
     if status != 0 { throw ExitCode(status) }

@@ -30,6 +30,7 @@ struct View: ParsableCommand {
     try onRankZero {
       let workers = WorkerPool(threads: threads.count(for: nil))
       let path = try PredictionRenderer.find(inputPic, in: data.dataPath)
+      try OutputPath.require("--output", output, otherThan: [path, weights.modelWeight], dataPath: data.dataPath)
       let result = try PredictionRenderer(ModelLoader.read(weights.modelWeight), workers: workers).render(path)
       let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
       let output = output ?? name + "_result.png"

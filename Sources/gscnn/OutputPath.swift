@@ -1,0 +1,29 @@
+import Foundation
+import System
+import Training
+
+/// A path that the user gives for an output, which replaces what has that name.
+enum OutputPath {
+  /// Refuses the name of a file that the command reads, and any name among the images and labels of a data set.
+  ///
+  /// - Parameter inputs: files that the command reads.
+  static func require(_ option: String, _ path: String?, otherThan inputs: [String], dataPath: String) throws {
+    guard let path else { return }
+    let place = resolved(path)
+    if inputs.contains(where: { resolved($0) == place }) {
+      throw OptionError(option, path, "this command reads that file; give another")
+    }
+    for folder in ["leftImg8bit", "gtFine"]
+    where place.hasPrefix(FileSystem.parent(of: resolved("\(dataPath)/\(folder)/")) + "/") {
+      throw OptionError(option, path, "lies among the images and labels of the data set; give another")
+    }
+  }
+
+  /// The absolute path without symbolic links, but for the last component: that is what is replaced.
+  private static func resolved(_ path: String) -> String {
+    let parent = FileSystem.parent(of: path)
+    guard let resolved = realpath(parent, nil) else { return path }
+    defer { free(resolved) }
+    return String(cString: resolved) + "/" + FileSystem.name(of: path)
+  }
+}
