@@ -6,13 +6,16 @@ import Training
 enum OutputPath {
   /// Refuses the name of a file that the command reads, and any name among the images and labels of a data set.
   ///
-  /// - Parameter inputs: files that the command reads.
-  static func require(_ option: String, _ path: String?, otherThan inputs: [String], dataPath: String) throws {
+  /// - Parameters:
+  ///   - inputs: files that the command reads.
+  ///   - dataPath: the data set that the command reads, if any.
+  static func require(_ option: String, _ path: String?, otherThan inputs: [String], dataPath: String? = nil) throws {
     guard let path else { return }
     let place = resolved(path)
     if inputs.contains(where: { resolved($0) == place }) {
       throw OptionError(option, path, "this command reads that file; give another")
     }
+    guard let dataPath else { return }
     for folder in ["leftImg8bit", "gtFine"]
     where place.hasPrefix(FileSystem.parent(of: resolved("\(dataPath)/\(folder)/")) + "/") {
       throw OptionError(option, path, "lies among the images and labels of the data set; give another")

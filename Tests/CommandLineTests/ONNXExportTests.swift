@@ -49,6 +49,10 @@ extension CommandLine {
     @Test("A file that cannot be written, or is not to be, is refused and changes nothing")
     func output() throws {
       try work.expectRefusal(Self.export + [Self.model], status: 2, saying: Self.model, "give one that ends in .onnx")
+      try work.copy(Self.model, to: "weights.onnx")
+      try work.expectRefusal(
+        ["export", "--model-weight", "weights.onnx", "./weights.onnx"], status: 2, saying: "FILE ./weights.onnx: ",
+        "this command reads that file", "give another")
       try work.expectRefusal(
         Self.export + ["nowhere/model.onnx"], status: 1, saying: "nowhere/model.onnx: cannot create",
         "No such file or directory", "check the path")

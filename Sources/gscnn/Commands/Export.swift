@@ -38,6 +38,7 @@ struct Export: ParsableCommand {
     }
     try onRankZero {
       let source = weights.modelWeight
+      try OutputPath.require("FILE", output, otherThan: [source])
       let network = try ModelLoader.read(source)
       let export = ONNXExport(
         classes: Label.classes.map { ($0.name, [$0.color.red, $0.color.green, $0.color.blue]) },
