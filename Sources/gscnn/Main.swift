@@ -23,7 +23,8 @@ struct GSCNN: ParsableCommand {
       """,
     version: "gscnn \(version)",
     subcommands: [
-      Synthesize.self, Prepare.self, Train.self, Evaluate.self, View.self, Info.self, Convert.self, Export.self, Bench.self,
+      Synthesize.self, Prepare.self, Train.self, Evaluate.self, View.self, Info.self, Convert.self, Export.self,
+      Bench.self,
       Layout.self,
       Plan.self,
     ])
