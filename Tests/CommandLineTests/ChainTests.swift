@@ -106,7 +106,7 @@ extension CommandLine {
       #expect(try kind("predictions/synthetica_000000_000019_prediction.png") == [48, 32, 8, 0])
 
       try work.expectRefusal(
-        call + ["--export", Self.model], status: 1, saying: Self.model, "cannot be created (File exists)",
+        call + ["--export", "alone.json"], status: 1, saying: "alone.json", "cannot be created (File exists)",
         "give one that can be written")
     }
 
