@@ -82,7 +82,7 @@ package struct ONNXExport: Sendable {
     Gated-SCNN on \(backbone.rawValue): semantic segmentation with a shape stream.
     Inputs: image, float32 [batch, 3, height, width], RGB, each value x of 0...255 as (x / 255 - mean) / std; \
     canny, float32 [batch, 1, height, width], Canny edges of the same 8-bit image, 0 or 1: \
-    cv2.Canny(rgb, 10, 100) / 255.
+    cv2.Canny(bgr, 10, 100) / 255, where bgr has the channels as cv2.imread gives them.
     Outputs: logits, float32 [batch, \(classes.count), height, width], class scores before the softmax; \
     edges, float32 [batch, 1, height, width], boundary probability.
     """

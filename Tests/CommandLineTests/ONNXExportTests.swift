@@ -8,8 +8,10 @@ extension CommandLine {
     private static let export = ["export", "--model-weight", model]
     let work: Workplace
 
-    init() throws {
-      work = try Workplace()
+    init() throws { work = try Workplace() }
+
+    /// Writes `model`.
+    private func train() throws {
       try work.makeStreets()
       let job = try work.gscnn(Workplace.training + ["--epochs", "1", "--threads", "1"])
       try #require(job.status == 0, "\(job.errors)")
@@ -17,6 +19,7 @@ extension CommandLine {
 
     @Test("The file holds the weights and what is known of them; several ranks write one file, the same")
     func writes() throws {
+      try train()
       let job = try work.gscnn(Self.export + ["model.onnx"])
       #expect(job.status == 0 && job.errors == [], "\(job.errors)")
       #expect(job.output == ["model.onnx"])
@@ -48,6 +51,7 @@ extension CommandLine {
 
     @Test("A file that cannot be written, or is not to be, is refused and changes nothing")
     func output() throws {
+      try train()
       try work.expectRefusal(Self.export + [Self.model], status: 2, saying: Self.model, "give one that ends in .onnx")
       try work.copy(Self.model, to: "weights.onnx")
       try work.expectRefusal(

@@ -95,7 +95,7 @@ struct GraphTests {
   @Test("The description says what goes in, what comes out, and whose weights they are")
   func description() throws {
     let file = try exported(.resnet101)
-    for words in ["(x / 255 - mean) / std", "cv2.Canny(rgb, 10, 100) / 255", "[batch, 19, height, width]", "resnet101"]
+    for words in ["(x / 255 - mean) / std", "cv2.Canny(bgr, 10, 100) / 255", "[batch, 19, height, width]", "resnet101"]
     {
       #expect(file.documentation.contains(words), "\(words)")
     }
