@@ -65,7 +65,8 @@ extension Trainings {
     private func batch(of images: Int) throws -> Batch {
       let samples = try CityscapesDirectory(root: Trainings.streets.get()).samples(of: .train)
       return Batch(
-        try (0..<images).map { (try Sample.read(samples[$0], index: $0), .none) }, crop: Size(32, 48), normalization: .imagenet)
+        try (0..<images).map { (try Sample.read(samples[$0], index: $0), .none) }, crop: Size(32, 48),
+        normalization: .imagenet)
     }
 
     private func replica(threads: Int) throws -> Replica {
