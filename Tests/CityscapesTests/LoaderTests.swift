@@ -68,7 +68,8 @@ import Testing
 
   @Test("The normalization half maps bytes to numbers from -1 to 1")
   func normalization() throws {
-    let samples = try TemporaryFolder().preprocessedStreets(train: 1)
+    let folder = try TemporaryFolder()
+    let samples = try folder.preprocessedStreets(train: 1)
     let loader = Loader(samples: samples, batches: [[0]], transform: .whole, normalization: .half)
     let sample = try Sample.read(samples[0], index: 0)
     let batch = try #require(try batches(loader).first)
