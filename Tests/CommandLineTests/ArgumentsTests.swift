@@ -42,7 +42,7 @@ extension CommandLine {
       "A call that cannot be parsed is refused with status 2 and the command that prints the help",
       arguments: [
         ("frobnicate", "'frobnicate'", "see gscnn --help"),
-        ("convert in.pth out.safetensors", "'convert'", "see gscnn --help"),
+        ("translate in.pth out.safetensors", "'translate'", "see gscnn --help"),
         ("bench frobnicate", "'frobnicate'", "see gscnn bench --help"),
         ("--frobnicate", "'--frobnicate'", "see gscnn --help"),
         ("train --frobnicate", "'--frobnicate'", "see gscnn train --help"),
