@@ -7,6 +7,8 @@ package struct Job: Sendable {
   package let output: [String]
   /// Lines of standard error.
   package let errors: [String]
+  /// The last line of standard error that is not a warning of mpirun's event loop about ranks that ended together.
+  package var lastError: String? { errors.last { !$0.hasPrefix("[warn] Epoll") } }
 
   /// Why a job has no result.
   package enum Failure: Error {

@@ -39,7 +39,7 @@ extension Failures {
     func killed(place: Place, rank: Int) throws {
       let job = try train("rank=\(rank) action=kill \(place.fault)")
       #expect(job.status != 0)
-      let line = try #require(job.errors.last)
+      let line = try #require(job.lastError)
       let host = ProcessInfo.processInfo.hostName
       #expect(line.hasPrefix("gscnn: rank \(rank) on \(host) was killed (signal 9"), "\(line)")
       // Rank 0 may be killed before the others hear that it has begun to prepare.
@@ -57,7 +57,7 @@ extension Failures {
     func ended(how: (action: String, message: String), rank: Int) throws {
       let job = try train("rank=\(rank) phase=backward step=2 action=\(how.action)")
       #expect(job.status != 0)
-      let line = try #require(job.errors.last)
+      let line = try #require(job.lastError)
       #expect(line.hasPrefix("gscnn: rank \(rank) on "), "\(line)")
       #expect(line.contains(how.message), "\(line)")
     }
@@ -74,7 +74,7 @@ extension Failures {
       let lines = job.errors.filter { $0.hasPrefix("gscnn: rank \(rank) on ") && $0.contains(how.message) }
       #expect(lines.count == 2, "\(job.errors)")
       #expect(lines.allSatisfy { $0.contains("backward, step 2") })
-      #expect(lines.last == job.errors.last)
+      #expect(lines.last == job.lastError)
       #expect(lines.last?.hasSuffix("which ends the job after 16 s; start again with --resume auto") == true)
     }
   }
