@@ -31,6 +31,7 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),  // optional
 
     // MARK: - The operating system
     .target(name: "System"),
@@ -60,7 +61,7 @@ let package = Package(
     .target(name: "GatedSCNN", dependencies: ["Tensors", "Kernels", "Layers"]),
 
     // MARK: - The data
-    .target(name: "Images", dependencies: ["CPNG", "System", "Tensors"]),
+    .target(name: "Images", dependencies: ["CJPEG", "CPNG", "System", "Tensors"]),
     .target(name: "Cityscapes", dependencies: ["System", "Tensors", "Images"]),
     .target(name: "SyntheticStreets", dependencies: ["System", "Tensors", "Images", "Cityscapes"]),
     .target(name: "Metrics", dependencies: ["Tensors", "Cityscapes"]),
@@ -106,7 +107,8 @@ let package = Package(
     // MARK: - Tests, a bundle a target
     .target(name: "Jobs", path: "Tests/Jobs"),
     .target(
-      name: "ImageFixtures", dependencies: ["Tensors", "Images"], path: "Tests/ImageFixtures", exclude: ["Fixtures"]),
+      name: "ImageFixtures", dependencies: ["Tensors", "Images"], path: "Tests/ImageFixtures",
+      exclude: ["Fixtures", "make_jpegs.py"]),
     .executableTarget(
       name: "RankProgram",
       dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine", "Distributed", "Weights"],
@@ -124,8 +126,10 @@ let package = Package(
     .testTarget(name: "KernelsTests", dependencies: ["Tensors", "Microkernels", "Kernels"]),
     .testTarget(name: "LayersTests", dependencies: ["Tensors", "Kernels", "Layers"]),
     .testTarget(
-      name: "GatedSCNNTests", dependencies: ["System", "Tensors", "Layers", "GatedSCNN", "Weights", "Training"],
-      exclude: ["Fixtures"]),
+      name: "GatedSCNNTests",
+      dependencies: [
+        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Weights", "Inference", "Training",
+      ], exclude: ["Fixtures", "make_versions.py"]),
     .testTarget(name: "ImagesTests", dependencies: ["System", "Tensors", "Images", "ImageFixtures"]),
     .testTarget(
       name: "CityscapesTests",

@@ -164,14 +164,23 @@ static inline int cpng_has_end(FILE *file) {
 }
 
 /// Reads rows as they are stored, one byte a value (1, 2 and 4-bit values are unpacked, not scaled; palette indices
-/// stay indices), without gaps between rows. Of an interlaced image `first` must be 0 and `count` its height.
+/// stay indices), without gaps between rows. Of an interlaced image `first` must be 0 and `count` its height. With `to_rgb`
+/// every kind of image is converted to 8-bit RGB.
 ///
 /// Decoding stops after the last of these rows, once the checksum of every chunk that holds a part of them is verified.
 /// A file without an IEND chunk is decoded to its end, so that truncation is reported.
-static inline cpng_outcome cpng_read_rows(cpng_reader *reader, uint32_t first, uint32_t count, uint8_t *pixels) {
+static inline cpng_outcome cpng_read_rows(cpng_reader *reader, uint32_t first, uint32_t count, int to_rgb,
+                                           uint8_t *pixels) {
   png_structp png = reader->png;
   if (setjmp(png_jmpbuf(png)) != 0) return reader->outcome;
-  png_set_packing(png);
+  if (to_rgb) {
+    png_set_expand(png);
+    png_set_scale_16(png);
+    png_set_strip_alpha(png);
+    png_set_gray_to_rgb(png);
+  } else {
+    png_set_packing(png);
+  }
   int passes = png_set_interlace_handling(png);
   png_read_update_info(png, reader->info);
   size_t stride = png_get_rowbytes(png, reader->info);

@@ -98,7 +98,22 @@ extension Image {
     return Image(Size(height, images.reduce(0) { $0 + $1.size.width }), channels: channels, pixels: pixels)
   }
 
-  private func asRGB() -> Image {
+  /// The image with left and right exchanged.
+  package var mirrored: Image {
+    withPixels { source in
+      Image(size, channels: channels) { target in
+        for row in 0..<size.height {
+          let (from, to) = (source + row * size.width * channels, target + row * size.width * channels)
+          for column in 0..<size.width {
+            let other = (size.width - 1 - column) * channels
+            for channel in 0..<channels { to[column * channels + channel] = from[other + channel] }
+          }
+        }
+      }
+    }
+  }
+
+  func asRGB() -> Image {
     Palette.colored(self, by: (0...UInt8.max).map { (red: $0, green: $0, blue: $0) })
   }
 }

@@ -12,8 +12,8 @@ package enum PNG {
     case gray
     /// One gray value a pixel, up to 16 bits: an instance map. Read by `readValues`.
     case gray16
-
-    var channels: Int { self == .rgb ? 3 : 1 }
+    /// A photograph of any kind, converted to 8-bit RGB.
+    case photograph
 
     /// What a file must be, for errors.
     var needed: String {
@@ -21,6 +21,7 @@ package enum PNG {
       case .rgb: "8-bit RGB"
       case .gray: "8-bit gray"
       case .gray16: "16-bit gray"
+      case .photograph: "an image"
       }
     }
   }
@@ -59,6 +60,7 @@ package enum PNG {
       case .rgb: bitDepth == 8 && color == .rgb
       case .gray: bitDepth <= 8 && (color == .gray || color == .palette)
       case .gray16: color == .gray
+      case .photograph: true
       }
     }
 

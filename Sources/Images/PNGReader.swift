@@ -14,13 +14,15 @@ package final class PNGReader {
   private let file: UnsafeMutablePointer<FILE>
   private let reader: UnsafeMutablePointer<cpng_reader>
   private let isInterlaced: Bool
+  /// Whether the values are converted to 8-bit RGB.
+  private let convertsToRGB: Bool
   private var isRead = false
 
   /// Opens a file and reads its header.
   ///
   /// - Throws: `ImageError` if there is no PNG file or one of another kind. Damaged pixels are detected by `read`.
   package convenience init(_ path: String, as kind: PNG.Kind) throws(ImageError) {
-    try self.init(path)
+    try self.init(path, convertingToRGB: kind == .photograph)
     guard header.isReadable(as: kind) else {
       throw ImageError(
         path: path, problem: "is \(header), but \(kind.needed) is needed here",
@@ -29,7 +31,7 @@ package final class PNGReader {
   }
 
   /// Opens a file of any kind.
-  init(_ path: String) throws(ImageError) {
+  init(_ path: String, convertingToRGB: Bool = false) throws(ImageError) {
     let file = try Self.open(path)
     var (raw, outcome) = (cpng_header(), cpng_outcome())
     guard let reader = cpng_open_reader(file, &raw, &outcome) else {
@@ -39,6 +41,7 @@ package final class PNGReader {
     (self.path, self.file, self.reader) = (path, file, reader)
     header = PNG.Header(raw)
     isInterlaced = raw.interlaced != 0
+    convertsToRGB = convertingToRGB
     guard size.width * size.height <= PNG.maximumPixels else {
       throw ImageError(
         path: path, problem: "claims to be \(size.widthByHeight), more than an image may have",
@@ -61,7 +64,7 @@ package final class PNGReader {
     if header.bitDepth == 16 { _ = try readValues() } else { _ = try read() }
   }
 
-  private var channels: Int { header.color == .rgb ? 3 : 1 }
+  private var channels: Int { header.color == .rgb || convertsToRGB ? 3 : 1 }
 
   /// Reads all values of a gray image of any bit depth, and the file to its end.
   package func readValues() throws(ImageError) -> [UInt16] {
@@ -106,13 +109,13 @@ package final class PNGReader {
 
   /// Values of 16 bits have `readValues`.
   private func requireBytes() {
-    precondition(header.bitDepth <= 8, "an image of 16-bit values is read by readValues")
+    precondition(header.bitDepth <= 8 || convertsToRGB, "an image of 16-bit values is read by readValues")
   }
 
   private func readRows(_ rows: Range<Int>, _ pixels: UnsafeMutablePointer<UInt8>) -> cpng_outcome {
     precondition(!isRead, "a PNGReader reads once")
     isRead = true
-    return cpng_read_rows(reader, UInt32(rows.lowerBound), UInt32(rows.count), pixels)
+    return cpng_read_rows(reader, UInt32(rows.lowerBound), UInt32(rows.count), convertsToRGB ? 1 : 0, pixels)
   }
 
   private static func open(_ path: String) throws(ImageError) -> UnsafeMutablePointer<FILE> {

@@ -12,7 +12,7 @@ extension EvaluationReport {
       "split": .text(evaluation.split.rawValue),
       "images": .integer(Int64(evaluation.images)),
       "images_per_second": .number(evaluation.imagesPerSecond),
-      "loss": .number(evaluation.loss),
+      "loss": evaluation.loss.isNaN ? .null : .number(evaluation.loss),
       "pixels": .integer(metrics.pixels),
       "pixel_accuracy": .number(metrics.pixelAccuracy),
       "mean_accuracy": .number(metrics.meanAccuracy),

@@ -58,15 +58,18 @@ package struct Evaluator {
   private let model: GatedSCNN
   private let workers: WorkerPool
   private let communicator: Communicator
+  private let options: InferenceOptions
   /// How many ranks evaluate, from rank 0 on.
   private let evaluatingRanks: Int
 
   package init(
-    _ model: GatedSCNN, workers: WorkerPool, communicator: Communicator, validators: ValidationRanks = .all
+    _ model: GatedSCNN, workers: WorkerPool, communicator: Communicator, validators: ValidationRanks = .all,
+    options: InferenceOptions = InferenceOptions()
   ) {
     self.model = model
     self.workers = workers
     self.communicator = communicator
+    self.options = options
     evaluatingRanks = validators == .all ? communicator.size : 1
   }
 
@@ -103,21 +106,21 @@ package struct Evaluator {
       var (file, measured) = ([UInt8](), [ImageMeasurement]())
       if indices.contains(index) {
         Activity.begin(image: index + 1)
-        let batch = Batch(
-          whole: try Sample.read(samples[index], index: index), normalization: model.normalization)
-        if batch.image.shape.size != size { BufferPool.shared.trim() }
-        size = batch.image.shape.size
-        let result = model.predict(batch, withLoss: true, on: workers)
-        confusion.add(prediction: result.predictions, target: batch.target)
-        (loss, seconds) = (result.loss?.total ?? 0, result.seconds)
+        let sample = try Sample.read(samples[index], index: index)
+        if sample.image.size != size { BufferPool.shared.trim() }
+        size = sample.image.size
+        let result = predict(sample)
+        let target = sample.trainIds.pixels
+        confusion.add(prediction: result.classes, target: target)
+        (loss, seconds) = (result.loss, result.seconds)
         if let details = evaluation.details {
           measured = [
             try ImageMeasurement(
-              samples[index], prediction: result.predictions, target: batch.target, batch.image.shape.size,
+              samples[index], prediction: result.classes, target: target, sample.image.size,
               details.boundaries.thresholds)
           ]
         }
-        file = try folder?.encode(result.predictions, batch.image.shape.size, index: index) ?? []
+        file = try folder?.encode(result.classes, sample.image.size, index: index) ?? []
       }
       sum(confusion, loss, seconds, of: indices, into: &evaluation)
       if evaluation.details != nil { evaluation.add(communicator.allGather(measured).flatMap(\.self)) }
@@ -130,6 +133,18 @@ package struct Evaluator {
     }
     Activity.begin(image: 0)
     return evaluation
+  }
+
+  /// - Returns: the class of every pixel, and the joint loss, NaN if there is none: that of a mean over versions or windows
+  ///   is not defined.
+  private func predict(_ sample: Sample) -> (classes: [UInt8], loss: Double, seconds: Double) {
+    guard options.isPlain else {
+      let result = ImagePredictor(model, options, workers: workers).predict(sample.image, canny: sample.canny)
+      return (result.classes, .nan, result.seconds)
+    }
+    let result = model.predict(
+      Batch(whole: sample, normalization: model.normalization), withLoss: true, on: workers)
+    return (result.predictions, result.loss?.total ?? 0, result.seconds)
   }
 
   /// Adds the results of the ranks that evaluated the images `indices`. Collective.

@@ -1,14 +1,24 @@
 import Cityscapes
 import Distributed
+import Images
+import System
 
 /// Why an evaluation or a prediction failed. Thrown by every rank, or by rank 0 alone.
 package enum InferenceError: CollectiveError, CustomStringConvertible, Equatable {
   case cannotCreateFolder(String, reason: String)
   case cannotWriteFolder(String, reason: String)
+  case cannotWriteArchive(String, reason: String)
   case cannotWriteReport(String, reason: String)
+  case noImages(String)
+  case noList(String)
   case nothingToMeasure(labels: String)
   case missingPredictions(Int, of: Int, reason: String)
   case noSuchImage(String, dataPath: String)
+  case noSuchInput(String)
+  case outputIsInput(String)
+  case overwritesInput(result: String, image: String)
+  case sameName(String, first: String, second: String)
+  case severalPredictions(folder: String, image: String, first: String, second: String)
   case sizeMismatch(labels: String, labelSize: String, imageSize: String)
 
   package var description: String {
@@ -21,6 +31,19 @@ package enum InferenceError: CollectiveError, CustomStringConvertible, Equatable
       "\(missing) of \(count) predictions are not written; the first: \(reason)"
     case .noSuchImage(let name, let dataPath):
       "\(name): there is no \(dataPath)/leftImg8bit/\(name) and no file \(name)"
+    case .cannotWriteArchive(let path, let reason): "\(path): the zip archive cannot be written (\(reason))"
+    case .noImages(let path):
+      "\(path.printable): holds no images (files ending in \(Photograph.endings.joined(separator: ", ")))"
+    case .noList(let path): "\(path.printable): is no list of images, a path on each line"
+    case .noSuchInput(let path): "\(path.printable): there is no such image, folder or list"
+    case .outputIsInput(let folder): "\(folder.printable): the results would lie among the images"
+    case .overwritesInput(let result, let image):
+      "\(result.printable): this result for \(image.printable) would replace an image that is to be predicted"
+    case .sameName(let name, let first, let second):
+      "\(first.printable) and \(second.printable): the benchmark server takes one prediction of \(name.printable)"
+    case .severalPredictions(let folder, let image, let first, let second):
+      "\(folder.printable): \(first.printable) and \(second.printable) would both be found as the prediction of "
+        + "\(image.printable) by the benchmark's script"
     case .sizeMismatch(let labels, let labelSize, let imageSize):
       "\(labels): \(labelSize), but its image is \(imageSize)"
     }

@@ -17,6 +17,9 @@ package struct PredictionFolder: Sendable {
 
   package let path: String
   private let format: Format
+  /// Whether there is a folder, and not an archive alone.
+  private(set) var isFolder = true
+  private var archive: PredictionArchive?
   /// Of each image's file, without suffix.
   package let names: [String]
 
@@ -25,6 +28,21 @@ package struct PredictionFolder: Sendable {
     self.path = path
     self.format = format
     names = Self.names(of: samples)
+  }
+
+  /// Predictions for the benchmark server.
+  ///
+  /// - Parameter names: of the files, without suffix; different from each other.
+  package init(_ destination: ExportDestination, names: [String]) {
+    path = destination.folder ?? destination.archive ?? "."
+    format = .labelIds()
+    isFolder = destination.folder != nil
+    archive = destination.archive.map(PredictionArchive.init)
+    self.names = names
+  }
+
+  package init(_ destination: ExportDestination, of samples: [SamplePaths]) {
+    self.init(destination, names: Self.names(of: samples))
   }
 
   /// NAME, which begins with the city in Cityscapes; CITY_NAME for a name that images of several cities have.
@@ -39,8 +57,10 @@ package struct PredictionFolder: Sendable {
     }
   }
 
-  /// Creates the folder if it is missing, and checks that files can be written there.
+  /// Creates the folder if it is missing, and checks that files can be written there; begins the archive.
   package func create() throws {
+    try archive?.create()
+    guard isFolder else { return }
     do {
       try FileSystem().createDirectory(path)
     } catch {
@@ -79,5 +99,11 @@ package struct PredictionFolder: Sendable {
   }
 
   /// Writes what `encode` returned, on any rank.
-  func write(_ encoded: [UInt8], index: Int) throws { try PNG.write(encoded: encoded, to: file(index)) }
+  func write(_ encoded: [UInt8], index: Int) throws {
+    if isFolder { try PNG.write(encoded: encoded, to: file(index)) }
+    try archive?.add(fileName(index), encoded)
+  }
+
+  /// Completes the archive, if there is one.
+  package func finish() throws { try archive?.finish() }
 }

@@ -7,10 +7,12 @@ import Tensors
 /// Renders an image beside its ground truth and its prediction.
 package struct PredictionRenderer {
   private let model: GatedSCNN
+  private let options: InferenceOptions
   private let workers: WorkerPool
 
-  package init(_ model: GatedSCNN, workers: WorkerPool) {
+  package init(_ model: GatedSCNN, _ options: InferenceOptions = InferenceOptions(), workers: WorkerPool) {
     self.model = model
+    self.options = options
     self.workers = workers
   }
 
@@ -25,11 +27,10 @@ package struct PredictionRenderer {
   /// Returns the image, its ground truth and its prediction side by side, in the Cityscapes colors. The ground truth is
   /// left out if its file is missing, and for the test split.
   package func render(_ path: String) throws -> Image {
-    let image = try PNG.read(path, as: .rgb)
+    let image = try Photograph.read(path)
     var panels = [image]
     if let truth = try groundTruth(of: path, size: image) { panels.append(truth) }
-    let batch = Batch(whole: Sample(unlabeled: image), normalization: model.normalization)
-    let trainIds = model.predict(batch, withLoss: false, on: workers).predictions
+    let trainIds = ImagePredictor(model, options, workers: workers).predict(image).classes
     panels.append(Palette.colored(Image(image.size, channels: 1, pixels: trainIds), by: Label.palette))
     return Image.hstack(panels)
   }
@@ -48,14 +49,5 @@ package struct PredictionRenderer {
         labels: String(labels), labelSize: ids.size.widthByHeight, imageSize: image.size.widthByHeight)
     }
     return Palette.colored(ids, by: Label.idPalette)
-  }
-}
-
-extension Sample {
-  /// An image without ground truth: every pixel is ignored.
-  init(unlabeled image: Image) {
-    let map = { Image(image.size, channels: 1, filledWith: $0) }
-    self.init(
-      index: 0, image: image, trainIds: map(Label.ignored), canny: Canny.edges(of: image), boundary: map(0))
   }
 }

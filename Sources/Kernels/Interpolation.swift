@@ -113,7 +113,8 @@ package enum Interpolation {
 }
 
 /// Along one axis: the two input positions that each output position reads, and the weight of the upper one.
-private final class InterpolationTaps {
+final class InterpolationTaps: @unchecked Sendable {
+  // Unchecked for the pointers: nothing is written after `init`.
   let count: Int
   let lower: UnsafeMutablePointer<Int>
   let upper: UnsafeMutablePointer<Int>
@@ -186,7 +187,7 @@ private final class TransposedTaps {
 }
 
 /// A row of floats per worker.
-private struct RowWorkspace {
+struct RowWorkspace {
   private let buffer: Buffer
   private let step: Int
 

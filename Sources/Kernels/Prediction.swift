@@ -31,7 +31,7 @@ package enum Prediction {
   ///   - full: vectors before the last one.
   ///   - padding: lanes of the last vector without a class.
   @inline(__always)
-  private static func largest(
+  static func largest(
     _ pixel: UnsafeMutablePointer<Float>, _ full: Int, _ padding: SIMDMask<SIMD8<Int32>>
   ) -> UInt8 {
     // The largest logit of each lane so far and its class; a later class replaces it only if it is larger.

@@ -46,6 +46,22 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
   package init(evaluating parameterBytes: Int, pixels: Int) {
     evaluation = Self.program + parameterBytes + Self.evaluation(pixels: pixels)
   }
+
+  /// A rank that only predicts, whole images or windows, perhaps several versions of each.
+  ///
+  /// - Parameters:
+  ///   - parameterBytes: of the network.
+  ///   - largest: of the images.
+  ///   - copies: of the probabilities as they are written, 0 if they are not.
+  package init(
+    evaluating parameterBytes: Int, largest: InferenceOptions.Extent, _ options: InferenceOptions, copies: Int = 0
+  ) {
+    self.init(evaluating: parameterBytes, pixels: options.isPlain ? largest.pixels : options.networkPixels(largest))
+    guard !options.isPlain || copies > 0 else { return }
+    evaluation += options.bytesBesideNetwork(largest, keepsProbabilities: copies > 0)
+    // Float16; a message is received before it replaces another.
+    evaluation += copies * largest.pixels * GatedSCNN.classes * 2
+  }
 }
 
 extension MemoryEstimate {

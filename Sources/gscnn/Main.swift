@@ -23,10 +23,8 @@ struct GSCNN: ParsableCommand {
       """,
     version: "gscnn \(version)",
     subcommands: [
-      Synthesize.self, Prepare.self, Train.self, Evaluate.self, View.self, Info.self, Convert.self, Export.self,
-      Bench.self,
-      Layout.self,
-      Plan.self,
+      Synthesize.self, Prepare.self, Train.self, Evaluate.self, Predict.self, View.self, Info.self, Convert.self,
+      Export.self, Bench.self, Layout.self, Plan.self,
     ])
 }
 

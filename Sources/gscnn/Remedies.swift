@@ -76,8 +76,13 @@ extension InferenceError {
     case .cannotCreateFolder, .cannotWriteFolder: "give one that can be written"
     case .missingPredictions: nil
     case .nothingToMeasure: "give --export FOLDER to write predictions alone, without --json, or another --split"
+    case .cannotWriteArchive: "give another path for --export"
     case .cannotWriteReport: "give another path for --json"
-    case .noSuchImage: "give SPLIT/CITY/NAME_leftImg8bit.png or the path of an RGB PNG as --input-pic"
+    case .noImages, .noSuchInput, .noList: "name PNG or JPEG files, folders of them, '*.png' or @LIST"
+    case .outputIsInput, .overwritesInput: "give another folder as --output"
+    case .sameName: "predict them separately, or rename one"
+    case .severalPredictions: "give an empty folder as --export"
+    case .noSuchImage: "give SPLIT/CITY/NAME_leftImg8bit.png or the path of an RGB PNG or a JPEG as --input-pic"
     case .sizeMismatch: "restore the file or remove it"
     }
   }

@@ -60,8 +60,6 @@ extension CommandLine {
         ("train --augment some", "'--augment <kind>'", "'random' and 'none'; see"),
         ("evaluate", "'--model-weight <file>'", "see gscnn evaluate --help"),
         ("evaluate --model-weight m --split all", "'--split <name>'", "'train', 'val' or 'test'; see"),
-        ("evaluate --model-weight m --scales 1", "'--scales'", "see gscnn evaluate --help"),
-        ("evaluate --model-weight m --flip", "'--flip'", "see gscnn evaluate --help"),
         ("evaluate --model-weight m --boundary", "'--boundary'", "see gscnn evaluate --help"),
         ("evaluate --model-weight m --boundary-thresholds 3,1.5", "'3,1.5' is invalid", "whole pixels up to 100"),
         ("evaluate --model-weight m --boundary-thresholds 0", "'0' is invalid", "give up to 8 fractions below 1"),

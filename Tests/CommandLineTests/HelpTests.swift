@@ -90,6 +90,16 @@ extension CommandLine {
           ("--data-path, --data_path <folder>", "default: data)"),
           ("--model-weight, --model_weight <file>", "safetensors"),
           ("--input-pic, --input_pic <image>", "_leftImg8bit.png"), ("--output <file>", "_result.png"),
+          ("--scales <numbers>", "default: 1)"), ("--flip", "mirrored"), ("--window <widthxheight>", "whole image)"),
+          ("--overlap <pixels>", "default: a third"),
+        ])
+      try expect(
+        "predict",
+        [
+          ("<images>", "@FILE"), ("--model-weight, --model_weight <file>", "safetensors"),
+          ("--output <folder>", "default: predictions)"), ("--color", "NAME_color.png"),
+          ("--label-ids", "NAME_labelIds.png"), ("--overlay", "NAME_overlay.png"), ("--probabilities", "NumPy"),
+          ("--scales <numbers>", "default: 1)"), ("--export <folder>", ".zip"), ("--zip", "--export"),
         ])
       try expect("info", [("<file>", "safetensors"), ("--tensors", "every tensor")])
       try expect(

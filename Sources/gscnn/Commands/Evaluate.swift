@@ -22,12 +22,8 @@ struct Evaluate: ParsableCommand {
 
   @OptionGroup var threads: ThreadOptions
 
-  @Option(
-    help: .value(
-      "folder",
-      "Write the predictions there as NAME_prediction.png, label ids, ready for the benchmark server; on rank 0's host."
-    ))
-  var export: String?
+  @OptionGroup var prediction: PredictionOptions
+  @OptionGroup var exporting: ExportOptions
 
   @Option(
     help: .value(
@@ -55,27 +51,29 @@ struct Evaluate: ParsableCommand {
     communicator.setAffinity()
     let workers = WorkerPool(threads: threads.count(for: communicator))
     let listed = try CityscapesDirectory(root: data.dataPath).listOnAllRanks([split], communicator: communicator)[0]
-    let named = PredictionFolder(export ?? ".", of: listed, as: .labelIds())
-    let predictions = export == nil ? nil : named
+    let predictions = exporting.destination.map { PredictionFolder($0, of: listed) }
+    let named = predictions ?? PredictionFolder(".", of: listed, as: .labelIds())
     // What cannot be written is noticed before the evaluation, which may take hours.
     if communicator.rank == 0 {
-      for (option, path) in [("--json", json), ("--export", export)] {
+      for (option, path) in [("--json", json), ("--export", exporting.export)] {
         try OutputPath.require(option, path, otherThan: [weights.modelWeight], dataPath: data.dataPath)
       }
+      try predictions?.requireOnePrediction(images: listed.map(\.name))
       try predictions?.create()
       try json.map(EvaluationReport.requireWritable)
     }
     let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight) }
+    let options = prediction.options
     let needed = MemoryEstimate(
       evaluating: model.store.values.count * MemoryLayout<Float>.stride,
-      pixels: SharedMemorySlots.maximumPixels(listed, communicator))
+      largest: InferenceOptions.Extent(of: listed.map(\.image), communicator), options)
     for warning in try needed.requireRoom(communicator: communicator) where communicator.rank == 0 {
       StandardError.write("gscnn: \(warning)\n")
     }
     let made = try Preprocessing.runOnAllRanks(
       listed, of: data.dataPath, prepared: maps.prepared, communicator: communicator, threads: workers.threads,
       cancelled: { StopSignal.received != nil })
-    if made.hasLabeledPixels(split) == false, export == nil || json != nil {
+    if made.hasLabeledPixels(split) == false, predictions == nil || json != nil {
       throw InferenceError.nothingToMeasure(labels: "\(data.dataPath)/gtFine/\(split.rawValue)")
     }
     let details = made.hasLabeledPixels(split) == false ? nil : EvaluationDetails(boundaryThresholds)
@@ -88,7 +86,9 @@ struct Evaluate: ParsableCommand {
     Activity.enter(.validation)
     let consensus = Consensus(communicator)
     var (unwritten, firstFailure) = (0, nil as (any Error)?)
-    let evaluation = try Evaluator(model, workers: workers, communicator: communicator).evaluate(
+    let evaluation = try Evaluator(
+      model, workers: workers, communicator: communicator, options: options
+    ).evaluate(
       samples, from: Evaluation(of: split, details: details),
       writingTo: predictions,
       writeFailed: { error in
@@ -103,8 +103,9 @@ struct Evaluate: ParsableCommand {
       })
     if showsProgress { StandardError.write(StandardError.clearLine) }
     if communicator.rank == 0 {
+      try predictions?.finish()
       let report = EvaluationReport(
-        evaluation, of: named, at: export, absentClasses: absentAsZero ? .zero : .leftOut)
+        evaluation, of: named, at: exporting.export, absentClasses: absentAsZero ? .zero : .leftOut)
       print(report.table)
       if let json { try report.write(to: json) }
       if let firstFailure {

@@ -17,13 +17,14 @@ struct View: ParsableCommand {
     name: .kebabOrSnake("input-pic"),
     help: .value(
       "image",
-      "Image below leftImg8bit/, for example test/berlin/berlin_000000_000019_leftImg8bit.png, or the path of any RGB PNG."
+      "Image below leftImg8bit/, for example test/berlin/berlin_000000_000019_leftImg8bit.png, or the path of any PNG or JPEG."
     ))
   var inputPic: String
 
   @Option(help: .value("file", "File to write (default: the image's name with _result.png, in the current folder)."))
   var output: String?
 
+  @OptionGroup var prediction: PredictionOptions
   @OptionGroup var threads: ThreadOptions
 
   func run() throws {
@@ -31,7 +32,8 @@ struct View: ParsableCommand {
       let workers = WorkerPool(threads: threads.count(for: nil))
       let path = try PredictionRenderer.find(inputPic, in: data.dataPath)
       try OutputPath.require("--output", output, otherThan: [path, weights.modelWeight], dataPath: data.dataPath)
-      let result = try PredictionRenderer(ModelLoader.read(weights.modelWeight), workers: workers).render(path)
+      let model = try ModelLoader.read(weights.modelWeight)
+      let result = try PredictionRenderer(model, prediction.options, workers: workers).render(path)
       let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
       let output = output ?? name + "_result.png"
       try PNG.write(result, to: output)

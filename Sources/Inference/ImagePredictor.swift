@@ -1,0 +1,95 @@
+import Cityscapes
+import GatedSCNN
+import Images
+import Kernels
+import Layers
+import System
+import Tensors
+
+/// Predicts images of any size by `InferenceOptions`.
+///
+/// The network sees each version of an image as an image of its own: the 8-bit image is scaled (bilinear, as
+/// `cv::resize`), then mirrored, and its Canny edges are those of the result, as for any image of that size. A window
+/// takes its part of both, so that its border is no edge.
+package struct ImagePredictor {
+  /// What is predicted of an image.
+  package struct Prediction {
+    /// Train ids, `H · W`.
+    package let classes: [UInt8]
+    /// nil unless asked for.
+    package let probabilities: ProbabilityMap?
+    /// Seconds that this took.
+    package let seconds: Double
+  }
+
+  private let model: GatedSCNN
+  private let options: InferenceOptions
+  private let workers: WorkerPool
+
+  package init(_ model: GatedSCNN, _ options: InferenceOptions, workers: WorkerPool) {
+    self.model = model
+    self.options = options
+    self.workers = workers
+  }
+
+  /// - Parameters:
+  ///   - image: RGB.
+  ///   - canny: its Canny edges; found if nil.
+  package func predict(_ image: Image, canny: Image? = nil, keepsProbabilities: Bool = false) -> Prediction {
+    let begin = Clock.now
+    let versions = options.versions
+    let map = ProbabilityMap(
+      image.size, channels: GatedSCNN.classes, versions: versions.count, keepsProbabilities: keepsProbabilities)
+    var size: Size?
+    // Free blocks have the sizes of other versions or windows.
+    defer { BufferPool.shared.trim() }
+    for version in versions {
+      let scaled = version.scale == 1 ? image : Resize.bilinear(image, by: version.scale)
+      let seen = version.isMirrored ? scaled.mirrored : scaled
+      if seen.size != size { BufferPool.shared.trim() }
+      size = seen.size
+      let isImage = version.scale == 1 && !version.isMirrored
+      add(
+        seen, canny: isImage ? canny ?? Canny.edges(of: seen) : Canny.edges(of: seen), isMirrored: version.isMirrored,
+        to: map)
+    }
+    let classes = map.predictions(on: workers)
+    return Prediction(
+      classes: classes, probabilities: keepsProbabilities ? map : nil, seconds: Clock.now - begin)
+  }
+
+  private func add(_ image: Image, canny: Image, isMirrored: Bool, to map: ProbabilityMap) {
+    var version = ProbabilityMap.Version(of: map, image.size, isMirrored: isMirrored)
+    guard let window = options.window else {
+      version.add(logits(of: image, canny: canny), first: 0, end: image.size.height, on: workers)
+      return
+    }
+    let rows = WindowPositions(of: image.size.height, window: window.height, overlap: options.overlap)
+    let columns = WindowPositions(of: image.size.width, window: window.width, overlap: options.overlap)
+    let sums = WindowedLogits(rows, columns, channels: GatedSCNN.classes)
+    for top in rows.starts {
+      for left in columns.starts {
+        let window = Image.Rect(x: left, y: top, Size(rows.length, columns.length))
+        sums.add(
+          logits(of: image.cropped(to: window), canny: canny.cropped(to: window)), left: left, on: workers)
+      }
+      sums.finishRow(into: &version, on: workers)
+    }
+  }
+
+  /// `[1, H, W, classes]`.
+  private func logits(of image: Image, canny: Image) -> Tensor {
+    let batch = Batch(whole: Sample(unlabeled: image, canny: canny), normalization: model.normalization)
+    let tape = Tape(.evaluation, workers: workers)
+    return model(image: batch.image, canny: batch.canny, in: tape).logits.value
+  }
+}
+
+extension Sample {
+  /// An image without ground truth: every pixel is ignored.
+  init(unlabeled image: Image, canny: Image? = nil) {
+    let map = { Image(image.size, channels: 1, filledWith: $0) }
+    self.init(
+      index: 0, image: image, trainIds: map(Label.ignored), canny: canny ?? Canny.edges(of: image), boundary: map(0))
+  }
+}

@@ -1,0 +1,64 @@
+import Cityscapes
+import GatedSCNN
+import Images
+import Kernels
+import Tensors
+
+/// A file that `gscnn predict` writes for an image.
+package enum PredictionOutput: String, Codable, Sendable, CaseIterable {
+  /// A palette image of train ids in the Cityscapes colors.
+  case color
+  /// A gray image of label ids.
+  case labelIds
+  /// The image and the colors of its classes, half and half.
+  case overlay
+  /// The probability of each class at each pixel: NumPy's format, float16, `[classes, H, W]` by train id.
+  case probabilities
+
+  /// The end of the file's name.
+  package var suffix: String { "_\(rawValue).\(self == .probabilities ? "npy" : "png")" }
+
+  /// The contents of the file.
+  ///
+  /// - Parameter path: named in errors.
+  func encode(_ prediction: ImagePredictor.Prediction, of image: Image, for path: String) throws(ImageError) -> [UInt8]
+  {
+    let classes = Image(image.size, channels: 1, pixels: prediction.classes)
+    switch self {
+    case .color: return try PNG.encode(indices: classes, palette: Label.palette, for: path)
+    case .labelIds:
+      return try PNG.encode(
+        Image(image.size, channels: 1, pixels: prediction.classes.map { Label.ids[Int($0)] }), for: path)
+    case .overlay:
+      var overlay = Palette.colored(classes, by: Label.palette)
+      for index in overlay.pixels.indices {
+        overlay.pixels[index] = UInt8((UInt16(overlay.pixels[index]) + UInt16(image.pixels[index]) + 1) / 2)
+      }
+      return try PNG.encode(overlay, for: path)
+    case .probabilities:
+      guard let probabilities = prediction.probabilities else { preconditionFailure("they were not kept") }
+      return Self.numpy(probabilities)
+    }
+  }
+
+  /// A file of NumPy's format, version 1.0 (numpy.lib.format).
+  private static func numpy(_ map: ProbabilityMap) -> [UInt8] {
+    let (classes, pixels) = (map.channels, map.size.height * map.size.width)
+    let description =
+      "{'descr': '<f2', 'fortran_order': False, 'shape': (\(classes), \(map.size.height), \(map.size.width)), }"
+    // Magic, version and length are ten bytes; the data begins at a multiple of 64.
+    let length = (10 + description.utf8.count + 1).roundedUp(toMultipleOf: 64) - 10
+    let padding = [UInt8](repeating: UInt8(ascii: " "), count: length - description.utf8.count - 1)
+    var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length & 0xFF), UInt8(length >> 8)]
+    bytes += Array(description.utf8) + padding + [UInt8(ascii: "\n")]
+    bytes.reserveCapacity(bytes.count + 2 * classes * pixels)
+    for channel in 0..<classes {
+      for pixel in 0..<pixels {
+        let bits = Float16(map.probability(of: channel, at: pixel)).bitPattern
+        bytes.append(UInt8(truncatingIfNeeded: bits))
+        bytes.append(UInt8(truncatingIfNeeded: bits >> 8))
+      }
+    }
+    return bytes
+  }
+}

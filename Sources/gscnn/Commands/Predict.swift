@@ -1,0 +1,101 @@
+import ArgumentParser
+import Distributed
+import Foundation
+import Inference
+import System
+import Tensors
+import Training
+
+struct Predict: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "predict",
+    abstract: "Predicts images that need no labels; alone or under mpirun.",
+    discussion: """
+      The ranks share the images; rank 0 writes. Writes --color unless other results or --export are asked for. Results \
+      keep the folders of their images below the one that holds all of them.
+      """)
+
+  @Argument(
+    help: .value(
+      "images", "PNG or JPEG files, folders of them, 'PATTERN' with * and ?, or @FILE with a path on each line."))
+  var images: [String]
+
+  @OptionGroup var weights: ModelOptions
+
+  @Option(help: .value("folder", "Folder for the results, which is created."))
+  var output = "predictions"
+
+  @Flag(help: "Write NAME_color.png: train ids with Cityscapes' palette.")
+  var color = false
+
+  @Flag(help: "Write NAME_labelIds.png: gray label ids.")
+  var labelIds = false
+
+  @Flag(help: "Write NAME_overlay.png: the image and the colors of its classes, half and half.")
+  var overlay = false
+
+  @Flag(help: "Write NAME_probabilities.npy: float16, classes × height × width, for NumPy.")
+  var probabilities = false
+
+  @OptionGroup var prediction: PredictionOptions
+  @OptionGroup var exporting: ExportOptions
+  @OptionGroup var threads: ThreadOptions
+
+  func run() throws {
+    StopSignal.listen()
+    let communicator = try Communicator.initialize()
+    communicator.setAffinity()
+    let workers = WorkerPool(threads: threads.count(for: communicator))
+    // Disks may differ: rank 0's files decide what there is.
+    let found =
+      communicator.rank == 0
+      ? try InputImages.find(images, output: output, suffixes: outputs.map(\.suffix)) : []
+    let listed = try JSON.decode(
+      [InputImage].self, from: Data(communicator.broadcast([UInt8](JSON.encode(found)))))
+    let export = try exporting.destination.map { try PredictionFolder($0, ofUnlabeled: listed) }
+    if communicator.rank == 0 {
+      if !outputs.isEmpty { try PredictionFolder(output, of: [], as: .colors).create() }
+      try export?.requireOnePrediction()
+      try export?.create()
+    }
+    let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight) }
+    // Rank 0 receives the probabilities of all ranks.
+    let copies = probabilities ? (communicator.rank == 0 ? communicator.size + 1 : 1) : 0
+    let needed = MemoryEstimate(
+      evaluating: model.store.values.count * MemoryLayout<Float>.stride,
+      largest: InferenceOptions.Extent(of: listed.map(\.path), communicator), prediction.options, copies: copies)
+    for warning in try needed.requireRoom(communicator: communicator) where communicator.rank == 0 {
+      StandardError.write("gscnn: \(warning)\n")
+    }
+    let showsProgress = communicator.rank == 0 && StandardError.isTerminal
+    Activity.enter(.validation)
+    let consensus = Consensus(communicator)
+    try BatchPredictor(
+      ImagePredictor(model, prediction.options, workers: workers), communicator: communicator, folder: output,
+      outputs: outputs, export: export
+    ).predict(listed) { done in
+      if showsProgress { StandardError.write("\(StandardError.clearLine)  \(done)/\(listed.count)") }
+      if let status = consensus.stopStatus(StopSignal.received) { throw StopRequested(status: status) }
+    }
+    if showsProgress { StandardError.write(StandardError.clearLine) }
+    if communicator.rank == 0 {
+      try export?.finish()
+      print("\(listed.count == 1 ? "1 image" : "\(listed.count) images"): \(places.joined(separator: ", "))")
+    }
+    communicator.finalize()
+  }
+
+  private var outputs: [PredictionOutput] {
+    let asked: [(PredictionOutput, Bool)] = [
+      (.color, color), (.labelIds, labelIds), (.overlay, overlay), (.probabilities, probabilities),
+    ]
+    let outputs = asked.filter(\.1).map(\.0)
+    return outputs.isEmpty && exporting.export == nil ? [.color] : outputs
+  }
+
+  /// Where the results are.
+  private var places: [String] {
+    let exported = [exporting.destination?.folder, exporting.destination?.archive].compactMap(\.self)
+    return (outputs.isEmpty ? [] : [output]) + exported
+  }
+}
