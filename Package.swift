@@ -34,7 +34,7 @@ let package = Package(
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),  // optional
 
     // MARK: - The operating system
-    .target(name: "System"),
+    .target(name: "System", dependencies: ["CZlib"]),
 
     // MARK: - Numbers
     .target(name: "Tensors", dependencies: ["System"]),
@@ -116,7 +116,7 @@ let package = Package(
     .executableTarget(
       name: "FuzzProgram",
       dependencies: [
-        "System", "Tensors", "Layers", "Images", "Metrics", "Machine", "Distributed", "Weights", "Training",
+        "CZlib", "System", "Tensors", "Layers", "Images", "Metrics", "Machine", "Distributed", "Weights", "Training",
         "ImageFixtures",
       ], path: "Tests/FuzzProgram"),
     .testTarget(name: "FuzzTests", dependencies: ["Jobs", "FuzzProgram", "gscnn"]),
@@ -146,7 +146,7 @@ let package = Package(
       name: "DistributedTests", dependencies: ["System", "Tensors", "Machine", "Distributed", "Jobs", "RankProgram"]),
     .testTarget(
       name: "WeightsTests",
-      dependencies: ["System", "Tensors", "Layers", "GatedSCNN", "Weights", "Jobs", "RankProgram"],
+      dependencies: ["CZlib", "System", "Tensors", "Layers", "GatedSCNN", "Weights", "Jobs", "RankProgram"],
       exclude: ["Fixtures", "make_weight_files.py", "pytorch_reads.py"]),
     .testTarget(
       name: "InferenceTests",

@@ -42,6 +42,10 @@ static inline void cjpeg_fail(j_common_ptr info, int status, const char *message
 }
 
 static inline void cjpeg_on_error(j_common_ptr info) {
+  int code = info->err->msg_code;
+  if (code == JERR_SOF_UNSUPPORTED) cjpeg_fail(info, CJPEG_UNSUPPORTED, "lossless or hierarchical coding");
+  if (code == JERR_BAD_PRECISION) cjpeg_fail(info, CJPEG_UNSUPPORTED, "more than 8 bits a sample");
+  if (code == JERR_CONVERSION_NOTIMPL) cjpeg_fail(info, CJPEG_UNSUPPORTED, "colors other than gray, RGB and YCbCr");
   char message[JMSG_LENGTH_MAX];
   info->err->format_message(info, message);
   cjpeg_fail(info, CJPEG_CORRUPT, message);

@@ -170,7 +170,7 @@ static inline int cpng_has_end(FILE *file) {
 /// Decoding stops after the last of these rows, once the checksum of every chunk that holds a part of them is verified.
 /// A file without an IEND chunk is decoded to its end, so that truncation is reported.
 static inline cpng_outcome cpng_read_rows(cpng_reader *reader, uint32_t first, uint32_t count, int to_rgb,
-                                           uint8_t *pixels) {
+                                           size_t row_bytes, uint8_t *pixels) {
   png_structp png = reader->png;
   if (setjmp(png_jmpbuf(png)) != 0) return reader->outcome;
   if (to_rgb) {
@@ -184,6 +184,7 @@ static inline cpng_outcome cpng_read_rows(cpng_reader *reader, uint32_t first, u
   int passes = png_set_interlace_handling(png);
   png_read_update_info(png, reader->info);
   size_t stride = png_get_rowbytes(png, reader->info);
+  if (stride != row_bytes) png_error(png, "rows of another length");
   uint32_t height = png_get_image_height(png, reader->info);
   uint32_t row = 0;
   for (; passes > 1; passes--)

@@ -4,12 +4,15 @@ import Tensors
 /// `cv::Canny(image, low, high, apertureSize: 3, L2gradient: false)`: Sobel gradients, non-maximum suppression,
 /// hysteresis.
 package enum Canny {
+  /// The network's thresholds.
+  package static let (low, high) = (10, 100)
+
   /// - Parameters:
   ///   - image: gray or RGB.
   ///   - low: an edge continues where the gradient magnitude |gx| + |gy| is larger than this.
   ///   - high: an edge starts where it is larger than this.
   /// - Returns: an image of one channel, 255 on edges, 0 elsewhere.
-  package static func edges(of image: Image, low: Int = 10, high: Int = 100) -> Image {
+  package static func edges(of image: Image, low: Int = Self.low, high: Int = Self.high) -> Image {
     precondition(0 <= low && low <= high, "0 ≤ low ≤ high")
     let (width, height) = (image.size.width, image.size.height)
     let edges = EdgeMap(image.size)

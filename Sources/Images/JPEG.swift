@@ -6,19 +6,26 @@ import Tensors
 package enum JPEG {
   /// Whether this program can read JPEG files.
   package static let isSupported =
-    UInt32(decode([0xFF, 0xD8] as [UInt8], into: nil).outcome.status) != CJPEG_NO_LIBRARY.rawValue
+    [0xFF, 0xD8].withUnsafeBufferPointer { UInt32(decode($0, into: nil).outcome.status) } != CJPEG_NO_LIBRARY.rawValue
 
   /// Whether a file begins as a JPEG file does.
   static func isBeginning(_ bytes: some Collection<UInt8>) -> Bool { bytes.starts(with: [0xFF, 0xD8, 0xFF]) }
 
   /// Reads the size of an image, without its pixels.
-  package static func size(_ path: String) throws(ImageError) -> Size {
-    let file = try open(path)
-    defer { withExtendedLifetime(file) {} }
+  package static func size(_ path: String) throws(ImageError) -> Size { try size(of: open(path)) }
+
+  private static func size(of file: MappedFile) throws(ImageError) -> Size {
+    let path = file.path
     let (outcome, size) = file.bytes.withMemoryRebound(to: UInt8.self) { decode($0, into: nil) }
     try check(outcome, path)
+    guard size.height * size.width <= PNG.maximumPixels else {
+      throw ImageError(
+        path: path,
+        problem: "claims to be \(size.widthByHeight), more than the \(PNG.maximumPixels) pixels of an image",
+        remedy: "scale it down, or restore the file if it is damaged")
+    }
     // Each block of 8×8 pixels takes a bit at least.
-    guard size.height * size.width <= min(PNG.maximumPixels, 512 * file.bytes.count) else {
+    guard size.height * size.width <= 512 * file.bytes.count else {
       throw ImageError(
         path: path, problem: "claims to be \(size.widthByHeight), more than its \(file.bytes.count) bytes can hold",
         remedy: "it is truncated or damaged; restore the file")
@@ -31,8 +38,8 @@ package enum JPEG {
   /// - Throws: `ImageError` if the file is missing, truncated, damaged or of a kind that libjpeg does not decode, or if
   ///   the program was built without libjpeg.
   package static func read(_ path: String) throws(ImageError) -> Image {
-    let size = try size(path)
     let file = try open(path)
+    let size = try size(of: file)
     defer { withExtendedLifetime(file) {} }
     var outcome = cjpeg_outcome()
     let image = Image(size, channels: 3) { pixels in
@@ -52,14 +59,12 @@ package enum JPEG {
   }
 
   private static func decode(
-    _ bytes: some Collection<UInt8>, into target: (pixels: UnsafeMutablePointer<UInt8>, size: Size)?
+    _ bytes: UnsafeBufferPointer<UInt8>, into target: (pixels: UnsafeMutablePointer<UInt8>, size: Size)?
   ) -> (outcome: cjpeg_outcome, size: Size) {
     var width = UInt32(target?.size.width ?? 0)
     var height = UInt32(target?.size.height ?? 0)
-    let outcome = bytes.withContiguousStorageIfAvailable {
-      cjpeg_read($0.baseAddress, $0.count, &width, &height, target?.pixels)
-    }
-    return (outcome ?? cjpeg_outcome(), Size(Int(height), Int(width)))
+    let outcome = cjpeg_read(bytes.baseAddress, bytes.count, &width, &height, target?.pixels)
+    return (outcome, Size(Int(height), Int(width)))
   }
 
   private static func check(_ outcome: cjpeg_outcome, _ path: String) throws(ImageError) {

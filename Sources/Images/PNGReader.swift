@@ -36,7 +36,7 @@ package final class PNGReader {
     var (raw, outcome) = (cpng_header(), cpng_outcome())
     guard let reader = cpng_open_reader(file, &raw, &outcome) else {
       fclose(file)
-      throw Self.error(outcome, path)
+      throw Self.error(outcome, path, convertingToRGB)
     }
     (self.path, self.file, self.reader) = (path, file, reader)
     header = PNG.Header(raw)
@@ -61,14 +61,14 @@ package final class PNGReader {
   /// the whole image.
   package func requireEnd() throws(ImageError) {
     guard cpng_has_end(file) == 0 else { return }
-    if header.bitDepth == 16 { _ = try readValues() } else { _ = try read() }
+    if header.bitDepth == 16 && !convertsToRGB { _ = try readValues() } else { _ = try read() }
   }
 
   private var channels: Int { header.color == .rgb || convertsToRGB ? 3 : 1 }
 
   /// Reads all values of a gray image of any bit depth, and the file to its end.
   package func readValues() throws(ImageError) -> [UInt16] {
-    guard header.bitDepth == 16 else { return try read().pixels.map(UInt16.init) }
+    guard header.bitDepth == 16, !convertsToRGB else { return try read().pixels.map(UInt16.init) }
     var outcome = cpng_outcome()
     let count = size.width * size.height
     let values = [UInt16](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -78,7 +78,7 @@ package final class PNGReader {
       for pixel in 0..<count { buffer[pixel] = UInt16(bigEndian: buffer[pixel]) }
       initialized = count
     }
-    if outcome.status != 0 { throw Self.error(outcome, path) }
+    if outcome.status != 0 { throw Self.error(outcome, path, convertsToRGB) }
     return values
   }
 
@@ -87,7 +87,7 @@ package final class PNGReader {
     requireBytes()
     var outcome = cpng_outcome()
     let image = Image(size, channels: channels) { outcome = readRows(0..<size.height, $0) }
-    if outcome.status != 0 { throw Self.error(outcome, path) }
+    if outcome.status != 0 { throw Self.error(outcome, path, convertsToRGB) }
     return image
   }
 
@@ -103,7 +103,7 @@ package final class PNGReader {
     let view = buffer.fill(size: size, channels: channels, rows: rows) { pixels in
       if let base = pixels.baseAddress { outcome = readRows(rows, base) }
     }
-    if outcome.status != 0 { throw Self.error(outcome, path) }
+    if outcome.status != 0 { throw Self.error(outcome, path, convertsToRGB) }
     return view
   }
 
@@ -115,7 +115,10 @@ package final class PNGReader {
   private func readRows(_ rows: Range<Int>, _ pixels: UnsafeMutablePointer<UInt8>) -> cpng_outcome {
     precondition(!isRead, "a PNGReader reads once")
     isRead = true
-    return cpng_read_rows(reader, UInt32(rows.lowerBound), UInt32(rows.count), convertsToRGB ? 1 : 0, pixels)
+    let valueBytes = header.bitDepth == 16 && !convertsToRGB ? 2 : 1
+    return cpng_read_rows(
+      reader, UInt32(rows.lowerBound), UInt32(rows.count), convertsToRGB ? 1 : 0, size.width * channels * valueBytes,
+      pixels)
   }
 
   private static func open(_ path: String) throws(ImageError) -> UnsafeMutablePointer<FILE> {
@@ -132,17 +135,19 @@ package final class PNGReader {
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       fclose(file)
       let kind = status.st_mode & S_IFMT == S_IFDIR ? "a folder" : "a device or pipe"
-      throw ImageError(path: path, problem: "is \(kind), not an image", remedy: "name a PNG file")
+      throw ImageError(path: path, problem: "is \(kind), not an image", remedy: "name an image file")
     }
     return file
   }
 
-  private static func error(_ outcome: cpng_outcome, _ path: String) -> ImageError {
+  private static func error(_ outcome: cpng_outcome, _ path: String, _ isPhotograph: Bool) -> ImageError {
     let problem: String
     switch UInt32(outcome.status) {
     case CPNG_EMPTY.rawValue: problem = "is empty"
     case CPNG_NOT_A_PNG.rawValue:
-      return ImageError(path: path, problem: "is not a PNG file", remedy: "convert it to PNG or restore the file")
+      return ImageError(
+        path: path, problem: isPhotograph ? "is neither a PNG nor a JPEG file" : "is not a PNG file",
+        remedy: "convert it to PNG or restore the file")
     case CPNG_TRUNCATED.rawValue: problem = "is truncated"
     case CPNG_IO_ERROR.rawValue: problem = "cannot be read (\(outcome.text))"
     default: problem = "is damaged (\(outcome.text))"

@@ -40,17 +40,20 @@ package struct ONNXExport: Sendable {
   /// What normalizes the image, each of red, green and blue in 0…1: `(x − mean) / std`.
   package let mean: [Float]
   package let std: [Float]
+  /// The thresholds of the Canny edges.
+  package let canny: (low: Int, high: Int)
   /// Where the weights come from: names and values.
   package let identity: [String: String]
   package let producer: (name: String, version: String)
 
   package init(
-    classes: [(name: String, color: [UInt8])], mean: [Float], std: [Float], identity: [String: String],
-    producer: (name: String, version: String)
+    classes: [(name: String, color: [UInt8])], mean: [Float], std: [Float], canny: (low: Int, high: Int),
+    identity: [String: String], producer: (name: String, version: String)
   ) {
     self.classes = classes
     self.mean = mean
     self.std = std
+    self.canny = canny
     self.identity = identity
     self.producer = producer
   }
@@ -82,7 +85,7 @@ package struct ONNXExport: Sendable {
     Gated-SCNN on \(backbone.rawValue): semantic segmentation with a shape stream.
     Inputs: image, float32 [batch, 3, height, width], RGB, each value x of 0...255 as (x / 255 - mean) / std; \
     canny, float32 [batch, 1, height, width], Canny edges of the same 8-bit image, 0 or 1: \
-    cv2.Canny(bgr, 10, 100) / 255, where bgr has the channels as cv2.imread gives them.
+    cv2.Canny(bgr, \(canny.low), \(canny.high)) / 255, where bgr has the channels as cv2.imread gives them.
     Outputs: logits, float32 [batch, \(classes.count), height, width], class scores before the softmax; \
     edges, float32 [batch, 1, height, width], boundary probability.
     """
@@ -95,7 +98,7 @@ package struct ONNXExport: Sendable {
       "palette": list(classes.map { list($0.color) }),
       "mean": list(mean),
       "std": list(std),
-      "canny": "10 100",
+      "canny": "\(canny.low) \(canny.high)",
     ]
     return own.merging(identity) { own, _ in own }
   }

@@ -35,6 +35,8 @@ package struct FileError: Error, Equatable, CustomStringConvertible {
 
   package var remedy: String {
     switch problem {
+    case .failed(_, errno: ENOSPC) where FileSystem.lacksInodes(path):
+      "the disk has no inodes for new files; remove files there"
     case .failed(_, errno: ENOSPC), .failed(_, errno: EDQUOT), .failed(_, errno: EFBIG): "make room on that disk"
     case .failed(_, errno: ENOENT), .failed(_, errno: ENOTDIR), .notRegularFile: "check the path"
     case .failed(_, errno: ENODEV), .failed(_, errno: ESTALE): "mount that file system again"

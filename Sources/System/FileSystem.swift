@@ -19,6 +19,7 @@ package struct FileSystem: Sendable {
   /// Creates a directory and its missing parents. Does nothing if the directory exists.
   package func createDirectory(_ path: String) throws {
     if Self.isDirectory(path, followingLinks: true) { return }
+    guard path.utf8.count < Int(PATH_MAX) else { throw FileError(path, .createDirectory, errno: ENAMETOOLONG) }
     let parent = Self.parent(of: path)
     if parent != path, access(parent.pathBytes, F_OK) != 0 { try createDirectory(parent) }
     try before?(.createDirectory, path)
@@ -164,19 +165,20 @@ extension FileSystem {
   /// Whether there is anything at `path`, a broken symbolic link included.
   package static func exists(_ path: String) -> Bool {
     var status = stat()
-    return lstat(path, &status) == 0
+    return lstat(path.pathBytes, &status) == 0
   }
 
   /// Whether two paths lead to the same file or directory.
   package static func isSame(_ first: String, _ second: String) -> Bool {
     var (a, b) = (stat(), stat())
-    return stat(first, &a) == 0 && stat(second, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino
+    return stat(first.pathBytes, &a) == 0 && stat(second.pathBytes, &b) == 0 && a.st_dev == b.st_dev
+      && a.st_ino == b.st_ino
   }
 
   /// The device number of the file system that `path` is on, or would be on once it is created.
   package static func device(of path: String) -> dev_t? {
     var status = stat()
-    if stat(path, &status) == 0 { return status.st_dev }
+    if stat(path.pathBytes, &status) == 0 { return status.st_dev }
     let parent = parent(of: path)
     return parent == path ? nil : device(of: parent)
   }
@@ -185,8 +187,14 @@ extension FileSystem {
   package static func freeBytes(in directory: String) -> Int? {
     var status = statvfs()
     // Some file systems do not count their blocks.
-    guard statvfs(directory, &status) == 0, status.f_blocks > 0 else { return nil }
+    guard statvfs(directory.pathBytes, &status) == 0, status.f_blocks > 0 else { return nil }
     return Int(clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
+  }
+
+  /// Whether the disk of `path` can hold no more files, though it may have room.
+  static func lacksInodes(_ path: String) -> Bool {
+    var status = statvfs()
+    return statvfs(parent(of: path).pathBytes, &status) == 0 && status.f_files > 0 && status.f_favail == 0
   }
 
   /// The directory that holds `path`, as POSIX's `dirname`. Foundation's `deletingLastPathComponent` traps on a path of

@@ -1,5 +1,5 @@
-/// A JSON text, written as Python's `json.dump(value, indent=4, sort_keys=True)` writes it: numbers in their shortest
-/// form, and `NaN` and `Infinity` for what is no finite number.
+/// A JSON text, written as Python's `json.dump(value, indent=4, sort_keys=True, ensure_ascii=False)` writes it: numbers in
+/// their shortest form, and `NaN` and `Infinity` for what is no finite number.
 package enum JSONValue: Sendable, Equatable {
   case null
   case integer(Int64)

@@ -1,3 +1,4 @@
+import CZlib
 import Glibc
 
 /// Writes a zip archive of stored (not compressed) files, one after another. The same files give the same bytes.
@@ -11,10 +12,14 @@ package final class ZipWriter {
   private var directory: [UInt8] = []
   private var entries = 0
   private var isFinished = false
+  /// Whether a file was written in part, so that nothing can follow it.
+  private var hasFailed = false
 
-  /// The format without its 64-bit extension holds no more.
-  private static let maximumEntries = 0xFFFF
-  private static let maximumBytes = 0xFFFF_FFFF
+  /// The format without its 64-bit extension holds no more: all ones stand for that extension.
+  private static let maximumEntries = 0xFFFE
+  private static let maximumBytes = 0xFFFF_FFFE
+  /// Of a file with the longest name, and of the table of contents.
+  private static let longestHeaders = 2 * 0xFFFF + 30 + 46 + 22
 
   package init(_ path: String, in fileSystem: FileSystem = FileSystem()) throws {
     self.path = path
@@ -33,17 +38,20 @@ package final class ZipWriter {
   package func add(_ name: String, _ bytes: [UInt8]) throws {
     let name = name.pathBytes.dropLast().map(UInt8.init(bitPattern:))
     let offset = file.count
-    guard entries < Self.maximumEntries, bytes.count + offset + directory.count + 1 << 17 <= Self.maximumBytes,
+    guard !hasFailed else { throw FileError(path, .write, errno: EIO) }
+    guard entries < Self.maximumEntries,
+      bytes.count + offset + directory.count + Self.longestHeaders <= Self.maximumBytes,
       name.count <= 0xFFFF
     else { throw FileError(path, .write, errno: EFBIG) }
     // Version 2.0; names are UTF-8; stored; the earliest date there is.
     let common: [UInt8] =
-      [20, 0, 0, 8, 0, 0, 0, 0, 0x21, 0] + Self.four(CRC32.checksum(of: bytes)) + Self.four(UInt32(bytes.count))
+      [20, 0, 0, 8, 0, 0, 0, 0, 0x21, 0] + Self.four(Self.crc(bytes)) + Self.four(UInt32(bytes.count))
       + Self.four(UInt32(bytes.count)) + Self.two(name.count) + [0, 0]
     do {
       try file.write(Self.four(0x0403_4b50) + common + name)
       try file.write(bytes)
     } catch {
+      hasFailed = true
       throw Self.named(path, error)
     }
     // Made by Unix, which gives the permissions rw-r--r-- of a regular file.
@@ -55,6 +63,7 @@ package final class ZipWriter {
 
   /// Writes the table of contents and gives the archive its name.
   package func finish() throws {
+    guard !hasFailed else { throw FileError(path, .write, errno: EIO) }
     do {
       let offset = file.count
       try file.write(
@@ -74,20 +83,11 @@ package final class ZipWriter {
     (error as? FileError).map { FileError(path, $0.problem) } ?? error
   }
 
+  private static func crc(_ bytes: [UInt8]) -> UInt32 {
+    bytes.withUnsafeBufferPointer { UInt32(truncatingIfNeeded: crc32_z(0, $0.baseAddress, $0.count)) }
+  }
+
   private static func two(_ value: Int) -> [UInt8] { [UInt8(value & 0xFF), UInt8(value >> 8 & 0xFF)] }
 
   private static func four(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(value >> (8 * $0) & 0xFF) } }
-}
-
-/// The checksum of zip and PNG files (CRC-32 of ISO 3309, reflected, polynomial 0xEDB88320).
-enum CRC32 {
-  private static let table: [UInt32] = (0..<256).map { byte in
-    (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
-  }
-
-  static func checksum(of bytes: [UInt8]) -> UInt32 {
-    table.withUnsafeBufferPointer { table in
-      ~bytes.reduce(~0) { $0 >> 8 ^ table[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] }
-    }
-  }
 }

@@ -32,11 +32,6 @@ struct ByteReader {
     return Int(value)
   }
 
-  /// Four bytes inside the file.
-  func unchecked32(_ position: Int) -> UInt32 {
-    UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self))
-  }
-
   /// The text of a range; nil if it is not UTF-8 or not inside the file.
   func text(_ range: Range<Int>) -> String? {
     guard range.lowerBound >= 0, range.upperBound <= bytes.count else { return nil }

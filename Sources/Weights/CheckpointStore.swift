@@ -207,7 +207,11 @@ package final class CheckpointStore: Sendable {
   private func writeOnce(
     _ snapshot: Snapshot, metadata: [String: String], state: Data, name: String, best: Bool
   ) throws {
+    let wasThere = FileSystem.isDirectory(path, followingLinks: true)
     let temporary = try folder.createTemporary(name)
+    if !wasThere {
+      warn("\(path): was moved or removed during the run; it is made anew, without the earlier checkpoints")
+    }
     do {
       let model = try write(CheckpointManifest.modelName, in: temporary) {
         try SafetensorsWriter.write(

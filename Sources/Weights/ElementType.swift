@@ -29,14 +29,15 @@ package enum ElementType: String, CaseIterable, Sendable {
   /// Its index among all types.
   var order: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
-  /// Bytes of a tensor of this shape; nil if they overflow an integer.
+  /// Bytes of a tensor of this shape; nil if they overflow an integer even without extents of 0: strides are products of
+  /// the others.
   func bytes(of shape: [Int]) -> Int? {
     var bytes = size
-    for extent in shape {
+    for extent in shape where extent != 0 {
       let (product, overflow) = bytes.multipliedReportingOverflow(by: extent)
       if overflow { return nil }
       bytes = product
     }
-    return bytes
+    return shape.contains(0) ? 0 : bytes
   }
 }

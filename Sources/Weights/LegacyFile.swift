@@ -29,20 +29,20 @@ struct LegacyFile {
     _ = try next("signature")
     let version = try next("version")
     guard version.integer(version.root) == 1001 else { throw damaged("its version is not 1001") }
-    let system = try next("system")
-    let isLittle = system.pairs(system.root)?.last { system.isText($0.key, "little_endian") }?.value
+    // Storages are little-endian whatever it says (torch/csrc/serialization.cpp).
+    _ = try next("system")
     let object = try next("object")
     let keys = try next("keys")
     guard let names = keys.elements(keys.root) else { throw damaged("its keys are no list") }
 
     let storages = try storages(
       names.lazy.map { keys.text($0) }, at: position, types: Self.types(in: object))
-    let (path, isSwapped) = (file.path, isLittle == .boolean(false))
+    let path = file.path
     let tensors = PickledTensors(object, path: path, owner: file) { id in
       guard let bytes = storages[id.key] else {
         throw WeightsError(path, .damaged("the storage \(id.key.prefix(60)) is missing"))
       }
-      return PickledTensors.Storage(data: bytes, isSwapped: isSwapped)
+      return PickledTensors.Storage(data: bytes, isSwapped: false)
     }
     return try StateDict(.legacy, tensors, root: object.root, fileBytes: file.bytes.count)
   }

@@ -23,6 +23,12 @@ extension ModelFile {
       let tensor = entry.tensor
       let ours = match?.translations[entry.name] ?? entry.name
       let name = isBackbone ? withoutBackbonePrefix(ours) : ours
+      guard name != SafetensorsHeader.metadataKey else {
+        throw WeightsError(
+          file.path,
+          .unsupported(
+            "holds a tensor named \(name), a name that safetensors reserves", remedy: "rename it and save it again"))
+      }
       guard names.insert(name).inserted else { throw WeightsError(file.path, .duplicateName(name)) }
       let added = tensor.count - tensor.distinctCount
       repeated += min(added, mostRepeated.inFile)

@@ -2,7 +2,8 @@ import Layers
 import System
 import Tensors
 
-/// A network's weights and running statistics in a file: written as safetensors, read in any format of `StateDict`, named and laid out as in PyTorch's `state_dict`.
+/// A network's weights and running statistics in a file: written as safetensors, read in any format of `StateDict`, named
+/// and laid out as in PyTorch's `state_dict`.
 package enum ModelFile {
   /// The metadata of files that PyTorch writes, which some readers require.
   static let formatMetadata = ["format": "pt"]

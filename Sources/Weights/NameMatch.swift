@@ -24,7 +24,6 @@ package struct NameMatch: Sendable {
     "fc", "head", "out", "classifier", "decode_head", "auxiliary_head", "neck", "segmentation_head", "decoder",
   ]
   private static let mostPrefixParts = 6
-  private static let longestName = 300
 
   private struct Key: Hashable {
     let naming: BackboneNaming
@@ -39,7 +38,7 @@ package struct NameMatch: Sendable {
   /// - Throws: `WeightsError` if two tensors of the file are the same one of the network.
   init?(_ file: StateDict, isWanted: (String) -> Bool) throws {
     let names = file.entries.map { entry in
-      entry.name.utf8.count > Self.longestName
+      entry.name.utf8.count > StateDict.longestName
         ? [] : entry.name.split(separator: ".", omittingEmptySubsequences: false).filter { !Self.wrappers.contains($0) }
     }
     // A ResNet-50 has 16 blocks.

@@ -14,12 +14,14 @@ struct PickleReader {
 
   private static let mostNodes = 1 << 20
   private static let mostValues = 1 << 22
+  private static let mostPushes = 1 << 24
   private static let mostMemos = 1 << 20
   private static let mostMarks = 1 << 16
 
   private let bytes: UnsafeRawBufferPointer
   private var position = 0
   private var stack: [Pickle.Value] = []
+  private var pushes = 0
   private var marks: [Int] = []
   private var memo: [Int: Pickle.Value] = [:]
   private var nodes: [Pickle.Node] = []
@@ -80,7 +82,8 @@ struct PickleReader {
   // MARK: - The stack
 
   private mutating func push(_ value: Pickle.Value) throws(Failure) {
-    guard stack.count < Self.mostValues else { throw failure("it holds too many values") }
+    pushes += 1
+    guard stack.count < Self.mostValues, pushes <= Self.mostPushes else { throw failure("it holds too many values") }
     stack.append(value)
   }
 

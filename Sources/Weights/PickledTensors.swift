@@ -213,7 +213,7 @@ struct PickledTensors {
 
   /// The characters of a UTF-8 text as bytes; nil if one is above 255.
   private static func latin1(_ text: UnsafeRawBufferPointer) -> FileBytes? {
-    let decoded = InflatedBytes(count: text.count)
+    guard let decoded = OwnedBytes(count: text.count) else { return nil }
     var (count, index) = (0, 0)
     while index < text.count {
       let byte = text[index]

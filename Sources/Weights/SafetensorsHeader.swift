@@ -15,8 +15,8 @@ struct SafetensorsHeader {
     let end: Int
   }
 
-  /// The most dimensions of a tensor, as in PyTorch.
-  private static let maximumRank = 64
+  /// The name in place of a tensor's under which a file has its metadata.
+  static let metadataKey = "__metadata__"
 
   private let bytes: UnsafeRawBufferPointer
   private var position = 0
@@ -35,7 +35,7 @@ struct SafetensorsHeader {
     var names = Set<String>()
     try object { (name, header) throws(Failure) in
       guard names.insert(name).inserted else { throw Failure(problem: .duplicateName(name)) }
-      if name == "__metadata__" {
+      if name == Self.metadataKey {
         try header.parseMetadata()
       } else {
         try header.parseEntry(name)
@@ -51,7 +51,7 @@ struct SafetensorsHeader {
     try object { (key, header) throws(Failure) in
       let value = try header.string()
       guard header.metadata.updateValue(value, forKey: key) == nil else {
-        throw Failure(problem: .duplicateName("__metadata__.\(key)"))
+        throw Failure(problem: .duplicateName("\(Self.metadataKey).\(key)"))
       }
     }
   }
@@ -63,7 +63,7 @@ struct SafetensorsHeader {
     try object { (key, header) throws(Failure) in
       switch key {
       case "dtype" where type == nil: type = try header.string()
-      case "shape" where shape == nil: shape = try header.integers(atMost: Self.maximumRank)
+      case "shape" where shape == nil: shape = try header.integers(atMost: TensorView.maximumRank)
       case "data_offsets" where offsets == nil: offsets = try header.integers(atMost: 2)
       case "dtype", "shape", "data_offsets": throw Failure(problem: .duplicateName("\(name).\(key)"))
       default: throw header.malformed("an unknown field of \(name)")

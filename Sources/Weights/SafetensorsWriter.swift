@@ -57,7 +57,7 @@ package enum SafetensorsWriter {
     var members: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }.map { JSON.quoted($0.key) + ":" + JSON.quoted($0.value) }
-      members.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
+      members.append("\"\(SafetensorsHeader.metadataKey)\":{\(pairs.joined(separator: ","))}")
     }
     var end = 0
     for tensor in tensors {

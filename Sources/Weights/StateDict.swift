@@ -144,7 +144,7 @@ extension StateDict {
   ]
   private static let mostWrappers = 8
   /// Bytes of a tensor's name; those of networks have below 100.
-  private static let longestName = 300
+  static let longestName = 300
 
   /// The tensors in the dictionary `root`, or in the innermost of the wrappers around them.
   ///

@@ -29,7 +29,7 @@ package struct TensorView: @unchecked Sendable {
   ///   - storage: its bytes, valid as long as `owner`.
   ///   - offset: of the first element in the storage, in elements.
   ///   - strides: in elements; nil for a dense tensor.
-  /// - Returns: nil if the view exceeds its storage, overlaps itself, or cannot be counted.
+  /// - Returns: nil if the view exceeds its storage, has more distinct elements than it, or cannot be counted.
   init?(
     _ type: ElementType, _ shape: [Int], strides: [Int]? = nil, offset: Int = 0, storage: UnsafeRawBufferPointer,
     isSwapped: Bool = false, owner: AnyObject & Sendable
@@ -37,7 +37,7 @@ package struct TensorView: @unchecked Sendable {
     let size = type.size
     let elements = storage.count / size
     guard shape.count <= Self.maximumRank, shape.allSatisfy({ $0 >= 0 }), (0...elements).contains(offset),
-      type.bytes(of: shape.filter { $0 > 0 }) != nil
+      type.bytes(of: shape) != nil
     else { return nil }
     let isEmpty = shape.contains(0)
     let strides = strides ?? Self.denseStrides(shape)
@@ -53,7 +53,7 @@ package struct TensorView: @unchecked Sendable {
     guard isEmpty || last < elements, isEmpty || distinct <= elements else { return nil }
     self.type = type
     self.shape = shape
-    self.strides = strides
+    self.strides = isEmpty ? Self.denseStrides(shape) : strides
     distinctCount = isEmpty ? 0 : distinct
     bytes = UnsafeRawBufferPointer(rebasing: storage[offset * size..<elements * size])
     self.isSwapped = isSwapped && size > 1

@@ -49,7 +49,8 @@ extension WeightsError.Problem: CustomStringConvertible {
   package var description: String {
     switch self {
     case .tooShort(let bytes): "is too short for a safetensors file (\(bytes) bytes)"
-    case .headerTooLong(let length): "claims a header of \(length) bytes, but safetensors allows at most 100000000"
+    case .headerTooLong(let length):
+      "claims a header of \(length) bytes, but safetensors allows at most \(Safetensors.maximumHeader)"
     case .headerPastEnd(let header, let file): "claims a header of \(header) bytes but is \(file) bytes long"
     case .notSafetensors: "is no file of weights: neither safetensors nor a file of PyTorch or Paddle"
     case .malformed(let what, let position): "has a damaged header: \(what) at byte \(position)"
@@ -84,7 +85,8 @@ extension WeightsError.Problem: CustomStringConvertible {
       "give a .safetensors, .pth or .pdparams file; torch.save(model.state_dict(), FILE) writes one"
     case .unsupported(_, let remedy): remedy
     case .tooShort, .headerPastEnd, .wrongFileLength, .damaged: "copy it again: it is truncated or another kind of file"
-    case .malformed, .duplicateName, .unknownType, .shapeTooLarge, .wrongLength, .gap, .overlap:
+    case .unknownType: "convert it to F32, or copy it again if it is damaged"
+    case .malformed, .duplicateName, .shapeTooLarge, .wrongLength, .gap, .overlap:
       "copy it again or write it anew"
     case .noSuchTensor, .notNumbers: "check that it is the right file"
     case .mismatch: "give a file that was written for this network"

@@ -65,15 +65,15 @@ struct ZipArchive {
     // The end record is the last thing in the file, but for a comment of up to 65535 bytes.
     let last = bytes.count - 22
     guard last >= 0,
-      let end = stride(from: last, through: max(0, last - 65535), by: -1).first(where: {
-        bytes.unchecked32($0) == 0x0605_4B50
+      let end = try stride(from: last, through: max(0, last - 65535), by: -1).first(where: {
+        try bytes.read32($0) == 0x0605_4B50
       })
     else { throw bytes.damaged("the zip directory at its end is missing") }
     var count = Int(try bytes.read16(end + 10))
     var size = Int(try bytes.read32(end + 12))
     var start = Int(try bytes.read32(end + 16))
     if count == 0xFFFF || size == 0xFFFF_FFFF || start == 0xFFFF_FFFF {
-      guard end >= 20, bytes.unchecked32(end - 20) == 0x0706_4B50 else {
+      guard end >= 20, try bytes.read32(end - 20) == 0x0706_4B50 else {
         throw bytes.damaged("the zip64 directory is missing")
       }
       let record = try bytes.read64(end - 20 + 8)
@@ -158,7 +158,7 @@ struct ZipArchive {
 
   // MARK: - The data
 
-  /// The data of an entry, in the mapped file or inflated into memory; its checksum is verified.
+  /// The data of an entry, in the mapped file or inflated into memory; its checksum, if the archive has any, is verified.
   ///
   /// - Parameter limit: the most bytes that may be inflated.
   func read(_ entry: Entry, limit: Int) throws -> FileBytes {
@@ -172,7 +172,12 @@ struct ZipArchive {
             "inflates to far more than its \(file.bytes.count) bytes (\(entry.name): \(entry.size) bytes)",
             remedy: "give another file, or unpack it and pack it again with zip -0"))
       }
-      let inflated = InflatedBytes(count: entry.size)
+      guard let inflated = OwnedBytes(count: entry.size) else {
+        throw WeightsError(
+          file.path,
+          .unsupported(
+            "needs \(entry.size) bytes of memory for \(entry.name)", remedy: "unpack it and pack it again with zip -0"))
+      }
       let target = inflated.buffer.baseAddress?.assumingMemoryBound(to: UInt8.self)
       guard
         czlib_inflate(packed.baseAddress?.assumingMemoryBound(to: UInt8.self), packed.count, target, entry.size) == 1
@@ -188,26 +193,4 @@ struct ZipArchive {
     }
     return data
   }
-}
-
-/// Bytes of a file, or made of them, with the object that keeps them.
-struct FileBytes: @unchecked Sendable {
-  // Unchecked: the bytes are never written.
-  let bytes: UnsafeRawBufferPointer
-  let owner: AnyObject & Sendable
-
-  init(_ bytes: UnsafeRawBufferPointer, owner: AnyObject & Sendable) {
-    self.bytes = bytes
-    self.owner = owner
-  }
-}
-
-/// Memory for bytes that are not in the file as they are needed.
-final class InflatedBytes: @unchecked Sendable {
-  // Unchecked: written by its creator alone.
-  let buffer: UnsafeMutableRawBufferPointer
-
-  init(count: Int) { buffer = .allocate(byteCount: count, alignment: 64) }
-
-  deinit { buffer.deallocate() }
 }

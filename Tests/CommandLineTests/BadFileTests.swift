@@ -63,7 +63,7 @@ extension CommandLine {
       #expect(job.status == 1 && job.errors.count == 1)
       let line = try #require(job.errors.last)
       #expect(line.hasPrefix("gscnn: hostile.safetensors: holds \u{FFFD}[31mnnn") && line.utf8.count < 5000)
-      #expect(line.hasSuffix(" as F99, an unknown type; copy it again or write it anew"))
+      #expect(line.hasSuffix(" as F99, an unknown type; convert it to F32, or copy it again if it is damaged"))
     }
 
     @Test("A valid weight file of another network is refused")

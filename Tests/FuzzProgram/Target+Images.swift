@@ -1,3 +1,4 @@
+import CZlib
 import Foundation
 import ImageFixtures
 import Images
@@ -33,7 +34,7 @@ extension Target {
       let path = try folder.write(input, as: "input.png")
       let header = try PNG.header(path)
       if let reader = try? PNGReader(path, as: .gray16) { _ = try? reader.readValues() }
-      for kind in [PNG.Kind.rgb, .gray] {
+      for kind in [PNG.Kind.rgb, .photograph, .gray] {
         do {
           _ = try PNG.read(path, as: kind)
           let rows = header.size.height / 3..<max(header.size.height / 3 + 1, header.size.height / 2)
@@ -43,6 +44,16 @@ extension Target {
           if kind == .gray { throw error }
         }
       }
+    }
+  }
+
+  /// JPEG files, baseline, progressive and gray.
+  static func jpeg(_ folder: Folder) throws -> Target {
+    let seeds = try ["jpeg_rgb", "jpeg_progressive", "jpeg_gray", "jpeg_cmyk"].map { name in
+      try bytes(of: String(ImageFixtures.path(name).dropLast(4)) + ".jpg")
+    }
+    return Target(name: "jpeg", share: 15, seeds: seeds, words: ["JFIF", "Exif", "Adobe"]) { input in
+      _ = try JPEG.read(try folder.write(input, as: "input.jpg"))
     }
   }
 
@@ -89,21 +100,10 @@ extension Target {
   }
 
   private static func adler32(_ bytes: ArraySlice<UInt8>) -> UInt32 {
-    var (a, b): (UInt32, UInt32) = (1, 0)
-    for byte in bytes {
-      a = (a + UInt32(byte)) % 65521
-      b = (b + a) % 65521
-    }
-    return b << 16 | a
-  }
-
-  private static let crcTable: [UInt32] = (0..<256).map { (index: UInt32) -> UInt32 in
-    (0..<8).reduce(index) { (crc: UInt32, _) -> UInt32 in crc & 1 == 1 ? crc >> 1 ^ 0xEDB8_8320 : crc >> 1 }
+    bytes.withUnsafeBufferPointer { UInt32(truncatingIfNeeded: adler32_z(1, $0.baseAddress, $0.count)) }
   }
 
   static func crc32(_ bytes: ArraySlice<UInt8>) -> UInt32 {
-    var crc = ~UInt32(0)
-    for byte in bytes { crc = crcTable[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] ^ crc >> 8 }
-    return ~crc
+    bytes.withUnsafeBufferPointer { UInt32(truncatingIfNeeded: crc32_z(0, $0.baseAddress, $0.count)) }
   }
 }

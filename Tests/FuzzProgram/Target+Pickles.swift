@@ -16,7 +16,7 @@ extension Target {
     "HalfStorage", "UntypedStorage", "float32", "storage", "collections", "OrderedDict", "numpy.core.multiarray",
     "_reconstruct", "numpy", "ndarray", "dtype", "f4", "u2", "_codecs", "encode", "latin1", "builtins", "eval", "tuple",
     "data", "state_dict", "model", "seg.bias", "conv1.weight", "layer1.0.conv1.weight", "os", "system", "(", ")", "}",
-    "]", "t", "R", "b", "s", "u", "a", "e", "h\u{0}", "q\u{0}", "N", "K\u{1}", "2", "0", ".", "little_endian",
+    "]", "t", "R", "b", "s", "u", "a", "e", "h\u{0}", "q\u{0}", "N", "K\u{1}", "2", "0", ".",
   ]
 
   /// What the commands do with a file of weights: list its tensors, look for infinities, load and convert it.

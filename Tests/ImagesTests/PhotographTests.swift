@@ -30,7 +30,7 @@ struct PhotographTests {
   func damaged(name: String) throws {
     let folder = try TemporaryFolder()
     let whole = try bytes(of: Self.jpeg(name))
-    for count in stride(from: 3, to: whole.count - 2, by: 7) {
+    for count in 3..<whole.count - 2 {
       let path = try folder.write(Array(whole.prefix(count)), as: "cut.jpg")
       #expect(throws: ImageError.self, "\(count) bytes") { try Photograph.read(path) }
     }
@@ -45,7 +45,7 @@ struct PhotographTests {
   }
 
   @Test(
-    "A JPEG header of more pixels than its bytes can hold is refused before any memory is taken",
+    "A JPEG header of more pixels than its bytes can hold is refused",
     .enabled(if: JPEG.isSupported, "this program has no libjpeg"))
   func tooLarge() throws {
     let folder = try TemporaryFolder()
@@ -54,7 +54,11 @@ struct PhotographTests {
     file.replaceSubrange(frame + 5..<frame + 9, with: [0xFF, 0x00, 0xFF, 0x00])
     let path = try folder.write(file, as: "large.jpg")
     let error = #expect(throws: ImageError.self) { try Photograph.read(path) }
-    #expect(error?.problem.contains("claims to be 65280×65280") == true, "\(String(describing: error))")
+    #expect(error?.problem == "claims to be 65280×65280, more than the 268435456 pixels of an image")
+    file.replaceSubrange(frame + 5..<frame + 9, with: [0x20, 0x00, 0x20, 0x00])
+    let other = try folder.write(file, as: "other.jpg")
+    let claim = #expect(throws: ImageError.self) { try Photograph.read(other) }
+    #expect(claim?.problem == "claims to be 8192×8192, more than its \(file.count) bytes can hold")
   }
 
   @Test("CMYK colors are refused", .enabled(if: JPEG.isSupported, "this program has no libjpeg"))

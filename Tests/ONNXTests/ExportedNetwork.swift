@@ -49,7 +49,8 @@ func makeNetwork(_ backbone: Backbone) -> GatedSCNN {
 
 let export = ONNXExport(
   classes: (0..<19).map { ("class \($0)", [UInt8($0), 0, 255]) }, mean: [0.485, 0.456, 0.406],
-  std: [0.229, 0.224, 0.225], identity: ["epoch": "7", "backbone": "not this"], producer: ("gscnn", "1.2.3"))
+  std: [0.229, 0.224, 0.225], canny: (10, 100), identity: ["epoch": "7", "backbone": "not this"],
+  producer: ("gscnn", "1.2.3"))
 
 /// Images and their results, all `[N, C, H, W]`.
 struct Case {

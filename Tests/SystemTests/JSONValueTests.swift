@@ -3,7 +3,7 @@ import Testing
 
 @Suite("JSON values")
 struct JSONValueTests {
-  @Test("The text is that of Python's json.dumps with indent 4 and sorted keys")
+  @Test("The text is that of Python's json.dumps with indent 4, sorted keys and no ASCII escapes")
   func python() {
     let value = JSONValue.object([
       "b": .list([.integer(1), .number(1), .number(0.1 + 0.2), .number(1e-5), .number(.nan), .number(-.infinity)]),

@@ -116,14 +116,19 @@ struct CheckpointObstacleTests {
     #expect(FileSystem.names(in: store.path) == ["step-00000003"])
   }
 
-  @Test("A directory that was removed is created again")
+  @Test("A directory that was moved or removed is created again, and a line says so")
   func removedDirectory() throws {
-    let store = try bench.store()
+    let obstacle = Obstacle()
+    let store = try CheckpointStore(folder: bench.path, keep: 3, warn: obstacle.warn)
     try bench.save(1, to: store)
     try FileManager.default.removeItem(atPath: bench.path)
     try bench.save(2, to: store)
     #expect(try bench.listing() == ["2"])
     #expect(try bench.isIntact(store.latestValid()))
+    #expect(
+      obstacle.warnings == [
+        "\(bench.path): was moved or removed during the run; it is made anew, without the earlier checkpoints"
+      ])
   }
 
   @Test("The room for checkpoints counts those that are there; it is none if not one more fits and none can go")

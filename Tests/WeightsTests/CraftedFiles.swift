@@ -1,3 +1,5 @@
+import CZlib
+
 /// A pickle of protocol 2, instruction by instruction.
 struct CraftedPickle {
   private(set) var bytes: [UInt8] = [0x80, 2]
@@ -20,7 +22,7 @@ struct CraftedPickle {
   }
 
   /// A NumPy array, as Paddle writes it.
-  mutating func array(_ shape: [Int], type: String = "f4", _ data: [UInt8]) {
+  mutating func array(_ shape: [Int], type: String = "f4", isColumnMajor: Bool = false, _ data: [UInt8]) {
     global("numpy.core.multiarray", "_reconstruct")
     op("(")
     global("numpy", "ndarray")
@@ -36,7 +38,7 @@ struct CraftedPickle {
     text(type)
     op("t")
     op("R")
-    raw([0x89])
+    raw([isColumnMajor ? 0x88 : 0x89])
     self.data(data)
     op("t")
     op("b")
@@ -98,18 +100,7 @@ struct CraftedZip {
     fields.flatMap { field in (0..<field.bytes).map { UInt8(truncatingIfNeeded: field.value >> (8 * $0)) } }
   }
 
-  static func crc(_ data: [UInt8]) -> UInt32 {
-    var crc = ~UInt32(0)
-    for byte in data {
-      crc ^= UInt32(byte)
-      for _ in 0..<8 {
-        let isOdd = crc & 1 == 1
-        crc >>= 1
-        if isOdd { crc ^= 0xEDB8_8320 }
-      }
-    }
-    return ~crc
-  }
+  static func crc(_ data: [UInt8]) -> UInt32 { UInt32(truncatingIfNeeded: crc32_z(0, data, data.count)) }
 
   /// The header before the data of an entry.
   static func local(_ entry: Entry) -> [UInt8] {

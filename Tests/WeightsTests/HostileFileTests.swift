@@ -34,7 +34,7 @@ struct HostileFileTests {
     }
   }
 
-  @Test("With any bit flipped, a file with checksums is refused or gives the same network")
+  @Test("With a bit of any byte flipped, a file with checksums is refused or gives the same network")
   func flipped() throws {
     for name in ["zip.pth", "deflated.pth"] {
       let whole = try bytesOfFile(fixture("formats/" + name))
@@ -194,9 +194,14 @@ struct HostileFileTests {
     }
     #expect(try open(torch([4], [1])).entries.map(\.tensor.shape) == [[4]])
     #expect(try open(torch([2, 2], [1, 2])).entries.map(\.tensor.shape) == [[2, 2]])
+    // The strides of an empty tensor mean nothing.
+    let empty = try open(torch([0, 2, 2], [1, .max, .max]))
+    #expect(empty.entries.map(\.tensor.shape) == [[0, 2, 2]])
+    #expect(try ModelFile.convert(empty, to: folder.place("y.safetensors"), normalization: nil).count == 1)
     let misfits: [([Int], [Int], Int)] = [
       ([5], [1], 0), ([4], [1], 1), ([4], [1], -1), ([2], [-1], 3), ([2], [4], 0), ([3, 3], [1, 1], 0),
-      ([-1], [1], 0), ([4], [1, 1], 0), ([1 << 40, 1 << 40], [0, 0], 0), ([2], [Int.max], 0), ([1], [1], 4),
+      ([-1], [1], 0), ([4], [1, 1], 0), ([1 << 40, 1 << 40], [0, 0], 0), ([0, 1 << 62, 1 << 62], [0, 0, 0], 0),
+      ([2], [Int.max], 0), ([1], [1], 4),
     ]
     for (shape, strides, offset) in misfits {
       expectRefusal(torch(shape, strides, offset: offset), "seg.bias has the shape \(shape)")
@@ -212,15 +217,19 @@ struct HostileFileTests {
 
   @Test("An array with too few bytes, or of a shape that cannot be counted, is refused by name")
   func arrays() throws {
-    func paddle(_ shape: [Int], _ type: String = "f4") -> [UInt8] {
+    func paddle(_ shape: [Int], _ type: String = "f4", isColumnMajor: Bool = false, data: [UInt8]? = nil) -> [UInt8] {
       CraftedPickle.dictionary { pickle in
         pickle.text("seg.bias")
-        pickle.array(shape, type: type, floats)
+        pickle.array(shape, type: type, isColumnMajor: isColumnMajor, data ?? floats)
       }
     }
     #expect(try open(paddle([2, 2])).entries.count == 1)
     expectRefusal(paddle([5]), "seg.bias has 16 bytes, but its shape [5] needs 20")
     expectRefusal(paddle([1 << 40, 1 << 40]), "seg.bias has data that cannot be read")
+    for isColumnMajor in [false, true] {
+      expectRefusal(
+        paddle([0, 1 << 62, 1 << 62], isColumnMajor: isColumnMajor, data: []), "seg.bias has data that cannot be read")
+    }
     expectRefusal(paddle([-4]), "seg.bias has 16 bytes, but its shape [-4] needs -16")
     expectRefusal(paddle([-2, -2]), "seg.bias has the impossible shape [-2, -2]")
     expectRefusal(paddle([4], "O"), "holds no tensors under a known name")
@@ -247,7 +256,7 @@ struct HostileFileTests {
     #expect(refusal?.description.contains("repeats a few numbers of seg.bias") == true)
   }
 
-  @Test("Tensors that share a storage claim no more time than a few times the file")
+  @Test("Tensors that share a storage may not claim far more bytes than the file")
   func shared() throws {
     let count = 1 << 20
     let file = CraftedZip.torch(
@@ -258,6 +267,26 @@ struct HostileFileTests {
         }
       }, storages: [("0", [UInt8](repeating: 0, count: 4 * count))])
     expectRefusal(file, "its tensors claim far more than its")
+  }
+
+  @Test("A tensor under the name that safetensors reserves is not converted")
+  func reservedName() throws {
+    let file = try open(
+      CraftedPickle.dictionary { pickle in
+        pickle.text("__metadata__")
+        pickle.array([4], floats)
+      })
+    let refusal = #expect(throws: WeightsError.self) {
+      try ModelFile.convert(file, to: folder.place("y.safetensors"), normalization: nil)
+    }
+    #expect(refusal?.description.contains("holds a tensor named __metadata__") == true)
+    #expect(!FileManager.default.fileExists(atPath: folder.place("y.safetensors")))
+  }
+
+  @Test("The values of a pickle are bounded, also those that lists have taken from the stack")
+  func manyValues() throws {
+    let part = [UInt8(0x28)] + [UInt8](repeating: 0x4E, count: 1 << 20) + [0x65]
+    expectRefusal([0x80, 2, 0x5D] + Array((0..<17).map { _ in part }.joined()) + [0x2E], "it holds too many values")
   }
 
   @Test("A tensor that is there twice is refused by name")

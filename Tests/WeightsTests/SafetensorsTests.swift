@@ -115,6 +115,10 @@ struct SafetensorsTests {
       safetensors(#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}"#)
     ),
     (
+      .shapeTooLarge("a"),
+      safetensors(#"{"a":{"dtype":"F32","shape":[0,4611686018427387904,4611686018427387904],"data_offsets":[0,0]}}"#)
+    ),
+    (
       .wrongLength("a", bytes: 4, needed: 8),
       safetensors(#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, data: 4)
     ),

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cityscapes
+import Images
 import Inference
 import ONNX
 import System
@@ -42,7 +43,8 @@ struct Export: ParsableCommand {
       let network = try ModelLoader.read(source)
       let export = ONNXExport(
         classes: Label.classes.map { ($0.name, [$0.color.red, $0.color.green, $0.color.blue]) },
-        mean: network.normalization.mean, std: network.normalization.deviation, identity: try identity(of: source),
+        mean: network.normalization.mean, std: network.normalization.deviation,
+        canny: (Canny.low, Canny.high), identity: try identity(of: source),
         producer: ("gscnn", GSCNN.version))
       let model = export.model(
         of: network, dimensions: ONNXDimensions(batch: batchSize, height: height, width: width),
