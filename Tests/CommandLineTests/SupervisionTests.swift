@@ -202,6 +202,8 @@ extension CommandLine {
         ("node1 slots=two\n", "line 1: slots=two; give the number of ranks there, for example: node1 slots=2"),
         ("node1 slots=0\n", "line 1: slots=0; give the number of ranks there, for example: node1 slots=2"),
         ("#\nnode1 cores=2\n", "line 2: cores=2; give the number of ranks there, for example: node1 slots=2"),
+        ("--proxy:x\n", "line 1: no name of a host; write for example: node1 slots=2"),
+        ("n\u{F6}de\n", "line 1: no name of a host; write for example: node1 slots=2"),
         ("node1;x\n", "line 1: no name of a host; write for example: node1 slots=2"),
         ("# none\n", "names no host; write a line for each machine, for example: node1 slots=2"),
       ])

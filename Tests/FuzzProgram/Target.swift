@@ -1,4 +1,5 @@
 import Foundation
+import Images
 
 /// A reader of the program that takes bytes from outside, with inputs to start from.
 struct Target {
@@ -13,10 +14,11 @@ struct Target {
   let feed: ([UInt8]) throws -> Void
 
   static func all(in folder: Folder) throws -> [Target] {
-    try [
+    let jpegs = JPEG.isSupported ? [try jpeg(folder)] : []
+    return try jpegs + [
       png(folder), safetensors(folder), checkpoint(folder), manifest(folder), steps(folder),
       kernelFiles(folder), pth(folder), pdparams(folder), zip(folder),
-      environment(), options(folder),
+      environment(), options(folder), hosts(folder),
     ]
   }
 }
