@@ -28,9 +28,9 @@ package struct BatchPredictor {
   /// Predicts images in rounds of one image per rank. Rank 0 writes the results of all ranks, whose disks may be their
   /// own; each file is complete or not there. Collective.
   ///
-  /// - Parameter shouldContinue: called on every rank after each round with the number of images done.
+  /// - Parameter afterRound: called on every rank after each round with the number of images done; throws to stop.
   /// - Throws: `UnusableImages` at the end if images could not be read; the others are done.
-  package func predict(_ images: [InputImage], shouldContinue: (Int) throws -> Void) throws {
+  package func predict(_ images: [InputImage], afterRound: (Int) throws -> Void) throws {
     var problems: [String] = []
     for first in stride(from: 0, to: images.count, by: communicator.size) {
       let indices = first..<min(first + communicator.size, images.count)
@@ -66,10 +66,13 @@ package struct BatchPredictor {
         }
       }
       problems += found.filter { !$0.isEmpty }
-      try shouldContinue(indices.upperBound)
+      try afterRound(indices.upperBound)
     }
     Activity.begin(image: 0)
-    guard problems.isEmpty else { throw UnusableImages(findings: problems, images: images.count) }
+    guard problems.isEmpty else {
+      throw UnusableImages(
+        findings: problems, images: images.count, lacksArchive: export?.hasArchive == true)
+    }
   }
 
   private func path(of image: InputImage, _ output: PredictionOutput) -> String {
@@ -88,9 +91,13 @@ package struct UnusableImages: CollectiveError, CustomStringConvertible {
   package let findings: [String]
   /// All that were to be predicted.
   let images: Int
+  /// Whether an archive was to be written, which would lack them.
+  let lacksArchive: Bool
 
   package var description: String {
-    "\(findings.count) of \(images) images could not be read\(findings.count == images ? "" : ", the others are done"); "
+    let others = findings.count == images ? "" : ", the others are done"
+    return
+      "\(findings.count) of \(images) images could not be read\(others)\(lacksArchive ? ", but no archive is written" : ""); "
       + "restore or remove what is named above"
   }
 }

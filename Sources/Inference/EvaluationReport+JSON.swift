@@ -103,9 +103,11 @@ extension EvaluationReport {
       "categoryInstScores": Self.byCategory(instances?.categoryIoU ?? []),
       "perImageScores": .object(
         .init(
-          uniqueKeysWithValues: details.images.enumerated().map { index, image in
+          details.images.enumerated().map { index, image in
             (((folder.map { $0 + "/" } ?? "") + predictions.fileName(index)).printable, Self.entry(image))
-          })),
+          },
+          // Names that are no text may be printed alike.
+          uniquingKeysWith: { first, _ in first })),
     ].merging(means.mapValues(Self.score)) { first, _ in first }
   }
 

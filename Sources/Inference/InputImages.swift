@@ -24,21 +24,28 @@ package struct InputImages {
 
   private let output: String
   private var found: [Found] = []
-  private var seen: Set<String> = []
+  /// As bytes: two names that Unicode takes for the same text are two files.
+  private var seen: Set<[CChar]> = []
 
   /// - Parameters:
   ///   - words: of the command line. A folder stands for the PNG and JPEG files in it and in its folders, sorted; `@FILE`
   ///     for a line each of FILE.
   ///   - output: the folder to write to; left out when it lies in one of `words`.
   ///   - suffixes: of the files to write for each image.
+  ///   - export: the folder of the benchmark server's files, if they are asked for.
   /// - Returns: each image once. Their names are their paths below the folder that holds all of them.
   /// - Throws: `InferenceError` if a word names nothing, or a result would overwrite an image.
-  package static func find(_ words: [String], output: String, suffixes: [String]) throws -> [InputImage] {
+  package static func find(
+    _ words: [String], output: String, suffixes: [String], export: String? = nil
+  ) throws -> [InputImage] {
     var images = InputImages(output: output)
     for word in words { try images.expand(word) }
     guard !images.found.isEmpty else { throw InferenceError.noImages(words.joined(separator: " ")) }
     let named = images.named()
-    try images.requireSafe(named, suffixes)
+    for suffix in suffixes { try images.requireSafe(named, in: output) { $0 + suffix } }
+    if let export {
+      try images.requireSafe(named, in: export) { PredictionFolder.fileName($0) }
+    }
     return named
   }
 
@@ -104,7 +111,7 @@ package struct InputImages {
   private mutating func add(_ path: String, root: String? = nil) {
     let parent = FileSystem.parent(of: path)
     let canonical = Self.join(Self.canonical(parent), FileSystem.name(of: path))
-    guard seen.insert(canonical).inserted else { return }
+    guard seen.insert(canonical.pathBytes).inserted else { return }
     found.append(Found(path: path, root: Self.canonical(root ?? parent), canonical: canonical))
   }
 
@@ -118,6 +125,7 @@ package struct InputImages {
 
   /// The absolute path without symbolic links; what does not exist keeps its name.
   private static func canonical(_ path: String) -> String {
+    guard path.utf8.count < Int(PATH_MAX) else { return path }
     guard let real = realpath(path.pathBytes, nil) else {
       let parent = FileSystem.parent(of: path)
       return parent == path ? path : join(canonical(parent), FileSystem.name(of: path))
@@ -163,11 +171,12 @@ package struct InputImages {
   }
 
   /// Checks that no result replaces an image.
-  private func requireSafe(_ images: [InputImage], _ suffixes: [String]) throws {
-    for image in images {
-      for suffix in suffixes where seen.contains(Self.join(output, image.name + suffix)) {
-        throw InferenceError.overwritesInput(result: "\(output)/\(image.name)\(suffix)", image: image.path)
-      }
+  ///
+  /// - Parameter file: the path in `folder` of the result for an image, by its name.
+  private func requireSafe(_ images: [InputImage], in folder: String, file: (String) -> String) throws {
+    let place = Self.canonical(folder)
+    for image in images where seen.contains(Self.join(place, file(image.name)).pathBytes) {
+      throw InferenceError.overwritesInput(result: "\(folder)/\(file(image.name))", image: image.path)
     }
   }
 }

@@ -20,6 +20,7 @@ package struct PredictionFolder: Sendable {
   /// Whether there is a folder, and not an archive alone.
   private(set) var isFolder = true
   private var archive: PredictionArchive?
+  var hasArchive: Bool { archive != nil }
   /// Of each image's file, without suffix.
   package let names: [String]
 
@@ -80,6 +81,9 @@ package struct PredictionFolder: Sendable {
     case .labelIds(let suffix): "\(names[index])_\(suffix).png"
     }
   }
+
+  /// The name of the benchmark server's file for an image of `gscnn predict`.
+  static func fileName(_ image: String) -> String { "\(FileSystem.name(of: image))_prediction.png" }
 
   private func file(_ index: Int) -> String { "\(path)/\(fileName(index))" }
 

@@ -69,6 +69,11 @@ package struct PlanReport {
       lines.append(
         "\(name)--batch-size \(batchSize) is too small for one image per rank; raise it to \(ranks), or start fewer")
     }
+    if first.stepsPerEpoch == 0 {
+      lines.append(
+        "\(name)a batch of \(first.batchSize) is larger than the \(model.workload.images) training images, so that an epoch "
+          + "has no step; give a smaller --batch-size, fewer ranks or more --images")
+    }
     if first.batchSize % ranks != 0 {
       lines.append(
         "\(name)a batch of \(first.batchSize) gives some ranks an image less than others, for which they wait; "

@@ -66,7 +66,8 @@ enum Main {
   }
 
   private static func fail(_ error: any Error) -> Never {
-    Communicator.fail(error, remedy: remedy(for: error), status: exitStatus(for: error))
+    let command = Arguments.ofProcess.words.first
+    Communicator.fail(error, remedy: remedy(for: error, in: command), status: exitStatus(for: error))
   }
 
   /// Prints the help or the version; of several processes one does.

@@ -3,6 +3,7 @@ import Distributed
 import GatedSCNN
 import Inference
 import Machine
+import System
 import Tensors
 import Training
 
@@ -150,6 +151,10 @@ struct ExportOptions: ParsableArguments {
 
   func validate() throws {
     if zip, export == nil { throw ValidationError("--zip needs --export; give --export FOLDER, or leave it out") }
+    if zip, let export, ["", ".", "..", "/"].contains(FileSystem.name(of: export)) {
+      throw ValidationError(
+        "--export \(export) has no name for an archive beside it; give a folder's name, or a path that ends in .zip")
+    }
   }
 
   var destination: ExportDestination? { export.map { ExportDestination($0, zip: zip) } }

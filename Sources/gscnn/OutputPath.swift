@@ -16,17 +16,17 @@ enum OutputPath {
       throw OptionError(option, path, "this command reads that file; give another")
     }
     guard let dataPath else { return }
-    for folder in ["leftImg8bit", "gtFine"]
-    where place.hasPrefix(FileSystem.parent(of: resolved("\(dataPath)/\(folder)/")) + "/") {
+    // Also where the data set holds a link to the folder.
+    for folder in ["leftImg8bit", "gtFine"] where (place + "/").hasPrefix(resolved("\(dataPath)/\(folder)/.") + "/") {
       throw OptionError(option, path, "lies among the images and labels of the data set; give another")
     }
   }
 
   /// The absolute path without symbolic links, but for the last component: that is what is replaced.
   private static func resolved(_ path: String) -> String {
-    let parent = FileSystem.parent(of: path)
-    guard let resolved = realpath(parent, nil) else { return path }
+    guard let resolved = realpath(FileSystem.parent(of: path).pathBytes, nil) else { return path }
     defer { free(resolved) }
-    return String(cString: resolved) + "/" + FileSystem.name(of: path)
+    let (parent, name) = (String(path: resolved), FileSystem.name(of: path))
+    return name == "." ? parent : parent + "/" + name
   }
 }

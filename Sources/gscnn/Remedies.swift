@@ -8,14 +8,16 @@ import Weights
 
 /// What the user can do about an error of a target that does not know the command line; `nil` if the error says it
 /// itself.
-func remedy(for error: any Error) -> String? {
+///
+/// - Parameter command: the subcommand that failed.
+func remedy(for error: any Error, in command: String?) -> String? {
   switch error {
-  case let error as FailureOnAllRanks: remedy(for: error.underlying)
+  case let error as FailureOnAllRanks: remedy(for: error.underlying, in: command)
   case let error as CityscapesDirectoryError: error.optionRemedy
   case let error as DistributedBatchSamplerError: error.optionRemedy
   case let error as SyntheticStreetsError: error.optionRemedy
   case let error as InferenceError: error.optionRemedy
-  case let error as WeightsError: error.problem.optionRemedy
+  case let error as WeightsError: error.problem.optionRemedy(in: command)
   case is NonFiniteValue: "time fewer --steps"
   case is SharedMemorySlotsError: "give a smaller --cache-gb"
   default: nil
@@ -73,13 +75,14 @@ extension SyntheticStreetsError {
 extension InferenceError {
   fileprivate var optionRemedy: String? {
     switch self {
-    case .cannotCreateFolder, .cannotWriteFolder: "give one that can be written"
+    case .cannotCreateFolder, .cannotWriteFolder: "give one that can be written as --output or --export"
     case .missingPredictions: nil
     case .nothingToMeasure: "give --export FOLDER to write predictions alone, without --json, or another --split"
     case .cannotWriteArchive: "give another path for --export"
     case .cannotWriteReport: "give another path for --json"
     case .noImages, .noSuchInput, .noList: "name PNG or JPEG files, folders of them, '*.png' or @LIST"
-    case .outputIsInput, .overwritesInput: "give another folder as --output"
+    case .outputIsInput: "give another folder as --output"
+    case .overwritesInput: "give another folder as --output or --export"
     case .sameName: "predict them separately, or rename one"
     case .severalPredictions: "give an empty folder as --export"
     case .noSuchImage: "give SPLIT/CITY/NAME_leftImg8bit.png or the path of an RGB PNG or a JPEG as --input-pic"
@@ -89,9 +92,10 @@ extension InferenceError {
 }
 
 extension WeightsError.Problem {
-  fileprivate var optionRemedy: String? {
+  fileprivate func optionRemedy(in command: String?) -> String? {
     switch self {
-    case .mismatch, .nothingFits: "check --backbone-type"
+    // The other commands find the backbone in the file.
+    case .mismatch, .nothingFits: command == "train" ? "check --backbone-type" : nil
     default: nil
     }
   }

@@ -79,21 +79,31 @@ struct ClusterTests {
     #expect(Self.steps(in: "\(folder)/several") == Self.steps(in: "\(folder)/one"))
   }
 
+  /// A training of small streets, two images a step.
+  private func trainOnTwoHosts(
+    _ words: [String] = [], options: [String]? = nil,
+    meanwhile: (RunningJob, _ results: String) throws -> Void = { _, _ in }
+  ) throws -> Job {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "gscnn-cluster-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let streets = ["--train", "4", "--val", "1", "--test", "0", "--height", "64", "--width", "128"]
+    let made = try Job.run("gscnn", ["synthesize", "--data-path", "\(folder)/data"] + streets)
+    try #require(made.status == 0, "\(made.errors)")
+    let results = "\(folder)/results"
+    let call = [
+      "train", "--data-path", "\(folder)/data", "--save-path", results, "--crop-h", "32", "--crop-w", "32",
+      "--batch-size", "2", "--no-test", "--threads", "1",
+    ]
+    return try Hosts.run(2, call + words, options: options) { try meanwhile($0, results) }
+  }
+
   @Test(
     "A rank that is killed on either host ends the job, and its last line names rank, host, phase, step and cause",
     arguments: [0, 1])
   func killedRank(rank: Int) throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "gscnn-cluster-\(UUID().uuidString)").path
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let streets = ["--train", "4", "--val", "1", "--test", "0", "--height", "64", "--width", "128"]
-    #expect(try Job.run("gscnn", ["synthesize", "--data-path", "\(folder)/data"] + streets).status == 0)
-    let job = try Hosts.run(
-      2,
-      [
-        "train", "--data-path", "\(folder)/data", "--save-path", "\(folder)/results", "--crop-h", "32", "--crop-w",
-        "32",
-        "--batch-size", "2", "--no-test", "--threads", "1",
-      ], options: ["-n", "2", "-x", "GSCNN_FAULT=rank=\(rank),phase=backward,step=2,action=kill"])
+    let job = try trainOnTwoHosts(options: [
+      "-n", "2", "-x", "GSCNN_FAULT=rank=\(rank),phase=backward,step=2,action=kill",
+    ])
     #expect(job.status != 0)
     // After it, launch/ranks says what mpirun knows.
     let line = try #require(job.errors.last { $0.hasPrefix("gscnn: ") })
@@ -114,19 +124,10 @@ struct ClusterTests {
 
   @Test("When the network is cut, the job ends though no connection is closed, and the silent rank is named")
   func cutLink() throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "gscnn-cluster-\(UUID().uuidString)").path
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let streets = ["--train", "4", "--val", "1", "--test", "0", "--height", "64", "--width", "128"]
-    #expect(try Job.run("gscnn", ["synthesize", "--data-path", "\(folder)/data"] + streets).status == 0)
-    let job = try Hosts.run(
-      2,
-      [
-        "train", "--data-path", "\(folder)/data", "--save-path", "\(folder)/results", "--crop-h", "32", "--crop-w",
-        "32", "--batch-size", "2", "--epochs", "1000", "--validate-every", "1000", "--no-test", "--threads", "1",
-        "--log-every", "1", "--stall-timeout", "8",
-      ]
-    ) { job in
-      try job.wait(for: "a step") { Self.steps(in: "\(folder)/results", of: 32).count > 1 }
+    let job = try trainOnTwoHosts([
+      "--epochs", "1000", "--validate-every", "1000", "--log-every", "1", "--stall-timeout", "8",
+    ]) { job, results in
+      try job.wait(for: "a step") { Self.steps(in: results, of: 32).count > 1 }
       try Hosts.cutLink(of: 2)
     }
     #expect(job.status == 75, "\(job.errors)")

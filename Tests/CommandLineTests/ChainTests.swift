@@ -125,7 +125,7 @@ extension CommandLine {
       #expect(try work.gscnn(call + ["test.png", "--output", "any.png"], ranks: 2).output == ["any.png"])
       #expect(try kind("any.png") == [4 * 48, 32, 8, 2])
       try work.expectRefusal(
-        call + [Self.model], status: 1, saying: Self.model, "is not a PNG file", "restore the file")
+        call + [Self.model], status: 1, saying: Self.model, "is neither a PNG nor a JPEG file", "restore the file")
       try work.expectRefusal(
         call + ["test.png", "--output", "nowhere/x.png"], status: 1, saying: "nowhere/x.png: cannot be written", "check"
       )

@@ -5,17 +5,10 @@ import Testing
 extension CommandLine {
   @Suite("Exported predictions")
   struct ExportTests {
-    private static let model = "results/resnet50_32_32/checkpoints/step-00000001/model.safetensors"
-    private static let evaluate = ["evaluate", "--data-path", "data", "--model-weight", model, "--threads", "1"]
     let work: Workplace
 
     /// Four training, four validation and two test images, and a model.
-    init() throws {
-      work = try Workplace()
-      try work.makeStreets(val: 4, test: 2)
-      let job = try work.gscnn(Workplace.training + ["--max-steps", "1", "--threads", "1"])
-      try #require(job.status == 0, "\(job.errors)")
-    }
+    init() throws { work = try .withModel(test: 2) }
 
     private func names(_ suffix: String, _ split: ClosedRange<Int> = 0...3) -> [String] {
       split.map { "synthetica_00000\($0)_000019_\(suffix).png" }
@@ -28,7 +21,8 @@ extension CommandLine {
         try FileManager.default.createDirectory(atPath: work.place(host), withIntermediateDirectories: true)
         for link in ["data", "model.safetensors"] where !work.exists("\(host)/\(link)") {
           try FileManager.default.createSymbolicLink(
-            atPath: work.place("\(host)/\(link)"), withDestinationPath: work.place(link == "data" ? link : Self.model))
+            atPath: work.place("\(host)/\(link)"),
+            withDestinationPath: work.place(link == "data" ? link : Workplace.model))
         }
       }
       let ownFolder = ["sh", "-c", #"cd "host$OMPI_COMM_WORLD_RANK" && exec "$0" "$@""#]
@@ -43,7 +37,7 @@ extension CommandLine {
       #expect(job.status == 0, "\(job.errors)")
       #expect(try work.names(in: "host0/predictions") == names("prediction"))
       #expect(!work.exists("host1/predictions"))
-      #expect(try work.gscnn(Self.evaluate + ["--export", "alone"]).status == 0)
+      #expect(try work.gscnn(Workplace.evaluate + ["--export", "alone"]).status == 0)
       for name in names("prediction") {
         let files = [work.place("host0/predictions/\(name)"), work.place("alone/\(name)")]
         #expect(FileManager.default.contentsEqual(atPath: files[0], andPath: files[1]), "\(name)")
@@ -72,7 +66,7 @@ extension CommandLine {
             toPath: "\(split)/ulm/synthetica_00000\(to)_000019_\(suffix).png")
         }
       }
-      let job = try work.gscnn(Self.evaluate + ["--export", "predictions"], ranks: ranks)
+      let job = try work.gscnn(Workplace.evaluate + ["--export", "predictions"], ranks: ranks)
       #expect(job.status == 0, "\(job.errors)")
       #expect(
         try work.names(in: "predictions") == [
@@ -93,7 +87,7 @@ extension CommandLine {
           try work.copy(Workplace.fixture("unlabeled.png"), to: file)
         }
       }
-      let call = Self.evaluate + ["--split", "test"]
+      let call = Workplace.evaluate + ["--split", "test"]
       let job = try work.gscnn(call + ["--export", "predictions"], ranks: 2)
       #expect(job.status == 0, "\(job.errors)")
       #expect(try work.names(in: "predictions") == names("prediction", 0...1))
@@ -110,7 +104,7 @@ extension CommandLine {
     func obstacle() throws {
       let obstacle = "predictions/" + names("prediction")[2]
       try FileManager.default.createDirectory(atPath: work.place(obstacle), withIntermediateDirectories: true)
-      let job = try work.gscnn(Self.evaluate + ["--export", "predictions"], ranks: 2)
+      let job = try work.gscnn(Workplace.evaluate + ["--export", "predictions"], ranks: 2)
       #expect(job.status == 1)
       #expect(job.output.count > 19)
       #expect(
@@ -121,7 +115,7 @@ extension CommandLine {
 
       // The remedy.
       try work.remove(obstacle)
-      #expect(try work.gscnn(Self.evaluate + ["--export", "predictions"]).status == 0)
+      #expect(try work.gscnn(Workplace.evaluate + ["--export", "predictions"]).status == 0)
     }
 
     @Test(
@@ -134,28 +128,30 @@ extension CommandLine {
       ])
     func unwritable(option: String, path: String, problem: String) throws {
       let remedy = option == "--json" ? "give another path for --json" : "give one that can be written"
-      try work.expectRefusal(Self.evaluate + [option, path], status: 1, saying: path, problem, remedy)
+      try work.expectRefusal(Workplace.evaluate + [option, path], status: 1, saying: path, problem, remedy)
     }
 
     @Test("An output that would replace an input, an image or a label is refused; a pipe is written to")
     func outputIsInput() throws {
       let label = Workplace.labelIds("val", 0)
       for (option, path, problem) in [
-        ("--json", Self.model, "this command reads that file"), ("--json", label, "among the images and labels"),
+        ("--json", Workplace.model, "this command reads that file"), ("--json", label, "among the images and labels"),
         ("--export", "data/gtFine/val", "among the images and labels"),
       ] {
         try work.expectRefusal(
-          Self.evaluate + [option, path], status: 2, saying: "\(option) \(path): ", problem, "give another")
+          Workplace.evaluate + [option, path], status: 2, saying: "\(option) \(path): ", problem, "give another")
       }
       let image = Workplace.image("val", 0)
-      let view = ["view", "--data-path", "data", "--model-weight", Self.model, "--threads", "1", "--input-pic", image]
-      for path in [image, "./" + Self.model] {
+      let view = [
+        "view", "--data-path", "data", "--model-weight", Workplace.model, "--threads", "1", "--input-pic", image,
+      ]
+      for path in [image, "./" + Workplace.model] {
         try work.expectRefusal(view + ["--output", path], status: 2, saying: "--output \(path): ", "give another")
       }
-      let job = try work.gscnn(Self.evaluate + ["--json", "/dev/stdout"])
+      let job = try work.gscnn(Workplace.evaluate + ["--json", "/dev/stdout"])
       #expect(job.status == 0, "\(job.errors)")
       #expect(
-        job.output.contains { $0.contains("\"mean_class_iou\"") || $0.contains("miou") || $0 == "{" }, "\(job.output)")
+        job.output.contains { $0.contains("\"mean_class_iou\": ") }, "\(job.output)")
     }
   }
 }

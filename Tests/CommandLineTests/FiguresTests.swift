@@ -5,17 +5,10 @@ import Testing
 extension CommandLine {
   @Suite("Figures of an evaluation")
   struct FiguresTests {
-    private static let model = "results/resnet50_32_32/checkpoints/step-00000001/model.safetensors"
-    private static let evaluate = ["evaluate", "--data-path", "data", "--model-weight", model, "--threads", "1"]
     let work: Workplace
 
     /// Four training and four validation images, and a model.
-    init() throws {
-      work = try Workplace()
-      try work.makeStreets(val: 4)
-      let job = try work.gscnn(Workplace.training + ["--max-steps", "1", "--threads", "1"])
-      try #require(job.status == 0, "\(job.errors)")
-    }
+    init() throws { work = try .withModel() }
 
     private static func instanceIds(_ index: Int) -> String {
       Workplace.labelIds("val", index).replacingOccurrences(of: "labelIds", with: "instanceIds")
@@ -31,7 +24,7 @@ extension CommandLine {
       // 8-bit label ids are instance maps without instances; one image has an instance of a car.
       for index in 0..<4 { try work.copy(Workplace.labelIds("val", index), to: Self.instanceIds(index)) }
       try work.copy(Workplace.fixture("car_instance.png"), to: Self.instanceIds(1))
-      let call = Self.evaluate + ["--boundary-thresholds", "0.02,3"]
+      let call = Workplace.evaluate + ["--boundary-thresholds", "0.02,3"]
       let alone = try work.gscnn(call + ["--json", "1.json"])
       #expect(alone.status == 0, "\(alone.errors)")
       #expect(alone.output.contains { $0.hasPrefix("boundary, %") && $0.hasSuffix("F 2 px   F 3 px  IoU 1 px") })
@@ -54,7 +47,7 @@ extension CommandLine {
     func damaged(ranks: Int) throws {
       try work.copy(Workplace.fixture("car_instance.png"), to: Self.instanceIds(1))
       try work.truncate(Self.instanceIds(1))
-      let job = try work.gscnn(Self.evaluate, ranks: ranks == 1 ? nil : ranks)
+      let job = try work.gscnn(Workplace.evaluate, ranks: ranks == 1 ? nil : ranks)
       #expect(job.status == 1)
       let line = try #require(job.errors.last)
       #expect(line.contains("\(Self.instanceIds(1)): is truncated; restore the file"), "\(job.errors)")

@@ -5,16 +5,12 @@ import Testing
 extension CommandLine {
   @Suite("Predictions without labels")
   struct PredictTests {
-    private static let model = "results/resnet50_32_32/checkpoints/step-00000001/model.safetensors"
-    private static let predict = ["predict", "--model-weight", model, "--threads", "1"]
+    private static let predict = ["predict", "--model-weight", Workplace.model, "--threads", "1"]
     let work: Workplace
 
     /// Four validation images and a model; the images are also in `photos`, two of them under one name.
     init() throws {
-      work = try Workplace()
-      try work.makeStreets(val: 4)
-      let job = try work.gscnn(Workplace.training + ["--max-steps", "1", "--threads", "1"])
-      try #require(job.status == 0, "\(job.errors)")
+      work = try .withModel()
       for folder in ["photos/a", "photos/b", "photos/b/deep"] { try makeFolder(folder) }
       for (index, name) in ["a/x.png", "b/x.png", "b/deep/y_leftImg8bit.png", "b/z.PNG"].enumerated() {
         try work.copy(Workplace.image("val", index), to: "photos/" + name)
@@ -59,7 +55,7 @@ extension CommandLine {
       }
       // The label ids are those of an evaluation.
       let evaluation = try work.gscnn([
-        "evaluate", "--data-path", "data", "--model-weight", Self.model, "--threads", "1", "--export", "exported",
+        "evaluate", "--data-path", "data", "--model-weight", Workplace.model, "--threads", "1", "--export", "exported",
       ])
       #expect(evaluation.status == 0, "\(evaluation.errors)")
       let exported = try files("exported")
@@ -118,7 +114,8 @@ extension CommandLine {
       #expect(job.errors[5] == "gscnn: … and 2 more")
       #expect(
         job.errors[6]
-          == "gscnn: 7 of 9 images could not be read, the others are done; restore or remove what is named above")
+          == "gscnn: 7 of 9 images could not be read, the others are done, but no archive is written; restore or remove "
+          + "what is named above")
       #expect(try files("predictions").keys.sorted() == ["0_color.png", "8_color.png"])
       #expect(!work.exists("all.zip"), "an archive that lacks images would be refused by the server")
     }
@@ -139,6 +136,14 @@ extension CommandLine {
         ["photos/a/x.png", "photos/a/x_color.png", "--output", "photos/a"],
         "x_color.png: this result for photos/a/x.png",
         "--output")
+      try work.copy(Workplace.image("val", 0), to: "photos/a/x_prediction.png")
+      try refused(
+        ["photos/a/x.png", "photos/a/x_prediction.png", "--export", "photos/a"],
+        "photos/a/x_prediction.png: this result for photos/a/x.png", "--export")
+      try work.copy(Workplace.model, to: "model.zip")
+      try work.expectRefusal(
+        ["predict", "photos/b/z.PNG", "--model-weight", "model.zip", "--export", "model", "--zip"], status: 2,
+        saying: "--export model.zip: this command reads that file", "give another")
       try refused(["photos", "--export", "server"], "the benchmark server takes one prediction of x", "rename one")
       #expect(!work.exists("predictions"))
       #expect(!work.exists("server"))

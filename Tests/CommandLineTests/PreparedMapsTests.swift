@@ -56,7 +56,9 @@ extension CommandLine {
       #expect(!work.exists("data/prepared"))
     }
 
-    @Test("A data set that cannot be written is prepared in the cache, once", .disabled(if: missing != nil))
+    @Test(
+      "A data set that cannot be written is prepared in the cache, once",
+      .disabled(if: missing != nil, "\(missing ?? "")"))
     func readOnlyData() throws {
       let cache = ["XDG_CACHE_HOME": work.place("cache")]
       let first = try Job.run("gscnn", Self.step, ranks: 2, under: readOnly, environment: cache)
@@ -74,7 +76,9 @@ extension CommandLine {
       #expect(second.output.first?.hasPrefix("everything is prepared in \(work.place("cache"))") == true)
     }
 
-    @Test("Maps of a data set that cannot be written go to --prepared, or its owner makes them once for all")
+    @Test(
+      "Maps of a data set that cannot be written go to --prepared, or its owner makes them once for all",
+      .disabled(if: missing != nil, "\(missing ?? "")"))
     func readOnlyPrepared() throws {
       let job = try Job.run("gscnn", ["prepare", "--prepared", "maps"], under: readOnly)
       #expect(job.status == 0, "\(job.errors)")
@@ -88,7 +92,9 @@ extension CommandLine {
       #expect(ready.output.first == "everything is prepared in data/prepared" && ready.errors == [])
     }
 
-    @Test("Where no folder can be written the error says so, and its remedy works", .disabled(if: missing != nil))
+    @Test(
+      "Where no folder can be written the error says so, and its remedy works",
+      .disabled(if: missing != nil, "\(missing ?? "")"))
     func nowhere() throws {
       let none = ["XDG_CACHE_HOME": "/dev/null"]
       let job = try Job.run("gscnn", ["prepare"], under: readOnly, environment: none)

@@ -5,16 +5,9 @@ import Testing
 extension CommandLine {
   @Suite("Scales, mirrored images and windows; archives")
   struct VersionsTests {
-    private static let model = "results/resnet50_32_32/checkpoints/step-00000001/model.safetensors"
-    private static let evaluate = ["evaluate", "--data-path", "data", "--model-weight", model, "--threads", "1"]
     let work: Workplace
 
-    init() throws {
-      work = try Workplace()
-      try work.makeStreets(val: 4)
-      let job = try work.gscnn(Workplace.training + ["--max-steps", "1", "--threads", "1"])
-      try #require(job.status == 0, "\(job.errors)")
-    }
+    init() throws { work = try .withModel() }
 
     private func data(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: work.place(name))) }
 
@@ -23,7 +16,7 @@ extension CommandLine {
       let options = ["--scales", "0.5,1", "--flip", "--window", "32x24", "--overlap", "9", "--zip"]
       for ranks in 1...3 {
         let job = try work.gscnn(
-          Self.evaluate + options + ["--export", "p\(ranks)", "--json", "\(ranks).json"],
+          Workplace.evaluate + options + ["--export", "p\(ranks)", "--json", "\(ranks).json"],
           ranks: ranks == 1 ? nil : ranks)
         #expect(job.status == 0, "\(job.errors)")
       }
@@ -43,10 +36,10 @@ extension CommandLine {
         #expect(archive.range(of: Data(name.utf8)) != nil)
       }
       // The archive alone, and the prediction of the whole image, which is another one.
-      let alone = try work.gscnn(Self.evaluate + options.dropLast() + ["--export", "alone.ZIP"])
+      let alone = try work.gscnn(Workplace.evaluate + options.dropLast() + ["--export", "alone.ZIP"])
       #expect(alone.status == 0, "\(alone.errors)")
       #expect(try data("alone.ZIP") == archive)
-      #expect(try work.gscnn(Self.evaluate + ["--export", "plain"]).status == 0)
+      #expect(try work.gscnn(Workplace.evaluate + ["--export", "plain"]).status == 0)
       let names = try work.names(in: "plain")
       #expect(try names.contains { try data("plain/\($0)") != data("p1/\($0)") })
     }
@@ -60,7 +53,7 @@ extension CommandLine {
       for other in ["\(name)_note.txt", "synthetica_000009_000019_prediction.png", "x_\(name).png"] {
         try work.write(Data(), to: "\(place)/\(other)")
       }
-      let call = Self.evaluate + ["--export", "predictions"]
+      let call = Workplace.evaluate + ["--export", "predictions"]
       #expect(try work.gscnn(call).status == 0)
       #expect(try work.gscnn(call).status == 0, "files of the same name are replaced")
       try work.write(Data(), to: "\(place)/\(name)_color.png")
@@ -72,7 +65,7 @@ extension CommandLine {
     @Test("Options that make no sense are refused with what to give")
     func options() throws {
       func refused(_ words: [String], _ parts: (String, String)) throws {
-        try work.expectRefusal(Self.evaluate + words, status: 2, saying: parts.0, parts.1)
+        try work.expectRefusal(Workplace.evaluate + words, status: 2, saying: parts.0, parts.1)
       }
       try refused(["--scales", "1,1"], ("--scales", "different numbers from 0.1 to 8"))
       try refused(["--scales", "0"], ("--scales", "numbers from 0.1 to 8"))
@@ -86,14 +79,14 @@ extension CommandLine {
           atPath: work.place("results.zip"), withIntermediateDirectories: true)
         try work.write(Data(), to: "data.zip")
         try work.expectRefusal(
-          Self.evaluate + ["--export", archive], status: 1, saying: archive, "the zip archive cannot be written",
+          Workplace.evaluate + ["--export", archive], status: 1, saying: archive, "the zip archive cannot be written",
           "give another path for --export")
       }
     }
 
     @Test("view draws the prediction of the same options")
     func view() throws {
-      let call = ["view", "--data-path", "data", "--model-weight", Self.model, "--threads", "1"]
+      let call = ["view", "--data-path", "data", "--model-weight", Workplace.model, "--threads", "1"]
       let image = ["--input-pic", "val/synthetica/synthetica_000000_000019_leftImg8bit.png"]
       #expect(try work.gscnn(call + image + ["--output", "plain.png"]).status == 0)
       let job = try work.gscnn(call + image + ["--output", "mean.png", "--scales", "0.5,2", "--flip"])

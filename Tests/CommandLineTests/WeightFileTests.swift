@@ -98,12 +98,8 @@ extension CommandLine {
       #expect(try loss("other.safetensors") != half)
 
       try work.expectRefusal(
-        [
-          "train", "--data-path", "data", "--save-path", "more", "--crop-h", "32", "--crop-w", "32", "--batch-size",
-          "2",
-        ]
-          + ["--pretrained", model], status: 2, saying: "--normalize imagenet: ", "was trained with half",
-        "give --normalize half")
+        Workplace.training(to: "more") + ["--pretrained", model], status: 2, saying: "--normalize imagenet: ",
+        "was trained with half", "give --normalize half")
     }
   }
 }

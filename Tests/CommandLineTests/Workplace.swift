@@ -53,9 +53,24 @@ final class Workplace {
   }
 
   /// A training with two tiny crops per step.
-  static let training = [
-    "train", "--data-path", "data", "--save-path", "results", "--crop-h", "32", "--crop-w", "32", "--batch-size", "2",
-  ]
+  static let training = training(to: "results")
+
+  static func training(to folder: String) -> [String] {
+    ["train", "--data-path", "data", "--save-path", folder, "--crop-h", "32", "--crop-w", "32", "--batch-size", "2"]
+  }
+
+  /// The model of `withModel`.
+  static let model = "results/resnet50_32_32/checkpoints/step-00000001/model.safetensors"
+  static let evaluate = ["evaluate", "--data-path", "data", "--model-weight", model, "--threads", "1"]
+
+  /// A folder with four training, four validation and some test images, and `model`, the result of one step.
+  static func withModel(test: Int = 1) throws -> Workplace {
+    let work = try Workplace()
+    try work.makeStreets(val: 4, test: test)
+    let job = try work.gscnn(training + ["--max-steps", "1", "--threads", "1"])
+    try #require(job.status == 0, "\(job.errors)")
+    return work
+  }
 
   // MARK: - Files, by paths in the folder
 

@@ -25,9 +25,10 @@ struct Convert: ParsableCommand {
     guard output.hasSuffix(".safetensors") else {
       throw OptionError("OUTPUT", output, "only safetensors is written; give a name that ends in .safetensors")
     }
+    try OutputPath.require("OUTPUT", output, otherThan: [input])
     try onRankZero {
-      let names = try ModelFile.convert(StateDict(contentsOf: input), to: output, normalization: normalize)
-      print("\(output): \(names.count) tensors" + (names.naming.map { ", named in \(input) as by \($0)" } ?? ""))
+      let written = try ModelFile.convert(StateDict(contentsOf: input), to: output, normalization: normalize)
+      print("\(output): \(written.count) tensors" + (written.naming.map { ", named in \(input) as by \($0)" } ?? ""))
     }
   }
 }

@@ -55,9 +55,11 @@ struct Evaluate: ParsableCommand {
     let named = predictions ?? PredictionFolder(".", of: listed, as: .labelIds())
     // What cannot be written is noticed before the evaluation, which may take hours.
     if communicator.rank == 0 {
-      for (option, path) in [("--json", json), ("--export", exporting.export)] {
+      let archive = exporting.destination?.archive
+      for (option, path) in [("--json", json), ("--export", exporting.export), ("--export", archive)] {
         try OutputPath.require(option, path, otherThan: [weights.modelWeight], dataPath: data.dataPath)
       }
+      if let archive { try OutputPath.require("--json", json, otherThan: [archive]) }
       try predictions?.requireOnePrediction(images: listed.map(\.name))
       try predictions?.create()
       try json.map(EvaluationReport.requireWritable)
@@ -67,9 +69,7 @@ struct Evaluate: ParsableCommand {
     let needed = MemoryEstimate(
       evaluating: model.store.values.count * MemoryLayout<Float>.stride,
       largest: InferenceOptions.Extent(of: listed.map(\.image), communicator), options)
-    for warning in try needed.requireRoom(communicator: communicator) where communicator.rank == 0 {
-      StandardError.write("gscnn: \(warning)\n")
-    }
+    try needed.requireRoomOrWarn(communicator)
     let made = try Preprocessing.runOnAllRanks(
       listed, of: data.dataPath, prepared: maps.prepared, communicator: communicator, threads: workers.threads,
       cancelled: { StopSignal.received != nil })
@@ -82,7 +82,7 @@ struct Evaluate: ParsableCommand {
       if details != nil { try ImageMeasurement.requireUsableInstances(of: share) }
     }
     let samples = listed.map { $0.prepared(in: made.folder) }
-    let showsProgress = communicator.rank == 0 && StandardError.isTerminal
+    let progress = ProgressLine(communicator)
     Activity.enter(.validation)
     let consensus = Consensus(communicator)
     var (unwritten, firstFailure) = (0, nil as (any Error)?)
@@ -95,15 +95,14 @@ struct Evaluate: ParsableCommand {
         (unwritten, firstFailure) = (unwritten + 1, firstFailure ?? error)
       },
       shouldContinue: { evaluation in
-        if showsProgress {
-          StandardError.write("\(StandardError.clearLine)  \(split.rawValue) \(evaluation.images)/\(samples.count)")
-        }
+        progress.show("\(split.rawValue) \(evaluation.images)/\(samples.count)")
         if let status = consensus.stopStatus(StopSignal.received) { throw StopRequested(status: status) }
         return true
       })
-    if showsProgress { StandardError.write(StandardError.clearLine) }
+    progress.clear()
     if communicator.rank == 0 {
-      try predictions?.finish()
+      // What cannot be written costs no figure; an archive that lacks images is not made.
+      let archived = Result { if firstFailure == nil { try predictions?.finish() } }
       let report = EvaluationReport(
         evaluation, of: named, at: exporting.export, absentClasses: absentAsZero ? .zero : .leftOut)
       print(report.table)
@@ -111,6 +110,7 @@ struct Evaluate: ParsableCommand {
       if let firstFailure {
         throw InferenceError.missingPredictions(unwritten, of: samples.count, reason: "\(firstFailure)")
       }
+      try archived.get()
     }
     communicator.finalize()
   }

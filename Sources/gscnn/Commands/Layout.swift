@@ -20,6 +20,10 @@ struct Layout: ParsableCommand {
   func run() throws {
     // captureForPassthrough also captures --help.
     if command == ["--help"] || command == ["-h"] { throw CleanExit.helpRequest(self) }
+    if let word = command.first, word.hasPrefix("-") {
+      throw ValidationError(
+        "'\(word)' is no command; give one with its options, for example: gscnn layout train --batch-size 8")
+    }
     let topology = Topology()
     let quota = ControlGroup().quota
     let ranks = topology.ranks(images: images, quota: quota)
@@ -38,7 +42,7 @@ struct Layout: ParsableCommand {
     return switch try? GSCNN.parseAsRoot(command.isEmpty ? ["train"] : command) {
     case let train as Train: train.batchSize
     case let step as Bench.Step: step.batchSize
-    case is Prepare, is Evaluate, is Bench.AllReduce: nil
+    case is Prepare, is Evaluate, is Predict, is Bench.AllReduce: nil
     default: 1
     }
   }

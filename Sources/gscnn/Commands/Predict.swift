@@ -49,11 +49,15 @@ struct Predict: ParsableCommand {
     // Disks may differ: rank 0's files decide what there is.
     let found =
       communicator.rank == 0
-      ? try InputImages.find(images, output: output, suffixes: outputs.map(\.suffix)) : []
+      ? try InputImages.find(
+        images, output: output, suffixes: outputs.map(\.suffix), export: exporting.destination?.folder) : []
     let listed = try JSON.decode(
       [InputImage].self, from: Data(communicator.broadcast([UInt8](JSON.encode(found)))))
     let export = try exporting.destination.map { try PredictionFolder($0, ofUnlabeled: listed) }
     if communicator.rank == 0 {
+      for path in [exporting.export, exporting.destination?.archive] {
+        try OutputPath.require("--export", path, otherThan: [weights.modelWeight] + listed.map(\.path))
+      }
       if !outputs.isEmpty { try PredictionFolder(output, of: [], as: .colors).create() }
       try export?.requireOnePrediction()
       try export?.create()
@@ -64,20 +68,18 @@ struct Predict: ParsableCommand {
     let needed = MemoryEstimate(
       evaluating: model.store.values.count * MemoryLayout<Float>.stride,
       largest: InferenceOptions.Extent(of: listed.map(\.path), communicator), prediction.options, copies: copies)
-    for warning in try needed.requireRoom(communicator: communicator) where communicator.rank == 0 {
-      StandardError.write("gscnn: \(warning)\n")
-    }
-    let showsProgress = communicator.rank == 0 && StandardError.isTerminal
+    try needed.requireRoomOrWarn(communicator)
+    let progress = ProgressLine(communicator)
     Activity.enter(.validation)
     let consensus = Consensus(communicator)
     try BatchPredictor(
       ImagePredictor(model, prediction.options, workers: workers), communicator: communicator, folder: output,
       outputs: outputs, export: export
     ).predict(listed) { done in
-      if showsProgress { StandardError.write("\(StandardError.clearLine)  \(done)/\(listed.count)") }
+      progress.show("\(done)/\(listed.count)")
       if let status = consensus.stopStatus(StopSignal.received) { throw StopRequested(status: status) }
     }
-    if showsProgress { StandardError.write(StandardError.clearLine) }
+    progress.clear()
     if communicator.rank == 0 {
       try export?.finish()
       print("\(listed.count == 1 ? "1 image" : "\(listed.count) images"): \(places.joined(separator: ", "))")
