@@ -31,7 +31,8 @@ extension Target {
         throw Refused(description: String(text))
       }
       let lines = text.split(separator: ",")
-      let isWhole = lines.allSatisfy { $0.wholeMatch(of: /[A-Za-z0-9][A-Za-z0-9._:@-]*( slots=[1-9][0-9]{0,4})?/) != nil }
+      let host = /[A-Za-z0-9][A-Za-z0-9._:@-]*( slots=[1-9][0-9]{0,4})?/
+      let isWhole = lines.allSatisfy { $0.wholeMatch(of: host) != nil }
       guard !lines.isEmpty, isWhole else { fatalError("read as \(text.debugDescription)") }
     }
   }
