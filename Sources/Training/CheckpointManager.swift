@@ -83,8 +83,22 @@ final class CheckpointManager {
     try checkpoint.restore(replica.model.store, velocities: replica.optimizer.velocities)
     state.options = options
     try RunContinuation(of: checkpoint.folder, in: paths)?.copyResults(state)
+    setAsideLaterModel(state)
     requireBestModel(&state)
     return StartingPoint(state: state, origin: ([checkpoint.folder] + changes).joined(separator: ", "))
+  }
+
+  /// A run that goes on from an earlier checkpoint leaves the training after it behind, and with it a best model of that
+  /// training: its figure must not be compared with those to come, nor the test split be predicted with it.
+  private func setAsideLaterModel(_ state: TrainingState) {
+    guard case .path = options.resume, let best = paths.bestMeanIoU, best != state.bestMeanIoU else { return }
+    let aside = paths.abandonedModel
+    do {
+      try FileSystem().rename(paths.model, to: aside)
+      warn("\(paths.model): belongs to the training after this checkpoint, which is left behind; it is now \(aside)")
+    } catch {
+      warn("\(error); this file belongs to the training after this checkpoint, which is left behind: move it away")
+    }
   }
 
   /// Without its file there is no best model: the next validation writes one.

@@ -58,7 +58,7 @@ struct RunContinuation {
 
 extension RunPaths {
   /// The class mIoU of the best model, as its file says; `nil` if there is no such file or it does not say so.
-  fileprivate var bestMeanIoU: Double? {
+  var bestMeanIoU: Double? {
     (try? Safetensors(contentsOf: model))?.metadata[CheckpointManager.meanIoUKey].flatMap(Double.init)
   }
 }

@@ -24,6 +24,8 @@ package struct RunPaths: Sendable {
 
   /// The best model.
   package var model: String { prefix + "_model.safetensors" }
+  /// A best model of a training that a run has left behind when it went on from an earlier checkpoint.
+  var abandonedModel: String { prefix + "_model.abandoned.safetensors" }
   package var statistics: String { prefix + "_statistics.csv" }
   package var steps: String { prefix + "_steps.csv" }
   package var checkpoints: String { prefix + "/checkpoints" }

@@ -107,7 +107,12 @@ extension Checkpoint {
   ///
   /// - Throws: `WeightsError` if there is none, or if the path holds the checkpoints of several runs.
   package static func find(at path: String, skipped: (any Error) -> Void = { _ in }) throws -> Checkpoint {
-    if step(ofFolder: FileSystem.name(of: path)) != nil { return try Checkpoint(folder: path) }
+    if step(ofFolder: FileSystem.name(of: path)) != nil {
+      if !FileSystem.exists(path) {
+        throw WeightsError(path, .missingCheckpoint(instead: newest(in: FileSystem.parent(of: path))))
+      }
+      return try Checkpoint(folder: path)
+    }
     let runs = FileSystem.names(in: path).map { "\(path)/\($0)/checkpoints" }.filter(holdsCheckpoints)
     let folders = [path, path + "/checkpoints"].filter(holdsCheckpoints) + runs
     guard folders.count < 2 else { throw WeightsError(path, .severalFolders(folders)) }
@@ -120,6 +125,8 @@ extension Checkpoint {
     if let checkpoint { return checkpoint }
     throw firstError ?? WeightsError(path, .noCheckpoint)
   }
+
+  private static func newest(in folder: String) -> String? { CheckpointManifest.newestFirst(in: folder).first?.name }
 
   /// The runs in a results folder that have checkpoints, with the step of the newest.
   package static func runs(in folder: String) -> [(folder: String, step: Int)] {

@@ -38,6 +38,12 @@ package struct StateDict: Sendable {
 
   /// - Throws: `WeightsError` or `FileError` that names the file, what is wrong with it and what to do.
   package init(contentsOf path: String) throws {
+    if FileSystem.isDirectory(path, followingLinks: true) {
+      throw WeightsError(
+        path,
+        .unsupported(
+          "is a folder", remedy: "give a file: a run's …_model.safetensors, or model.safetensors of a checkpoint"))
+    }
     let file = try MappedFile(path)
     let first = Array(file.bytes.prefix(512))
     if Self.isSafetensors(first) {

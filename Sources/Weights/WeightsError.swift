@@ -38,6 +38,7 @@ package struct WeightsError: Error, Equatable, CustomStringConvertible {
 
     // A checkpoint that cannot be used.
     case noCheckpoint
+    case missingCheckpoint(instead: String?)
     case severalFolders([String])
     case incomplete(String)
     case wrongChecksum(String)
@@ -71,6 +72,7 @@ extension WeightsError.Problem: CustomStringConvertible {
       "\(values == 1 ? "1 value" : "\(values) values") of \(name) \(values == 1 ? "is" : "are") infinite or not a number"
         + (others == 0 ? "" : ", and so are values of \(others) more \(others == 1 ? "tensor" : "tensors")")
     case .noCheckpoint: "holds no checkpoint"
+    case .missingCheckpoint: "does not exist"
     case .severalFolders(let folders): "holds the checkpoints of several runs (\(folders.joined(separator: ", ")))"
     case .incomplete(let what): "is not a complete checkpoint: \(what)"
     case .wrongChecksum(let file): "is damaged: \(file) does not match its checksum"
@@ -92,6 +94,7 @@ extension WeightsError.Problem: CustomStringConvertible {
     case .mismatch: "give a file that was written for this network"
     case .nothingFits: "give the whole network, or a ResNet-D of timm, mmsegmentation, mmpretrain or Paddle"
     case .notFinite: "give weights or a checkpoint from before the training diverged"
+    case .missingCheckpoint(let newest): newest.map { "the newest there is \($0)" } ?? "give another"
     case .noCheckpoint: "give a step-… folder or the results folder of a run"
     case .severalFolders: "give one of them"
     case .incomplete, .wrongChecksum: "use an earlier checkpoint"

@@ -41,7 +41,7 @@ extension CommandLine {
       try work.expectRefusal(["info", "model.pth"], status: 1, saying: "model.pth: ", "copy it again")
       try work.write(Data("an essay about streets".utf8), to: "essay.txt")
       try expectRefused("essay.txt", saying: "claims a header of", "give a .safetensors, .pth or .pdparams file")
-      try expectRefused("data", saying: "is not a regular file", "check the path")
+      try expectRefused("data", saying: "is a folder", "give a file: a run's …_model.safetensors")
     }
 
     @Test("A damaged weight file is refused; the error says what is wrong with it")

@@ -84,6 +84,11 @@ extension CommandLine {
         #expect(job.status == 2)
         #expect(job.errors == ["launch/ranks: -n \(value): give a number of ranks, for example: -n 2"])
       }
+      let forgotten = try standIns.run("ranks", ["-n", "2", "train", "--data-path", "x"])
+      #expect(forgotten.status == 2)
+      #expect(forgotten.errors == ["launch/ranks: train is no program; give: launch/ranks gscnn train …"])
+      let help = try standIns.run("ranks", ["gscnn", "--help"])
+      #expect(help.status == 0, "\(help.errors)")
       let job = try standIns.run("ranks", ["-n", "1", "gscnn", "info", "x"], environment: ["TMPDIR": "/proc/none"])
       #expect(job.status == 2)
       #expect(

@@ -30,6 +30,28 @@ extension Trainings {
       #expect(try RunFolder.files(below: old.folder) == before)
     }
 
+    @Test("A run that goes on from an earlier checkpoint sets the best model of the training after it aside")
+    func laterModel() throws {
+      let run = try TrainingRun("left-behind", on: Trainings.fewStreets.get())
+      defer { run.remove() }
+      #expect(try run.train("--max-steps", "1", "--test", "never", "--keep", "9").status == 0)
+      #expect(try run.train("--resume", "auto", "--test", "never", "--keep", "9").status == 0)
+      let abandoned = run.model.replacing("_model.", with: "_model.abandoned.")
+      let before = try Data(contentsOf: URL(fileURLWithPath: run.model))
+      let job = try run.train("--resume", run.checkpoint(1), "--learning-rate", "0.003", "--max-steps", "1")
+      #expect(job.status == 0, "\(job.errors)")
+      #expect(
+        job.errors.contains(
+          "gscnn: \(run.model): belongs to the training after this checkpoint, which is left behind; it is now \(abandoned)"
+        ), "\(job.errors)")
+      #expect(try Data(contentsOf: URL(fileURLWithPath: abandoned)) == before)
+      // No figure of the training that was left behind is the best one.
+      let rest = try run.train("--resume", "auto", "--learning-rate", "0.003")
+      #expect(rest.status == 0, "\(rest.errors)")
+      #expect((job.errors + rest.errors).contains { $0.hasSuffix("  best so far") }, "\(job.errors + rest.errors)")
+      #expect(rest.errors.contains { $0.hasPrefix("  test:") }, "\(rest.errors)")
+    }
+
     @Test("Without the best model one line says so, and the next validation writes a new one")
     func missingModel() throws {
       let old = try TrainingRun("second-epoch", on: Trainings.fewStreets.get())
