@@ -38,6 +38,9 @@ package final class Trainer {
   /// Steps until `maxSteps`.
   private var remainingSteps: Int
   /// Steps left out since the last one that was not.
+  ///
+  /// A checkpoint after them would hold the parameters before them, which may be the reason: until a step succeeds none
+  /// is written that would push out the earlier ones.
   private var skippedInARow = 0
   /// More skipped steps in a row are not due to single images.
   private static let maximumSkips = 5
@@ -199,7 +202,8 @@ package final class Trainer {
       if let status = next.stop { return try stop(status) }
       if state.position.step == dataset.stepsPerEpoch { break }
       if remainingSteps == 0 { return try stop(0) }
-      if next.checkpoint || options.checkpointEvery.map({ state.totalSteps % $0 == 0 }) ?? false { try save() }
+      let isWanted = next.checkpoint || options.checkpointEvery.map { state.totalSteps % $0 == 0 } ?? false
+      if isWanted, skippedInARow == 0 { try save() }
     }
     return nil
   }
@@ -230,7 +234,7 @@ package final class Trainer {
       // The loss of the step after a checkpoint does not depend on the learning rate: only an earlier one helps.
       throw NonFiniteStepError(
         position: state.position, value: value, images: images, skipped: skippedInARow,
-        isSaved: checkpoints.newest(before: .max) != nil, checkpoint: checkpoints.newest(before: state.totalSteps))
+        isSaved: checkpoints.newest(before: .max) != nil, checkpoint: checkpoints.newest(before: state.totalSteps - skippedInARow))
     }
   }
 
@@ -241,7 +245,7 @@ package final class Trainer {
     let epoch = state.position.epoch
     let isLast = epoch + 1 == options.epochs
     // Validation may take longer than the epoch: if the run ends in it, the steps are saved.
-    try save()
+    if skippedInARow == 0 { try save() }
 
     var validation: Evaluation?
     if isLast || (epoch + 1) % options.validateEvery == 0 {
@@ -253,7 +257,7 @@ package final class Trainer {
     let report = EpochReport(
       epoch: epoch + 1,
       train: EpochReport.Scores(
-        loss: state.running.lossSum / Double(max(state.running.steps, 1)), SegmentationMetrics(state.running.confusion)),
+        loss: state.running.steps == 0 ? .nan : state.running.lossSum / Double(state.running.steps), SegmentationMetrics(state.running.confusion)),
       validation: validation.map { EpochReport.Scores(loss: $0.loss, $0.metrics) },
       learningRate: schedule.learningRate(epoch: epoch), seconds: state.running.seconds,
       imagesPerSecond: Double(state.running.steps * options.batchSize) / max(state.running.seconds, 1e-9),
@@ -278,7 +282,9 @@ package final class Trainer {
     state.epochs.append(report)
     state.position = Position(epoch: epoch + 1, step: 0)
     state.running = TrainingState.RunningEpoch()
-    try Activity.during(.checkpoint) { try checkpoints.save(state, isBest: isBest) }
+    if skippedInARow == 0 || isLast {
+      try Activity.during(.checkpoint) { try checkpoints.save(state, isBest: isBest) }
+    }
     try notify(.epochFinished(report, isBest: isBest))
     if let tested { try notify(.tested(tested)) }
 

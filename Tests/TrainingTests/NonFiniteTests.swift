@@ -154,13 +154,7 @@ extension Failures {
         lines[0].contains("_000002_000019_leftImg8bit.png, ") && lines[0].contains("_000003_000019_leftImg8bit.png"))
       #expect(lines[1].hasPrefix("epoch 1/1 in ") && lines[1].hasSuffix("; 1 step skipped"))
       #expect(run.losses.count == 3 && run.losses.allSatisfy(\.isFinite))
-      #expect(run.savedSteps == [1, 2, 3, 4])
-      for file in ["model", "momentum"] {
-        #expect(
-          FileManager.default.contentsEqual(
-            atPath: "\(run.checkpoint(1))/\(file).safetensors", andPath: "\(run.checkpoint(2))/\(file).safetensors"),
-          "a skipped step changes nothing")
-      }
+      #expect(run.savedSteps == [1, 3, 4], "a step that is left out is not saved")
 
       #expect(try two.train(ranks: 2, options + skip).status == 0)
       try two.expectSame(as: run)
