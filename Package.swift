@@ -165,6 +165,8 @@ let package = Package(
     .testTarget(name: "BenchmarksTests", dependencies: ["Tensors", "GatedSCNN", "Benchmarks"]),
     .testTarget(name: "PlanningTests", dependencies: ["Benchmarks", "Planning"]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["Tensors", "Jobs", "gscnn"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["Tensors", "Images", "Jobs", "ImageFixtures", "gscnn"],
+      exclude: ["Fixtures"]),
   ]
 )
