@@ -116,7 +116,8 @@ let package = Package(
     .executableTarget(
       name: "FuzzProgram",
       dependencies: [
-        "System", "Tensors", "Layers", "Images", "Metrics", "Machine", "Distributed", "Weights", "Training",
+        "System", "Tensors", "Layers", "Images", "Cityscapes", "Metrics", "Machine", "Distributed", "Weights",
+        "Training",
         "ImageFixtures",
       ], path: "Tests/FuzzProgram"),
     .testTarget(name: "FuzzTests", dependencies: ["Jobs", "FuzzProgram", "gscnn"]),

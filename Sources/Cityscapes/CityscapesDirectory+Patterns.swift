@@ -14,14 +14,14 @@ extension CityscapesDirectory {
     let folder = inside.isEmpty ? root : "\(root)/\(inside)"
     var listing = SplitListing(split: split, folder: folder)
     listing.pattern = String(images.glob.dropFirst(inside.isEmpty ? 0 : inside.count + 1))
-    let found = try imageFiles(in: folder).map { inside.isEmpty ? $0 : "\(inside)/\($0)" }
-    let names = found.compactMap(images.name(in:))
+    let found = try imageFiles(in: folder).map { (path: inside.isEmpty ? $0 : "\(inside)/\($0)", inFolder: $0) }
+    let names = found.compactMap { images.name(in: $0.path) }
     let labelMaps = Set(names.map(labels.path))
-    for path in found where !labelMaps.contains(path) {
+    for (path, inFolder) in found where !labelMaps.contains(path) {
       if let name = images.name(in: path) {
         listing.samples.append(SamplePaths(root: root, split: split, name: name, files))
       } else if labels.name(in: path) == nil, !inside.isEmpty {
-        listing.leftOut.append(String(path.dropFirst(inside.count + 1)))
+        listing.leftOut.append(inFolder)
       }
     }
     guard listing.samples.isEmpty else { return listing }

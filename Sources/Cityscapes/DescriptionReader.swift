@@ -131,7 +131,7 @@ struct DescriptionReader {
       var (name, rgb, idKey) = (nil as String?, SIMD3<UInt8>(0, 0, 0), key)
       var value = tree
       if case .object = tree {
-        let entry = try object(tree, key, keys: ["name", "id", "color", "category"])
+        let entry = try object(tree, key, keys: ["name", "id", "color"])
         idKey += ".id"
         value = try required(entry, "id", key, "give its value in the label maps")
         if let tree = entry["name"] { name = try text(tree, "\(key).name") }

@@ -22,9 +22,12 @@ package struct FilePatterns: Sendable, Equatable {
 
     /// The name in a path; nil if the path has another form.
     func name(in path: String) -> String? {
-      guard path.hasPrefix(before), path.hasSuffix(after), path.utf8.count > before.utf8.count + after.utf8.count
+      // Bytes decide, as on the disk: texts that look the same may be other names.
+      let (bytes, first, last) = (path.utf8, before.utf8, after.utf8)
+      guard bytes.count > first.count + last.count, bytes.starts(with: first),
+        bytes.suffix(last.count).elementsEqual(last)
       else { return nil }
-      return String(path.dropFirst(before.count).dropLast(after.count))
+      return String(Substring(bytes.dropFirst(first.count).dropLast(last.count)))
     }
 
     /// The last folder that all paths lie in; empty for the data set's own.

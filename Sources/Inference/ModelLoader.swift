@@ -21,12 +21,11 @@ package enum ModelLoader {
   /// network with 19 outputs that carries none is one of Cityscapes.
   ///
   /// - Parameter asked: the table of `--classes`, and its file.
-  /// - Throws: `LabelTableError`, `WeightsError` or `FileError`.
+  /// - Throws: `LabelTableError`. What else keeps the file from being read is reported by `read`.
   package static func table(
     of path: String, asked: (table: LabelTable, file: String)?
   ) throws -> LabelTable {
-    let file = try StateDict(contentsOf: path)
-    let outputs = try outputs(of: file)
+    guard let file = try? StateDict(contentsOf: path) else { return asked?.table ?? .cityscapes }
     if let carried = try LabelTable.carried(by: file) {
       guard let asked else { return carried }
       if let problem = asked.table.contradiction(to: carried, of: path) {
@@ -37,7 +36,7 @@ package enum ModelLoader {
       return asked.table
     }
     let table = asked?.table ?? .cityscapes
-    guard let outputs, outputs != table.classes.count else { return table }
+    guard let outputs = (try? outputs(of: file)) ?? nil, outputs != table.classes.count else { return table }
     guard let asked else {
       throw LabelTableError(
         path: path, key: "", problem: "has \(outputs) classes and does not say which",

@@ -66,6 +66,16 @@ final class CheckpointManager {
     return try broadcast(start)
   }
 
+  /// Refuses to resume with other classes before all maps are made anew for them. `restore` reports what cannot be read.
+  static func requireSameClasses(_ options: TrainingOptions, _ paths: RunPaths) throws {
+    guard options.labels != nil, let resume = options.resume else { return }
+    let place = if case .path(let path) = resume { path } else { paths.checkpoints }
+    guard let checkpoint = try? Checkpoint.find(at: place), let state = try? TrainingState(of: checkpoint) else {
+      return
+    }
+    try state.requireSameClasses(as: options)
+  }
+
   /// - Returns: `nil` if the options ask for no checkpoint, or there is none.
   private func loadCheckpoint(from store: CheckpointStore) throws -> StartingPoint? {
     let skipped = { [warn] (error: any Error) in warn("skipped a checkpoint: \(error)") }

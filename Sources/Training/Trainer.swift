@@ -64,6 +64,7 @@ package final class Trainer {
       lock = try RunLock(paths, host: communicator.host, say: warn)
       // Preprocessing may take long: an unreadable weight file is reported before it.
       if let path = options.pretrained { _ = try StateDict(contentsOf: path) }
+      try CheckpointManager.requireSameClasses(options, paths)
     }
     let warnings = try MemoryEstimate.requireRoom(for: options, listed, communicator: communicator)
     let dataset = try listed.prepared(

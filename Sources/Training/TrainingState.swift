@@ -121,12 +121,7 @@ package struct TrainingState: Codable, Sendable, Equatable {
   /// - Returns: the options that change, each with its new and old value.
   @discardableResult
   package func requireSameTraining(as new: TrainingOptions) throws -> [String] {
-    if let difference = new.table.difference(from: options.table, of: "the checkpoint") {
-      throw OptionError(
-        "--classes", new.table.name,
-        "\(difference); give the classes of \(options.table.name) that the run was started with, or start again in another "
-          + "--save-path")
-    }
+    try requireSameClasses(as: new)
     return try zip(options.shaping, new.shaping).filter { $0.value != $1.value }.map { old, changed in
       let mayChange = TrainingOptions.optimizer.contains(changed.option)
       if mayChange, case .path = new.resume { return "\(changed.option) \(changed.value) instead of \(old.value)" }
@@ -136,6 +131,17 @@ package struct TrainingState: Codable, Sendable, Equatable {
           + (mayChange ? "name the checkpoint with --resume to change it from there on, " : "")
           + "or start again in another --save-path")
     }
+  }
+}
+
+extension TrainingState {
+  /// Refuses to resume with other classes, ids or ignored labels.
+  func requireSameClasses(as new: TrainingOptions) throws {
+    guard let difference = new.table.difference(from: options.table, of: "the checkpoint") else { return }
+    throw OptionError(
+      "--classes", new.table.name,
+      "\(difference); give the classes of \(options.table.name) that the run was started with, or start again in another "
+        + "--save-path")
   }
 }
 

@@ -163,6 +163,22 @@ struct OtherDataSetTests {
     #expect(try Sample.read(samples[0], index: 0, classes: 2).trainIds.pixels == indices.pixels)
   }
 
+  @Test(
+    "A PNG image of 16 bits, of gray or with transparency, with bytes after its end, is read as RGB",
+    arguments: [0, 2, 4, 6] as [UInt8])
+  func otherImages(colorType: UInt8) throws {
+    let table = try table(classes: 2)
+    let samples = try samples([[UInt8](repeating: 1, count: 50)], table)
+    var file = CraftedPNG(width: 50, height: 1, bitDepth: 16, colorType: colorType)
+    for index in file.rows.indices.dropFirst() { file.rows[index] = 0x40 }
+    _ = try folder.write(file.bytes + [1, 2, 3], as: "images/training/0.png")
+    _ = try Preprocessing(samples, table: table).run()
+    #expect(try Sample.read(samples[0], index: 0, classes: 2).image.pixels == [UInt8](repeating: 0x40, count: 150))
+    _ = try folder.write(Array(file.bytes.dropLast(20)), as: "images/training/0.png")
+    let survey = Preprocessing(samples, table: table).survey()
+    #expect(survey.problems.count == 1 && survey.problems[0].line.contains("images/training/0.png: is truncated"))
+  }
+
   // MARK: - Many classes
 
   /// JPEG images of three sizes with labels of 150 classes, prepared.

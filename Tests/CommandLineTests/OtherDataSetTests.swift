@@ -108,7 +108,11 @@ extension CommandLine {
       let total = counts.joined().reduce(0, +)
       let correct = (0..<set.classes).reduce(0) { $0 + counts[$1][$1] }
       #expect(figures["pixels"] as? Int == total)
-      #expect(figures["pixel_accuracy"] as? Double == Double(correct) / Double(total))
+      // Foundation rounds some decimals to a neighbor of the number that was written.
+      func isNear(_ figure: Any?, _ expected: Double) -> Bool {
+        (figure as? Double).map { abs($0 - expected) < 1e-12 } ?? false
+      }
+      #expect(isNear(figures["pixel_accuracy"], Double(correct) / Double(total)))
       let unions = (0..<set.classes).map { trainId in
         (0..<set.classes).reduce(-counts[trainId][trainId]) { $0 + counts[trainId][$1] + counts[$1][trainId] }
       }
@@ -117,11 +121,11 @@ extension CommandLine {
       var sum = 0.0
       for (trainId, name) in set.names.enumerated() where unions[trainId] > 0 {
         let iou = Double(counts[trainId][trainId]) / Double(unions[trainId])
-        #expect(classes[name]?["iou"] as? Double == iou)
+        #expect(isNear(classes[name]?["iou"], iou), "\(name)")
         sum += iou
       }
       let mean = sum / Double(unions.count { $0 > 0 })
-      #expect(abs((figures["mean_class_iou"] as? Double ?? 0) - mean) < 1e-12)
+      #expect(isNear(figures["mean_class_iou"], mean))
       #expect((figures["categories"] as? [String: Any])?.count == (set == .camvid ? 2 : nil))
       #expect((figures["mean_category_iou"] != nil) == (set == .camvid))
       // cityscapesScripts knows none of these classes.
@@ -203,7 +207,7 @@ extension CommandLine {
 
       let resume = Workplace.training + ["--test", "never", "--epochs", "2", "--resume", "auto", "--classes"]
       try work.expectRefusal(
-        resume + ["swapped.json", "--prepared", "swapped"], status: 2,
+        resume + ["swapped.json"], status: 2,
         saying: "--classes mask: the id of background is 1, but 0 in the checkpoint",
         "give the classes of mask")
       let resumed = try run(resume + ["mask.json", "--threads", "1"])

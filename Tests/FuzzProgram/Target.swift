@@ -16,7 +16,7 @@ struct Target {
     try [
       png(folder), safetensors(folder), checkpoint(folder), manifest(folder), steps(folder),
       kernelFiles(folder), pth(folder), pdparams(folder), zip(folder),
-      environment(), options(folder),
+      environment(), classes(folder), options(folder),
     ]
   }
 }

@@ -57,7 +57,7 @@ struct Predict: ParsableCommand {
     let export = try exporting.destination.map { try PredictionFolder($0, ofUnlabeled: listed, table) }
     if communicator.rank == 0 {
       if !outputs.isEmpty { try PredictionFolder(output, of: [], as: .colors).create() }
-      try export?.requireOnePrediction()
+      if table.isCityscapes { try export?.requireOnePrediction() }
       try export?.create()
     }
     let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight, table) }

@@ -125,7 +125,7 @@ struct Train: ParsableCommand {
     parsing: .unconditional,
     help: .value(
       "size",
-      "Memory on each machine to cache decoded training images, in 10^9 bytes, shared by its ranks; 4 bytes per pixel (default: none)."
+      "Memory on each machine to cache decoded training images, in 10^9 bytes, shared by its ranks; 4 bytes per pixel, 6 from 32 classes on (default: none)."
     ), transform: parseCacheSize)
   var cacheGb: Double?
 
