@@ -116,7 +116,8 @@ let package = Package(
     .executableTarget(
       name: "FuzzProgram",
       dependencies: [
-        "CZlib", "System", "Tensors", "Layers", "Images", "Metrics", "Machine", "Distributed", "Weights", "Training",
+        "CZlib", "System", "Tensors", "Layers", "Images", "Cityscapes", "Metrics", "Machine", "Distributed", "Weights",
+        "Training",
         "ImageFixtures",
       ], path: "Tests/FuzzProgram"),
     .testTarget(name: "FuzzTests", dependencies: ["Jobs", "FuzzProgram", "gscnn"]),
@@ -165,6 +166,8 @@ let package = Package(
     .testTarget(name: "BenchmarksTests", dependencies: ["Tensors", "GatedSCNN", "Benchmarks"]),
     .testTarget(name: "PlanningTests", dependencies: ["Benchmarks", "Planning"]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["Tensors", "Jobs", "gscnn"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["Tensors", "Images", "Jobs", "ImageFixtures", "gscnn"],
+      exclude: ["Fixtures"]),
   ]
 )

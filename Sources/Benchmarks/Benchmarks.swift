@@ -12,17 +12,17 @@ import Training
 package enum Benchmarks {
   /// Times training steps on noise: the trainer's step, on this rank's share of the batch. Collective.
   package static func step(
-    _ backbone: Backbone, batchSize: Int, size: Size, steps: Int, communicator: Communicator, workers: WorkerPool,
-    profile: Profile?, timeline: Timeline? = nil
+    _ backbone: Backbone, classes: Int = GatedSCNN.cityscapesClasses, batchSize: Int, size: Size, steps: Int,
+    communicator: Communicator, workers: WorkerPool, profile: Profile?, timeline: Timeline? = nil
   ) throws -> BenchmarkResult {
     let sampler = try communicator.collectively {
       try DistributedBatchSampler(
         samples: batchSize, batchSize: batchSize, ranks: communicator.size, order: .byFileName)
     }
-    let batch = Batch.noise(sampler.share(of: communicator.rank).count, size)
+    let batch = Batch.noise(sampler.share(of: communicator.rank).count, size, classes: classes)
     let replica = Replica(
-      GatedSCNN(backbone, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: communicator,
-      gradientCommunicator: communicator.duplicate(), workers: workers, timeline: timeline)
+      GatedSCNN(backbone, classes: classes, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync,
+      communicator: communicator, gradientCommunicator: communicator.duplicate(), workers: workers, timeline: timeline)
     let peak = PeakFLOPS.measure(on: workers)
     let counter = Profile()
     replica.profile = counter
@@ -49,9 +49,10 @@ package enum Benchmarks {
 
   /// Times the prediction of one whole image of noise.
   package static func evaluate(
-    _ backbone: Backbone, size: Size, steps: Int, workers: WorkerPool, profile: Profile?
+    _ backbone: Backbone, classes: Int = GatedSCNN.cityscapesClasses, size: Size, steps: Int, workers: WorkerPool,
+    profile: Profile?
   ) -> BenchmarkResult {
-    let model = GatedSCNN(backbone, seed: 1)
+    let model = GatedSCNN(backbone, classes: classes, seed: 1)
     let batch = Batch.noise(1, size)
     let peak = PeakFLOPS.measure(on: workers)
     let counter = Profile()
@@ -115,14 +116,14 @@ package enum Benchmarks {
 
 extension Batch {
   /// Noise in place of images and labels.
-  package static func noise(_ images: Int, _ size: Size) -> Batch {
+  package static func noise(_ images: Int, _ size: Size, classes: Int = GatedSCNN.cityscapesClasses) -> Batch {
     var random = RandomNumbers(named: "benchmark")
     let pixels = images * size.height * size.width
     return Batch(
       image: Tensor(Shape(images, size.height, size.width, 3), dense: (0..<3 * pixels).map { _ in random.normal() }),
       canny: Tensor(
         Shape(images, size.height, size.width, 1), dense: (0..<pixels).map { _ in random.uniform() > 0.9 ? 1 : 0 }),
-      target: (0..<pixels).map { _ in UInt8(random.uniform(below: Label.classCount)) },
+      target: (0..<pixels).map { _ in UInt8(random.uniform(below: classes)) },
       boundary: (0..<pixels).map { _ in random.uniform() > 0.9 ? 1 : 0 }, indices: Array(0..<images))
   }
 }

@@ -30,6 +30,12 @@ enum AugmentationTransform {
       }
     }
     let truth = Resize.nearest(sample.truth, by: factor, window: window)
+    if truth.channels == 3 {
+      write(truth, in: crop, flip, padding: Label.ignored, to: UnsafeMutableRawPointer(trainIds)) { $0[0] }
+      write(truth, in: crop, flip, padding: 0 as Float, to: UnsafeMutableRawPointer(canny)) { $0[1] == 0 ? 0 : 1 }
+      write(truth, in: crop, flip, padding: 0 as UInt8, to: UnsafeMutableRawPointer(boundary)) { $0[2] == 0 ? 0 : 1 }
+      return
+    }
     write(truth, in: crop, flip, padding: GroundTruth.padding, to: UnsafeMutableRawPointer(trainIds)) { $0[0] }
     // Unpacked in three loops over contiguous pixels, which the compiler vectorizes; train ids last, in place.
     let count = crop.height * crop.width

@@ -10,6 +10,7 @@ package enum Split: String, CaseIterable, Codable, Sendable {
 /// `color` may be missing.
 package struct SamplePaths: Hashable, Sendable {
   package let split: Split
+  /// The folder of a split that holds the image; in another data set perhaps `FOLDER/FOLDER`, or empty.
   package let city: String
   /// The common prefix of the file names: `CITY_SSSSSS_FFFFFF`.
   package let name: String
@@ -17,14 +18,17 @@ package struct SamplePaths: Hashable, Sendable {
   package let image: String
   /// Label ids 0 … 33, 8-bit gray.
   package let labelIds: String
-  /// Instances, 16-bit gray: label id · 1000 + number, or a label id; may be missing.
+  /// Instances, 16-bit gray: label id · 1000 + number, or a label id; may be missing. Only Cityscapes has them: otherwise
+  /// the path of no file.
   package let instanceIds: String
   /// Ground truth in the colors of the label table.
   package let color: String
   /// The folder of the prepared maps, which has a folder for each split.
   package var prepared: String
+  /// Whether the files are named and of the kinds as in Cityscapes.
+  let isOfCityscapes: Bool
 
-  /// The label ids as train ids: 0 ..< `Label.classCount`, or `Label.ignored`.
+  /// The label ids as train ids: classes from 0 on, or `Label.ignored`.
   package var labelTrainIds: String { map("labelTrainIds") }
   /// 1 along class boundaries, else 0.
   package var boundary: String { map("boundary") }
@@ -32,7 +36,10 @@ package struct SamplePaths: Hashable, Sendable {
   package var canny: String { map("grad") }
 
   /// As the reference implementation names them, which has them in `gtFine`.
-  private func map(_ kind: String) -> String { "\(prepared)/\(split.rawValue)/\(city)/\(name)_gtFine_\(kind).png" }
+  private func map(_ kind: String) -> String {
+    let folder = "\(prepared)/\(split.rawValue)/\(city)"
+    return "\(folder)\(city.isEmpty ? "" : "/")\(name)_\(isOfCityscapes ? "gtFine_" : "")\(kind).png"
+  }
 
   /// The same sample with its maps in another folder.
   package func prepared(in folder: String) -> SamplePaths {
@@ -52,6 +59,22 @@ package struct SamplePaths: Hashable, Sendable {
     instanceIds = truth + "instanceIds.png"
     color = truth + "color.png"
     prepared = "\(root)/prepared"
+    isOfCityscapes = true
+  }
+
+  /// A sample of a data set with names of its own.
+  ///
+  /// - Parameter name: what stands for `{name}`; may contain folders.
+  init(root: String, split: Split, name: String, _ files: FilePatterns) {
+    self.split = split
+    let slash = name.lastIndex(of: "/")
+    city = slash.map { String(name[..<$0]) } ?? ""
+    self.name = slash.map { String(name[name.index(after: $0)...]) } ?? name
+    image = "\(root)/\(files.images(of: split).path(name))"
+    labelIds = "\(root)/\(files.labels(of: split).path(name))"
+    (instanceIds, color) = ("", "")
+    prepared = "\(root)/prepared"
+    isOfCityscapes = false
   }
 
   /// The rest of an image's file name after `name`.
@@ -60,15 +83,18 @@ package struct SamplePaths: Hashable, Sendable {
   package static let syntheticCity = "synthetica"
 }
 
-/// A data set in the directory layout of Cityscapes.
+/// A data set in the directory layout of Cityscapes, or of another one with its own (`FilePatterns`).
 ///
 ///     ROOT/leftImg8bit/{train,val,test}/CITY/CITY_SSSSSS_FFFFFF_leftImg8bit.png
 ///     ROOT/gtFine/{train,val,test}/CITY/CITY_SSSSSS_FFFFFF_gtFine_….png
 ///     ROOT/prepared/{train,val,test}/CITY/CITY_SSSSSS_FFFFFF_gtFine_….png    written by `Preprocessing`
 package struct CityscapesDirectory: Sendable {
   package let root: String
+  /// nil for the layout of Cityscapes.
+  let files: FilePatterns?
 
-  package init(root: String) {
+  package init(root: String, files: FilePatterns? = nil) {
+    self.files = files
     self.root = root.count > 1 && root.hasSuffix("/") ? String(root.dropLast()) : root
   }
 
@@ -80,6 +106,7 @@ package struct CityscapesDirectory: Sendable {
   /// The samples of a split, and the files that are none.
   /// - Throws: `CityscapesDirectoryError` if there are no samples.
   package func list(_ split: Split) throws -> SplitListing {
+    if let files { return try list(split, files) }
     let folder = "\(root)/leftImg8bit/\(split.rawValue)"
     var listing = SplitListing(split: split, folder: folder)
     for city in try entries(of: folder) {
@@ -117,13 +144,13 @@ package struct CityscapesDirectory: Sendable {
 
   /// A file, or the files in a folder and its folders, as paths in `folder`. Symbolic links are not followed, so that
   /// there is no circle.
-  private func files(at name: String, in folder: String) throws -> [String] {
+  func files(at name: String, in folder: String) throws -> [String] {
     guard FileSystem.isDirectory("\(folder)/\(name)") else { return [name] }
     return try entries(of: "\(folder)/\(name)").flatMap { try files(at: "\(name)/\($0)", in: folder) }
   }
 
   /// The names in a folder, sorted, without hidden ones; empty if there is no such folder.
-  private func entries(of folder: String) throws -> [String] {
+  func entries(of folder: String) throws -> [String] {
     do {
       return try FileSystem.list(folder).filter { !$0.hasPrefix(".") }
     } catch let error as FileError where error.problem == .failed(.open, errno: ENOENT) {
@@ -141,10 +168,12 @@ package struct SplitListing: Sendable {
   package let split: Split
   /// `ROOT/leftImg8bit/SPLIT`.
   package let folder: String
+  /// How images are named in `folder`.
+  var pattern = "CITY/*\(SamplePaths.imageSuffix)"
   /// Sorted by city, then file.
-  package fileprivate(set) var samples: [SamplePaths] = []
+  package internal(set) var samples: [SamplePaths] = []
   /// Files that are not named as images of the split, as paths in `folder`.
-  package fileprivate(set) var leftOut: [String] = []
+  package internal(set) var leftOut: [String] = []
 
   /// What looks like a mistake, a line each.
   package var warnings: [String] {
@@ -152,7 +181,7 @@ package struct SplitListing: Sendable {
     if let first = leftOut.first {
       let files = leftOut.count == 1 ? "1 file is" : "\(leftOut.count) files are"
       lines.append(
-        "\(folder): \(files) not named CITY/*\(SamplePaths.imageSuffix) and left out (first: \(first)); rename or remove "
+        "\(folder): \(files) not named \(pattern) and left out (first: \(first)); rename or remove "
           + (leftOut.count == 1 ? "it" : "them"))
     }
     let synthetic = samples.count { $0.city == SamplePaths.syntheticCity }
@@ -173,6 +202,8 @@ package enum CityscapesDirectoryError: Error, Equatable, CustomStringConvertible
   case emptySplit(root: String, Split)
   case otherNames(folder: String, count: Int, first: String)
   case unreadable(folder: String)
+  /// Of a data set with names of its own.
+  case noMatch(folder: String, pattern: String, Split)
 
   package var description: String {
     switch self {
@@ -189,6 +220,8 @@ package enum CityscapesDirectoryError: Error, Equatable, CustomStringConvertible
         + "leftImg8bit_trainvaltest.zip again"
     case .unreadable(let folder):
       "\(folder): cannot be listed; check its permissions"
+    case .noMatch(let folder, let pattern, _):
+      "\(folder): holds no images (looked for \(pattern))"
     }
   }
 }

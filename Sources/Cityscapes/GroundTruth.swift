@@ -1,6 +1,12 @@
 /// Train id, Canny edge and boundary of a pixel, packed into one byte: a third of the memory of three maps, and one map
-/// to resample instead of three.
+/// to resample instead of three. Of more than `packedClasses` classes the three are bytes side by side.
 enum GroundTruth {
+  /// The most classes whose train ids fit into five bits, beside the ignored one.
+  static let packedClasses = 31
+
+  /// Bytes of a pixel: 1 packed, or 3.
+  static func channels(classes: Int) -> Int { classes <= packedClasses ? 1 : 3 }
+
   private static let ignored: UInt8 = 31
   private static let edge: UInt8 = 32
   private static let boundary: UInt8 = 64

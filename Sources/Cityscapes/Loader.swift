@@ -40,6 +40,7 @@ package final class Loader: Sendable {
   /// - Parameters:
   ///   - samples: the split, sorted.
   ///   - batches: the sample indices of each batch, in order.
+  ///   - classes: of the data set.
   ///   - normalization: of the images' bytes.
   ///   - threads: how many decode at once; at least 1.
   ///   - prefetch: how many batches may be loaded or begun before they are requested; at least 1.
@@ -47,16 +48,16 @@ package final class Loader: Sendable {
   ///   - loaded: called on a loader thread for each sample, with the times at which loading began and ended, in seconds
   ///     of the monotonic clock.
   package init(
-    samples: [SamplePaths], batches: [[Int]], transform: Transform, normalization: Normalization = .imagenet,
-    threads: Int = 1, prefetch: Int = 2, cache: (any ImageCache)? = nil,
+    samples: [SamplePaths], batches: [[Int]], transform: Transform, classes: Int = Label.classCount,
+    normalization: Normalization = .imagenet, threads: Int = 1, prefetch: Int = 2, cache: (any ImageCache)? = nil,
     loaded: (@Sendable (SamplePaths, _ begin: Double, _ end: Double) -> Void)? = nil
   ) {
     precondition(threads >= 1 && prefetch >= 1)
     precondition(batches.allSatisfy { !$0.isEmpty }, "a batch holds at least one image")
     precondition(transform != .whole || batches.allSatisfy { $0.count == 1 }, "whole images come one at a time")
     let queue = LoaderQueue(
-      samples: samples, batches: batches, transform: transform, normalization: normalization, threads: threads,
-      prefetch: prefetch, cache: cache, loaded: loaded)
+      samples: samples, batches: batches, transform: transform, classes: classes, normalization: normalization,
+      threads: threads, prefetch: prefetch, cache: cache, loaded: loaded)
     self.queue = queue
     // The threads retain the queue, not the loader, so that releasing the loader ends them.
     for _ in 0..<threads {
@@ -100,6 +101,7 @@ private final class LoaderQueue: @unchecked Sendable {
   private let samples: [SamplePaths]
   private let batches: [[Int]]
   private let transform: Loader.Transform
+  private let classes: Int
   private let normalization: Normalization
   private let prefetch: Int
   private let cache: (any ImageCache)?
@@ -128,13 +130,14 @@ private final class LoaderQueue: @unchecked Sendable {
   private var counters = Loader.Statistics()
 
   init(
-    samples: [SamplePaths], batches: [[Int]], transform: Loader.Transform, normalization: Normalization, threads: Int,
-    prefetch: Int,
+    samples: [SamplePaths], batches: [[Int]], transform: Loader.Transform, classes: Int, normalization: Normalization,
+    threads: Int, prefetch: Int,
     cache: (any ImageCache)?, loaded: (@Sendable (SamplePaths, Double, Double) -> Void)?
   ) {
     self.samples = samples
     self.batches = batches
     self.transform = transform
+    self.classes = classes
     self.normalization = normalization
     self.prefetch = prefetch
     self.cache = cache
@@ -177,7 +180,7 @@ private final class LoaderQueue: @unchecked Sendable {
   // MARK: Loader threads
 
   func serve() {
-    let reader = SampleReader(cache: cache)
+    let reader = SampleReader(classes: classes, cache: cache)
     condition.lock()
     while let job = takeJob() {
       var builder = pending[job.batch]?.builder

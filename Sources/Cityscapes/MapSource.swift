@@ -37,9 +37,14 @@ struct MapSource: Codable, Equatable {
   let hash: UInt64
   /// What the file holds, if it is a label map.
   let labels: LabelCounts?
+  /// Of the label table that the map was made with, if it depends on one; nil for Cityscapes.
+  let table: UInt64?
 
-  /// - Parameter stamp: of the file before it was read; `.none` if there is no file.
-  init(_ path: String, _ stamp: FileStamp, labels: LabelCounts?) throws(ImageError) {
+  /// - Parameters:
+  ///   - stamp: of the file before it was read; `.none` if there is no file.
+  ///   - table: `LabelTable.mapDigest`, of a map made from labels.
+  init(_ path: String, _ stamp: FileStamp, labels: LabelCounts?, table: UInt64?) throws(ImageError) {
+    self.table = table
     size = stamp.size
     modified = stamp.modified
     hash = stamp == .none ? 0 : try Self.hash(of: path)
@@ -66,5 +71,13 @@ struct MapSource: Codable, Equatable {
     // Numbers can always be encoded.
     let value = (try? JSON.encode(self, .sortedKeys)).map { String(decoding: $0, as: UTF8.self) }
     return PNG.Text(keyword: Self.keyword, value: value ?? "")
+  }
+}
+
+extension LabelTable {
+  /// A hash of what the prepared maps depend on: the train id of each label id. nil for Cityscapes, whose maps do not carry
+  /// it.
+  var mapDigest: UInt64? {
+    isCityscapes ? nil : (trainIds + isLabel.map { $0 ? 1 : 0 }).withUnsafeBytes { XXH64.hash($0) }
   }
 }

@@ -31,6 +31,12 @@ package struct MissingLabels {
       return missing.map { MissingLabel(paths: $0).description }
     }
     guard first.split != .test else { return [] }
+    guard first.isOfCityscapes else {
+      return [
+        "\(FileSystem.parent(of: first.labelIds)): no label of split \(first.split.rawValue) is there (looked for "
+          + "\(first.labelIds)); put the label maps there, or correct \"labels\" in the file of --classes"
+      ]
+    }
     let folder = "\(root)/gtFine"
     let remedy =
       if let other = folderHolding(first.labelIds.dropFirst(folder.count)) {

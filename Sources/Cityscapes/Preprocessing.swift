@@ -49,16 +49,22 @@ package struct Preprocessing: Sendable {
   }
 
   private let samples: [SamplePaths]
+  private let table: LabelTable
   /// The samples of this rank, in the order in which it processes them.
   private let own: [Int]
 
   /// - Parameters:
   ///   - samples: of one or several splits; the same list on every rank.
+  ///   - table: of their labels.
   ///   - rank: processes every `ranks`-th sample; counted on this host.
   ///   - host: begins at this one of `hosts` equal parts of the samples. Each host goes through all of them, because its
   ///     disks may be its own; on a shared disk it finds up to date what other hosts have made.
-  package init(_ samples: [SamplePaths], rank: Int = 0, ranks: Int = 1, host: Int = 0, hosts: Int = 1) {
+  package init(
+    _ samples: [SamplePaths], table: LabelTable = .cityscapes, rank: Int = 0, ranks: Int = 1, host: Int = 0,
+    hosts: Int = 1
+  ) {
     precondition((0..<ranks).contains(rank) && (0..<hosts).contains(host))
+    self.table = table
     self.samples = samples
     let start = samples.count * host / hosts
     own = stride(from: rank, to: samples.count, by: ranks).map { ($0 + start) % samples.count }
@@ -71,7 +77,7 @@ package struct Preprocessing: Sendable {
     var survey = Survey()
     survey.skipped = forEachSample(threads: threads, cancelled: cancelled) { paths in
       let sources = try Sources(paths)
-      return (sources.hasLabel, sources.groups(paths).map(\.states))
+      return (sources.hasLabel, sources.groups(paths, table).map(\.states))
     } found: { index, finding in
       switch finding {
       case .success((let hasLabel, let states)):
@@ -101,7 +107,7 @@ package struct Preprocessing: Sendable {
     var outcome = Outcome()
     var problems: [Problem] = []
     var done = 0
-    outcome.skipped = forEachSample(threads: threads, cancelled: cancelled, Self.process) { index, result in
+    outcome.skipped = forEachSample(threads: threads, cancelled: cancelled, process) { index, result in
       switch result {
       case .success((let written, let labels)):
         if written { outcome.written.append(index) } else { outcome.upToDate += 1 }
@@ -134,24 +140,44 @@ package struct Preprocessing: Sendable {
   }
 
   /// - Returns: whether a file was written, and the label ids if they are known.
-  private static func process(_ paths: SamplePaths) throws -> (written: Bool, labels: LabelCounts?) {
+  private func process(_ paths: SamplePaths) throws -> (written: Bool, labels: LabelCounts?) {
     let sources = try Sources(paths)
-    let groups = sources.groups(paths)
+    let groups = sources.groups(paths, table)
     let (label, image) = (groups[0], groups[1])
     let fromLabel = try label.update {
-      let labelIds = sources.hasLabel ? try Self.labelIds(paths.labelIds) : Image(sources.size, channels: 1)
+      guard sources.hasLabel else { return unlabeled(sources.size) }
+      let labelIds = try labelIds(paths.labelIds)
       var trainIds = labelIds
-      trainIds.pixels = labelIds.pixels.map { Label.trainIds[Int($0)] }
+      trainIds.pixels = labelIds.pixels.map { table.trainIds[Int($0)] }
       return (
-        [trainIds, Boundary.map(of: trainIds, classes: Label.classCount)], LabelCounts(labelIds: labelIds.pixels)
+        [trainIds, Boundary.map(of: trainIds, classes: table.classes.count)],
+        LabelCounts(labelIds: labelIds.pixels, ids: table.idCount)
       )
     }
-    let fromImage = try image.update { ([Canny.edges(of: try PNG.read(paths.image, as: .rgb))], nil) }
+    let fromImage = try image.update { ([Canny.edges(of: try ImageFile.read(paths))], nil) }
     return (fromLabel.written || fromImage.written, fromLabel.labels)
   }
 
-  private static func labelIds(_ path: String) throws -> Image {
+  /// The maps of an image without a label: every pixel is ignored. In Cityscapes these are pixels of label id 0; elsewhere
+  /// they are not counted.
+  private func unlabeled(_ size: Size) -> (maps: [Image], labels: LabelCounts) {
+    let trainIds = Image(size, channels: 1, filledWith: Label.ignored)
+    let labels =
+      table.isCityscapes
+      ? LabelCounts(labelIds: [UInt8](repeating: 0, count: size.height * size.width)) : LabelCounts(ids: table.idCount)
+    return ([trainIds, Boundary.map(of: trainIds, classes: table.classes.count)], labels)
+  }
+
+  private func labelIds(_ path: String) throws -> Image {
     let map = try PNG.read(path, as: .gray)
+    guard table.isCityscapes else {
+      if let other = map.pixels.first(where: { !table.isLabel[Int($0)] }) {
+        throw ImageError(
+          path: path, problem: "holds \(other), which is neither a class nor ignored in \(table.name)",
+          remedy: "add it to \"ignored\" or to \"classes\" in the file of --classes, or restore the label map")
+      }
+      return map
+    }
     if let largest = map.pixels.max(), largest > Label.largestId {
       throw ImageError(
         path: path, problem: "holds \(largest), but label ids end at \(Label.largestId)",
@@ -172,7 +198,7 @@ private struct Sources {
   ///
   /// - Throws: `ImageError`; `MissingLabel`, unless the sample is of the test split, whose labels are not published.
   init(_ paths: SamplePaths) throws {
-    let image = try PNGReader(paths.image, as: .rgb)
+    let image = try ImageFile(paths)
     try image.requireEnd()
     size = image.size
     self.image = FileStamp(paths.image) ?? .none
@@ -194,10 +220,10 @@ private struct Sources {
   var hasLabel: Bool { label != .none }
 
   /// The maps made from the label, then those made from the image.
-  func groups(_ paths: SamplePaths) -> [Maps] {
+  func groups(_ paths: SamplePaths, _ table: LabelTable) -> [Maps] {
     [
-      Maps([paths.labelTrainIds, paths.boundary], from: paths.labelIds, label, size),
-      Maps([paths.canny], from: paths.image, image, size),
+      Maps([paths.labelTrainIds, paths.boundary], from: paths.labelIds, label, size, table),
+      Maps([paths.canny], from: paths.image, image, size, nil),
     ]
   }
 }
@@ -208,12 +234,15 @@ private struct Maps {
   private let paths: [String]
   private let source: String
   private let stamp: FileStamp
+  private let table: UInt64?
 
-  init(_ paths: [String], from source: String, _ stamp: FileStamp, _ size: Size) {
+  /// - Parameter table: nil for maps that do not depend on labels.
+  init(_ paths: [String], from source: String, _ stamp: FileStamp, _ size: Size, _ table: LabelTable?) {
     self.paths = paths
     self.source = source
     self.stamp = stamp
-    states = paths.map { MapState($0, from: source, stamp, size) }
+    self.table = table?.mapDigest
+    states = paths.map { MapState($0, from: source, stamp, size, table) }
   }
 
   /// Writes the maps that are out of date.
@@ -228,7 +257,7 @@ private struct Maps {
     }
     guard states.contains(where: \.isOutOfDate) else { return (false, states[0].labels) }
     let (maps, labels) = try make()
-    let text = try MapSource(source, stamp, labels: labels).text
+    let text = try MapSource(source, stamp, labels: labels, table: table).text
     for (path, (state, map)) in zip(paths, zip(states, maps)) where state.isOutOfDate {
       let folder = FileSystem.parent(of: path)
       do {
@@ -250,20 +279,28 @@ private enum MapState {
   case redated(MapSource)
   case outOfDate
 
-  /// - Parameter size: that the map must have.
-  init(_ path: String, from source: String, _ stamp: FileStamp, _ size: Size) {
+  /// - Parameters:
+  ///   - size: that the map must have.
+  ///   - table: that it must be made with; nil for a map that does not depend on labels.
+  init(_ path: String, from source: String, _ stamp: FileStamp, _ size: Size, _ table: LabelTable?) {
     guard let map = try? PNGReader(path, as: .gray), map.size == size, (try? map.requireEnd()) != nil else {
       self = .outOfDate
       return
     }
     guard let text = map.text(MapSource.keyword) else {
+      guard table?.isCityscapes ?? true else {
+        self = .outOfDate
+        return
+      }
       // Of an earlier version or the reference implementation. An older file that replaces the source keeps its old
       // modification time, but gets a new change time.
       let isNewer = FileStamp(path).map { $0.modified >= max(stamp.modified, stamp.changed) } ?? false
       self = isNewer ? .current(nil) : .outOfDate
       return
     }
-    guard var recorded = MapSource(text) else {
+    guard var recorded = MapSource(text), recorded.table == table?.mapDigest,
+      recorded.labels.map({ $0.pixels.count == table?.idCount }) ?? true
+    else {
       self = .outOfDate
       return
     }
@@ -300,7 +337,11 @@ package struct LabelsOfSplits: Equatable, Sendable, Codable {
   package subscript(split: Split) -> LabelCounts? { unknown.contains(split) ? nil : counts[split] }
 
   mutating func add(_ labels: LabelCounts?, of split: Split) {
-    if let labels { counts[split, default: LabelCounts()] += labels } else { unknown.insert(split) }
+    if let labels {
+      counts[split, default: LabelCounts(ids: labels.pixels.count)] += labels
+    } else {
+      unknown.insert(split)
+    }
   }
 
   package static func += (left: inout LabelsOfSplits, right: LabelsOfSplits) {

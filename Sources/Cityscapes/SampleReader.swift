@@ -9,7 +9,7 @@ import Tensors
 final class SampleReader {
   /// A sample of which the size is known and nothing is decoded yet.
   enum OpenSample {
-    case file(PNGReader, SamplePaths, index: Int)
+    case file(ImageFile, SamplePaths, index: Int)
     case cached(SampleView)
 
     /// Size of the image.
@@ -25,14 +25,20 @@ final class SampleReader {
   private let (image, trainIds, canny, boundary, truth) =
     (ImageBuffer(), ImageBuffer(), ImageBuffer(), ImageBuffer(), ImageBuffer())
 
-  init(cache: (any ImageCache)? = nil) { self.cache = cache }
+  private let classes: Int
+
+  /// - Parameter classes: train ids are less; at most `LabelTable.maximumClasses`.
+  init(classes: Int = Label.classCount, cache: (any ImageCache)? = nil) {
+    self.classes = classes
+    self.cache = cache
+  }
 
   /// Opens a preprocessed sample.
   ///
   /// - Parameter index: of the sample in its split, which is its slot in the cache.
   func open(_ paths: SamplePaths, index: Int) throws(ImageError) -> OpenSample {
     if let slot = cache?.contents(of: index) { return .cached(SampleView(cached: slot)) }
-    return .file(try PNGReader(paths.image, as: .rgb), paths, index: index)
+    return .file(try ImageFile(paths), paths, index: index)
   }
 
   /// Returns the sample with at least the rows of `window`; valid until the next call of this reader. Reads it once.
@@ -53,23 +59,28 @@ final class SampleReader {
     }
   }
 
-  private func decode(_ window: Image.Rect, of file: PNGReader, _ paths: SamplePaths) throws(ImageError) -> SampleView {
+  private func decode(_ window: Image.Rect, of file: ImageFile, _ paths: SamplePaths) throws(ImageError) -> SampleView {
     let size = file.size
     let image = try file.read(window, into: image)
     let trainIds = try map(paths.labelTrainIds, of: size, window, into: trainIds)
     let canny = try map(paths.canny, of: size, window, into: canny)
     let boundary = try map(paths.boundary, of: size, window, into: boundary)
     var invalid: UInt8?
-    let truth = truth.fill(size: size, channels: 1, rows: window.rows) { packed in
+    let channels = GroundTruth.channels(classes: classes)
+    let truth = truth.fill(size: size, channels: channels, rows: window.rows) { packed in
+      let stride = size.width * channels
       for y in window.rows where invalid == nil {
-        let row = packed.extracting((y - window.y) * size.width..<(y - window.y + 1) * size.width)
-        invalid = Self.pack(trainIds.row(y), canny.row(y), boundary.row(y), to: row)
+        let row = packed.extracting((y - window.y) * stride..<(y - window.y + 1) * stride)
+        invalid =
+          channels == 1
+          ? pack(trainIds.row(y), canny.row(y), boundary.row(y), to: row)
+          : interleave(trainIds.row(y), canny.row(y), boundary.row(y), to: row)
       }
     }
     if let invalid {
       throw ImageError(
         path: paths.labelTrainIds,
-        problem: "holds \(invalid), which is no train id (0 … \(Label.classCount - 1) or \(Label.ignored))",
+        problem: "holds \(invalid), which is no train id (0 … \(classes - 1) or \(Label.ignored))",
         remedy: "remove the file and run gscnn prepare")
     }
     return SampleView(image: image, truth: truth)
@@ -96,11 +107,11 @@ final class SampleReader {
   /// Packs a row of the three maps.
   ///
   /// - Returns: the first value that is no train id, if there is one.
-  private static func pack(
+  private func pack(
     _ trainIds: UnsafePointer<UInt8>, _ canny: UnsafePointer<UInt8>, _ boundary: UnsafePointer<UInt8>,
     to packed: UnsafeMutableBufferPointer<UInt8>
   ) -> UInt8? {
-    let classes = UInt8(Label.classCount)
+    let classes = UInt8(classes)
     // Accumulated without a branch, so that the compiler vectorizes the loop.
     var hasInvalid: UInt8 = 0
     for x in packed.indices {
@@ -110,5 +121,22 @@ final class SampleReader {
     }
     return hasInvalid == 0
       ? nil : packed.indices.lazy.map { trainIds[$0] }.first { $0 >= classes && $0 != Label.ignored }
+  }
+
+  /// Writes a row of the three maps side by side.
+  ///
+  /// - Returns: as `pack`.
+  private func interleave(
+    _ trainIds: UnsafePointer<UInt8>, _ canny: UnsafePointer<UInt8>, _ boundary: UnsafePointer<UInt8>,
+    to row: UnsafeMutableBufferPointer<UInt8>
+  ) -> UInt8? {
+    let classes = UInt8(classes)
+    var invalid: UInt8?
+    for x in 0..<row.count / 3 {
+      let id = trainIds[x]
+      if id >= classes, id != Label.ignored { invalid = invalid ?? id }
+      (row[3 * x], row[3 * x + 1], row[3 * x + 2]) = (id, canny[x], boundary[x])
+    }
+    return invalid
   }
 }

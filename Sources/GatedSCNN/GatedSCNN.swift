@@ -13,9 +13,11 @@ package struct GatedSCNN {
     package let edge: Activation
   }
 
-  /// Number of classes: the train ids of Cityscapes.
-  package static let classes = 19
+  /// The classes of Cityscapes.
+  package static let cityscapesClasses = 19
 
+  /// Number of classes.
+  package let classes: Int
   package let backboneType: Backbone
   /// Of the images that it is trained with, and so of those that it predicts.
   package let normalization: Normalization
@@ -28,8 +30,13 @@ package struct GatedSCNN {
   private let head: [ConvBNReLU]
   private let classifier: Convolution
 
-  /// - Parameter seed: of the initial weights.
-  package init(_ backboneType: Backbone, seed: UInt64, normalization: Normalization = .imagenet) {
+  /// - Parameters:
+  ///   - classes: 2 or more.
+  ///   - seed: of the initial weights.
+  package init(
+    _ backboneType: Backbone, classes: Int = cityscapesClasses, seed: UInt64, normalization: Normalization = .imagenet
+  ) {
+    self.classes = classes
     self.backboneType = backboneType
     self.normalization = normalization
     let store = ParameterStore()
@@ -43,7 +50,7 @@ package struct GatedSCNN {
       ConvBNReLU(seg / 0, norm: seg / 1, from: 304, to: 256, kernel: 3),
       ConvBNReLU(seg / 3, norm: seg / 4, from: 256, to: 256, kernel: 3),
     ]
-    classifier = Convolution(seg / 6, from: 256, to: Self.classes)
+    classifier = Convolution(seg / 6, from: 256, to: classes)
     store.allocate(seed: seed)
   }
 

@@ -61,14 +61,15 @@ package final class PNGReader {
   /// the whole image.
   package func requireEnd() throws(ImageError) {
     guard cpng_has_end(file) == 0 else { return }
-    if header.bitDepth == 16 && !convertsToRGB { _ = try readValues() } else { _ = try read() }
+    if header.bitDepth == 16, !convertsToRGB { _ = try readValues() } else { _ = try read() }
   }
 
   private var channels: Int { header.color == .rgb || convertsToRGB ? 3 : 1 }
 
   /// Reads all values of a gray image of any bit depth, and the file to its end.
   package func readValues() throws(ImageError) -> [UInt16] {
-    guard header.bitDepth == 16, !convertsToRGB else { return try read().pixels.map(UInt16.init) }
+    precondition(!convertsToRGB, "an image that is converted to RGB has no values of its own")
+    guard header.bitDepth == 16 else { return try read().pixels.map(UInt16.init) }
     var outcome = cpng_outcome()
     let count = size.width * size.height
     let values = [UInt16](unsafeUninitializedCapacity: count) { buffer, initialized in

@@ -23,7 +23,8 @@ package enum Photograph {
     isJPEG(path) ? try JPEG.size(path) : try PNGReader(path, as: .photograph).size
   }
 
-  private static func isJPEG(_ path: String) -> Bool {
+  /// Whether a file begins as a JPEG file does.
+  package static func isJPEG(_ path: String) -> Bool {
     guard let file = try? MappedFile(path) else { return false }
     defer { withExtendedLifetime(file) {} }
     return JPEG.isBeginning(file.bytes)

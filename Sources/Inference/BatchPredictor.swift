@@ -7,6 +7,7 @@ import Tensors
 /// Predicts images that need no labels and writes the results.
 package struct BatchPredictor {
   private let predictor: ImagePredictor
+  private let table: LabelTable
   private let communicator: Communicator
   /// Where results are written.
   private let folder: String
@@ -15,9 +16,10 @@ package struct BatchPredictor {
   private let export: PredictionFolder?
 
   package init(
-    _ predictor: ImagePredictor, communicator: Communicator, folder: String, outputs: [PredictionOutput],
-    export: PredictionFolder?
+    _ predictor: ImagePredictor, _ table: LabelTable = .cityscapes, communicator: Communicator, folder: String,
+    outputs: [PredictionOutput], export: PredictionFolder?
   ) {
+    self.table = table
     self.predictor = predictor
     self.communicator = communicator
     self.folder = folder
@@ -53,7 +55,7 @@ package struct BatchPredictor {
       // One kind of file after another, so that no more of them than needed are in memory.
       for output in outputs {
         let file = try result.map {
-          try output.encode($0.prediction, of: $0.image, for: path(of: images[index], output))
+          try output.encode($0.prediction, of: $0.image, table, for: path(of: images[index], output))
         }
         for (index, file) in zip(indices, communicator.gather(file ?? [])) where !file.isEmpty {
           try write(file, to: path(of: images[index], output))

@@ -1,3 +1,4 @@
+import Cityscapes
 import Glibc
 import System
 
@@ -55,7 +56,9 @@ extension PredictionFolder {
   /// Predictions of images without labels.
   ///
   /// - Throws: `InferenceError` if two of them have one name: the server takes one prediction of each.
-  package init(_ destination: ExportDestination, ofUnlabeled images: [InputImage]) throws {
+  package init(
+    _ destination: ExportDestination, ofUnlabeled images: [InputImage], _ table: LabelTable = .cityscapes
+  ) throws {
     var paths: [String: String] = [:]
     let names = try images.map { image in
       let name = FileSystem.name(of: image.name)
@@ -64,7 +67,7 @@ extension PredictionFolder {
       }
       return name
     }
-    self.init(destination, names: names)
+    self.init(destination, names: names, table)
   }
 
   /// Checks that cityscapesScripts will find one prediction for each image: it searches the folder and its folders for

@@ -17,21 +17,27 @@ package struct ImageMeasurement: Codable, Sendable, Equatable {
   ///   - target: train ids, or `Label.ignored`.
   /// - Throws: `ImageError` with the file that is missing, damaged, of another kind or size, or holds other values.
   package init(
-    _ paths: SamplePaths, prediction: [UInt8], target: [UInt8], _ size: Size, _ thresholds: BoundaryThresholds
+    _ paths: SamplePaths, prediction: [UInt8], target: [UInt8], _ size: Size, _ thresholds: BoundaryThresholds,
+    _ table: LabelTable = .cityscapes
   ) throws {
+    boundaries = BoundaryCounts(
+      prediction: prediction, target: target, classes: table.classes.count, size, thresholds)
     // The test split's labels are not published.
     let isUnlabeled = paths.split == .test && FileSystem.size(of: paths.labelIds) == nil
+    if isUnlabeled, !table.isCityscapes {
+      (labels, instances) = (LabelConfusion(table), nil)
+      return
+    }
     let labelIds =
       isUnlabeled
       ? [UInt8](repeating: 0, count: prediction.count) : try Self.open(paths.labelIds, as: .gray, size).read().pixels
-    if let other = labelIds.first(where: { $0 > Label.largestId }) {
+    if let other = labelIds.first(where: { Int($0) >= table.idCount }) {
       throw ImageError(
-        path: paths.labelIds, problem: "holds \(other), which is no label id (0 … \(Label.largestId))",
+        path: paths.labelIds, problem: "holds \(other), which is no label id (0 … \(table.idCount - 1))",
         remedy: "restore the file")
     }
-    labels = LabelConfusion(prediction: prediction, labelIds: labelIds)
-    boundaries = BoundaryCounts(prediction: prediction, target: target, size, thresholds)
-    guard FileSystem.size(of: paths.instanceIds) != nil else {
+    labels = LabelConfusion(prediction: prediction, labelIds: labelIds, table)
+    guard table.isCityscapes, FileSystem.size(of: paths.instanceIds) != nil else {
       instances = nil
       return
     }
@@ -48,7 +54,7 @@ package struct ImageMeasurement: Codable, Sendable, Equatable {
   /// Opens the instance maps of images, so that one that cannot be used is named before an evaluation that may take
   /// hours. Values are not looked at.
   package static func requireUsableInstances(of samples: [SamplePaths]) throws(ImageError) {
-    for sample in samples where FileSystem.size(of: sample.instanceIds) != nil {
+    for sample in samples where !sample.instanceIds.isEmpty && FileSystem.size(of: sample.instanceIds) != nil {
       let size = try PNGReader(sample.image, as: .rgb).size
       try open(sample.instanceIds, as: .gray16, size).requireEnd()
     }
@@ -78,7 +84,7 @@ package struct EvaluationDetails: Codable, Sendable, Equatable {
     package let meanClassIoU: Double?
   }
 
-  package private(set) var labels = LabelConfusion()
+  package private(set) var labels: LabelConfusion
   package private(set) var boundaries: BoundaryScores
   /// In the order of the split.
   package private(set) var images: [ImageScore] = []
@@ -87,11 +93,14 @@ package struct EvaluationDetails: Codable, Sendable, Equatable {
   private var instanceScores = InstanceScores()
 
   /// Of no images yet.
-  package init(_ thresholds: BoundaryThresholds) { boundaries = BoundaryScores(thresholds) }
+  package init(_ thresholds: BoundaryThresholds, _ table: LabelTable = .cityscapes) {
+    labels = LabelConfusion(table)
+    boundaries = BoundaryScores(thresholds, classes: table.classes.count)
+  }
 
-  /// iIoU; nil unless all images have an instance map.
+  /// iIoU; nil unless all images have an instance map, which those of Cityscapes alone have.
   package var instances: InstanceMetrics? {
-    imagesWithoutInstances > 0 || images.isEmpty ? nil : instanceScores.metrics(labels.classes)
+    imagesWithoutInstances > 0 || images.isEmpty ? nil : instanceScores.metrics(labels.classes())
   }
 
   /// The images with the lowest mean class IoU, the worst first, by index in the split.
@@ -102,16 +111,16 @@ package struct EvaluationDetails: Codable, Sendable, Equatable {
   }
 
   /// Adds the next image.
-  mutating func add(_ image: ImageMeasurement) {
+  mutating func add(_ image: ImageMeasurement, _ table: LabelTable) {
     labels += image.labels
     boundaries.add(image.boundaries)
     if let instances = image.instances { instanceScores.add(instances) } else { imagesWithoutInstances += 1 }
-    let confusion = image.labels.classes
-    let metrics = SegmentationMetrics(confusion)
+    let confusion = image.labels.classes(table)
+    let metrics = SegmentationMetrics(confusion, table)
     images.append(
       ImageScore(
-        ignored: image.labels.ignored, labeled: confusion.total,
-        correct: (0..<ConfusionMatrix.classes).reduce(0) { $0 + confusion[$1, $1] },
+        ignored: image.labels.ignored(table), labeled: confusion.total,
+        correct: (0..<confusion.classes).reduce(0) { $0 + confusion[$1, $1] },
         meanClassIoU: confusion.total == 0 ? nil : metrics.meanClassIoU))
   }
 }

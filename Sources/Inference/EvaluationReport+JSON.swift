@@ -7,7 +7,7 @@ import System
 extension EvaluationReport {
   /// Our figures, null for an absent class.
   var ours: [String: JSONValue] {
-    let counts = evaluation.confusion.counts
+    let (counts, classes) = (evaluation.confusion.counts, evaluation.table.classes.count)
     var content: [String: JSONValue] = [
       "split": .text(evaluation.split.rawValue),
       "images": .integer(Int64(evaluation.images)),
@@ -17,25 +17,26 @@ extension EvaluationReport {
       "pixel_accuracy": .number(metrics.pixelAccuracy),
       "mean_accuracy": .number(metrics.meanAccuracy),
       "mean_class_iou": .number(metrics.meanClassIoU),
-      "mean_category_iou": .number(metrics.meanCategoryIoU),
       "absent_classes": .text(metrics.absentClasses == .zero ? "zero" : "left_out"),
-      "classes": Self.byClass {
+      "classes": byClass {
         .object(["iou": .optional(metrics.classIoU[$0]), "accuracy": .optional(metrics.classAccuracy[$0])])
       },
-      "categories": .object(
-        .init(
-          uniqueKeysWithValues: zip(Label.Category.evaluated, metrics.categoryIoU).map {
-            ($0.rawValue, .object(["iou": .optional($1)]))
-          })),
       // Rows are the ground truth, columns the prediction, both by train id.
       "confusion": .list(
-        Label.classes.indices.map { row in
-          .list(counts[row * Label.classCount..<(row + 1) * Label.classCount].map(JSONValue.integer))
-        }),
-      "most_confused_classes": .list(evaluation.confusion.mostConfused(Self.named).map(Self.entry)),
+        (0..<classes).map { row in .list(counts[row * classes..<(row + 1) * classes].map(JSONValue.integer)) }),
+      "most_confused_classes": .list(evaluation.confusion.mostConfused(Self.named).map(entry)),
     ]
+    if let mean = metrics.meanCategoryIoU {
+      content["mean_category_iou"] = .number(mean)
+      content["categories"] = .object(
+        .init(
+          uniqueKeysWithValues: zip(evaluation.table.categories, metrics.categoryIoU).map {
+            ($0, .object(["iou": .optional($1)]))
+          }))
+    }
+    if !evaluation.table.isCityscapes { content["data_set"] = .text(evaluation.table.name) }
     guard let details = evaluation.details else { return content }
-    content["boundary"] = Self.entry(details.boundaries)
+    content["boundary"] = entry(details.boundaries)
     content["worst_images"] = .list(
       details.worst(Self.named).map {
         .object(["image": .text(predictions.names[$0.index].printable), "mean_class_iou": .number($0.meanClassIoU)])
@@ -43,18 +44,19 @@ extension EvaluationReport {
     return content
   }
 
-  private static func byClass(_ value: (Int) -> JSONValue) -> JSONValue {
-    .object(.init(uniqueKeysWithValues: Label.classes.enumerated().map { ($1.name, value($0)) }))
+  private func byClass(_ value: (Int) -> JSONValue) -> JSONValue {
+    .object(.init(uniqueKeysWithValues: evaluation.table.classes.enumerated().map { ($1.name, value($0)) }))
   }
 
-  private static func entry(_ pair: ConfusedClasses) -> JSONValue {
-    .object([
-      "truth": .text(Label.classes[pair.truth].name), "prediction": .text(Label.classes[pair.prediction].name),
+  private func entry(_ pair: ConfusedClasses) -> JSONValue {
+    let classes = evaluation.table.classes
+    return .object([
+      "truth": .text(classes[pair.truth].name), "prediction": .text(classes[pair.prediction].name),
       "pixels": .integer(pair.pixels), "share": .number(pair.share),
     ])
   }
 
-  private static func entry(_ scores: BoundaryScores) -> JSONValue {
+  private func entry(_ scores: BoundaryScores) -> JSONValue {
     func pixels(_ range: ClosedRange<Int>) -> JSONValue {
       .list([.integer(Int64(range.lowerBound)), .integer(Int64(range.upperBound))])
     }
@@ -82,11 +84,11 @@ extension EvaluationReport {
 
 extension EvaluationReport {
   /// The content of cityscapesScripts' `resultPixelLevelSemanticLabeling.json`, with its per-image scores; NaN for what
-  /// does not exist.
+  /// does not exist. Of Cityscapes alone.
   var official: [String: JSONValue] {
-    guard let details = evaluation.details, metrics.pixels > 0 else { return [:] }
+    guard evaluation.table.isCityscapes, let details = evaluation.details, metrics.pixels > 0 else { return [:] }
     let labels = details.labels
-    let scores = SegmentationMetrics(labels.classes)
+    let scores = SegmentationMetrics(labels.classes())
     let total = Double(labels.total)
     let instances = details.instances
     let means = [

@@ -25,7 +25,7 @@ package struct EvaluationReport {
     self.evaluation = evaluation
     self.predictions = predictions
     self.folder = folder.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
-    metrics = SegmentationMetrics(evaluation.confusion, absentClasses: absentClasses)
+    metrics = SegmentationMetrics(evaluation.confusion, evaluation.table, absentClasses: absentClasses)
   }
 
   /// Checks that a report can be written there, so that an evaluation does not take hours in vain.
@@ -55,12 +55,13 @@ package struct EvaluationReport {
 extension EvaluationReport {
   /// The metrics of each class, in percent; then the worst images and the most confused classes.
   package var table: String {
+    let labels = evaluation.table
     let images = evaluation.images == 1 ? "1 image" : "\(evaluation.images) images"
     let speed = String(format: "FPS              %.3f   (%@)", evaluation.imagesPerSecond, images)
-    guard metrics.pixels > 0, let details = evaluation.details else { return metrics.table() + "\n\n" + speed }
-    var parts = [metrics.table(details.instances)]
+    guard metrics.pixels > 0, let details = evaluation.details else { return metrics.table(labels) + "\n\n" + speed }
+    var parts = [metrics.table(labels, details.instances)]
     if let missing = missingInstances(details) { parts[0] += "\n" + missing }
-    parts.append(details.boundaries.table)
+    parts.append(details.boundaries.table(labels))
     parts.append(
       (["worst images, mean class IoU"]
         + details.worst(Self.named).map { "\(percent($0.meanClassIoU))  \(predictions.names[$0.index].printable)" })
@@ -70,7 +71,7 @@ extension EvaluationReport {
       parts.append(
         (["most confused classes by pixels, share of the class"]
           + confused.map {
-            "\(percent($0.share))  \(Label.classes[$0.truth].name) as \(Label.classes[$0.prediction].name)"
+            "\(percent($0.share))  \(labels.classes[$0.truth].name) as \(labels.classes[$0.prediction].name)"
           }).joined(separator: "\n"))
     }
     return (parts + [speed]).joined(separator: "\n\n")
@@ -80,6 +81,7 @@ extension EvaluationReport {
 
   /// Why there is no iIoU although some images have instance maps.
   private func missingInstances(_ details: EvaluationDetails) -> String? {
+    guard evaluation.table.isCityscapes else { return nil }
     let missing = details.imagesWithoutInstances
     guard missing > 0, missing < evaluation.images else { return nil }
     return "iIoU is left out: \(missing) of \(evaluation.images) images have no *_gtFine_instanceIds.png."

@@ -11,7 +11,9 @@ import Tensors
 /// evaluation was stopped.
 package struct Evaluation: Codable, Sendable, Equatable {
   package let split: Split
-  package private(set) var confusion = ConfusionMatrix()
+  /// nil for Cityscapes.
+  private let otherTable: LabelTable?
+  package private(set) var confusion: ConfusionMatrix
   /// The joint loss of each image, in the order of the split.
   package private(set) var losses: [Double] = []
   /// Seconds of inference alone, from the normalized image to the class of every pixel; images that ranks evaluate at
@@ -21,15 +23,19 @@ package struct Evaluation: Codable, Sendable, Equatable {
   package private(set) var details: EvaluationDetails?
 
   /// An evaluation of no images yet.
-  package init(of split: Split, details: EvaluationDetails? = nil) {
+  package init(of split: Split, _ table: LabelTable = .cityscapes, details: EvaluationDetails? = nil) {
     self.split = split
+    otherTable = table.isCityscapes ? nil : table
+    confusion = ConfusionMatrix(classes: table.classes.count)
     self.details = details
   }
 
+  /// Of the classes.
+  package var table: LabelTable { otherTable ?? .cityscapes }
   package var images: Int { losses.count }
   /// Mean of the images' joint losses.
   package var loss: Double { losses.reduce(0, +) / Double(max(images, 1)) }
-  package var metrics: SegmentationMetrics { SegmentationMetrics(confusion) }
+  package var metrics: SegmentationMetrics { SegmentationMetrics(confusion, table) }
   package var imagesPerSecond: Double { Double(images) / max(seconds, 1e-9) }
 
   /// Adds the next images.
@@ -41,7 +47,8 @@ package struct Evaluation: Codable, Sendable, Equatable {
 
   /// Adds the details of the next images, in their order.
   package mutating func add(_ measurements: [ImageMeasurement]) {
-    for measurement in measurements { details?.add(measurement) }
+    let table = table
+    for measurement in measurements { details?.add(measurement, table) }
   }
 }
 
@@ -96,17 +103,18 @@ package struct Evaluator {
     shouldContinue: (Evaluation) throws -> Bool = { _ in true }
   ) throws -> Evaluation {
     var evaluation = start
+    let table = start.table
     // Free blocks of the pool have the sizes of training crops or of other images, and would not be reused.
     var size: Size?
     defer { BufferPool.shared.trim() }
     while evaluation.images < samples.count {
       let indices = evaluation.images..<min(evaluation.images + evaluatingRanks, samples.count)
       let index = indices.lowerBound + communicator.rank
-      var (confusion, loss, seconds) = (ConfusionMatrix(), 0.0, 0.0)
+      var (confusion, loss, seconds) = (ConfusionMatrix(classes: table.classes.count), 0.0, 0.0)
       var (file, measured) = ([UInt8](), [ImageMeasurement]())
       if indices.contains(index) {
         Activity.begin(image: index + 1)
-        let sample = try Sample.read(samples[index], index: index)
+        let sample = try Sample.read(samples[index], index: index, classes: table.classes.count)
         if sample.image.size != size { BufferPool.shared.trim() }
         size = sample.image.size
         let result = predict(sample)
@@ -117,7 +125,7 @@ package struct Evaluator {
           measured = [
             try ImageMeasurement(
               samples[index], prediction: result.classes, target: target, sample.image.size,
-              details.boundaries.thresholds)
+              details.boundaries.thresholds, table)
           ]
         }
         file = try folder?.encode(result.classes, sample.image.size, index: index) ?? []

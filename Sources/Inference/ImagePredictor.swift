@@ -39,7 +39,7 @@ package struct ImagePredictor {
     let begin = Clock.now
     let versions = options.versions
     let map = ProbabilityMap(
-      image.size, channels: GatedSCNN.classes, versions: versions.count, keepsProbabilities: keepsProbabilities)
+      image.size, channels: model.classes, versions: versions.count, keepsProbabilities: keepsProbabilities)
     var size: Size?
     // Free blocks have the sizes of other versions or windows.
     defer { BufferPool.shared.trim() }
@@ -66,7 +66,7 @@ package struct ImagePredictor {
     }
     let rows = WindowPositions(of: image.size.height, window: window.height, overlap: options.overlap)
     let columns = WindowPositions(of: image.size.width, window: window.width, overlap: options.overlap)
-    let sums = WindowedLogits(rows, columns, channels: GatedSCNN.classes)
+    let sums = WindowedLogits(rows, columns, channels: model.classes)
     for top in rows.starts {
       for left in columns.starts {
         let window = Image.Rect(x: left, y: top, Size(rows.length, columns.length))

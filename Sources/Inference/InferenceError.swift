@@ -14,6 +14,7 @@ package enum InferenceError: CollectiveError, CustomStringConvertible, Equatable
   case nothingToMeasure(labels: String)
   case missingPredictions(Int, of: Int, reason: String)
   case noSuchImage(String, dataPath: String)
+  case noSuchImageBelow(String, String)
   case noSuchInput(String)
   case outputIsInput(String)
   case overwritesInput(result: String, image: String)
@@ -31,6 +32,7 @@ package enum InferenceError: CollectiveError, CustomStringConvertible, Equatable
       "\(missing) of \(count) predictions are not written; the first: \(reason)"
     case .noSuchImage(let name, let dataPath):
       "\(name): there is no \(dataPath)/leftImg8bit/\(name) and no file \(name)"
+    case .noSuchImageBelow(let folder, let name): "\(name): there is no \(folder)/\(name) and no file \(name)"
     case .cannotWriteArchive(let path, let reason): "\(path): the zip archive cannot be written (\(reason))"
     case .noImages(let path):
       "\(path.printable): holds no images (files ending in \(Photograph.endings.joined(separator: ", ")))"

@@ -57,17 +57,21 @@ extension InferenceOptions {
   }
 
   /// Bytes beside those of the network: images, sums of logits and of probabilities.
-  package func bytesBesideNetwork(_ extent: Extent, keepsProbabilities: Bool = false) -> Int {
+  ///
+  /// - Parameter classes: of the network.
+  package func bytesBesideNetwork(
+    _ extent: Extent, keepsProbabilities: Bool = false, classes: Int = GatedSCNN.cityscapesClasses
+  ) -> Int {
     let scale = scales.max() ?? 1
     let sums =
       versions.count > 1 || keepsProbabilities
-      ? extent.pixels * ProbabilityMap.bytesPerPixel(channels: GatedSCNN.classes) : 0
+      ? extent.pixels * ProbabilityMap.bytesPerPixel(channels: classes) : 0
     // The image with its maps; of a version RGB, edges and the edge detector's states; the classes.
     let images = 8 * extent.pixels + Int(6 * Double(extent.pixels) * scale * scale)
     guard let window else { return sums + images }
     let width = Int((Double(extent.width) * scale).rounded(.up))
     let rows = min(window.height, extent.pixels / max(extent.width, 1) * Int(scale.rounded(.up)) + 1)
     return sums + images
-      + WindowedLogits.bytes(windowHeight: rows, width: width, channels: GatedSCNN.classes)
+      + WindowedLogits.bytes(windowHeight: rows, width: width, channels: classes)
   }
 }

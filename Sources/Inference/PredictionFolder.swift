@@ -6,7 +6,7 @@ import Tensors
 /// A folder of predictions, one PNG file for each image of a split.
 package struct PredictionFolder: Sendable {
   package enum Format: Sendable {
-    /// `NAME_color.png`: palette images of train ids in the Cityscapes colors.
+    /// `NAME_color.png`: palette images of train ids in the colors of their classes.
     case colors
     /// `NAME_SUFFIX.png`: gray images of label ids.
     ///
@@ -17,6 +17,7 @@ package struct PredictionFolder: Sendable {
 
   package let path: String
   private let format: Format
+  private let table: LabelTable
   /// Whether there is a folder, and not an archive alone.
   private(set) var isFolder = true
   private var archive: PredictionArchive?
@@ -24,9 +25,14 @@ package struct PredictionFolder: Sendable {
   /// Of each image's file, without suffix.
   package let names: [String]
 
-  /// - Parameter samples: all images of the split.
-  package init(_ path: String, of samples: [SamplePaths], as format: Format) {
+  /// - Parameters:
+  ///   - samples: all images of the split.
+  ///   - table: of the predicted classes.
+  package init(
+    _ path: String, of samples: [SamplePaths], as format: Format, _ table: LabelTable = .cityscapes
+  ) {
     self.path = path
+    self.table = table
     self.format = format
     names = Self.names(of: samples)
   }
@@ -34,7 +40,8 @@ package struct PredictionFolder: Sendable {
   /// Predictions for the benchmark server.
   ///
   /// - Parameter names: of the files, without suffix; different from each other.
-  package init(_ destination: ExportDestination, names: [String]) {
+  package init(_ destination: ExportDestination, names: [String], _ table: LabelTable = .cityscapes) {
+    self.table = table
     path = destination.folder ?? destination.archive ?? "."
     format = .labelIds()
     isFolder = destination.folder != nil
@@ -42,8 +49,8 @@ package struct PredictionFolder: Sendable {
     self.names = names
   }
 
-  package init(_ destination: ExportDestination, of samples: [SamplePaths]) {
-    self.init(destination, names: Self.names(of: samples))
+  package init(_ destination: ExportDestination, of samples: [SamplePaths], _ table: LabelTable = .cityscapes) {
+    self.init(destination, names: Self.names(of: samples), table)
   }
 
   /// NAME, which begins with the city in Cityscapes; CITY_NAME for a name that images of several cities have.
@@ -52,7 +59,7 @@ package struct PredictionFolder: Sendable {
     var taken = Set(uses.keys)
     return samples.map { sample in
       guard uses[sample.name] != 1 else { return sample.name }
-      var name = "\(sample.city)_\(sample.name)"
+      var name = "\(sample.city)_\(sample.name)".split(separator: "/").joined(separator: "_")
       while !taken.insert(name).inserted { name += "_" }
       return name
     }
@@ -95,10 +102,10 @@ package struct PredictionFolder: Sendable {
   func encode(_ trainIds: [UInt8], _ size: Size, index: Int) throws -> [UInt8] {
     switch format {
     case .colors:
-      try PNG.encode(indices: Image(size, channels: 1, pixels: trainIds), palette: Label.palette, for: file(index))
+      try PNG.encode(indices: Image(size, channels: 1, pixels: trainIds), palette: table.palette, for: file(index))
     case .labelIds:
       try PNG.encode(
-        Image(size, channels: 1, pixels: trainIds.map { Label.ids[Int($0)] }), for: file(index))
+        Image(size, channels: 1, pixels: trainIds.map { table.ids[Int($0)] }), for: file(index))
     }
   }
 

@@ -6,7 +6,7 @@ import Tensors
 
 /// A file that `gscnn predict` writes for an image.
 package enum PredictionOutput: String, Codable, Sendable, CaseIterable {
-  /// A palette image of train ids in the Cityscapes colors.
+  /// A palette image of train ids in the colors of their classes.
   case color
   /// A gray image of label ids.
   case labelIds
@@ -20,17 +20,20 @@ package enum PredictionOutput: String, Codable, Sendable, CaseIterable {
 
   /// The contents of the file.
   ///
-  /// - Parameter path: named in errors.
-  func encode(_ prediction: ImagePredictor.Prediction, of image: Image, for path: String) throws(ImageError) -> [UInt8]
-  {
+  /// - Parameters:
+  ///   - table: of the predicted classes.
+  ///   - path: named in errors.
+  func encode(
+    _ prediction: ImagePredictor.Prediction, of image: Image, _ table: LabelTable, for path: String
+  ) throws(ImageError) -> [UInt8] {
     let classes = Image(image.size, channels: 1, pixels: prediction.classes)
     switch self {
-    case .color: return try PNG.encode(indices: classes, palette: Label.palette, for: path)
+    case .color: return try PNG.encode(indices: classes, palette: table.palette, for: path)
     case .labelIds:
       return try PNG.encode(
-        Image(image.size, channels: 1, pixels: prediction.classes.map { Label.ids[Int($0)] }), for: path)
+        Image(image.size, channels: 1, pixels: prediction.classes.map { table.ids[Int($0)] }), for: path)
     case .overlay:
-      var overlay = Palette.colored(classes, by: Label.palette)
+      var overlay = Palette.colored(classes, by: table.palette)
       for index in overlay.pixels.indices {
         overlay.pixels[index] = UInt8((UInt16(overlay.pixels[index]) + UInt16(image.pixels[index]) + 1) / 2)
       }

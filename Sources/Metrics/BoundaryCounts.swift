@@ -8,8 +8,8 @@ package struct BoundaryCounts: Equatable, Codable, Sendable {
   /// The distance of boundary IoU, in pixels.
   package let distance: Int
   /// Boundary pixels of the prediction and of the ground truth, by train id.
-  package private(set) var predicted = [Int](repeating: 0, count: Label.classCount)
-  package private(set) var truth = [Int](repeating: 0, count: Label.classCount)
+  package private(set) var predicted: [Int]
+  package private(set) var truth: [Int]
   /// Those within a radius of a boundary pixel of the other; by radius, then train id.
   package private(set) var predictedMatches: [[Int]]
   package private(set) var truthMatches: [[Int]]
@@ -22,22 +22,28 @@ package struct BoundaryCounts: Equatable, Codable, Sendable {
   /// Ignored pixels belong to no class in both, as in GSCNN's evaluation.
   ///
   /// - Parameters:
-  ///   - prediction: train ids 0 ..< `Label.classCount`.
+  ///   - prediction: train ids 0 ..< `classes`.
   ///   - target: train ids, or `Label.ignored`.
-  package init(prediction: [UInt8], target: [UInt8], _ size: Size, _ thresholds: BoundaryThresholds) {
+  package init(
+    prediction: [UInt8], target: [UInt8], classes: Int = Label.classCount, _ size: Size,
+    _ thresholds: BoundaryThresholds
+  ) {
     precondition(
       prediction.count == size.height * size.width && target.count == prediction.count, "one value for each pixel")
     radii = thresholds.radii(size)
     distance = thresholds.distance(size)
     var prediction = prediction
     for pixel in prediction.indices where target[pixel] == Label.ignored { prediction[pixel] = Label.ignored }
-    let regions = BoundaryRegions(prediction, target, size, distance: distance)
+    let regions = BoundaryRegions(prediction, target, classes: classes, size, distance: distance)
     (regionIntersection, regionUnion) = (regions.intersection, regions.union)
-    predictedMatches = radii.map { _ in [Int](repeating: 0, count: Label.classCount) }
+    predicted = [Int](repeating: 0, count: classes)
+    truth = predicted
+    predictedMatches = radii.map { _ in [Int](repeating: 0, count: classes) }
     truthMatches = predictedMatches
-    let (ours, theirs) = (ClassBoundaries(of: prediction, size).pixels, ClassBoundaries(of: target, size).pixels)
+    let ours = ClassBoundaries(of: prediction, classes: classes, size).pixels
+    let theirs = ClassBoundaries(of: target, classes: classes, size).pixels
     let set = PixelSet(size)
-    for trainId in 0..<Label.classCount {
+    for trainId in 0..<classes {
       (predicted[trainId], truth[trainId]) = (ours[trainId].count, theirs[trainId].count)
       for (radius, count) in Self.matches(ours[trainId], theirs[trainId], radii, set).enumerated() {
         predictedMatches[radius][trainId] = count

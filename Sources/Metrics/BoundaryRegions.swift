@@ -1,4 +1,3 @@
-import Cityscapes
 import Tensors
 
 /// How the boundary regions of two label maps overlap: of each class, the pixels within a distance of any pixel that is
@@ -8,14 +7,14 @@ import Tensors
 /// region of its class unless the square around it is uniform, so that one pass serves all classes.
 struct BoundaryRegions {
   /// Pixels by train id.
-  private(set) var intersection = [Int](repeating: 0, count: Label.classCount)
-  private(set) var union = [Int](repeating: 0, count: Label.classCount)
+  let intersection: [Int]
+  let union: [Int]
 
   /// - Parameters:
   ///   - prediction: train ids; other values belong to no class.
   ///   - truth: likewise.
   ///   - distance: in pixels, 1 or more.
-  init(_ prediction: [UInt8], _ truth: [UInt8], _ size: Size, distance: Int) {
+  init(_ prediction: [UInt8], _ truth: [UInt8], classes: Int, _ size: Size, distance: Int) {
     let (width, height) = (size.width, size.height)
     var (first, second) = (UniformSquares(width, distance), UniformSquares(width, distance))
     var (regions, both) = ([Int](repeating: 0, count: 256), [Int](repeating: 0, count: 256))
@@ -41,8 +40,8 @@ struct BoundaryRegions {
         }
       }
     }
-    intersection = Array(both[..<Label.classCount])
-    union = (0..<Label.classCount).map { regions[$0] - both[$0] }
+    intersection = Array(both[..<classes])
+    union = (0..<classes).map { regions[$0] - both[$0] }
   }
 }
 

@@ -14,13 +14,15 @@ package struct BoundaryScores: Equatable, Codable, Sendable {
   /// The same with 1 for each image that has none.
   private var officialFScores: [[Double]]
   /// Images with a boundary of the class, by train id.
-  private var present = [Int](repeating: 0, count: Label.classCount)
-  private var regionIntersection = [Int](repeating: 0, count: Label.classCount)
-  private var regionUnion = [Int](repeating: 0, count: Label.classCount)
+  private var present: [Int]
+  private var regionIntersection: [Int]
+  private var regionUnion: [Int]
 
-  package init(_ thresholds: BoundaryThresholds) {
+  package init(_ thresholds: BoundaryThresholds, classes: Int = Label.classCount) {
     self.thresholds = thresholds
-    fScores = thresholds.fScore.map { _ in [Double](repeating: 0, count: Label.classCount) }
+    present = [Int](repeating: 0, count: classes)
+    (regionIntersection, regionUnion) = (present, present)
+    fScores = thresholds.fScore.map { _ in [Double](repeating: 0, count: classes) }
     officialFScores = fScores
   }
 
@@ -30,7 +32,7 @@ package struct BoundaryScores: Equatable, Codable, Sendable {
     images += 1
     radii = image.radii.enumerated().map { index, radius in Self.extend(radii.isEmpty ? nil : radii[index], radius) }
     distances = Self.extend(distances, image.distance)
-    for trainId in 0..<Label.classCount {
+    for trainId in present.indices {
       let hasBoundary = image.hasBoundary(trainId)
       present[trainId] += hasBoundary ? 1 : 0
       for radius in image.radii.indices {
@@ -77,14 +79,14 @@ package struct BoundaryScores: Equatable, Codable, Sendable {
 
 extension BoundaryScores {
   /// A table in percent: F-score at each radius and boundary IoU, class by class.
-  package var table: String {
+  package func table(_ labels: LabelTable = .cityscapes) -> String {
     func pixels(_ range: ClosedRange<Int>) -> String {
       range.lowerBound == range.upperBound ? "\(range.lowerBound) px" : "\(range.lowerBound)–\(range.upperBound) px"
     }
     var table = PercentTable()
     table.header("boundary, %", radii.map { "F " + pixels($0) } + (distances.map { ["IoU " + pixels($0)] } ?? []))
     let scores = radii.indices.map { classF(threshold: $0) } + [classBoundaryIoU]
-    for (trainId, label) in Label.classes.enumerated() { table.row(label.name, scores.map { $0[trainId] }) }
+    for (trainId, label) in labels.classes.enumerated() { table.row(label.name, scores.map { $0[trainId] }) }
     table.row("mean", radii.indices.map { meanF(threshold: $0) } + [meanBoundaryIoU])
     table.row("mean, GSCNN's", radii.indices.map { officialMeanF(threshold: $0) })
     return table.lines.joined(separator: "\n")

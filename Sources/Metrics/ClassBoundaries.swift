@@ -1,4 +1,3 @@
-import Cityscapes
 import Tensors
 
 /// The boundary pixels of each class in a label map, one pixel wide: those whose right, lower or lower right neighbor
@@ -8,10 +7,13 @@ import Tensors
 /// boundary; as `seg2bmap` of the Berkeley segmentation benchmark, which DAVIS and GSCNN use.
 struct ClassBoundaries {
   /// Indices y · width + x, ascending, by train id.
-  private(set) var pixels = [[Int32]](repeating: [], count: Label.classCount)
+  private(set) var pixels: [[Int32]]
 
-  /// - Parameter trainIds: the classes; other values belong to none.
-  init(of trainIds: [UInt8], _ size: Size) {
+  /// - Parameters:
+  ///   - trainIds: the classes; other values belong to none.
+  ///   - classes: their number.
+  init(of trainIds: [UInt8], classes: Int, _ size: Size) {
+    pixels = [[Int32]](repeating: [], count: classes)
     trainIds.withUnsafeBufferPointer { trainIds in
       if let base = trainIds.baseAddress { find(base, size) }
     }
@@ -57,6 +59,6 @@ struct ClassBoundaries {
 
   @inline(__always)
   private mutating func add(_ pixel: Int, _ trainId: UInt8) {
-    if trainId < UInt8(Label.classCount) { pixels[Int(trainId)].append(Int32(pixel)) }
+    if Int(trainId) < pixels.count { pixels[Int(trainId)].append(Int32(pixel)) }
   }
 }

@@ -15,9 +15,9 @@ extension ConfusionMatrix {
   /// The pairs of classes with the most wrong pixels, the largest first.
   package func mostConfused(_ count: Int) -> [ConfusedClasses] {
     var pairs: [ConfusedClasses] = []
-    for truth in 0..<Self.classes {
-      let row = (0..<Self.classes).reduce(Int64(0)) { $0 + self[truth, $1] }
-      for prediction in 0..<Self.classes where prediction != truth && self[truth, prediction] > 0 {
+    for truth in 0..<classes {
+      let row = (0..<classes).reduce(Int64(0)) { $0 + self[truth, $1] }
+      for prediction in 0..<classes where prediction != truth && self[truth, prediction] > 0 {
         let pixels = self[truth, prediction]
         pairs.append(
           ConfusedClasses(

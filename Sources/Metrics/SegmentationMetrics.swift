@@ -25,15 +25,18 @@ package struct SegmentationMetrics: Codable, Equatable, Sendable {
   package let classIoU: [Double?]
   /// Class mIoU: the mean of `classIoU`, 0 … 1.
   package let meanClassIoU: Double
-  /// Intersection over union of the seven categories (`Label.Category.evaluated`), in which classes of one category
-  /// count as one.
+  /// Intersection over union of the categories (`LabelTable.categories`, seven in Cityscapes), in which classes of one
+  /// category count as one; empty if the data set has none.
   package let categoryIoU: [Double?]
-  /// Category mIoU: the mean of `categoryIoU`, 0 … 1.
-  package let meanCategoryIoU: Double
+  /// Category mIoU: the mean of `categoryIoU`, 0 … 1; nil if the data set has no categories.
+  package let meanCategoryIoU: Double?
 
-  package init(_ confusion: ConfusionMatrix, absentClasses: AbsentClasses = .leftOut) {
-    let classes = Overlap(confusion.counts, groups: Array(0..<ConfusionMatrix.classes))
-    let categories = Overlap(confusion.counts, groups: Label.categoryOfClass)
+  package init(
+    _ confusion: ConfusionMatrix, _ table: LabelTable = .cityscapes, absentClasses: AbsentClasses = .leftOut
+  ) {
+    precondition(confusion.classes == table.classes.count, "the matrix is of these classes")
+    let classes = Overlap(confusion.counts, groups: Array(0..<confusion.classes))
+    let categories = Overlap(confusion.counts, groups: table.categoryOfClass)
     self.absentClasses = absentClasses
     pixels = confusion.total
     pixelAccuracy = pixels == 0 ? 0 : Double(classes.intersection.reduce(0, +)) / Double(pixels)
@@ -42,7 +45,7 @@ package struct SegmentationMetrics: Codable, Equatable, Sendable {
     classIoU = classes.intersectionOverUnion
     meanClassIoU = Self.mean(classIoU, absentClasses)
     categoryIoU = categories.intersectionOverUnion
-    meanCategoryIoU = Self.mean(categoryIoU, absentClasses)
+    meanCategoryIoU = table.categories.isEmpty ? nil : Self.mean(categoryIoU, absentClasses)
   }
 
   private static func mean(_ values: [Double?], _ absentClasses: AbsentClasses) -> Double {
@@ -87,22 +90,26 @@ package struct SegmentationMetrics: Codable, Equatable, Sendable {
 extension SegmentationMetrics {
   /// A table of all metrics in percent, class by class, then category by category.
   ///
-  /// - Parameter instances: adds a column of iIoU.
-  package func table(_ instances: InstanceMetrics? = nil) -> String {
+  /// - Parameters:
+  ///   - labels: whose metrics these are.
+  ///   - instances: adds a column of iIoU.
+  package func table(_ labels: LabelTable = .cityscapes, _ instances: InstanceMetrics? = nil) -> String {
     guard pixels > 0 else { return "The ground truth has no labeled pixels: there is nothing to measure." }
     var table = PercentTable()
     table.header("class", ["IoU, %", "acc, %"] + (instances == nil ? [] : ["iIoU, %"]))
-    for (index, label) in Label.classes.enumerated() {
+    for (index, label) in labels.classes.enumerated() {
       table.row(label.name, [classIoU[index], classAccuracy[index]] + (instances.map { [$0.classIoU[index]] } ?? []))
     }
     table.row("mean", [meanClassIoU, meanAccuracy] + (instances.map { [$0.meanClassIoU] } ?? []))
     table.emptyLine()
-    table.header("category", ["IoU, %"] + (instances == nil ? [] : ["iIoU, %"]))
-    for (index, category) in Label.Category.evaluated.enumerated() {
-      table.row(category.rawValue, [categoryIoU[index]] + (instances.map { [$0.categoryIoU[index]] } ?? []))
+    if !labels.categories.isEmpty {
+      table.header("category", ["IoU, %"] + (instances == nil ? [] : ["iIoU, %"]))
+      for (index, category) in labels.categories.enumerated() {
+        table.row(category, [categoryIoU[index]] + (instances.map { [$0.categoryIoU[index]] } ?? []))
+      }
+      table.row("mean", [meanCategoryIoU] + (instances.map { [$0.meanCategoryIoU] } ?? []))
+      table.emptyLine()
     }
-    table.row("mean", [meanCategoryIoU] + (instances.map { [$0.meanCategoryIoU] } ?? []))
-    table.emptyLine()
     table.row("pixel accuracy", [pixelAccuracy])
     let remark = absentClasses == .zero ? ["Classes without ground-truth pixels count as 0 in the means."] : []
     return (table.lines + remark).joined(separator: "\n")

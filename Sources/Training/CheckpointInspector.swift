@@ -1,3 +1,4 @@
+import Cityscapes
 import Foundation
 import GatedSCNN
 import Inference
@@ -23,11 +24,12 @@ package enum CheckpointInspector {
       state.position.epoch < options.epochs
       ? "epoch \(state.position.epoch + 1) of \(options.epochs), step \(state.position.step) of the epoch"
       : "all \(options.epochs) epochs done"
+    let classes = options.labels.map { ", \($0.classes.count) classes of \($0.name)" } ?? ""
     let best = state.bestMeanIoU.map { String(format: "%.2f %%", $0 * 100) } ?? "none yet"
     return """
       \(checkpoint.folder): a valid checkpoint, all checksums match
       \(position), \(state.totalSteps) steps in all
-      \(options.backbone.rawValue), crops \(options.cropHeight)×\(options.cropWidth), batches of \(options.batchSize), seed \(options.seed)
+      \(options.backbone.rawValue)\(classes), crops \(options.cropHeight)×\(options.cropWidth), batches of \(options.batchSize), seed \(options.seed)
       learning rate \(options.learningRate), momentum \(options.momentum), weight decay \(options.weightDecay), power \(options.power)
       best validation class mIoU \(best)
       """
@@ -49,7 +51,11 @@ package enum CheckpointInspector {
       lines.append("format of \(file.format.rawValue)\(place)")
     }
     if let match = try NameMatch(file) { lines += describe(match, file) }
-    lines += file.metadata.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+    let table = try LabelTable.carried(by: file)
+    lines += file.metadata.sorted { $0.key < $1.key }.map { key, value in
+      if key == LabelTable.metadataKey, let table { return "\(key): \(describe(table))" }
+      return "\(key): \(value)"
+    }
     let damaged = file.entries.map { ($0.name, $0.tensor.nonFiniteCount) }.filter { $0.1 > 0 }
     if let first = damaged.first {
       let count = damaged.reduce(0) { $0.addingReportingOverflow($1.1).partialValue }
@@ -61,6 +67,11 @@ package enum CheckpointInspector {
       lines += file.entries.map { "\($0.tensor.type.rawValue) \($0.tensor.shape) \($0.name)" }
     }
     return lines.joined(separator: "\n")
+  }
+
+  private static func describe(_ table: LabelTable) -> String {
+    "\(table.name), \(table.classes.count) classes: "
+      + table.classes.map(\.name).abbreviated().joined(separator: ", ")
   }
 
   /// A file with fewer of the network's names holds no backbone, and is compared with none.
@@ -75,7 +86,11 @@ package enum CheckpointInspector {
     ]
     guard match.entries.count >= fewestNames else { return lines }
     do {
-      let report = try ModelFile.compare(file, with: GatedSCNN(backbone, seed: 0).store)
+      // A file may claim anything.
+      let classes =
+        try ModelLoader.outputs(of: file).flatMap { (2...LabelTable.maximumClasses).contains($0) ? $0 : nil }
+        ?? GatedSCNN.cityscapesClasses
+      let report = try ModelFile.compare(file, with: GatedSCNN(backbone, classes: classes, seed: 0).store)
       lines.append(report.text("fit the network"))
       if !report.ignored.isEmpty { lines.append("ignored: \(report.ignored.abbreviated().joined(separator: ", "))") }
     } catch let error as WeightsError {

@@ -1,6 +1,7 @@
 import Distributed
 import Foundation
 import GatedSCNN
+import Inference
 import Layers
 import System
 import Tensors
@@ -63,6 +64,16 @@ final class CheckpointManager {
     }
     lastSave = Clock.now
     return try broadcast(start)
+  }
+
+  /// Refuses to resume with other classes before all maps are made anew for them. `restore` reports what cannot be read.
+  static func requireSameClasses(_ options: TrainingOptions, _ paths: RunPaths) throws {
+    guard options.labels != nil, let resume = options.resume else { return }
+    let place = if case .path(let path) = resume { path } else { paths.checkpoints }
+    guard let checkpoint = try? Checkpoint.find(at: place), let state = try? TrainingState(of: checkpoint) else {
+      return
+    }
+    try state.requireSameClasses(as: options)
   }
 
   /// - Returns: `nil` if the options ask for no checkpoint, or there is none.
@@ -210,7 +221,7 @@ final class CheckpointManager {
     var state = try TrainingState(encoded: communicator.broadcast(communicator.rank == 0 ? start.state.encoded() : []))
     // Each rank adds to its own sums; rank 0 keeps the sums of the checkpoint.
     if communicator.rank != 0 {
-      state.running.confusion = .init()
+      state.running.confusion = .init(classes: options.table.classes.count)
       state.running.loading = .init()
     }
     return StartingPoint(state: state, origin: start.origin)
@@ -235,7 +246,19 @@ final class CheckpointManager {
     lastSave = Clock.now
     try store.save(
       replica.model.store, velocities: replica.optimizer.velocities, step: state.totalSteps, state: state, best: isBest,
-      metadata: ModelFile.metadata(options.imageNormalization), on: replica.workers)
+      metadata: modelMetadata, on: replica.workers)
+  }
+
+  /// What every file of the model says about it.
+  private var modelMetadata: [String: String] {
+    ModelFile.metadata(options.imageNormalization).merging(options.table.metadata) { $1 }
+  }
+
+  /// A network like the replica's.
+  private var newModel: GatedSCNN {
+    GatedSCNN(
+      options.backbone, classes: options.table.classes.count, seed: options.seed,
+      normalization: options.imageNormalization)
   }
 
   /// Warns if the last checkpoint could not be written; ends the run if it was one of several.
@@ -256,7 +279,7 @@ final class CheckpointManager {
   func saveBestModel(_ state: TrainingState) {
     guard communicator.rank == 0 else { return }
     var metadata = ["backbone": options.backbone.rawValue, "epoch": "\(state.position.epoch + 1)"]
-    metadata.merge(ModelFile.metadata(options.imageNormalization)) { $1 }
+    metadata.merge(modelMetadata) { $1 }
     if let best = state.bestMeanIoU { metadata[Self.meanIoUKey] = "\(best)" }
     do {
       try ModelFile.write(replica.model.store, to: paths.model, metadata: metadata)
@@ -270,7 +293,7 @@ final class CheckpointManager {
   /// Writes the best model from its checkpoint if `saveBestModel` could not.
   private func completeBestModel() throws {
     guard let metadata = unwrittenModel, let path = store?.bestModel else { return }
-    let model = GatedSCNN(options.backbone, seed: options.seed, normalization: options.imageNormalization)
+    let model = newModel
     try ModelFile.load(path, into: model.store)
     try ModelFile.write(model.store, to: paths.model, metadata: metadata)
     unwrittenModel = nil
@@ -278,7 +301,7 @@ final class CheckpointManager {
 
   /// The run's best model, on every rank. Collective.
   func loadBestModel() throws -> GatedSCNN {
-    let model = GatedSCNN(options.backbone, seed: options.seed, normalization: options.imageNormalization)
+    let model = newModel
     if communicator.rank == 0 { try ModelFile.load(paths.model, into: model.store) }
     for floats in [model.store.values, model.store.running] {
       communicator.broadcast(floats.start, count: floats.count)

@@ -37,16 +37,17 @@ package struct EpochReport: Codable, Sendable, Equatable {
     self.skipped = skipped
   }
 
-  /// Loss and metrics of a split: the five columns that the reference implementation writes for it.
+  /// Loss and metrics of a split: the columns that the reference implementation writes for it.
   package struct Scores: Codable, Sendable, Equatable {
     package let loss: Double
     package let pixelAccuracy: Double
     package let meanAccuracy: Double
     package let meanClassIoU: Double
-    package let meanCategoryIoU: Double
+    /// `nil` if the data set has no categories.
+    package let meanCategoryIoU: Double?
 
     package init(
-      loss: Double, pixelAccuracy: Double, meanAccuracy: Double, meanClassIoU: Double, meanCategoryIoU: Double
+      loss: Double, pixelAccuracy: Double, meanAccuracy: Double, meanClassIoU: Double, meanCategoryIoU: Double?
     ) {
       self.loss = loss
       self.pixelAccuracy = pixelAccuracy

@@ -32,7 +32,8 @@ package struct EvaluationFile {
   package func read(_ subject: Subject) throws -> Evaluation? {
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     guard let data = FileManager.default.contents(atPath: path), data.prefix(17) == Self.header(data.dropFirst(17)),
-      let content = try? JSON.decode(Content.self, from: data.dropFirst(17))
+      let content = try? JSON.decode(Content.self, from: data.dropFirst(17)),
+      content.evaluation.confusion.classes == content.evaluation.table.classes.count
     else { throw TrainingError("\(path): is damaged") }
     return content.subject == subject ? content.evaluation : nil
   }

@@ -28,23 +28,39 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
   ///   - images: of a step, on this rank.
   ///   - evaluated: pixels of the largest image that it validates; 0 if it validates none.
   ///   - savesCheckpoints: whether it keeps a copy of parameters and momentum while they are written.
+  ///   - classes: of the network.
   package init(
-    training backbone: Backbone, images: Int, crop: Size, evaluating evaluated: Int = 0, savesCheckpoints: Bool
+    training backbone: Backbone, images: Int, crop: Size, evaluating evaluated: Int = 0, savesCheckpoints: Bool,
+    classes: Int = GatedSCNN.cityscapesClasses
   ) {
     // Parameters, gradients and momentum, and a copy of the first and last of them.
     let fixed = Self.program + backbone.parameterBytes * (savesCheckpoints ? 5 : 3)
-    training = fixed + images * crop.height * crop.width * backbone.trainingPerPixel
+    let logits = Self.furtherLogits(classes)
+    training = fixed + images * crop.height * crop.width * (backbone.trainingPerPixel + Self.logitsOfTraining * logits)
     // The test split is predicted with another model, the best.
-    if evaluated > 0 { evaluation = fixed + backbone.parameterBytes + Self.evaluation(pixels: evaluated) }
+    if evaluated > 0 {
+      evaluation = fixed + backbone.parameterBytes + Self.evaluation(pixels: evaluated) + logits * evaluated
+    }
   }
+
+  /// Bytes of the logits of a pixel beyond those of the 19 classes that costs were measured with; padded to whole vectors.
+  private static func furtherLogits(_ classes: Int) -> Int {
+    let strides = [classes, GatedSCNN.cityscapesClasses].map { Shape(1, 1, 1, $0).stride }
+    return max(strides[0] - strides[1], 0) * MemoryLayout<Float>.stride
+  }
+
+  /// The logits, their gradient, and that gradient of the losses.
+  private static let logitsOfTraining = 3
 
   /// A rank that only evaluates.
   ///
   /// - Parameters:
   ///   - parameterBytes: of the network.
   ///   - pixels: of the largest image.
-  package init(evaluating parameterBytes: Int, pixels: Int) {
-    evaluation = Self.program + parameterBytes + Self.evaluation(pixels: pixels)
+  ///   - classes: of the network.
+  package init(evaluating parameterBytes: Int, pixels: Int, classes: Int = GatedSCNN.cityscapesClasses) {
+    evaluation =
+      Self.program + parameterBytes + Self.evaluation(pixels: pixels) + Self.furtherLogits(classes) * pixels
   }
 
   /// A rank that only predicts, whole images or windows, perhaps several versions of each.
@@ -53,14 +69,18 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
   ///   - parameterBytes: of the network.
   ///   - largest: of the images.
   ///   - copies: of the probabilities as they are written, 0 if they are not.
+  ///   - classes: of the network.
   package init(
-    evaluating parameterBytes: Int, largest: InferenceOptions.Extent, _ options: InferenceOptions, copies: Int = 0
+    evaluating parameterBytes: Int, largest: InferenceOptions.Extent, _ options: InferenceOptions, copies: Int = 0,
+    classes: Int = GatedSCNN.cityscapesClasses
   ) {
-    self.init(evaluating: parameterBytes, pixels: options.isPlain ? largest.pixels : options.networkPixels(largest))
+    self.init(
+      evaluating: parameterBytes, pixels: options.isPlain ? largest.pixels : options.networkPixels(largest),
+      classes: classes)
     guard !options.isPlain || copies > 0 else { return }
-    evaluation += options.bytesBesideNetwork(largest, keepsProbabilities: copies > 0)
+    evaluation += options.bytesBesideNetwork(largest, keepsProbabilities: copies > 0, classes: classes)
     // Float16; a message is received before it replaces another.
-    evaluation += copies * largest.pixels * GatedSCNN.classes * 2
+    evaluation += copies * largest.pixels * classes * 2
   }
 }
 
@@ -74,13 +94,16 @@ extension MemoryEstimate {
     func pixels(_ samples: [SamplePaths]) -> Int { SharedMemorySlots.maximumPixels(samples, communicator) }
     let evaluated = pixels(dataset.validation + dataset.test)
     let cache = options.cacheGigabytes.map {
-      min(Int($0 * 1e9), dataset.train.count * SharedMemorySlots.slotBytes(pixels: pixels(dataset.train)))
+      min(
+        Int($0 * 1e9),
+        dataset.train.count
+          * SharedMemorySlots.slotBytes(pixels: pixels(dataset.train), classes: options.table.classes.count))
     }
     return try MemoryEstimate(
       training: options.backbone, images: options.batchSize.dividedRoundingUp(by: communicator.size),
       crop: Size(options.cropHeight, options.cropWidth),
       evaluating: options.validators == .all || communicator.rank == 0 ? evaluated : 0,
-      savesCheckpoints: communicator.rank == 0
+      savesCheckpoints: communicator.rank == 0, classes: options.table.classes.count
     ).requireRoom(cache: cache ?? 0, communicator: communicator)
   }
 }

@@ -11,6 +11,7 @@ package struct PreparedMaps {
   package let written: Int
   /// The label ids of each split, as far as they are known.
   let labels: LabelsOfSplits
+  let table: LabelTable
 
   /// What was written, and the share of each class in each split; empty if all maps were there.
   package var report: [String] {
@@ -20,29 +21,35 @@ package struct PreparedMaps {
 
   /// The share of each class, a line for each split.
   package var shares: [String] {
-    Split.allCases.compactMap { split in labels[split].map { "\(split.rawValue): \($0.shares)" } }
+    Split.allCases.compactMap { split in labels[split].map { "\(split.rawValue): \($0.shares(table))" } }
   }
 
   /// A line for each split whose labels cannot be label ids. The labels of the test split are not published.
   func warnings(root: String) -> [String] {
     [Split.train, .val].compactMap { split in
-      labels[split]?.suspicion.map {
-        "\(root)/gtFine/\(split.rawValue): holds \($0); put the *_gtFine_labelIds.png files of "
+      labels[split]?.suspicion(table).map {
+        guard table.isCityscapes else {
+          return
+            "\(root): the labels of split \(split.rawValue) hold \($0) of \(table.name); correct the ids in the file of "
+            + "--classes"
+        }
+        return "\(root)/gtFine/\(split.rawValue): holds \($0); put the *_gtFine_labelIds.png files of "
           + "gtFine_trainvaltest.zip there, or convert yours to label ids"
       }
     }
   }
 
   /// Whether any pixel of a split's labels has a class; nil if the maps do not say.
-  package func hasLabeledPixels(_ split: Split) -> Bool? { labels[split].map(\.hasClasses) }
+  package func hasLabeledPixels(_ split: Split) -> Bool? { labels[split].map { $0.hasClasses(table) } }
 
   // MARK: - Folders
 
   /// The folders to look for maps, in this order: what was asked for, or that of the data set, the one beside the labels
   /// where earlier versions and the reference implementation wrote them, and one in the user's cache.
-  static func candidates(root: String, prepared: String?) -> [String] {
+  static func candidates(root: String, prepared: String?, _ table: LabelTable) -> [String] {
     if let prepared { return [prepared] }
-    return ["\(root)/prepared", besideLabels(root)] + (cacheFolder(root).map { [$0] } ?? [])
+    return ["\(root)/prepared"] + (table.isCityscapes ? [besideLabels(root)] : [])
+      + (cacheFolder(root).map { [$0] } ?? [])
   }
 
   /// Written to only if asked for.

@@ -13,15 +13,17 @@ extension Preprocessing {
   ///   - root: the folder of the data set.
   ///   - prepared: the folder for the maps; if nil, the first that has all of them or else the first that can be written
   ///     (`PreparedMaps.candidates`).
+  ///   - table: of the labels.
   ///   - cancelled: called before each sample on any thread; once it returns true on a rank, that rank stops.
   /// - Throws: `UnusableData`, with a line for each file; `TrainingError` if no folder can be written;
   ///   `PreparingStopped`.
   package static func runOnAllRanks(
-    _ samples: [SamplePaths], of root: String, prepared: String?, communicator: Communicator, threads: Int,
-    cancelled: @escaping () -> Bool = { false }
+    _ samples: [SamplePaths], of root: String, prepared: String?, table: LabelTable = .cityscapes,
+    communicator: Communicator, threads: Int, cancelled: @escaping () -> Bool = { false }
   ) throws -> PreparedMaps {
     let root = CityscapesDirectory(root: root).root
-    let run = PreprocessingRun(samples, root: root, communicator, threads: threads, cancelled: cancelled)
+    let run = PreprocessingRun(
+      samples, root: root, table, communicator, threads: threads, cancelled: cancelled)
     let maps = try Activity.during(.preparing) { try run.maps(prepared) }
     if communicator.rank == 0 {
       for line in maps.warnings(root: root) { StandardError.write("gscnn: warning: \(line)\n") }
@@ -34,6 +36,7 @@ extension Preprocessing {
 private struct PreprocessingRun {
   private let samples: [SamplePaths]
   private let root: String
+  private let table: LabelTable
   private let communicator: Communicator
   private let threads: Int
   private let cancelled: () -> Bool
@@ -41,8 +44,10 @@ private struct PreprocessingRun {
   private let hosts: [String]
 
   init(
-    _ samples: [SamplePaths], root: String, _ communicator: Communicator, threads: Int, cancelled: @escaping () -> Bool
+    _ samples: [SamplePaths], root: String, _ table: LabelTable, _ communicator: Communicator, threads: Int,
+    cancelled: @escaping () -> Bool
   ) {
+    self.table = table
     self.samples = samples
     self.root = root
     self.communicator = communicator
@@ -53,14 +58,14 @@ private struct PreprocessingRun {
 
   func maps(_ prepared: String?) throws -> PreparedMaps {
     // The environment of rank 0 decides: other hosts may have another.
-    let folders = communicator.allGather(PreparedMaps.candidates(root: root, prepared: prepared))[0]
+    let folders = communicator.allGather(PreparedMaps.candidates(root: root, prepared: prepared, table))[0]
     let writable = folders.filter { prepared != nil || $0 != PreparedMaps.besideLabels(root) }
     for folder in folders {
       let survey = try survey(folder)
       guard survey.isComplete else { continue }
       if folder != folders[0] { say("prepared maps: \(folder)") }
       if survey.hasNewDates, writable.contains(folder) { return try make(in: folder) }
-      return PreparedMaps(folder: folder, written: 0, labels: survey.labels)
+      return PreparedMaps(folder: folder, written: 0, labels: survey.labels, table: table)
     }
     var obstacles: [String] = []
     for folder in writable {
@@ -78,7 +83,8 @@ private struct PreprocessingRun {
 
   private func preprocessing(_ folder: String) -> Preprocessing {
     Preprocessing(
-      samples.map { $0.prepared(in: folder) }, rank: communicator.localRank, ranks: communicator.localSize,
+      samples.map { $0.prepared(in: folder) }, table: table, rank: communicator.localRank,
+      ranks: communicator.localSize,
       host: hosts.firstIndex(of: communicator.host) ?? 0, hosts: hosts.count)
   }
 
@@ -117,7 +123,7 @@ private struct PreprocessingRun {
     for sample in outcome.written { writers[sample] = 1 }
     communicator.allReduceSum(&writers)
     guard writers.removeLast() == 0 else { throw PreparingStopped() }
-    return PreparedMaps(folder: folder, written: writers.count { $0 > 0 }, labels: sum(outcome.labels))
+    return PreparedMaps(folder: folder, written: writers.count { $0 > 0 }, labels: sum(outcome.labels), table: table)
   }
 
   private func sum(_ labels: LabelsOfSplits) -> LabelsOfSplits {

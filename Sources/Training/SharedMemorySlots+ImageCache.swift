@@ -11,11 +11,12 @@ extension SharedMemorySlots: ImageCache {
   /// - Parameters:
   ///   - gigabytes: the most memory that it may use on each machine, in 10⁹ bytes.
   ///   - samples: the training split.
+  ///   - classes: of the data set.
   /// - Throws: `OptionError` if not even one image fits, or if a machine has less memory.
   static func imageCache(
-    gigabytes: Double, for samples: [SamplePaths], communicator: Communicator
+    gigabytes: Double, for samples: [SamplePaths], classes: Int, communicator: Communicator
   ) throws -> SharedMemorySlots {
-    let capacity = slotBytes(pixels: maximumPixels(samples, communicator))
+    let capacity = slotBytes(pixels: maximumPixels(samples, communicator), classes: classes)
     let limit = Int((gigabytes * 1e9).rounded(.down))
     var count = min(samples.count, limit / capacity)
     while count > 0, bytes(count: count, capacity: capacity) > limit { count -= 1 }
@@ -36,7 +37,7 @@ extension SharedMemorySlots: ImageCache {
   /// needs them.
   package static func maximumPixels(_ samples: [SamplePaths], _ communicator: Communicator) -> Int {
     let share = stride(from: communicator.rank, to: samples.count, by: communicator.size).map { samples[$0] }
-    let sizes = share.compactMap { try? PNG.header($0.image).size }.map { $0.width * $0.height }
+    let sizes = share.compactMap { try? Photograph.size($0.image) }.map { $0.width * $0.height }
     return max(1, communicator.allReduceMax(sizes.max() ?? 0))
   }
 

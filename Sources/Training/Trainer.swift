@@ -67,17 +67,22 @@ package final class Trainer {
       lock = try RunLock(paths, host: communicator.host, say: warn)
       // Preprocessing may take long: an unreadable weight file is reported before it.
       if let path = options.pretrained { _ = try StateDict(contentsOf: path) }
+      try CheckpointManager.requireSameClasses(options, paths)
     }
     let warnings = try MemoryEstimate.requireRoom(for: options, listed, communicator: communicator)
     let dataset = try listed.prepared(
       as: Preprocessing.runOnAllRanks(
         listed.train + listed.validation + listed.test, of: options.dataPath, prepared: options.prepared,
-        communicator: communicator, threads: threads, cancelled: { StopSignal.received != nil }))
+        table: options.table, communicator: communicator, threads: threads,
+        cancelled: { StopSignal.received != nil }))
     let cache = try options.cacheGigabytes.map {
-      try SharedMemorySlots.imageCache(gigabytes: $0, for: dataset.train, communicator: communicator)
+      try SharedMemorySlots.imageCache(
+        gigabytes: $0, for: dataset.train, classes: options.table.classes.count, communicator: communicator)
     }
     let replica = Replica(
-      GatedSCNN(options.backbone, seed: options.seed, normalization: options.imageNormalization),
+      GatedSCNN(
+        options.backbone, classes: options.table.classes.count, seed: options.seed,
+        normalization: options.imageNormalization),
       momentum: options.momentum, weightDecay: options.weightDecay,
       batchNorm: options.batchNorm, communicator: communicator, gradientCommunicator: communicator.duplicate(),
       workers: workers, timeline: timeline)
@@ -162,7 +167,8 @@ package final class Trainer {
     guard options.validators == .all || communicator.rank == 0 else { return }
     let index = communicator.rank % dataset.validation.count
     let batch = Batch(
-      whole: try Sample.read(dataset.validation[index], index: index), normalization: replica.model.normalization)
+      whole: try Sample.read(dataset.validation[index], index: index, classes: options.table.classes.count),
+      normalization: replica.model.normalization)
     _ = replica.model.predict(batch, withLoss: true, on: workers)
     // Blocks of this size would not be reused.
     BufferPool.shared.trim()
@@ -234,7 +240,8 @@ package final class Trainer {
       // The loss of the step after a checkpoint does not depend on the learning rate: only an earlier one helps.
       throw NonFiniteStepError(
         position: state.position, value: value, images: images, skipped: skippedInARow,
-        isSaved: checkpoints.newest(before: .max) != nil, checkpoint: checkpoints.newest(before: state.totalSteps - skippedInARow))
+        isSaved: checkpoints.newest(before: .max) != nil,
+        checkpoint: checkpoints.newest(before: state.totalSteps - skippedInARow))
     }
   }
 
@@ -257,7 +264,8 @@ package final class Trainer {
     let report = EpochReport(
       epoch: epoch + 1,
       train: EpochReport.Scores(
-        loss: state.running.steps == 0 ? .nan : state.running.lossSum / Double(state.running.steps), SegmentationMetrics(state.running.confusion)),
+        loss: state.running.steps == 0 ? .nan : state.running.lossSum / Double(state.running.steps),
+        SegmentationMetrics(state.running.confusion, options.table)),
       validation: validation.map { EpochReport.Scores(loss: $0.loss, $0.metrics) },
       learningRate: schedule.learningRate(epoch: epoch), seconds: state.running.seconds,
       imagesPerSecond: Double(state.running.steps * options.batchSize) / max(state.running.seconds, 1e-9),
@@ -281,7 +289,7 @@ package final class Trainer {
     }
     state.epochs.append(report)
     state.position = Position(epoch: epoch + 1, step: 0)
-    state.running = TrainingState.RunningEpoch()
+    state.running = TrainingState.RunningEpoch(classes: options.table.classes.count)
     if skippedInARow == 0 || isLast {
       try Activity.during(.checkpoint) { try checkpoints.save(state, isBest: isBest) }
     }
@@ -353,7 +361,7 @@ package final class Trainer {
       var counts = state.running.confusion.counts.map(Int.init)
       communicator.allReduceSum(&counts)
       let total = ConfusionMatrix(counts: counts.map(Int64.init))
-      state.running.confusion = communicator.rank == 0 ? total : ConfusionMatrix()
+      state.running.confusion = communicator.rank == 0 ? total : ConfusionMatrix(classes: total.classes)
       try checkpoints.save(state)
     }
   }

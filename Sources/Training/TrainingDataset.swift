@@ -47,7 +47,7 @@ package struct TrainingDataset {
 
   /// Lists the images below `options.dataPath` on every rank. Collective.
   package static func listOnAllRanks(_ options: TrainingOptions, communicator: Communicator) throws -> TrainingDataset {
-    let splits = try CityscapesDirectory(root: options.dataPath).listOnAllRanks(
+    let splits = try CityscapesDirectory(root: options.dataPath, files: options.table.files).listOnAllRanks(
       options.test == .never ? [.train, .val] : [.train, .val, .test], communicator: communicator)
     return try communicator.collectively {
       try TrainingDataset(options, splits: splits, rank: communicator.rank, ranks: communicator.size)
@@ -101,7 +101,7 @@ package struct TrainingDataset {
       samples: train, batches: sampler.shares(of: rank, epoch: position.epoch, from: position.step),
       transform: options.augmentation == .random
         ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cropped(to: crop),
-      normalization: options.imageNormalization,
+      classes: options.table.classes.count, normalization: options.imageNormalization,
       cache: cache,
       loaded: { sample, begin, end in
         timeline?.add(Timeline.Event(name: sample.name, track: .loading, begin: begin, end: end))

@@ -1,3 +1,4 @@
+import Cityscapes
 import GatedSCNN
 import Inference
 import Tensors
@@ -47,6 +48,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   }
 
   package var dataPath = "data"
+  /// The classes and the names of the files; `nil` for Cityscapes.
+  package var labels: LabelTable?
   /// The folder of the prepared maps; `nil`: chosen by `Preprocessing.runOnAllRanks`.
   package var prepared: String?
   package var backbone = Backbone.resnet50
@@ -96,6 +99,9 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var timeline: String?
 
   package init() {}
+
+  /// Of the classes.
+  package var table: LabelTable { labels ?? .cityscapes }
 
   /// Of the images that the run trains on and predicts.
   package var imageNormalization: Normalization { normalization ?? .imagenet }

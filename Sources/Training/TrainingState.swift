@@ -16,7 +16,7 @@ package struct TrainingState: Codable, Sendable, Equatable {
   /// The finished epochs.
   package var epochs: [EpochReport] = []
   /// The finished part of the current epoch.
-  package var running = RunningEpoch()
+  package var running: RunningEpoch
   /// `TrainingDataset.digest` of the training images.
   package var dataDigest: UInt64?
   /// Tells runs apart; `nil` in checkpoints of an earlier version.
@@ -24,7 +24,10 @@ package struct TrainingState: Codable, Sendable, Equatable {
   /// The options that the run was started with; `TrainingOptions.shaping` must not change.
   package var options: TrainingOptions
 
-  package init(options: TrainingOptions) { self.options = options }
+  package init(options: TrainingOptions) {
+    self.options = options
+    running = RunningEpoch(classes: options.table.classes.count)
+  }
 
   /// The state in a checkpoint.
   ///
@@ -55,7 +58,7 @@ package struct TrainingState: Codable, Sendable, Equatable {
     try require(running.lossSum.isFinite, "running.lossSum", running.lossSum)
     try require((0...1e12).contains(running.seconds), "running.seconds", running.seconds)
     try require(
-      running.confusion.counts.count == ConfusionMatrix().counts.count
+      running.confusion.classes == options.table.classes.count
         && running.confusion.counts.allSatisfy { (0...1 << 53).contains($0) }, "running.confusion", "out of range")
     if let loading = running.loading {
       try require((0...1e12).contains(loading.secondsWaited), "running.loading.secondsWaited", loading.secondsWaited)
@@ -74,9 +77,9 @@ package struct TrainingState: Codable, Sendable, Equatable {
     /// This rank's; `nil` in checkpoints of an earlier version.
     package var loading: Loader.Statistics? = Loader.Statistics()
     /// Of the steps on this rank; the epoch's is the sum over the ranks. Saving a checkpoint moves the sum to rank 0.
-    package var confusion = ConfusionMatrix()
+    package var confusion: ConfusionMatrix
 
-    package init() {}
+    package init(classes: Int = GatedSCNN.cityscapesClasses) { confusion = ConfusionMatrix(classes: classes) }
 
     /// Adds a step's losses and time.
     package mutating func add(_ loss: JointLoss, seconds: Double) {
@@ -118,7 +121,8 @@ package struct TrainingState: Codable, Sendable, Equatable {
   /// - Returns: the options that change, each with its new and old value.
   @discardableResult
   package func requireSameTraining(as new: TrainingOptions) throws -> [String] {
-    try zip(options.shaping, new.shaping).filter { $0.value != $1.value }.map { old, changed in
+    try requireSameClasses(as: new)
+    return try zip(options.shaping, new.shaping).filter { $0.value != $1.value }.map { old, changed in
       let mayChange = TrainingOptions.optimizer.contains(changed.option)
       if mayChange, case .path = new.resume { return "\(changed.option) \(changed.value) instead of \(old.value)" }
       throw OptionError(
@@ -127,6 +131,17 @@ package struct TrainingState: Codable, Sendable, Equatable {
           + (mayChange ? "name the checkpoint with --resume to change it from there on, " : "")
           + "or start again in another --save-path")
     }
+  }
+}
+
+extension TrainingState {
+  /// Refuses to resume with other classes, ids or ignored labels.
+  func requireSameClasses(as new: TrainingOptions) throws {
+    guard let difference = new.table.difference(from: options.table, of: "the checkpoint") else { return }
+    throw OptionError(
+      "--classes", new.table.name,
+      "\(difference); give the classes of \(options.table.name) that the run was started with, or start again in another "
+        + "--save-path")
   }
 }
 

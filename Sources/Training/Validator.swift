@@ -28,7 +28,7 @@ struct Validator {
   ) throws -> Evaluation? {
     let samples = samples(of: split)
     let folder = PredictionFolder(
-      pending(split), of: samples, as: split == .val ? .colors : .labelIds(suffix: "color"))
+      pending(split), of: samples, as: split == .val ? .colors : .labelIds(suffix: "color"), options.table)
     var hash = XXH64()
     for floats in [model.store.values, model.store.running] { hash.update(floats) }
     let subject = EvaluationFile.Subject(model: hash.value, images: TrainingDataset.digest(of: samples))
@@ -112,10 +112,10 @@ struct Validator {
 
   /// The result for the images that are done, with their predictions in the pending folder. Collective.
   private func resultSoFar(_ split: Split, _ subject: EvaluationFile.Subject) throws -> Evaluation {
-    var result = Evaluation(of: split)
+    var result = Evaluation(of: split, options.table)
     if communicator.rank == 0 {
       do {
-        if let saved = try file(split).read(subject) {
+        if let saved = try file(split).read(subject), saved.table == options.table {
           try requirePredictions(of: saved)
           result = saved
         } else {

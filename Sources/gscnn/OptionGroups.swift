@@ -13,7 +13,8 @@ let defaults = TrainingOptions()
 struct DataOptions: ParsableArguments {
   @Option(
     name: .kebabOrSnake("data-path"),
-    help: .value("folder", "Data set with leftImg8bit/ and gtFine/ in the Cityscapes layout."))
+    help: .value(
+      "folder", "Data set with leftImg8bit/ and gtFine/ in the Cityscapes layout, or as the file of --classes says."))
   var dataPath = defaults.dataPath
 }
 

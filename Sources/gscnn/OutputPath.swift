@@ -1,3 +1,4 @@
+import Cityscapes
 import Foundation
 import System
 import Training
@@ -9,7 +10,11 @@ enum OutputPath {
   /// - Parameters:
   ///   - inputs: files that the command reads.
   ///   - dataPath: the data set that the command reads, if any.
-  static func require(_ option: String, _ path: String?, otherThan inputs: [String], dataPath: String? = nil) throws {
+  ///   - table: of the data set.
+  static func require(
+    _ option: String, _ path: String?, otherThan inputs: [String], dataPath: String? = nil,
+    _ table: LabelTable = .cityscapes
+  ) throws {
     guard let path else { return }
     let place = resolved(path)
     if inputs.contains(where: { resolved($0) == place }) {
@@ -17,7 +22,8 @@ enum OutputPath {
     }
     guard let dataPath else { return }
     // Also where the data set holds a link to the folder.
-    for folder in ["leftImg8bit", "gtFine"] where (place + "/").hasPrefix(resolved("\(dataPath)/\(folder)/.") + "/") {
+    for folder in table.files?.folders.filter({ !$0.isEmpty }).sorted() ?? ["leftImg8bit", "gtFine"]
+    where (place + "/").hasPrefix(resolved("\(dataPath)/\(folder)/.") + "/") {
       throw OptionError(option, path, "lies among the images and labels of the data set; give another")
     }
   }

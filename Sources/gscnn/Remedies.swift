@@ -48,6 +48,9 @@ extension CityscapesDirectoryError {
     case .emptySplit(let root, .test): "train with --test never, evaluate another --split, or " + getImages(root)
     case .emptySplit(let root, _): getImages(root)
     case .otherNames, .unreadable: nil
+    case .noMatch(_, _, .test):
+      "train with --test never, evaluate another --split, or put the images of the split there"
+    case .noMatch: "correct --data-path, or \"images\" and \"splits\" in the file of --classes"
     }
   }
 }
@@ -86,6 +89,7 @@ extension InferenceError {
     case .sameName: "predict them separately, or rename one"
     case .severalPredictions: "give an empty folder as --export"
     case .noSuchImage: "give SPLIT/CITY/NAME_leftImg8bit.png or the path of an RGB PNG or a JPEG as --input-pic"
+    case .noSuchImageBelow: "give its path below --data-path, or the path of a PNG or JPEG, as --input-pic"
     case .sizeMismatch: "restore the file or remove it"
     }
   }

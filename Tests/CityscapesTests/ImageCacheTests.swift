@@ -7,7 +7,7 @@ import Tensors
 import Testing
 
 /// A cache in the memory of this process.
-private final class LocalCache: ImageCache, @unchecked Sendable {
+final class LocalCache: ImageCache, @unchecked Sendable {
   // Unchecked for the memory: only the claimer of a slot writes it, and only published slots are read.
 
   private enum State { case empty, claimed, published }
@@ -17,9 +17,9 @@ private final class LocalCache: ImageCache, @unchecked Sendable {
   private let memory: UnsafeMutableRawPointer
   private let states: Mutex<[State]>
 
-  init(slots: Int, pixels: Int) {
+  init(slots: Int, pixels: Int, classes: Int = Label.classCount) {
     count = slots
-    capacity = (Self.slotBytes(pixels: pixels) + 63) / 64 * 64
+    capacity = (Self.slotBytes(pixels: pixels, classes: classes) + 63) / 64 * 64
     memory = .allocate(byteCount: max(slots, 1) * capacity, alignment: 64)
     states = Mutex([State](repeating: .empty, count: slots))
   }

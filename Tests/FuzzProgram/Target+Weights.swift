@@ -142,7 +142,7 @@ extension Target {
 
   /// What a resumed run computes from its state before the first step.
   private static func use(_ state: TrainingState) throws {
-    _ = SegmentationMetrics(state.running.confusion)
+    _ = SegmentationMetrics(state.running.confusion, state.options.table)
     _ = try? state.requireSameTraining(as: TrainingOptions())
     _ = PolynomialLRSchedule(
       start: state.options.learningRate, epochs: state.options.epochs, power: state.options.power

@@ -8,6 +8,9 @@ package enum ImageFixtures {
     URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures/\(name).png").path
   }
 
+  /// Without a file of the same name in PNG: `jpeg_wide` (37×23), `jpeg_tall` (21×37), `jpeg_small` (15×17).
+  package static func jpeg(_ name: String) -> String { String(path(name).dropLast(4)) + ".jpg" }
+
   package static func rgb(_ name: String) throws -> Image { try PNG.read(path(name), as: .rgb) }
   package static func gray(_ name: String) throws -> Image { try PNG.read(path(name), as: .gray) }
 }

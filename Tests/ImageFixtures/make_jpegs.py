@@ -17,3 +17,6 @@ for name, image, options in (
     image.save(path + ".jpg", **options)
     Image.open(path + ".jpg").convert("RGB").save(path + ".png", optimize=True)
 Image.fromarray(rgb).convert("CMYK").save(os.path.join(FOLDER, "jpeg_cmyk.jpg"), quality=80)
+# Of other sizes, for data sets whose images differ.
+for name, image in (("jpeg_wide", rgb[:23]), ("jpeg_tall", rgb.transpose(1, 0, 2)[:, :21]), ("jpeg_small", rgb[:17, :15])):
+    Image.fromarray(np.ascontiguousarray(image)).save(os.path.join(FOLDER, name + ".jpg"), quality=75)

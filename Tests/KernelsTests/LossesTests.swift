@@ -111,7 +111,7 @@ struct LossesTests {
 
   @Test(
     "Gradients agree with finite differences of semantic + 20 · edge + task",
-    arguments: [Shape(2, 3, 5, 3), Shape(1, 4, 3, 19)])
+    arguments: [Shape(2, 3, 5, 3), Shape(1, 4, 3, 19), Shape(1, 4, 3, 2), Shape(1, 2, 3, 150)])
   func gradients(shape: Shape) {
     let workers = WorkerPool(threads: 2)
     let batch = Batch(shape)

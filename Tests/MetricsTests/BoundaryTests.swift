@@ -115,11 +115,12 @@ import Testing
     var scores = BoundaryScores(BoundaryThresholds(fScore: [0.1, 3]))
     let truth = [0, 0, 1, 1] as [UInt8]
     scores.add(BoundaryCounts(prediction: truth, target: truth, Size(1, 4), scores.thresholds))
-    #expect(scores.table.hasPrefix("boundary, %     "))
-    #expect(scores.table.split(separator: "\n")[0].hasSuffix(" F 1 px   F 3 px  IoU 1 px"))
+    #expect(scores.table().hasPrefix("boundary, %     "))
+    #expect(scores.table().split(separator: "\n")[0].hasSuffix(" F 1 px   F 3 px  IoU 1 px"))
     let wide = [UInt8](repeating: 0, count: 15) + [1]
     scores.add(BoundaryCounts(prediction: wide, target: wide, Size(1, 16), scores.thresholds))
-    #expect(scores.table.split(separator: "\n")[0].hasSuffix("F 1–2 px   F 3 px  IoU 1 px"))
-    #expect(scores.table.split(separator: "\n").suffix(2).allSatisfy { $0.hasPrefix("mean") && $0.contains(" 100.00") })
+    #expect(scores.table().split(separator: "\n")[0].hasSuffix("F 1–2 px   F 3 px  IoU 1 px"))
+    #expect(
+      scores.table().split(separator: "\n").suffix(2).allSatisfy { $0.hasPrefix("mean") && $0.contains(" 100.00") })
   }
 }

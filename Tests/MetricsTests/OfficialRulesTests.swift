@@ -6,7 +6,7 @@ import Testing
   @Test("The matrix has a row for each label id, ignored ones included")
   func labels() {
     let labels = LabelConfusion(prediction: [0, 0, 13, 18, 5], labelIds: [7, 0, 26, 29, 33])
-    #expect(labels.total == 5 && labels.ignored == 2)
+    #expect(labels.total == 5 && labels.ignored() == 2)
     #expect(labels.pixels(labelId: 7) == 1 && labels.pixels(labelId: 29) == 1 && labels.pixels(labelId: 8) == 0)
     let matrix = labels.byLabelId
     #expect(matrix.count == 34 && matrix.allSatisfy { $0.count == 34 })
@@ -14,7 +14,7 @@ import Testing
     #expect(matrix.joined().reduce(0, +) == 5)
     var confusion = ConfusionMatrix()
     confusion.add(prediction: [0, 0, 13, 18, 5], target: [0, 255, 13, 255, 18])
-    #expect(labels.classes == confusion)
+    #expect(labels.classes() == confusion)
     var twice = labels
     twice += labels
     #expect(twice.byLabelId[7][7] == 2 && twice.total == 10)

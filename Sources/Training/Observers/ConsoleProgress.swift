@@ -118,9 +118,9 @@ package final class ConsoleProgress: TrainingObserver {
   private func summarize(_ report: EpochReport, isBest: Bool) {
     func text(_ scores: EpochReport.Scores) -> String {
       String(
-        format: "loss %.4f PA %.2f mPA %.2f class mIoU %.2f category mIoU %.2f", scores.loss,
-        scores.pixelAccuracy * 100, scores.meanAccuracy * 100, scores.meanClassIoU * 100,
-        scores.meanCategoryIoU * 100)
+        format: "loss %.4f PA %.2f mPA %.2f class mIoU %.2f", scores.loss, scores.pixelAccuracy * 100,
+        scores.meanAccuracy * 100, scores.meanClassIoU * 100)
+        + Self.categories(scores.meanCategoryIoU)
     }
     let skipped = report.skipped.map { $0 == 0 ? "" : "; \($0) \($0 == 1 ? "step" : "steps") skipped" } ?? ""
     line(
@@ -144,9 +144,13 @@ package final class ConsoleProgress: TrainingObserver {
       return "\(evaluation.images) images predicted; no figures, as their labels are empty"
     }
     return String(
-      format: "PA %.2f mPA %.2f class mIoU %.2f category mIoU %.2f, %.2f images/s", metrics.pixelAccuracy * 100,
-      metrics.meanAccuracy * 100, metrics.meanClassIoU * 100, metrics.meanCategoryIoU * 100,
-      evaluation.imagesPerSecond)
+      format: "PA %.2f mPA %.2f class mIoU %.2f", metrics.pixelAccuracy * 100, metrics.meanAccuracy * 100,
+      metrics.meanClassIoU * 100)
+      + categories(metrics.meanCategoryIoU) + String(format: ", %.2f images/s", evaluation.imagesPerSecond)
+  }
+
+  private static func categories(_ meanIoU: Double?) -> String {
+    meanIoU.map { String(format: " category mIoU %.2f", $0 * 100) } ?? ""
   }
 
   /// 75 → "1 min 15 s"; 7300 → "2 h 1 min".

@@ -1,7 +1,8 @@
 import Foundation
 import System
 
-/// Writes `P_statistics.csv`: one line per epoch, with the columns of the reference implementation and three more.
+/// Writes `P_statistics.csv`: one line per epoch, with the columns of the reference implementation and three more;
+/// those of category mIoU are empty if the data set has no categories.
 package final class StatisticsFile: TrainingObserver {
   private static let header =
     "epoch,train_loss,val_loss,train_PA,val_PA,train_mPA,val_mPA,train_class_mIOU,val_class_mIOU,"
@@ -47,9 +48,9 @@ package final class StatisticsFile: TrainingObserver {
   }
 
   private static func line(_ row: EpochReport) -> String {
-    func pair(_ score: (EpochReport.Scores) -> Double, percent: Bool) -> [String] {
+    func pair(_ score: (EpochReport.Scores) -> Double?, percent: Bool) -> [String] {
       [row.train, row.validation].map { scores in
-        scores.map { String(format: percent ? "%.4f" : "%.9g", score($0) * (percent ? 100 : 1)) } ?? ""
+        scores.flatMap(score).map { String(format: percent ? "%.4f" : "%.9g", $0 * (percent ? 100 : 1)) } ?? ""
       }
     }
     // One addition per statement: Swift 6.0 cannot type-check a single long sum.

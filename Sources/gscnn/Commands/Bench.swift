@@ -1,5 +1,6 @@
 import ArgumentParser
 import Benchmarks
+import Cityscapes
 import Distributed
 import Layers
 import System
@@ -19,6 +20,7 @@ struct Bench: ParsableCommand {
       commandName: "step", abstract: "A training step; alone or under mpirun.")
 
     @OptionGroup var backbone: BackboneOptions
+    @OptionGroup var classes: ClassesOptions
     @OptionGroup var crop: CropOptions
 
     @Option(name: .kebabOrSnake("batch-size"), in: .count, help: .value("images", "Images per step, over all ranks."))
@@ -44,8 +46,9 @@ struct Bench: ParsableCommand {
       let profile = profile ? Profile() : nil
       communicator.setAffinity()
       let result = try Benchmarks.step(
-        backbone.backboneType, batchSize: batchSize, size: crop.size, steps: repetitions.steps,
-        communicator: communicator, workers: WorkerPool(threads: threads.count(for: communicator)), profile: profile,
+        backbone.backboneType, classes: (classes.table(communicator) ?? .cityscapes).classes.count,
+        batchSize: batchSize, size: crop.size, steps: repetitions.steps, communicator: communicator,
+        workers: WorkerPool(threads: threads.count(for: communicator)), profile: profile,
         timeline: events)
       if let timelineFile, let events { try timelineFile.write(events) }
       if communicator.rank == 0 {
@@ -62,6 +65,7 @@ struct Bench: ParsableCommand {
       commandName: "evaluate", abstract: "The prediction of one whole image.")
 
     @OptionGroup var backbone: BackboneOptions
+    @OptionGroup var classes: ClassesOptions
     @OptionGroup var image: ImageSizeOptions
     @OptionGroup var threads: ThreadOptions
     @OptionGroup var repetitions: RepetitionOptions
@@ -72,8 +76,9 @@ struct Bench: ParsableCommand {
     func run() throws {
       try onRankZero {
         let profile = profile ? Profile() : nil
-        let result = Benchmarks.evaluate(
-          backbone.backboneType, size: image.size, steps: repetitions.steps,
+        let result = try Benchmarks.evaluate(
+          backbone.backboneType, classes: (classes.table(.single) ?? .cityscapes).classes.count, size: image.size,
+          steps: repetitions.steps,
           workers: WorkerPool(threads: threads.count(for: nil)), profile: profile)
         print(result.line)
         if let profile { print(profile.table(for: result)) }
@@ -108,6 +113,8 @@ struct Bench: ParsableCommand {
         "folder", "Data set in the Cityscapes layout (default: synthetic streets in a temporary folder)."))
     var dataPath: String?
 
+    @OptionGroup var classes: ClassesOptions
+
     @Option(name: .kebabOrSnake("batch-size"), in: .count, help: .value("images", "Images per batch."))
     var batchSize = 2
 
@@ -125,10 +132,17 @@ struct Bench: ParsableCommand {
     @Option(in: .count, help: .value("number", "Timed batches, after one warm-up."))
     var steps = 10
 
+    func validate() throws {
+      guard classes.classes == nil || dataPath != nil else {
+        throw ValidationError("--classes needs --data-path; synthetic streets have the classes of Cityscapes")
+      }
+    }
+
     func run() throws {
       try onRankZero {
         let result = try Benchmarks.loader(
-          dataPath: dataPath, batchSize: batchSize, crop: crop.size, image: Size(height, width), steps: steps,
+          dataPath: dataPath, table: classes.table(.single) ?? .cityscapes, batchSize: batchSize, crop: crop.size,
+          image: Size(height, width), steps: steps,
           threads: threads)
         print(result.line)
       }

@@ -14,6 +14,7 @@ struct Evaluate: ParsableCommand {
     discussion: "The ranks share the images; the metrics do not depend on the number of ranks.")
 
   @OptionGroup var data: DataOptions
+  @OptionGroup var classes: ClassesOptions
   @OptionGroup var maps: PreparedOptions
   @OptionGroup var weights: ModelOptions
 
@@ -50,33 +51,40 @@ struct Evaluate: ParsableCommand {
     let communicator = try Communicator.initialize()
     communicator.setAffinity()
     let workers = WorkerPool(threads: threads.count(for: communicator))
-    let listed = try CityscapesDirectory(root: data.dataPath).listOnAllRanks([split], communicator: communicator)[0]
-    let predictions = exporting.destination.map { PredictionFolder($0, of: listed) }
-    let named = predictions ?? PredictionFolder(".", of: listed, as: .labelIds())
+    let table = try classes.table(of: weights, communicator)
+    let listed = try CityscapesDirectory(root: data.dataPath, files: table.files)
+      .listOnAllRanks([split], communicator: communicator)[0]
+    let predictions = exporting.destination.map { PredictionFolder($0, of: listed, table) }
+    let named = predictions ?? PredictionFolder(".", of: listed, as: .labelIds(), table)
     // What cannot be written is noticed before the evaluation, which may take hours.
     if communicator.rank == 0 {
       let archive = exporting.destination?.archive
+      let inputs = [weights.modelWeight, classes.classes].compactMap(\.self)
       for (option, path) in [("--json", json), ("--export", exporting.export), ("--export", archive)] {
-        try OutputPath.require(option, path, otherThan: [weights.modelWeight], dataPath: data.dataPath)
+        try OutputPath.require(option, path, otherThan: inputs, dataPath: data.dataPath, table)
       }
       if let archive { try OutputPath.require("--json", json, otherThan: [archive]) }
-      try predictions?.requireOnePrediction(images: listed.map(\.name))
+      // The benchmark's script takes names of Cityscapes alone.
+      if table.isCityscapes { try predictions?.requireOnePrediction(images: listed.map(\.name)) }
       try predictions?.create()
       try json.map(EvaluationReport.requireWritable)
     }
-    let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight) }
+    let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight, table) }
     let options = prediction.options
     let needed = MemoryEstimate(
       evaluating: model.store.values.count * MemoryLayout<Float>.stride,
-      largest: InferenceOptions.Extent(of: listed.map(\.image), communicator), options)
+      largest: InferenceOptions.Extent(of: listed.map(\.image), communicator), options,
+      classes: table.classes.count)
     try needed.requireRoomOrWarn(communicator)
     let made = try Preprocessing.runOnAllRanks(
-      listed, of: data.dataPath, prepared: maps.prepared, communicator: communicator, threads: workers.threads,
-      cancelled: { StopSignal.received != nil })
+      listed, of: data.dataPath, prepared: maps.prepared, table: table, communicator: communicator,
+      threads: workers.threads, cancelled: { StopSignal.received != nil })
     if made.hasLabeledPixels(split) == false, predictions == nil || json != nil {
-      throw InferenceError.nothingToMeasure(labels: "\(data.dataPath)/gtFine/\(split.rawValue)")
+      throw InferenceError.nothingToMeasure(
+        labels: table.isCityscapes ? "\(data.dataPath)/gtFine/\(split.rawValue)" : "\(data.dataPath), \(split.rawValue)"
+      )
     }
-    let details = made.hasLabeledPixels(split) == false ? nil : EvaluationDetails(boundaryThresholds)
+    let details = made.hasLabeledPixels(split) == false ? nil : EvaluationDetails(boundaryThresholds, table)
     let share = stride(from: communicator.rank, to: listed.count, by: communicator.size).map { listed[$0] }
     try communicator.collectively {
       if details != nil { try ImageMeasurement.requireUsableInstances(of: share) }
@@ -89,7 +97,7 @@ struct Evaluate: ParsableCommand {
     let evaluation = try Evaluator(
       model, workers: workers, communicator: communicator, options: options
     ).evaluate(
-      samples, from: Evaluation(of: split, details: details),
+      samples, from: Evaluation(of: split, table, details: details),
       writingTo: predictions,
       writeFailed: { error in
         (unwritten, firstFailure) = (unwritten + 1, firstFailure ?? error)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cityscapes
+import Distributed
 import Images
 import Inference
 import ONNX
@@ -13,11 +14,12 @@ struct Export: ParsableCommand {
     discussion: """
       Opset 17, single precision, batch norm folded into the convolutions.
       Inputs: image [batch, 3, height, width], normalized RGB; canny [batch, 1, height, width], 0 or 1.
-      Outputs: logits [batch, 19, height, width]; edges [batch, 1, height, width], from 0 to 1.
+      Outputs: logits [batch, classes, height, width]; edges [batch, 1, height, width], from 0 to 1.
       Sizes that are not given are known only when the model runs, and may differ from run to run.
       """)
 
   @OptionGroup var weights: ModelOptions
+  @OptionGroup var classes: ClassesOptions
 
   @Argument(help: .value("file.onnx", "File to write."))
   var output: String
@@ -40,9 +42,10 @@ struct Export: ParsableCommand {
     try onRankZero {
       let source = weights.modelWeight
       try OutputPath.require("FILE", output, otherThan: [source])
-      let network = try ModelLoader.read(source)
+      let table = try classes.table(of: weights, .single)
+      let network = try ModelLoader.read(source, table)
       let export = ONNXExport(
-        classes: Label.classes.map { ($0.name, [$0.color.red, $0.color.green, $0.color.blue]) },
+        classes: table.classes.map { ($0.name, [$0.color.red, $0.color.green, $0.color.blue]) },
         mean: network.normalization.mean, std: network.normalization.deviation,
         canny: (Canny.low, Canny.high), identity: try identity(of: source),
         producer: ("gscnn", GSCNN.version))

@@ -21,11 +21,12 @@ struct Predict: ParsableCommand {
   var images: [String]
 
   @OptionGroup var weights: ModelOptions
+  @OptionGroup var classes: ClassesOptions
 
   @Option(help: .value("folder", "Folder for the results, which is created."))
   var output = "predictions"
 
-  @Flag(help: "Write NAME_color.png: train ids with Cityscapes' palette.")
+  @Flag(help: "Write NAME_color.png: train ids with the colors of their classes.")
   var color = false
 
   @Flag(help: "Write NAME_labelIds.png: gray label ids.")
@@ -46,6 +47,7 @@ struct Predict: ParsableCommand {
     let communicator = try Communicator.initialize()
     communicator.setAffinity()
     let workers = WorkerPool(threads: threads.count(for: communicator))
+    let table = try classes.table(of: weights, communicator)
     // Disks may differ: rank 0's files decide what there is.
     let found =
       communicator.rank == 0
@@ -53,27 +55,28 @@ struct Predict: ParsableCommand {
         images, output: output, suffixes: outputs.map(\.suffix), export: exporting.destination?.folder) : []
     let listed = try JSON.decode(
       [InputImage].self, from: Data(communicator.broadcast([UInt8](JSON.encode(found)))))
-    let export = try exporting.destination.map { try PredictionFolder($0, ofUnlabeled: listed) }
+    let export = try exporting.destination.map { try PredictionFolder($0, ofUnlabeled: listed, table) }
     if communicator.rank == 0 {
       for path in [exporting.export, exporting.destination?.archive] {
         try OutputPath.require("--export", path, otherThan: [weights.modelWeight] + listed.map(\.path))
       }
       if !outputs.isEmpty { try PredictionFolder(output, of: [], as: .colors).create() }
-      try export?.requireOnePrediction()
+      if table.isCityscapes { try export?.requireOnePrediction() }
       try export?.create()
     }
-    let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight) }
+    let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight, table) }
     // Rank 0 receives the probabilities of all ranks.
     let copies = probabilities ? (communicator.rank == 0 ? communicator.size + 1 : 1) : 0
     let needed = MemoryEstimate(
       evaluating: model.store.values.count * MemoryLayout<Float>.stride,
-      largest: InferenceOptions.Extent(of: listed.map(\.path), communicator), prediction.options, copies: copies)
+      largest: InferenceOptions.Extent(of: listed.map(\.path), communicator), prediction.options, copies: copies,
+      classes: table.classes.count)
     try needed.requireRoomOrWarn(communicator)
     let progress = ProgressLine(communicator)
     Activity.enter(.validation)
     let consensus = Consensus(communicator)
     try BatchPredictor(
-      ImagePredictor(model, prediction.options, workers: workers), communicator: communicator, folder: output,
+      ImagePredictor(model, prediction.options, workers: workers), table, communicator: communicator, folder: output,
       outputs: outputs, export: export
     ).predict(listed) { done in
       progress.show("\(done)/\(listed.count)")

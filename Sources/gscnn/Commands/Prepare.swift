@@ -14,6 +14,7 @@ struct Prepare: ParsableCommand {
       """)
 
   @OptionGroup var data: DataOptions
+  @OptionGroup var classes: ClassesOptions
   @OptionGroup var maps: PreparedOptions
   @OptionGroup var threads: ThreadOptions
 
@@ -22,10 +23,12 @@ struct Prepare: ParsableCommand {
     communicator.setAffinity()
     StopSignal.listen()
     let threads = threads.count(for: communicator)
-    let splits = try CityscapesDirectory(root: data.dataPath).listOnAllRanks(nil, communicator: communicator)
+    let table = try classes.table(communicator) ?? .cityscapes
+    let splits = try CityscapesDirectory(root: data.dataPath, files: table.files).listOnAllRanks(
+      nil, communicator: communicator)
     let prepared = try Preprocessing.runOnAllRanks(
-      splits.flatMap(\.self), of: data.dataPath, prepared: maps.prepared, communicator: communicator, threads: threads,
-      cancelled: { StopSignal.received != nil })
+      splits.flatMap(\.self), of: data.dataPath, prepared: maps.prepared, table: table, communicator: communicator,
+      threads: threads, cancelled: { StopSignal.received != nil })
     if communicator.rank == 0 {
       print(prepared.report.first ?? "everything is prepared in \(prepared.folder)")
       for line in prepared.shares { print(line) }

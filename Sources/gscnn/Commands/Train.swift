@@ -17,6 +17,7 @@ struct Train: ParsableCommand {
       """)
 
   @OptionGroup var data: DataOptions
+  @OptionGroup var classes: ClassesOptions
   @OptionGroup var maps: PreparedOptions
   @OptionGroup var backbone: BackboneOptions
   @OptionGroup var crop: CropOptions
@@ -124,7 +125,7 @@ struct Train: ParsableCommand {
     parsing: .unconditional,
     help: .value(
       "size",
-      "Memory on each machine to cache decoded training images, in 10^9 bytes, shared by its ranks; 4 bytes per pixel (default: none)."
+      "Memory on each machine to cache decoded training images, in 10^9 bytes, shared by its ranks; 4 bytes per pixel, 6 from 32 classes on (default: none)."
     ), transform: parseCacheSize)
   var cacheGb: Double?
 
@@ -149,7 +150,11 @@ struct Train: ParsableCommand {
       stallTimeout: stallTimeout > 0 ? Double(stallTimeout) : nil, remedy: "start again with --resume auto")
     communicator.setAffinity()
     let threads = threads.count(for: communicator)
-    try OutputPath.require("--timeline", timeline, otherThan: [pretrained].compactMap(\.self), dataPath: data.dataPath)
+    var options = options
+    options.labels = try classes.table(communicator)
+    try OutputPath.require(
+      "--timeline", timeline, otherThan: [pretrained, classes.classes].compactMap(\.self), dataPath: data.dataPath,
+      options.table)
     let status = try Trainer.prepare(options, communicator: communicator, threads: threads).run()
     communicator.finalize()
     if status != 0 { throw ExitCode(status) }

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Cityscapes
+import Distributed
 import Foundation
 import Images
 import Inference
@@ -7,17 +9,18 @@ import Tensors
 struct View: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "view",
-    abstract: "Draws image, ground truth and prediction side by side in the Cityscapes colors.",
+    abstract: "Draws image, ground truth and prediction side by side in the colors of the classes.",
     discussion: "The ground truth is left out if there is none, and for the test split, whose labels are empty.")
 
   @OptionGroup var data: DataOptions
+  @OptionGroup var classes: ClassesOptions
   @OptionGroup var weights: ModelOptions
 
   @Option(
     name: .kebabOrSnake("input-pic"),
     help: .value(
       "image",
-      "Image below leftImg8bit/, for example test/berlin/berlin_000000_000019_leftImg8bit.png, or the path of any PNG or JPEG."
+      "Image below leftImg8bit/, for example test/berlin/berlin_000000_000019_leftImg8bit.png, the same below another data set's folder, or the path of any PNG or JPEG."
     ))
   var inputPic: String
 
@@ -30,10 +33,14 @@ struct View: ParsableCommand {
   func run() throws {
     try onRankZero {
       let workers = WorkerPool(threads: threads.count(for: nil))
-      let path = try PredictionRenderer.find(inputPic, in: data.dataPath)
-      try OutputPath.require("--output", output, otherThan: [path, weights.modelWeight], dataPath: data.dataPath)
-      let model = try ModelLoader.read(weights.modelWeight)
-      let result = try PredictionRenderer(model, prediction.options, workers: workers).render(path)
+      let table = try classes.table(of: weights, .single)
+      let root = CityscapesDirectory(root: data.dataPath).root
+      let path = try PredictionRenderer.find(inputPic, in: root, table)
+      try OutputPath.require(
+        "--output", output, otherThan: [path, weights.modelWeight, classes.classes].compactMap(\.self),
+        dataPath: data.dataPath, table)
+      let model = try ModelLoader.read(weights.modelWeight, table)
+      let result = try PredictionRenderer(model, table, prediction.options, workers: workers).render(path, in: root)
       let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
       let output = output ?? name + "_result.png"
       try PNG.write(result, to: output)

@@ -1,20 +1,20 @@
 /// PNG files assembled by hand from the specification: kinds that `PNG.write` does not produce, and damaged ones.
-struct CraftedPNG {
-  static let signature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
+package struct CraftedPNG {
+  package static let signature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
 
-  var width: UInt32
-  var height: UInt32
-  var bitDepth: UInt8 = 8
-  var colorType: UInt8
-  var interlaced = false
-  var palette: [UInt8]?
+  package var width: UInt32
+  package var height: UInt32
+  package var bitDepth: UInt8 = 8
+  package var colorType: UInt8
+  package var interlaced = false
+  package var palette: [UInt8]?
   /// The rows, each after its filter byte, before compression.
-  var rows: [UInt8]
+  package var rows: [UInt8]
   /// Bytes of each block of the compressed stream.
-  var blockSize = 65535
+  package var blockSize = 65535
 
   /// A valid file of zeros.
-  init(width: UInt32, height: UInt32, bitDepth: UInt8 = 8, colorType: UInt8) {
+  package init(width: UInt32, height: UInt32, bitDepth: UInt8 = 8, colorType: UInt8) {
     self.width = width
     self.height = height
     self.bitDepth = bitDepth
@@ -25,7 +25,7 @@ struct CraftedPNG {
     if colorType == 3 { palette = [10, 20, 30, 40, 50, 60] }
   }
 
-  init(width: UInt32, height: UInt32, colorType: UInt8, interlaced: Bool = false, rows: [UInt8]) {
+  package init(width: UInt32, height: UInt32, colorType: UInt8, interlaced: Bool = false, rows: [UInt8]) {
     self.width = width
     self.height = height
     self.colorType = colorType
@@ -33,7 +33,7 @@ struct CraftedPNG {
     self.rows = rows
   }
 
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     var bytes = Self.signature
     bytes += Self.chunk(
       "IHDR", Self.big(width) + Self.big(height) + [bitDepth, colorType, 0, 0, interlaced ? 1 : 0])
@@ -42,13 +42,13 @@ struct CraftedPNG {
     return bytes + Self.chunk("IEND", [])
   }
 
-  static func chunk(_ name: String, _ content: [UInt8]) -> [UInt8] {
+  package static func chunk(_ name: String, _ content: [UInt8]) -> [UInt8] {
     let body = Array(name.utf8) + content
     return big(UInt32(content.count)) + body + big(crc(body))
   }
 
   /// The chunks of a file: names and contents.
-  static func chunks(_ bytes: [UInt8]) -> [(name: String, content: [UInt8])] {
+  package static func chunks(_ bytes: [UInt8]) -> [(name: String, content: [UInt8])] {
     var chunks: [(String, [UInt8])] = []
     var at = signature.count
     while at + 12 <= bytes.count {
@@ -60,7 +60,7 @@ struct CraftedPNG {
     return chunks
   }
 
-  static func big(_ value: UInt32) -> [UInt8] {
+  package static func big(_ value: UInt32) -> [UInt8] {
     (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) }
   }
 
