@@ -4,6 +4,15 @@ import System
 /// A split of the data set.
 package enum Split: String, CaseIterable, Codable, Sendable {
   case train, val, test
+
+  /// How other data sets call it, and itself in lower case.
+  fileprivate var otherNames: [String] {
+    switch self {
+    case .train: ["train", "training"]
+    case .val: ["val", "valid", "validation"]
+    case .test: ["test", "testing"]
+    }
+  }
 }
 
 /// The files of one sample. Preprocessing writes `labelTrainIds`, `boundary` and `canny` below the folder `prepared`;
@@ -123,7 +132,11 @@ package struct CityscapesDirectory: Sendable {
         }
       }
     }
+    listing.misnamed = try entries(of: "\(root)/leftImg8bit").first {
+      $0 != split.rawValue && split.otherNames.contains($0.lowercased())
+    }
     guard listing.samples.isEmpty else { return listing }
+    if let nested = nestedImages { throw CityscapesDirectoryError.nested(nested, root: root) }
     if let first = listing.leftOut.first {
       throw CityscapesDirectoryError.otherNames(folder: folder, count: listing.leftOut.count, first: first)
     }
@@ -132,6 +145,12 @@ package struct CityscapesDirectory: Sendable {
     }
     if hasOthers { throw CityscapesDirectoryError.emptySplit(root: root, split) }
     throw dataSetNearby.map { .elsewhere(root: root, $0) } ?? CityscapesDirectoryError.noImages(root: root)
+  }
+
+  /// `leftImg8bit` unzipped into `leftImg8bit`, if it is there.
+  private var nestedImages: String? {
+    let nested = "\(root)/leftImg8bit/leftImg8bit"
+    return FileSystem.isDirectory(nested, followingLinks: true) ? nested : nil
   }
 
   /// The folder with `leftImg8bit` that is probably meant: the one that holds `root`, or one in `root`.
@@ -174,6 +193,8 @@ package struct SplitListing: Sendable {
   package internal(set) var samples: [SamplePaths] = []
   /// Files that are not named as images of the split, as paths in `folder`.
   package internal(set) var leftOut: [String] = []
+  /// A folder beside it that probably belongs to the split: "Train", "validation".
+  var misnamed: String?
 
   /// What looks like a mistake, a line each.
   package var warnings: [String] {
@@ -183,6 +204,10 @@ package struct SplitListing: Sendable {
       lines.append(
         "\(folder): \(files) not named \(pattern) and left out (first: \(first)); rename or remove "
           + (leftOut.count == 1 ? "it" : "them"))
+    }
+    if let misnamed {
+      lines.append(
+        "\(FileSystem.parent(of: folder))/\(misnamed): is left out; move its folders to \(folder), or rename it")
     }
     let synthetic = samples.count { $0.city == SamplePaths.syntheticCity }
     if synthetic > 0, synthetic < samples.count {
@@ -199,6 +224,8 @@ package enum CityscapesDirectoryError: Error, Equatable, CustomStringConvertible
   case noImages(root: String)
   /// The folder `at` has the layout.
   case elsewhere(root: String, _ at: String)
+  /// `leftImg8bit` lies in `leftImg8bit`.
+  case nested(String, root: String)
   case emptySplit(root: String, Split)
   case otherNames(folder: String, count: Int, first: String)
   case unreadable(folder: String)
@@ -212,6 +239,8 @@ package enum CityscapesDirectoryError: Error, Equatable, CustomStringConvertible
     case .elsewhere(let root, let other):
       "\(root): holds no images (looked for \(root)/leftImg8bit/SPLIT/CITY/*\(SamplePaths.imageSuffix)), but "
         + "\(other)/leftImg8bit exists"
+    case .nested(let folder, let root):
+      "\(folder): lies one folder too deep; mv \(folder)/* \(root)/leftImg8bit && rmdir \(folder)"
     case .emptySplit(let root, let split):
       "\(root)/leftImg8bit/\(split.rawValue): holds no images, other splits do"
     case .otherNames(let folder, let count, let first):

@@ -25,7 +25,7 @@ package struct LabelCounts: Equatable, Sendable {
   /// Pixels of a class.
   private func count(_ label: LabelTable.Entry) -> Int { pixels[Int(label.id)] }
 
-  /// The share of each class, in one line: "32.6 % road, 5.4 % sidewalk, …, 11.2 % ignored; no bus, train".
+  /// The share of each class, in one line: "32.6 % road, 5.4 % sidewalk, …, 11.2 % ignored; absent: bus, train".
   package func shares(_ table: LabelTable = .cityscapes) -> String {
     let total = Double(max(pixels.reduce(0, +), 1))
     func share(_ count: Int) -> String {
@@ -37,7 +37,7 @@ package struct LabelCounts: Equatable, Sendable {
     let missing = table.classes.filter { count($0) == 0 }.map(\.name)
     let shares = present.map { "\(share(count($0))) \($0.name)" } + (ignored > 0 ? ["\(share(ignored)) ignored"] : [])
     return shares.joined(separator: ", ")
-      + (missing.isEmpty || present.isEmpty ? "" : "; no \(missing.joined(separator: ", "))")
+      + (missing.isEmpty || present.isEmpty ? "" : "; absent: \(missing.joined(separator: ", "))")
   }
 
   /// Why these pixels cannot be the label ids of a whole split, of street scenes in Cityscapes; nil if they can.

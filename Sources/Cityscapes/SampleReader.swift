@@ -89,19 +89,21 @@ final class SampleReader {
   private func map(
     _ path: String, of size: Size, _ window: Image.Rect, into buffer: ImageBuffer
   ) throws(ImageError) -> ImageView {
-    let file: PNGReader
-    do {
-      file = try PNGReader(path, as: .gray)
+    let remedy = "remove the file and run gscnn prepare"
+    do throws(ImageError) {
+      let file = try PNGReader(path, as: .gray)
+      guard file.size == size else {
+        throw ImageError(
+          path: path, problem: "\(file.size.widthByHeight), but its image is \(size.widthByHeight)", remedy: remedy)
+      }
+      return try file.read(window, into: buffer)
     } catch {
-      if FileSystem.size(of: path) != nil { throw error }
-      throw ImageError(path: path, problem: "does not exist", remedy: "run gscnn prepare")
+      if FileSystem.size(of: path) == nil {
+        throw ImageError(path: path, problem: "does not exist", remedy: "run gscnn prepare")
+      }
+      // The program has made it, and makes it again.
+      throw ImageError(path: path, problem: error.problem, remedy: remedy)
     }
-    guard file.size == size else {
-      throw ImageError(
-        path: path, problem: "\(file.size.widthByHeight), but its image is \(size.widthByHeight)",
-        remedy: "remove the file and run gscnn prepare")
-    }
-    return try file.read(window, into: buffer)
   }
 
   /// Packs a row of the three maps.

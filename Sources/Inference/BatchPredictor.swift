@@ -44,7 +44,8 @@ package struct BatchPredictor {
         do {
           let image = try Photograph.read(images[index].path)
           result = (
-            image, predictor.predict(image, keepsProbabilities: outputs.contains(.probabilities))
+            image,
+            try predictor.predict(image, from: images[index].path, keepsProbabilities: outputs.contains(.probabilities))
           )
         } catch {
           problem = "\(error)"

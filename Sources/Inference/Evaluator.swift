@@ -117,7 +117,7 @@ package struct Evaluator {
         let sample = try Sample.read(samples[index], index: index, classes: table.classes.count)
         if sample.image.size != size { BufferPool.shared.trim() }
         size = sample.image.size
-        let result = predict(sample)
+        let result = try predict(sample, from: samples[index].image)
         let target = sample.trainIds.pixels
         confusion.add(prediction: result.classes, target: target)
         (loss, seconds) = (result.loss, result.seconds)
@@ -145,9 +145,11 @@ package struct Evaluator {
 
   /// - Returns: the class of every pixel, and the joint loss, NaN if there is none: that of a mean over versions or windows
   ///   is not defined.
-  private func predict(_ sample: Sample) -> (classes: [UInt8], loss: Double, seconds: Double) {
+  private func predict(_ sample: Sample, from path: String) throws -> (classes: [UInt8], loss: Double, seconds: Double)
+  {
     guard options.isPlain else {
-      let result = ImagePredictor(model, options, workers: workers).predict(sample.image, canny: sample.canny)
+      let result = try ImagePredictor(model, options, workers: workers).predict(
+        sample.image, from: path, canny: sample.canny)
       return (result.classes, .nan, result.seconds)
     }
     let result = model.predict(

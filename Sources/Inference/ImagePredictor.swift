@@ -34,8 +34,12 @@ package struct ImagePredictor {
 
   /// - Parameters:
   ///   - image: RGB.
+  ///   - path: of the image, for errors.
   ///   - canny: its Canny edges; found if nil.
-  package func predict(_ image: Image, canny: Image? = nil, keepsProbabilities: Bool = false) -> Prediction {
+  /// - Throws: `InferenceError.notFinite`.
+  package func predict(
+    _ image: Image, from path: String, canny: Image? = nil, keepsProbabilities: Bool = false
+  ) throws(InferenceError) -> Prediction {
     let begin = Clock.now
     let versions = options.versions
     let map = ProbabilityMap(
@@ -49,20 +53,24 @@ package struct ImagePredictor {
       if seen.size != size { BufferPool.shared.trim() }
       size = seen.size
       let isImage = version.scale == 1 && !version.isMirrored
-      add(
+      let isFinite = add(
         seen, canny: isImage ? canny ?? Canny.edges(of: seen) : Canny.edges(of: seen), isMirrored: version.isMirrored,
         to: map)
+      guard isFinite else { throw .notFinite(image: path) }
     }
     let classes = map.predictions(on: workers)
     return Prediction(
       classes: classes, probabilities: keepsProbabilities ? map : nil, seconds: Clock.now - begin)
   }
 
-  private func add(_ image: Image, canny: Image, isMirrored: Bool, to map: ProbabilityMap) {
+  /// - Returns: whether all logits are finite.
+  private func add(_ image: Image, canny: Image, isMirrored: Bool, to map: ProbabilityMap) -> Bool {
     var version = ProbabilityMap.Version(of: map, image.size, isMirrored: isMirrored)
     guard let window = options.window else {
-      version.add(logits(of: image, canny: canny), first: 0, end: image.size.height, on: workers)
-      return
+      let logits = logits(of: image, canny: canny)
+      guard logits.isFinite(on: workers) else { return false }
+      version.add(logits, first: 0, end: image.size.height, on: workers)
+      return true
     }
     let rows = WindowPositions(of: image.size.height, window: window.height, overlap: options.overlap)
     let columns = WindowPositions(of: image.size.width, window: window.width, overlap: options.overlap)
@@ -70,11 +78,13 @@ package struct ImagePredictor {
     for top in rows.starts {
       for left in columns.starts {
         let window = Image.Rect(x: left, y: top, Size(rows.length, columns.length))
-        sums.add(
-          logits(of: image.cropped(to: window), canny: canny.cropped(to: window)), left: left, on: workers)
+        let logits = logits(of: image.cropped(to: window), canny: canny.cropped(to: window))
+        guard logits.isFinite(on: workers) else { return false }
+        sums.add(logits, left: left, on: workers)
       }
       sums.finishRow(into: &version, on: workers)
     }
+    return true
   }
 
   /// `[1, H, W, classes]`.

@@ -11,6 +11,7 @@ package enum InferenceError: CollectiveError, CustomStringConvertible, Equatable
   case cannotWriteReport(String, reason: String)
   case noImages(String)
   case noList(String)
+  case notFinite(image: String)
   case nothingToMeasure(labels: String)
   case missingPredictions(Int, of: Int, reason: String)
   case noSuchImage(String, dataPath: String)
@@ -26,6 +27,7 @@ package enum InferenceError: CollectiveError, CustomStringConvertible, Equatable
     switch self {
     case .cannotCreateFolder(let path, let reason): "\(path): the folder cannot be created (\(reason))"
     case .cannotWriteFolder(let path, let reason): "\(path): nothing can be written there (\(reason))"
+    case .notFinite(let image): "\(image.printable): the network's output for this image is infinite or not a number"
     case .nothingToMeasure(let labels): "\(labels): holds no labeled pixel, so that there is nothing to measure"
     case .cannotWriteReport(let path, let reason): "\(path): the report cannot be written (\(reason))"
     case .missingPredictions(let missing, let count, let reason):

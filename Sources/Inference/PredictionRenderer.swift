@@ -42,7 +42,7 @@ package struct PredictionRenderer {
     if let labels = labels(of: path, in: dataPath), FileManager.default.fileExists(atPath: labels) {
       panels.append(try colored(labels, size: image))
     }
-    let trainIds = ImagePredictor(model, options, workers: workers).predict(image).classes
+    let trainIds = try ImagePredictor(model, options, workers: workers).predict(image, from: path).classes
     panels.append(Palette.colored(Image(image.size, channels: 1, pixels: trainIds), by: table.palette))
     return Image.hstack(panels)
   }

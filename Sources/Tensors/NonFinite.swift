@@ -22,6 +22,13 @@ extension UnsafeRawBufferPointer {
   }
 }
 
+extension Tensor {
+  /// Whether no value is infinite or not a number.
+  package func isFinite(on workers: WorkerPool) -> Bool {
+    FloatSlice(buffer, offset: 0, count: shape.count).isFinite(on: workers)
+  }
+}
+
 extension FloatSlice {
   /// How many values are infinite or not a number.
   package var nonFiniteCount: Int {

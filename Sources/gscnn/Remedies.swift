@@ -47,7 +47,7 @@ extension CityscapesDirectoryError {
     case .elsewhere(_, let other): "give --data-path \(other)"
     case .emptySplit(let root, .test): "train with --test never, evaluate another --split, or " + getImages(root)
     case .emptySplit(let root, _): getImages(root)
-    case .otherNames, .unreadable: nil
+    case .otherNames, .unreadable, .nested: nil
     case .noMatch(_, _, .test):
       "train with --test never, evaluate another --split, or put the images of the split there"
     case .noMatch: "correct --data-path, or \"images\" and \"splits\" in the file of --classes"
@@ -80,6 +80,7 @@ extension InferenceError {
     switch self {
     case .cannotCreateFolder, .cannotWriteFolder: "give one that can be written as --output or --export"
     case .missingPredictions: nil
+    case .notFinite: "give weights from before the training diverged"
     case .nothingToMeasure: "give --export FOLDER to write predictions alone, without --json, or another --split"
     case .cannotWriteArchive: "give another path for --export"
     case .cannotWriteReport: "give another path for --json"

@@ -107,6 +107,33 @@ import Testing
     }
   }
 
+  @Test("A folder of a split under another name, and images one folder too deep, are said with what to do")
+  func otherFolders() throws {
+    let folder = try TemporaryFolder()
+    let images = folder.path + "/leftImg8bit"
+    for split in ["train", "Train", "train_extra"] {
+      try touch("\(images)/\(split)/ulm/ulm_000001_000019_leftImg8bit.png")
+    }
+    #expect(
+      try CityscapesDirectory(root: folder.path).list(.train).warnings == [
+        "\(images)/Train: is left out; move its folders to \(images)/train, or rename it"
+      ])
+    let nested = try TemporaryFolder()
+    let deep = nested.path + "/leftImg8bit/leftImg8bit"
+    try touch("\(deep)/train/ulm/ulm_000001_000019_leftImg8bit.png")
+    let error = #expect(throws: CityscapesDirectoryError.self) {
+      try CityscapesDirectory(root: nested.path).samples(of: .train)
+    }
+    // The remedy works when it is followed to the letter.
+    let remedy = try #require(error.flatMap { "\($0)".split(separator: "; ").last })
+    let shell = Process()
+    shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+    shell.arguments = ["-c", String(remedy)]
+    try shell.run()
+    shell.waitUntilExit()
+    #expect(try CityscapesDirectory(root: nested.path).list(.train).samples.count == 1)
+  }
+
   @Test("Images of a folder whose name is not UTF-8 are listed, prepared and read")
   func anyBytes() throws {
     let folder = try TemporaryFolder()

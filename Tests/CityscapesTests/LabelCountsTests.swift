@@ -8,7 +8,7 @@ import Testing
     ids += [UInt8](repeating: 23, count: 3000) + [UInt8](repeating: 4, count: 1000)
     #expect(
       LabelCounts(labelIds: ids).shares()
-        == "60.0 % road, 30.0 % sky, <0.1 % car, 10.0 % ignored; no sidewalk, building, wall, fence, pole, traffic light, "
+        == "60.0 % road, 30.0 % sky, <0.1 % car, 10.0 % ignored; absent: sidewalk, building, wall, fence, pole, traffic light, "
         + "traffic sign, vegetation, terrain, person, rider, truck, bus, train, motorcycle, bicycle")
     #expect(LabelCounts(labelIds: [0, 1]).shares() == "100.0 % ignored")
   }

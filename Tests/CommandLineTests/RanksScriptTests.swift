@@ -54,6 +54,20 @@ extension CommandLine {
       #expect(line.hasSuffix(" in backward, step 2; start again with --resume auto"), "\(line)")
     }
 
+    @Test("When mpirun itself is killed, the last line says so, and how to go on")
+    func mpirunKilled() throws {
+      let job = try training { job in
+        let mpirun = job.descendants.first {
+          (try? String(contentsOfFile: "/proc/\($0)/comm", encoding: .utf8)) == "mpirun\n"
+        }
+        kill(try #require(mpirun), SIGKILL)
+      }
+      #expect(job.status == 137)
+      #expect(
+        job.lastError == "launch/ranks: mpirun was killed by signal 9 (Killed); start again with --resume auto",
+        "\(job.errors)")
+    }
+
     @Test("A second SIGTERM ends ranks that cannot save")
     func secondSignal() throws {
       let job = try training { job in

@@ -46,16 +46,16 @@ struct VersionsTests {
 
   private func predict(
     _ options: InferenceOptions, threads: Int = 2, keepsProbabilities: Bool = false
-  ) -> ImagePredictor.Prediction {
-    ImagePredictor(Self.network, options, workers: WorkerPool(threads: threads)).predict(
-      Self.image, keepsProbabilities: keepsProbabilities)
+  ) throws -> ImagePredictor.Prediction {
+    try ImagePredictor(Self.network, options, workers: WorkerPool(threads: threads)).predict(
+      Self.image, from: "image", keepsProbabilities: keepsProbabilities)
   }
 
   @Test("Probabilities and classes are PyTorch's within rounding", arguments: cases.keys.sorted())
   func parity(name: String) throws {
     let file = try Safetensors(contentsOf: fixtures.appendingPathComponent("versions.safetensors").path)
     let expected = try file.floats(name)
-    let result = predict(try #require(Self.cases[name]), keepsProbabilities: true)
+    let result = try predict(try #require(Self.cases[name]), keepsProbabilities: true)
     let map = try #require(result.probabilities)
     let pixels = Array(stride(from: 0, to: result.classes.count, by: 37))
     let ours = pixels.flatMap { pixel in (0..<19).map { map.probability(of: $0, at: pixel) } }
@@ -77,10 +77,10 @@ struct VersionsTests {
   @Test("Threads change no bit, and keeping the probabilities changes no class")
   func threads() throws {
     for (name, options) in Self.cases {
-      let alone = predict(options, threads: 1, keepsProbabilities: true)
-      let several = predict(options, threads: 3, keepsProbabilities: true)
+      let alone = try predict(options, threads: 1, keepsProbabilities: true)
+      let several = try predict(options, threads: 3, keepsProbabilities: true)
       #expect(alone.classes == several.classes, "\(name)")
-      #expect(predict(options).classes == alone.classes, "\(name)")
+      #expect(try predict(options).classes == alone.classes, "\(name)")
       let (first, second) = (try #require(alone.probabilities), try #require(several.probabilities))
       let differs = alone.classes.indices.contains { pixel in
         (0..<19).contains { first.probability(of: $0, at: pixel) != second.probability(of: $0, at: pixel) }
@@ -90,10 +90,10 @@ struct VersionsTests {
   }
 
   @Test("One scale, and a window as large as the image, give the prediction of the whole image")
-  func whole() {
-    let plain = predict(InferenceOptions()).classes
-    #expect(predict(InferenceOptions(window: Self.image.size)).classes == plain)
-    #expect(predict(InferenceOptions(window: Size(100, 61), overlap: 20)).classes == plain)
+  func whole() throws {
+    let plain = try predict(InferenceOptions()).classes
+    #expect(try predict(InferenceOptions(window: Self.image.size)).classes == plain)
+    #expect(try predict(InferenceOptions(window: Size(100, 61), overlap: 20)).classes == plain)
   }
 
   #if compiler(>=6.2)
@@ -103,16 +103,16 @@ struct VersionsTests {
       await #expect(processExitsWith: .success) {
         let network = GatedSCNN(.resnet50, seed: 0)
         let workers = WorkerPool(threads: 2)
-        func peak(height: Int, _ window: Size?) -> Int {
+        func peak(height: Int, _ window: Size?) throws -> Int {
           let image = Image(Size(height, 96), channels: 3, filledWith: 100)
           BufferPool.shared.resetPeak()
           let options = InferenceOptions(window: window, overlap: window == nil ? 0 : 16)
-          _ = ImagePredictor(network, options, workers: workers).predict(image)
+          _ = try ImagePredictor(network, options, workers: workers).predict(image, from: "image")
           return BufferPool.shared.peakBytes - BufferPool.shared.liveBytes
         }
         let window = Size(64, 64)
-        _ = peak(height: 160, window)
-        let (low, high, whole) = (peak(height: 160, window), peak(height: 640, window), peak(height: 640, nil))
+        _ = try peak(height: 160, window)
+        let (low, high, whole) = try (peak(height: 160, window), peak(height: 640, window), peak(height: 640, nil))
         #expect(high == low, "\(low) \(high) \(whole)")
         // Workspaces of convolutions come on top of both.
         #expect(2 * whole > 3 * low, "\(low) \(high) \(whole)")
@@ -121,10 +121,11 @@ struct VersionsTests {
   #endif
 
   @Test("The mirror image gives the mirrored prediction if both are averaged")
-  func mirrored() {
+  func mirrored() throws {
     let options = InferenceOptions(flip: true, window: Size(40, 61), overlap: 8)
-    let mirrored = ImagePredictor(Self.network, options, workers: WorkerPool(threads: 2)).predict(Self.image.mirrored)
+    let mirrored = try ImagePredictor(Self.network, options, workers: WorkerPool(threads: 2)).predict(
+      Self.image.mirrored, from: "image")
     let back = Image(Self.image.size, channels: 1, pixels: mirrored.classes).mirrored
-    #expect(back.pixels == predict(options).classes)
+    #expect(try back.pixels == predict(options).classes)
   }
 }

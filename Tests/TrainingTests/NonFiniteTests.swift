@@ -202,6 +202,43 @@ extension Failures {
       #expect(!FileManager.default.fileExists(atPath: run.model))
     }
 
+    @Test("An output that is not finite is no prediction: evaluate, predict and view name the image")
+    func output() throws {
+      let weights = try altered("seg.4.running_mean") { _ in -3e38 }
+      let data = try Trainings.fewStreets.get()
+      let results = try RunFolder.new("output-nan")
+      defer { for path in [weights, results] { try? FileManager.default.removeItem(atPath: path) } }
+      let image = try #require(try CityscapesDirectory(root: data).samples(of: .val).first).image
+      for words in [
+        ["evaluate", "--data-path", data], ["evaluate", "--data-path", data, "--flip"],
+        ["view", "--data-path", data, "--input-pic", image, "--output", "\(results).png"],
+        ["predict", image, "--output", results], ["predict", image, "--output", results, "--window", "32x32"],
+      ] {
+        let job = try Job.run("gscnn", words + ["--model-weight", weights, "--threads", "1"])
+        #expect(job.status == 1 && job.output == [], "\(words)")
+        #expect(
+          job.errors.contains {
+            $0.hasPrefix("gscnn: \(image): the network's output for this image is infinite or not a number")
+          }, "\(job.errors)")
+      }
+    }
+
+    @Test("Steps that are left out push no checkpoint out")
+    func skippedAndSaved() throws {
+      let (data, weights) = try (grayStreets(sharp: 2..<12), overflowing(scale: 2e19))
+      let run = try TrainingRun("skipped-saved", on: data)
+      defer {
+        run.remove()
+        for path in [data, weights] { try? FileManager.default.removeItem(atPath: path) }
+      }
+      let job = try run.train(
+        "--batch-size", "2", "--epochs", "1", "--augment", "none", "--pretrained", weights, "--on-nonfinite", "skip",
+        "--checkpoint-every", "1", "--keep", "2", "--max-steps", "5")
+      #expect(job.status == 0, "\(job.errors)")
+      #expect(job.errors.count { $0.contains(" skipped: ") } == 4, "\(job.errors)")
+      #expect(run.savedSteps == [1, 5], "the last one is that of the stop")
+    }
+
     // MARK: - Files
 
     @Test(

@@ -141,7 +141,8 @@ package final class ConsoleProgress: TrainingObserver {
   private static func describe(_ evaluation: Evaluation) -> String {
     let metrics = evaluation.metrics
     guard metrics.pixels > 0 else {
-      return "\(evaluation.images) images predicted; no figures, as their labels are empty"
+      return
+        "\(evaluation.images) \(evaluation.images == 1 ? "image" : "images") predicted; no figures, as their labels are empty"
     }
     return String(
       format: "PA %.2f mPA %.2f class mIoU %.2f", metrics.pixelAccuracy * 100, metrics.meanAccuracy * 100,

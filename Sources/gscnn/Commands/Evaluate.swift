@@ -103,6 +103,9 @@ struct Evaluate: ParsableCommand {
         (unwritten, firstFailure) = (unwritten + 1, firstFailure ?? error)
       },
       shouldContinue: { evaluation in
+        if options.isPlain, let image = evaluation.losses.firstIndex(where: { !$0.isFinite }) {
+          throw InferenceError.notFinite(image: samples[image].image)
+        }
         progress.show("\(split.rawValue) \(evaluation.images)/\(samples.count)")
         if let status = consensus.stopStatus(StopSignal.received) { throw StopRequested(status: status) }
         return true
