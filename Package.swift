@@ -130,7 +130,7 @@ let package = Package(
       name: "GatedSCNNTests",
       dependencies: [
         "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Weights", "Inference", "Training",
-      ], exclude: ["Fixtures", "make_versions.py"]),
+      ], exclude: ["Fixtures", "make_augmented_views.py"]),
     .testTarget(name: "ImagesTests", dependencies: ["System", "Tensors", "Images", "ImageFixtures"]),
     .testTarget(
       name: "CityscapesTests",

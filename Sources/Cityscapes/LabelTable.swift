@@ -85,6 +85,11 @@ package struct LabelTable: Sendable, Equatable {
 
   package var isCityscapes: Bool { files == nil }
 
+  /// The label ids of a map of train ids; 0 for those that are no class.
+  package func labelIds(_ trainIds: Image) -> Image {
+    Image(trainIds.size, channels: 1, pixels: trainIds.pixels.map { ids[Int($0)] })
+  }
+
   /// How many label ids there are, from 0 to the largest.
   package var idCount: Int { idPalette.count }
 }

@@ -143,7 +143,7 @@ package struct Evaluator {
     return evaluation
   }
 
-  /// - Returns: the class of every pixel, and the joint loss, NaN if there is none: that of a mean over versions or windows
+  /// - Returns: the class of every pixel, and the joint loss, NaN if there is none: that of a mean over views or windows
   ///   is not defined.
   private func predict(_ sample: Sample, from path: String) throws -> (classes: [UInt8], loss: Double, seconds: Double)
   {

@@ -8,7 +8,7 @@ import Tensors
 
 /// Predicts images of any size by `InferenceOptions`.
 ///
-/// The network sees each version of an image as an image of its own: the 8-bit image is scaled (bilinear, as
+/// The network sees each view of an image as an image of its own: the 8-bit image is scaled (bilinear, as
 /// `cv::resize`), then mirrored, and its Canny edges are those of the result, as for any image of that size. A window
 /// takes its part of both, so that its border is no edge.
 package struct ImagePredictor {
@@ -41,20 +41,20 @@ package struct ImagePredictor {
     _ image: Image, from path: String, canny: Image? = nil, keepsProbabilities: Bool = false
   ) throws(InferenceError) -> Prediction {
     let begin = Clock.now
-    let versions = options.versions
+    let views = options.views
     let map = ProbabilityMap(
-      image.size, channels: model.classes, versions: versions.count, keepsProbabilities: keepsProbabilities)
+      image.size, channels: model.classes, views: views.count, keepsProbabilities: keepsProbabilities)
     var size: Size?
-    // Free blocks have the sizes of other versions or windows.
+    // Free blocks have the sizes of other views or windows.
     defer { BufferPool.shared.trim() }
-    for version in versions {
-      let scaled = version.scale == 1 ? image : Resize.bilinear(image, by: version.scale)
-      let seen = version.isMirrored ? scaled.mirrored : scaled
+    for view in views {
+      let scaled = view.scale == 1 ? image : Resize.bilinear(image, by: view.scale)
+      let seen = view.isMirrored ? scaled.mirrored : scaled
       if seen.size != size { BufferPool.shared.trim() }
       size = seen.size
-      let isImage = version.scale == 1 && !version.isMirrored
+      let isImage = view.scale == 1 && !view.isMirrored
       let isFinite = add(
-        seen, canny: isImage ? canny ?? Canny.edges(of: seen) : Canny.edges(of: seen), isMirrored: version.isMirrored,
+        seen, canny: isImage ? canny ?? Canny.edges(of: seen) : Canny.edges(of: seen), isMirrored: view.isMirrored,
         to: map)
       guard isFinite else { throw .notFinite(image: path) }
     }
@@ -65,11 +65,11 @@ package struct ImagePredictor {
 
   /// - Returns: whether all logits are finite.
   private func add(_ image: Image, canny: Image, isMirrored: Bool, to map: ProbabilityMap) -> Bool {
-    var version = ProbabilityMap.Version(of: map, image.size, isMirrored: isMirrored)
+    var view = ProbabilityMap.AugmentedView(of: map, image.size, isMirrored: isMirrored)
     guard let window = options.window else {
       let logits = logits(of: image, canny: canny)
       guard logits.isFinite(on: workers) else { return false }
-      version.add(logits, first: 0, end: image.size.height, on: workers)
+      view.add(logits, first: 0, end: image.size.height, on: workers)
       return true
     }
     let rows = WindowPositions(of: image.size.height, window: window.height, overlap: options.overlap)
@@ -82,7 +82,7 @@ package struct ImagePredictor {
         guard logits.isFinite(on: workers) else { return false }
         sums.add(logits, left: left, on: workers)
       }
-      sums.finishRow(into: &version, on: workers)
+      sums.finishRow(into: &view, on: workers)
     }
     return true
   }

@@ -2,10 +2,10 @@ import GatedSCNN
 import Kernels
 import Tensors
 
-/// How an image is predicted: whole or in windows, once or as the mean over several versions of it.
+/// How an image is predicted: whole or in windows, once or as the mean over several views of it.
 package struct InferenceOptions: Sendable, Equatable {
-  /// A version of the image that the network sees.
-  struct Version: Equatable {
+  /// A view of the image that the network sees.
+  struct AugmentedView: Equatable {
     let scale: Double
     /// Whether left and right are exchanged.
     let isMirrored: Bool
@@ -15,7 +15,7 @@ package struct InferenceOptions: Sendable, Equatable {
   package var scales: [Double]
   /// Whether each scale is predicted mirrored as well.
   package var flip: Bool
-  /// Size of the windows of each version; nil: each version is predicted whole.
+  /// Size of the windows of each view; nil: each view is predicted whole.
   package var window: Size?
   /// Pixels by which adjacent windows overlap, less than the sides of the window.
   package var overlap: Int
@@ -30,8 +30,8 @@ package struct InferenceOptions: Sendable, Equatable {
   /// Whether each image is predicted once, whole and as it is.
   package var isPlain: Bool { scales == [1] && !flip && window == nil }
 
-  var versions: [Version] {
-    scales.flatMap { scale in (flip ? [false, true] : [false]).map { Version(scale: scale, isMirrored: $0) } }
+  var views: [AugmentedView] {
+    scales.flatMap { scale in (flip ? [false, true] : [false]).map { AugmentedView(scale: scale, isMirrored: $0) } }
   }
 }
 
@@ -64,9 +64,9 @@ extension InferenceOptions {
   ) -> Int {
     let scale = scales.max() ?? 1
     let sums =
-      versions.count > 1 || keepsProbabilities
+      views.count > 1 || keepsProbabilities
       ? extent.pixels * ProbabilityMap.bytesPerPixel(channels: classes) : 0
-    // The image with its maps; of a version RGB, edges and the edge detector's states; the classes.
+    // The image with its maps; of a view RGB, edges and the edge detector's states; the classes.
     let images = 8 * extent.pixels + Int(6 * Double(extent.pixels) * scale * scale)
     guard let window else { return sums + images }
     let width = Int((Double(extent.width) * scale).rounded(.up))

@@ -103,9 +103,7 @@ package struct PredictionFolder: Sendable {
     switch format {
     case .colors:
       try PNG.encode(indices: Image(size, channels: 1, pixels: trainIds), palette: table.palette, for: file(index))
-    case .labelIds:
-      try PNG.encode(
-        Image(size, channels: 1, pixels: trainIds.map { table.ids[Int($0)] }), for: file(index))
+    case .labelIds: try PNG.encode(table.labelIds(Image(size, channels: 1, pixels: trainIds)), for: file(index))
     }
   }
 

@@ -29,9 +29,7 @@ package enum PredictionOutput: String, Codable, Sendable, CaseIterable {
     let classes = Image(image.size, channels: 1, pixels: prediction.classes)
     switch self {
     case .color: return try PNG.encode(indices: classes, palette: table.palette, for: path)
-    case .labelIds:
-      return try PNG.encode(
-        Image(image.size, channels: 1, pixels: prediction.classes.map { table.ids[Int($0)] }), for: path)
+    case .labelIds: return try PNG.encode(table.labelIds(classes), for: path)
     case .overlay:
       var overlay = Palette.colored(classes, by: table.palette)
       for index in overlay.pixels.indices {

@@ -1,34 +1,34 @@
 import Microkernels
 import Tensors
 
-/// The classes of an image's pixels, by the mean of the class probabilities that several versions of it give (scaled,
+/// The classes of an image's pixels, by the mean of the class probabilities that several views of it give (scaled,
 /// mirrored).
 ///
-/// Each version's logits are interpolated to the size of the image, then follows the softmax, then the mean; the class is
-/// the one with the largest mean, the first of several equal ones. A single version needs no softmax: its class is the
-/// one with the largest logit. Versions are added one after another, each from its first row to its last.
+/// Each view's logits are interpolated to the size of the image, then follows the softmax, then the mean; the class is
+/// the one with the largest mean, the first of several equal ones. A single view needs no softmax: its class is the
+/// one with the largest logit. Views are added one after another, each from its first row to its last.
 package final class ProbabilityMap: @unchecked Sendable {
   // Unchecked: workers write disjoint rows.
 
   /// Of the image.
   package let size: Size
   package let channels: Int
-  private let versions: Int
-  /// Sums over the versions, `[H, W, C]` without padding; nil if they are not needed.
+  private let views: Int
+  /// Sums over the views, `[H, W, C]` without padding; nil if they are not needed.
   private let sums: Buffer?
   private let classes: UnsafeMutablePointer<UInt8>
 
   /// - Parameters:
   ///   - channels: classes, 2 to 256.
-  ///   - versions: how many will be added.
+  ///   - views: how many will be added.
   ///   - keepsProbabilities: whether `probability` will be called.
-  package init(_ size: Size, channels: Int, versions: Int, keepsProbabilities: Bool = false) {
-    precondition((2...256).contains(channels) && versions > 0)
+  package init(_ size: Size, channels: Int, views: Int, keepsProbabilities: Bool = false) {
+    precondition((2...256).contains(channels) && views > 0)
     self.size = size
     self.channels = channels
-    self.versions = versions
+    self.views = views
     let pixels = size.height * size.width
-    sums = versions > 1 || keepsProbabilities ? Buffer(count: pixels * channels) : nil
+    sums = views > 1 || keepsProbabilities ? Buffer(count: pixels * channels) : nil
     sums?.clear()
     classes = .allocate(capacity: pixels)
     classes.initialize(repeating: 0, count: pixels)
@@ -39,10 +39,10 @@ package final class ProbabilityMap: @unchecked Sendable {
   /// Bytes of the sums for each pixel.
   package static func bytesPerPixel(channels: Int) -> Int { channels * MemoryLayout<Float>.stride }
 
-  /// The class of every pixel, `H · W`, once all versions are added.
+  /// The class of every pixel, `H · W`, once all views are added.
   package func predictions(on workers: WorkerPool) -> [UInt8] {
     let pixels = size.height * size.width
-    if versions > 1, let sums {
+    if views > 1, let sums {
       let channels = channels
       let classes = classes
       workers.forEachChunk(of: pixels, grain: 4096) { chunk, _ in
@@ -57,15 +57,15 @@ package final class ProbabilityMap: @unchecked Sendable {
     return Array(UnsafeBufferPointer(start: classes, count: pixels))
   }
 
-  /// The mean probability of a class at a pixel, row by row, once all versions are added.
+  /// The mean probability of a class at a pixel, row by row, once all views are added.
   package func probability(of channel: Int, at pixel: Int) -> Float {
     guard let sums else { preconditionFailure("the map keeps no probabilities") }
-    return sums.start[pixel * channels + channel] / Float(versions)
+    return sums.start[pixel * channels + channel] / Float(views)
   }
 
   /// Adds a row of the image.
   ///
-  /// - Parameter logits: of its pixels, from left to right in the version; overwritten.
+  /// - Parameter logits: of its pixels, from left to right in the view; overwritten.
   fileprivate func add(_ logits: UnsafeMutablePointer<Float>, row: Int, isMirrored: Bool) {
     let stride = Shape(1, 1, 1, channels).stride
     let full = (channels - 1) / 8
@@ -73,7 +73,7 @@ package final class ProbabilityMap: @unchecked Sendable {
     for column in 0..<size.width {
       let pixel = row * size.width + (isMirrored ? size.width - 1 - column : column)
       let values = logits + column * stride
-      if versions == 1 { classes[pixel] = Prediction.largest(values, full, padding) }
+      if views == 1 { classes[pixel] = Prediction.largest(values, full, padding) }
       guard let sums else { continue }
       Self.softmax(values, full, padding)
       let sum = sums.start + pixel * channels
@@ -104,8 +104,8 @@ package final class ProbabilityMap: @unchecked Sendable {
     for vector in 0...full { values.store(values.vector(vector * 8) / total, vector * 8) }
   }
 
-  /// Adds the rows of one version to a map, from top to bottom, as far as its logits are known.
-  package struct Version {
+  /// Adds the rows of one view to a map, from top to bottom, as far as its logits are known.
+  package struct AugmentedView {
     private let map: ProbabilityMap
     private let isMirrored: Bool
     private let rows: InterpolationTaps
@@ -115,8 +115,8 @@ package final class ProbabilityMap: @unchecked Sendable {
     private var next = 0
 
     /// - Parameters:
-    ///   - size: of the version.
-    ///   - isMirrored: whether left and right are exchanged in the version.
+    ///   - size: of the view.
+    ///   - isMirrored: whether left and right are exchanged in the view.
     package init(of map: ProbabilityMap, _ size: Size, isMirrored: Bool) {
       self.map = map
       self.size = size
@@ -125,14 +125,14 @@ package final class ProbabilityMap: @unchecked Sendable {
       columns = InterpolationTaps(outputs: map.size.width, inputs: size.width, .halfPixel)
     }
 
-    /// The first row of the version that is still needed.
+    /// The first row of the view that is still needed.
     package var firstNeeded: Int { next < rows.count ? rows.lower[next] : size.height }
 
-    /// Adds the rows of the map that follow from the rows of the version above `end`.
+    /// Adds the rows of the map that follow from the rows of the view above `end`.
     ///
     /// - Parameters:
-    ///   - logits: rows of the version, `[1, rows, W, C]`.
-    ///   - first: the row of the version that is their first, at most `firstNeeded`.
+    ///   - logits: rows of the view, `[1, rows, W, C]`.
+    ///   - first: the row of the view that is their first, at most `firstNeeded`.
     package mutating func add(_ logits: Tensor, first: Int, end: Int, on workers: WorkerPool) {
       precondition(logits.shape.width == size.width && logits.shape.channels == map.channels && first <= firstNeeded)
       let begin = next

@@ -72,16 +72,16 @@ package final class WindowedLogits {
     }
   }
 
-  /// Ends the current row of windows: passes the rows that no further window changes to `version`, and makes room for the
+  /// Ends the current row of windows: passes the rows that no further window changes to `view`, and makes room for the
   /// next row of windows.
-  package func finishRow(into version: inout ProbabilityMap.Version, on workers: WorkerPool) {
+  package func finishRow(into view: inout ProbabilityMap.AugmentedView, on workers: WorkerPool) {
     let isLast = current + 1 == rows.starts.count
     let begin = end
     end = isLast ? rows.counts.count : rows.starts[current + 1]
     divide(begin..<end, on: workers)
-    version.add(band, first: first, end: end, on: workers)
+    view.add(band, first: first, end: end, on: workers)
     guard !isLast else { return }
-    let keep = min(end, version.firstNeeded)
+    let keep = min(end, view.firstNeeded)
     let rowFloats = band.shape.width * band.shape.stride
     let kept = rows.starts[current] + rows.length - keep
     let moved = band.start + (keep - first) * rowFloats

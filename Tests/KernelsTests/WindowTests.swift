@@ -3,7 +3,7 @@ import Kernels
 import Tensors
 import Testing
 
-@Suite("Windows and versions", .everyInstructionSet)
+@Suite("Windows and views", .everyInstructionSet)
 struct WindowTests {
   @Test(
     "Windows lie a step apart, the last one at the end",
@@ -26,23 +26,23 @@ struct WindowTests {
     for threads in [1, 3] {
       let workers = WorkerPool.underTest(threads: threads)
       let logits = randomTensor("windows", Shape(1, size.height, size.width, 19))
-      func result(_ add: (inout ProbabilityMap.Version) -> Void) -> ProbabilityMap {
+      func result(_ add: (inout ProbabilityMap.AugmentedView) -> Void) -> ProbabilityMap {
         // To another size, so that rows are interpolated across the borders of windows.
-        let map = ProbabilityMap(Size(31, 17), channels: 19, versions: 1, keepsProbabilities: true)
-        var version = ProbabilityMap.Version(of: map, size, isMirrored: false)
-        add(&version)
+        let map = ProbabilityMap(Size(31, 17), channels: 19, views: 1, keepsProbabilities: true)
+        var view = ProbabilityMap.AugmentedView(of: map, size, isMirrored: false)
+        add(&view)
         return map
       }
       let whole = result { $0.add(logits, first: 0, end: size.height, on: workers) }
       let rows = WindowPositions(of: size.height, window: height, overlap: overlap)
       let columns = WindowPositions(of: size.width, window: width, overlap: overlap)
-      let pieced = result { version in
+      let pieced = result { view in
         let sums = WindowedLogits(rows, columns, channels: 19)
         for top in rows.starts {
           for left in columns.starts {
             sums.add(cut(logits, top, left, Size(rows.length, columns.length)), left: left, on: workers)
           }
-          sums.finishRow(into: &version, on: workers)
+          sums.finishRow(into: &view, on: workers)
         }
       }
       for pixel in 0..<31 * 17 {
@@ -66,20 +66,20 @@ struct WindowTests {
     return Tensor(x.shape.with(size: size), dense: values)
   }
 
-  @Test("The mean of the softmax over versions, mirrored ones mirrored back", arguments: [2, 8, 9, 19])
+  @Test("The mean of the softmax over views, mirrored ones mirrored back", arguments: [2, 8, 9, 19])
   func mean(classes: Int) {
     let workers = WorkerPool.underTest(threads: 2)
     let size = Size(6, 7)
-    let versions = ["first", "second"].map { randomTensor($0, Shape(1, size.height, size.width, classes)) }
-    let map = ProbabilityMap(size, channels: classes, versions: 2)
-    for (index, logits) in versions.enumerated() {
-      var version = ProbabilityMap.Version(of: map, size, isMirrored: index == 1)
-      version.add(logits, first: 0, end: size.height, on: workers)
+    let views = ["first", "second"].map { randomTensor($0, Shape(1, size.height, size.width, classes)) }
+    let map = ProbabilityMap(size, channels: classes, views: 2)
+    for (index, logits) in views.enumerated() {
+      var view = ProbabilityMap.AugmentedView(of: map, size, isMirrored: index == 1)
+      view.add(logits, first: 0, end: size.height, on: workers)
     }
     let predictions = map.predictions(on: workers)
     for row in 0..<size.height {
       for column in 0..<size.width {
-        let expected = zip(softmax(versions[0], row, column), softmax(versions[1], row, size.width - 1 - column)).map {
+        let expected = zip(softmax(views[0], row, column), softmax(views[1], row, size.width - 1 - column)).map {
           ($0 + $1) / 2
         }
         let pixel = row * size.width + column

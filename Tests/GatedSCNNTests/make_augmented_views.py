@@ -1,11 +1,11 @@
-"""Writes Fixtures/versions.safetensors: predictions with several scales, mirrored and in windows, as PyTorch states them.
+"""Writes Fixtures/augmented_views.safetensors: predictions with several scales, mirrored and in windows, as PyTorch states them.
 
 Run by hand; needs torch, timm, numpy, opencv-python-headless and safetensors. The network is that of Tests/Peer, with the
 weights and the image by formula that the tests have too. The rules are those of mmsegmentation:
 
 - window: logits of overlapping windows are added and divided by their number (slide_inference)
 - scale, flip: the 8-bit image is resized and mirrored, its logits are resized to the image's size and mirrored back, and
-  the softmax of all versions is averaged (SegTTAModel)
+  the softmax of all views is averaged (SegTTAModel)
 
 The Canny edges are those of the image that the network sees; a window takes its part of them.
 """
@@ -93,7 +93,7 @@ def slide(model, rgb, canny, window, overlap, dtype):
 
 
 def probabilities(model, rgb, scales, flip, window, overlap, dtype):
-    size, total, versions = rgb.shape[:2], 0, 0
+    size, total, views = rgb.shape[:2], 0, 0
     for scale in scales:
         scaled = rgb if scale == 1 else cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
         for mirrored in (False, True) if flip else (False,):
@@ -106,8 +106,8 @@ def probabilities(model, rgb, scales, flip, window, overlap, dtype):
             logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)
             if mirrored:
                 logits = logits.flip(3)
-            total, versions = total + logits.softmax(1), versions + 1
-    return (total / versions)[0].permute(1, 2, 0).reshape(-1, 19)
+            total, views = total + logits.softmax(1), views + 1
+    return (total / views)[0].permute(1, 2, 0).reshape(-1, 19)
 
 
 def main():
@@ -132,7 +132,7 @@ def main():
             print(name, "spread of rounding %.1e" % np.abs(spread[name] - result).max(),
                   "classes", len(np.unique(result.argmax(1))), "smallest margin %.1e" % (ordered[:, -1] - ordered[:, -2]).min())
             content[name] = np.ascontiguousarray(result[::STEP], np.float32)
-    save_file(content, os.path.join(HERE, "Fixtures", "versions.safetensors"))
+    save_file(content, os.path.join(HERE, "Fixtures", "augmented_views.safetensors"))
 
 
 main()

@@ -1,56 +1,5 @@
 import Cityscapes
-import Glibc
 import System
-
-/// Where predictions for the benchmark server are written: a folder, a zip archive, or both.
-package struct ExportDestination: Sendable, Equatable {
-  package let folder: String?
-  package let archive: String?
-
-  /// - Parameters:
-  ///   - path: a folder, or an archive if it ends in `.zip`.
-  ///   - zip: whether a folder is archived too, beside it under its name.
-  package init(_ path: String, zip: Bool) {
-    if path.lowercased().hasSuffix(".zip") {
-      (folder, archive) = (nil, path)
-    } else {
-      var name = path[...]
-      while name.count > 1, name.hasSuffix("/") { name.removeLast() }
-      (folder, archive) = (path, zip ? "\(name).zip" : nil)
-    }
-  }
-}
-
-/// A zip archive of predictions; it appears under its name when it is complete.
-final class PredictionArchive: @unchecked Sendable {
-  // Unchecked: only rank 0's main thread writes.
-
-  private let path: String
-  private var writer: ZipWriter?
-
-  init(_ path: String) { self.path = path }
-
-  func create() throws {
-    try reporting {
-      if FileSystem.isDirectory(path, followingLinks: true) { throw FileError(path, .create, errno: EISDIR) }
-      try FileSystem().createDirectory(FileSystem.parent(of: path))
-      writer = try ZipWriter(path)
-    }
-  }
-
-  func add(_ name: String, _ bytes: [UInt8]) throws { try reporting { try writer?.add(name, bytes) } }
-
-  func finish() throws {
-    try reporting { try writer?.finish() }
-    writer = nil
-  }
-
-  private func reporting(_ body: () throws -> Void) throws {
-    do { try body() } catch {
-      throw InferenceError.cannotWriteArchive(path, reason: error.posixMessage)
-    }
-  }
-}
 
 extension PredictionFolder {
   /// Predictions of images without labels.

@@ -3,8 +3,8 @@ import Jobs
 import Testing
 
 extension CommandLine {
-  @Suite("Scales, mirrored images and windows; archives")
-  struct VersionsTests {
+  @Suite("Test-time augmentation, windows and archives")
+  struct TestTimeAugmentationTests {
     let work: Workplace
 
     init() throws { work = try .withModel() }

@@ -8,9 +8,9 @@ import Tensors
 import Testing
 import Weights
 
-/// Scales, mirrored images and windows, compared with PyTorch's statement of them (`make_versions.py`).
-@Suite("Versions of an image", .serialized)
-struct VersionsTests {
+/// Scales, mirrored images and windows, compared with PyTorch's statement of them (`make_augmented_views.py`).
+@Suite("Test-time augmentation and windows", .serialized)
+struct TestTimeAugmentationTests {
   // Not isolated: evaluation changes nothing in the network.
   nonisolated(unsafe) private static let network = {
     let network = GatedSCNN(.resnet50, seed: 0)
@@ -22,7 +22,7 @@ struct VersionsTests {
     return network
   }()
 
-  /// Blocks of one color, as in `make_versions.py`.
+  /// Blocks of one color, as in `make_augmented_views.py`.
   private static let image = {
     let size = Size(44, 61)
     let columns = 16
@@ -53,7 +53,7 @@ struct VersionsTests {
 
   @Test("Probabilities and classes are PyTorch's within rounding", arguments: cases.keys.sorted())
   func parity(name: String) throws {
-    let file = try Safetensors(contentsOf: fixtures.appendingPathComponent("versions.safetensors").path)
+    let file = try Safetensors(contentsOf: fixtures.appendingPathComponent("augmented_views.safetensors").path)
     let expected = try file.floats(name)
     let result = try predict(try #require(Self.cases[name]), keepsProbabilities: true)
     let map = try #require(result.probabilities)
