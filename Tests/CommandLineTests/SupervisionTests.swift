@@ -85,7 +85,9 @@ extension CommandLine {
         log == [
           "start 1: status 1 after … s; start 2 of 10 follows in 1 s", "  gscnn: no luck 1",
           "start 2: status 75 after … s; start 3 of 10 follows in 2 s", "  gscnn: no luck 2",
+          // mpirun would have said why a rank has that status.
           "start 3: status 137 after … s; start 4 of 10 follows in 4 s", "  gscnn: no luck 3",
+          "  launch/ranks: mpirun was killed by signal 9 (Killed); start again with --resume auto",
           "start 4: ended with status 0",
         ])
       #expect(job.errors.contains("unimportant"))
