@@ -229,6 +229,7 @@ package enum CityscapesDirectoryError: Error, Equatable, CustomStringConvertible
   case emptySplit(root: String, Split)
   case otherNames(folder: String, count: Int, first: String)
   case unreadable(folder: String)
+  case inTwoSplits(String, Split, Split)
   /// Of a data set with names of its own.
   case noMatch(folder: String, pattern: String, Split)
 
@@ -247,6 +248,8 @@ package enum CityscapesDirectoryError: Error, Equatable, CustomStringConvertible
       "\(folder): holds no images; \(count == 1 ? "its file is" : "its \(count) files are") not named "
         + "CITY/*\(SamplePaths.imageSuffix) (first: \(first)); rename \(count == 1 ? "it" : "them"), or unzip "
         + "leftImg8bit_trainvaltest.zip again"
+    case .inTwoSplits(let image, let one, let other):
+      "\(image): is an image of \(one.rawValue) and of \(other.rawValue); give each split names of its own"
     case .unreadable(let folder):
       "\(folder): cannot be listed; check its permissions"
     case .noMatch(let folder, let pattern, _):

@@ -65,6 +65,11 @@ extension FilePatterns {
     return nil
   }
 
+  /// Whether a path below the folder of the data set has the form of an image or a label map.
+  package func matches(_ path: String) -> Bool {
+    Split.allCases.contains { images(of: $0).name(in: path) != nil || labels(of: $0).name(in: path) != nil }
+  }
+
   /// The folders of images and of labels, of all splits, below the folder of the data set.
   package var folders: Set<String> {
     Set(Split.allCases.flatMap { [images(of: $0).folder, labels(of: $0).folder] })

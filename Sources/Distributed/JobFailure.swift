@@ -47,7 +47,7 @@ extension Communicator {
       monitor.silenceAll(status: status)
     }
     fflush(nil)
-    let findings = collective?.findings.abbreviated().map { "gscnn: \($0)\n" } ?? []
+    let findings = collective?.findings.abbreviated().map { "gscnn: \(line(of: $0))\n" } ?? []
     // In one write, so that output of other processes cannot come between.
     StandardError.writeLast(
       (StandardError.isTerminal ? StandardError.clearLine : "") + findings.joined() + "gscnn: \(place)\(text)\n",

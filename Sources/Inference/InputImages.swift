@@ -22,10 +22,13 @@ package struct InputImages {
     let canonical: String
   }
 
-  private let output: String
+  /// The folders for results, which are left out of the images.
+  private let outputs: [String]
   private var found: [Found] = []
   /// As bytes: two names that Unicode takes for the same text are two files.
   private var seen: Set<[CChar]> = []
+  /// The files that links among the images lead to.
+  private var linked: Set<[CChar]> = []
 
   /// - Parameters:
   ///   - words: of the command line. A folder stands for the PNG and JPEG files in it and in its folders, sorted; `@FILE`
@@ -38,7 +41,7 @@ package struct InputImages {
   package static func find(
     _ words: [String], output: String, suffixes: [String], export: String? = nil
   ) throws -> [InputImage] {
-    var images = InputImages(output: output)
+    var images = InputImages(outputs: [output, export].compactMap(\.self))
     for word in words { try images.expand(word) }
     guard !images.found.isEmpty else { throw InferenceError.noImages(words.joined(separator: " ")) }
     let named = images.named()
@@ -49,7 +52,7 @@ package struct InputImages {
     return named
   }
 
-  private init(output: String) { self.output = Self.canonical(output) }
+  private init(outputs: [String]) { self.outputs = outputs.map(FileSystem.canonical) }
 
   // MARK: - Finding
 
@@ -73,7 +76,7 @@ package struct InputImages {
   }
 
   private mutating func addFolder(_ folder: String) throws {
-    guard Self.canonical(folder) != output else { throw InferenceError.outputIsInput(folder) }
+    guard !outputs.contains(FileSystem.canonical(folder)) else { throw InferenceError.outputIsInput(folder) }
     guard try walk(folder, root: folder) else { throw InferenceError.noImages(folder) }
   }
 
@@ -85,7 +88,7 @@ package struct InputImages {
     for name in try FileSystem.list(folder) where !name.hasPrefix(".") {
       let path = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
       if FileSystem.isDirectory(path) {
-        if Self.canonical(path) != output, try walk(path, root: root) { hasImages = true }
+        if !outputs.contains(FileSystem.canonical(path)), try walk(path, root: root) { hasImages = true }
       } else if Photograph.isNamed(name) {
         add(path, root: root)
         hasImages = true
@@ -110,9 +113,10 @@ package struct InputImages {
   /// - Parameter root: its own folder if nil.
   private mutating func add(_ path: String, root: String? = nil) {
     let parent = FileSystem.parent(of: path)
-    let canonical = Self.join(Self.canonical(parent), FileSystem.name(of: path))
+    let canonical = FileSystem.target(path)
     guard seen.insert(canonical.pathBytes).inserted else { return }
-    found.append(Found(path: path, root: Self.canonical(root ?? parent), canonical: canonical))
+    linked.insert(FileSystem.canonical(path).pathBytes)
+    found.append(Found(path: path, root: FileSystem.canonical(root ?? parent), canonical: canonical))
   }
 
   /// The paths that match a pattern, sorted.
@@ -121,21 +125,6 @@ package struct InputImages {
     defer { globfree(&result) }
     guard glob(pattern.pathBytes, 0, nil, &result) == 0 else { return [] }
     return (0..<Int(result.gl_pathc)).compactMap { result.gl_pathv[$0].map { String(path: $0) } }
-  }
-
-  /// The absolute path without symbolic links; what does not exist keeps its name.
-  private static func canonical(_ path: String) -> String {
-    guard path.utf8.count < Int(PATH_MAX) else { return path }
-    guard let real = realpath(path.pathBytes, nil) else {
-      let parent = FileSystem.parent(of: path)
-      return parent == path ? path : join(canonical(parent), FileSystem.name(of: path))
-    }
-    defer { free(real) }
-    return String(path: real)
-  }
-
-  private static func join(_ folder: String, _ name: String) -> String {
-    folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
   }
 
   // MARK: - Names
@@ -174,8 +163,9 @@ package struct InputImages {
   ///
   /// - Parameter file: the path in `folder` of the result for an image, by its name.
   private func requireSafe(_ images: [InputImage], in folder: String, file: (String) -> String) throws {
-    let place = Self.canonical(folder)
-    for image in images where seen.contains(Self.join(place, file(image.name)).pathBytes) {
+    for image in images {
+      let result = FileSystem.target(FileSystem.join(folder, file(image.name))).pathBytes
+      guard seen.contains(result) || linked.contains(result) else { continue }
       throw InferenceError.overwritesInput(result: "\(folder)/\(file(image.name))", image: image.path)
     }
   }

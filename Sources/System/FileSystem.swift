@@ -162,6 +162,25 @@ extension FileSystem {
       && status.st_mode & S_IFMT == S_IFDIR
   }
 
+  /// The absolute path without symbolic links; what does not exist keeps its name.
+  package static func canonical(_ path: String) -> String {
+    guard path.utf8.count < Int(PATH_MAX) else { return path }
+    guard let real = realpath(path.pathBytes, nil) else {
+      let parent = parent(of: path)
+      return parent == path ? path : join(canonical(parent), name(of: path))
+    }
+    defer { free(real) }
+    return String(path: real)
+  }
+
+  /// The absolute path of what is replaced when a file is written to `path`: without symbolic links, but for the last
+  /// component.
+  package static func target(_ path: String) -> String { join(canonical(parent(of: path)), name(of: path)) }
+
+  package static func join(_ folder: String, _ name: String) -> String {
+    folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
+  }
+
   /// Whether there is anything at `path`, a broken symbolic link included.
   package static func exists(_ path: String) -> Bool {
     var status = stat()

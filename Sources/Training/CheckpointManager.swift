@@ -32,6 +32,7 @@ final class CheckpointManager {
   /// When the last checkpoint was begun, or the run.
   private var lastSave = Clock.now
 
+  private var hasAbandonedModel = false
   /// The metadata of a best model that could not be written.
   private var unwrittenModel: [String: String]?
 
@@ -94,15 +95,24 @@ final class CheckpointManager {
     try checkpoint.restore(replica.model.store, velocities: replica.optimizer.velocities)
     state.options = options
     try RunContinuation(of: checkpoint.folder, in: paths)?.copyResults(state)
-    setAsideLaterModel(state)
+    hasAbandonedModel = leavesModelBehind(state)
+    if hasAbandonedModel { state.bestMeanIoU = nil }
     requireBestModel(&state)
     return StartingPoint(state: state, origin: ([checkpoint.folder] + changes).joined(separator: ", "))
   }
 
-  /// A run that goes on from an earlier checkpoint leaves the training after it behind, and with it a best model of that
-  /// training: its figure must not be compared with those to come, nor the test split be predicted with it.
-  private func setAsideLaterModel(_ state: TrainingState) {
-    guard case .path = options.resume, let best = paths.bestMeanIoU, best != state.bestMeanIoU else { return }
+  /// Whether the best model on the disk belongs to the training after the checkpoint, which is left behind: its figure
+  /// must not be compared with those to come, nor the test split be predicted with it.
+  private func leavesModelBehind(_ state: TrainingState) -> Bool {
+    guard case .path = options.resume, let best = paths.bestMeanIoU else { return false }
+    return best != state.bestMeanIoU
+  }
+
+  /// Renames a best model that is left behind. Until a checkpoint of the new training is on the disk the other one can
+  /// still be resumed, with its model.
+  func setAbandonedModelAside() {
+    guard hasAbandonedModel else { return }
+    hasAbandonedModel = false
     let aside = paths.abandonedModel
     do {
       try FileSystem().rename(paths.model, to: aside)

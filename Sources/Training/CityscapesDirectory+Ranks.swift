@@ -12,11 +12,25 @@ extension CityscapesDirectory {
   /// - Throws: `CityscapesDirectoryError`; `ListsDiffer`, the same on all ranks.
   package func listOnAllRanks(_ splits: [Split]?, communicator: Communicator) throws -> [[SamplePaths]] {
     let listings = try communicator.collectively { try (splits ?? nonEmptySplits()).map(list) }
+    if let shared = Self.sharedImage(listings) { throw shared }
     try ListComparison(listings.flatMap(\.samples), root: root, communicator).requireEqual()
     if communicator.rank == 0 {
       for warning in listings.flatMap(\.warnings) { StandardError.write("gscnn: warning: \(warning)\n") }
     }
     return listings.map(\.samples)
+  }
+
+  /// An image that two splits list, as patterns of other data sets may have it.
+  private static func sharedImage(_ listings: [SplitListing]) -> CityscapesDirectoryError? {
+    var splits: [String: Split] = [:]
+    for listing in listings {
+      for sample in listing.samples {
+        if let other = splits.updateValue(listing.split, forKey: sample.image), other != listing.split {
+          return .inTwoSplits(sample.image, other, listing.split)
+        }
+      }
+    }
+    return nil
   }
 
   private func nonEmptySplits() throws -> [Split] {

@@ -24,6 +24,7 @@ extension Preprocessing {
     let root = CityscapesDirectory(root: root).root
     let run = PreprocessingRun(
       samples, root: root, table, communicator, threads: threads, cancelled: cancelled)
+    try run.requireOwnNames(prepared)
     let maps = try Activity.during(.preparing) { try run.maps(prepared) }
     if communicator.rank == 0 {
       for line in maps.warnings(root: root) { StandardError.write("gscnn: warning: \(line)\n") }
@@ -54,6 +55,21 @@ private struct PreprocessingRun {
     self.threads = threads
     self.cancelled = cancelled
     hosts = communicator.allGather(communicator.host).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+
+  /// Refuses folders in which a map would have the name of an image or a label: other data sets choose their names.
+  func requireOwnNames(_ prepared: String?) throws {
+    guard !table.isCityscapes else { return }
+    let folders = communicator.allGather(PreparedMaps.candidates(root: root, prepared: prepared, table))[0]
+    let inputs = Set(samples.flatMap { [$0.image, $0.labelIds] }.map(FileSystem.canonical))
+    for folder in folders {
+      let maps = samples.lazy.map { $0.prepared(in: folder) }.flatMap { [$0.labelTrainIds, $0.boundary, $0.canny] }
+      if let map = maps.first(where: { inputs.contains(FileSystem.target($0)) }) {
+        throw TrainingError(
+          "\(map): this map would replace an image or a label of the data set; give another folder as --prepared, or rename "
+            + "the files of the data set")
+      }
+    }
   }
 
   func maps(_ prepared: String?) throws -> PreparedMaps {

@@ -25,7 +25,11 @@ package struct RunPaths: Sendable {
   /// The best model.
   package var model: String { prefix + "_model.safetensors" }
   /// A best model of a training that a run has left behind when it went on from an earlier checkpoint.
-  var abandonedModel: String { prefix + "_model.abandoned.safetensors" }
+  /// A name that is free.
+  var abandonedModel: String {
+    let names = (1...).lazy.map { prefix + "_model.abandoned\($0 == 1 ? "" : "-\($0)").safetensors" }
+    return names.first { !FileSystem.exists($0) } ?? prefix
+  }
   package var statistics: String { prefix + "_statistics.csv" }
   package var steps: String { prefix + "_steps.csv" }
   package var checkpoints: String { prefix + "/checkpoints" }

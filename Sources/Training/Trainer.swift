@@ -149,6 +149,7 @@ package final class Trainer {
       try Activity.during(.checkpoint) {
         try save()
         try checkpoints.flush()
+        checkpoints.setAbandonedModelAside()
       }
     }
     try Self.stopIfRequested(consensus)

@@ -72,12 +72,24 @@ package enum ModelFile {
   private static func backboneDifference(_ report: MatchReport) -> String? {
     let isOfBackbone = { (name: String) in name.hasPrefix(backbonePrefix) }
     let (missing, incompatible) = (report.missing.filter(isOfBackbone), report.incompatible.filter(isOfBackbone))
+    let foreign = report.unexpected.filter(isInBlock)
+    if !foreign.isEmpty {
+      return "its blocks hold what those of a ResNet-D do not, such as attention: \(MatchReport.first(foreign))"
+    }
     guard !missing.isEmpty || !incompatible.isEmpty else { return nil }
     let present = report.matched.count(where: isOfBackbone)
     var words = "it holds a part of the backbone, \(present) tensors that fit"
     if !missing.isEmpty { words += "; it lacks \(MatchReport.first(missing))" }
     if !incompatible.isEmpty { words += "; \(MatchReport.first(incompatible))" }
     return words
+  }
+
+  /// Whether a name is that of a tensor in a residual block: "layer1.0.se.conv.weight".
+  private static func isInBlock(_ name: String) -> Bool {
+    let parts = name.split(separator: ".")
+    return zip(parts, parts.dropFirst()).contains {
+      ["layer1", "layer2", "layer3", "layer4"].contains($0) && Int($1) != nil
+    }
   }
 
   @discardableResult

@@ -1,5 +1,4 @@
 import Cityscapes
-import Foundation
 import System
 import Training
 
@@ -16,23 +15,19 @@ enum OutputPath {
     _ table: LabelTable = .cityscapes
   ) throws {
     guard let path else { return }
-    let place = resolved(path)
-    if inputs.contains(where: { resolved($0) == place }) {
+    let place = FileSystem.target(path)
+    if inputs.contains(where: { FileSystem.target($0) == place || FileSystem.canonical($0) == place }) {
       throw OptionError(option, path, "this command reads that file; give another")
     }
     guard let dataPath else { return }
     // Also where the data set holds a link to the folder.
     for folder in table.files?.folders.filter({ !$0.isEmpty }).sorted() ?? ["leftImg8bit", "gtFine"]
-    where (place + "/").hasPrefix(resolved("\(dataPath)/\(folder)/.") + "/") {
+    where (place + "/").hasPrefix(FileSystem.canonical("\(dataPath)/\(folder)") + "/") {
       throw OptionError(option, path, "lies among the images and labels of the data set; give another")
     }
-  }
-
-  /// The absolute path without symbolic links, but for the last component: that is what is replaced.
-  private static func resolved(_ path: String) -> String {
-    guard let resolved = realpath(FileSystem.parent(of: path).pathBytes, nil) else { return path }
-    defer { free(resolved) }
-    let (parent, name) = (String(path: resolved), FileSystem.name(of: path))
-    return name == "." ? parent : parent + "/" + name
+    let root = FileSystem.canonical(dataPath) + "/"
+    if let files = table.files, place.hasPrefix(root), files.matches(String(place.dropFirst(root.count))) {
+      throw OptionError(option, path, "is named as an image or a label map of the data set; give another")
+    }
   }
 }

@@ -47,7 +47,7 @@ extension CityscapesDirectoryError {
     case .elsewhere(_, let other): "give --data-path \(other)"
     case .emptySplit(let root, .test): "train with --test never, evaluate another --split, or " + getImages(root)
     case .emptySplit(let root, _): getImages(root)
-    case .otherNames, .unreadable, .nested: nil
+    case .otherNames, .unreadable, .nested, .inTwoSplits: nil
     case .noMatch(_, _, .test):
       "train with --test never, evaluate another --split, or put the images of the split there"
     case .noMatch: "correct --data-path, or \"images\" and \"splits\" in the file of --classes"
@@ -85,7 +85,7 @@ extension InferenceError {
     case .cannotWriteArchive: "give another path for --export"
     case .cannotWriteReport: "give another path for --json"
     case .noImages, .noSuchInput, .noList: "name PNG or JPEG files, folders of them, '*.png' or @LIST"
-    case .outputIsInput: "give another folder as --output"
+    case .outputIsInput: "give another folder as --output or --export"
     case .overwritesInput: "give another folder as --output or --export"
     case .sameName: "predict them separately, or rename one"
     case .severalPredictions: "give an empty folder as --export"

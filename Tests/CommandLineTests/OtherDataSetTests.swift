@@ -295,5 +295,58 @@ extension CommandLine {
         #expect(job.output.count == 1 && job.output[0].hasPrefix("{"))
       }
     }
+
+    @Test("Prepared maps and outputs never replace an image or a label, and no image is in two splits")
+    func ownNames() throws {
+      let set = OtherDataSet.mask
+      try set.write(to: work)
+      /// Copies the data set under other names; `place` gives the folders and names of image and labels.
+      func copy(
+        _ name: String, images: String, labels: String, splits: [String: String] = [:],
+        place: (_ split: String, _ index: Int) -> (image: String, labels: String)
+      ) throws -> [String] {
+        for split in ["train", "val"] {
+          for (index, sample) in set.samples(split).enumerated() {
+            let files = place(split, index)
+            for (source, target) in [(sample.image, files.image), (sample.labels, files.labels)] {
+              let path = work.place("\(name)/\(target)")
+              try FileManager.default.createDirectory(
+                atPath: URL(fileURLWithPath: path).deletingLastPathComponent().path, withIntermediateDirectories: true)
+              try work.copy("data/" + source, to: "\(name)/\(target)")
+            }
+          }
+        }
+        var description = set.description
+        (description["images"], description["labels"], description["splits"]) = (images, labels, splits)
+        try work.write(JSONSerialization.data(withJSONObject: description), to: name + ".json")
+        return ["--data-path", name, "--classes", name + ".json", "--threads", "1"]
+      }
+      let maps = try copy("maps", images: "{split}/{name}.png", labels: "prepared/{split}/{name}_labelTrainIds.png") {
+        ("\($0)/m\($1).png", "prepared/\($0)/m\($1)_labelTrainIds.png")
+      }
+      try work.expectRefusal(
+        ["prepare"] + maps, status: 1, saying: "maps/prepared/train/m0_labelTrainIds.png: this map would replace",
+        "--prepared")
+      #expect(try run(["prepare", "--prepared", "elsewhere"] + maps).errors == [])
+
+      let flat = try copy("flat", images: "{split}_{name}.png", labels: "{name}_{split}_prediction.png") {
+        ("\($0)_m\($1).png", "m\($1)_\($0)_prediction.png")
+      }
+      let evaluate = ["evaluate", "--model-weight", "none"] + flat
+      for name in ["flat/val_m0.png", "./flat/m1_val_prediction.png"] {
+        try work.expectRefusal(
+          evaluate + ["--json", name], status: 2, saying: "--json \(name): is named as an image or a label map",
+          "give another")
+      }
+      let twice = try copy(
+        "twice", images: "{split}/{name}.png", labels: "labels/{split}/{name}.png", splits: ["val": "train/more"]
+      ) { split, index in
+        let folder = split == "val" ? "train/more" : "train"
+        return ("\(folder)/m\(index).png", "labels/\(folder)/m\(index).png")
+      }
+      try work.expectRefusal(
+        ["prepare"] + twice, status: 1, saying: "twice/train/more/m0.png: is an image of train and of val",
+        "give each split names of its own")
+    }
   }
 }

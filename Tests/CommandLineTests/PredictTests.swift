@@ -140,6 +140,20 @@ extension CommandLine {
       try refused(
         ["photos/a/x.png", "photos/a/x_prediction.png", "--export", "photos/a"],
         "photos/a/x_prediction.png: this result for photos/a/x.png", "--export")
+      // Through links: an image that is a result of another, and a folder of results that is one of images.
+      try makeFolder("linked")
+      try makeFolder("out")
+      try work.copy(Workplace.image("val", 0), to: "out/photo_color.png")
+      try FileManager.default.createSymbolicLink(
+        atPath: work.place("linked/photo.png"), withDestinationPath: "../out/photo_color.png")
+      try refused(
+        ["linked/photo.png", "--output", "out"], "this result for linked/photo.png would replace", "--output")
+      try work.copy(Workplace.image("val", 0), to: "photos/b/deep/y_color.png")
+      try makeFolder("out2/b")
+      try FileManager.default.createSymbolicLink(
+        atPath: work.place("out2/b/deep"), withDestinationPath: "../../photos/b/deep")
+      try refused(["photos", "--output", "out2"], "would replace an image that is to be predicted", "--output")
+      try refused(["photos/b", "--export", "photos/b"], "the results would lie among the images", "--export")
       try work.copy(Workplace.model, to: "model.zip")
       try work.expectRefusal(
         ["predict", "photos/b/z.PNG", "--model-weight", "model.zip", "--export", "model", "--zip"], status: 2,

@@ -50,6 +50,10 @@ extension Trainings {
       #expect(rest.status == 0, "\(rest.errors)")
       #expect((job.errors + rest.errors).contains { $0.hasSuffix("  best so far") }, "\(job.errors + rest.errors)")
       #expect(rest.errors.contains { $0.hasPrefix("  test:") }, "\(rest.errors)")
+      let second = try run.train("--resume", run.checkpoint(1), "--learning-rate", "0.002", "--max-steps", "1")
+      #expect(second.status == 0, "\(second.errors)")
+      #expect(second.errors.contains { $0.hasSuffix("_model.abandoned-2.safetensors") }, "\(second.errors)")
+      #expect(try Data(contentsOf: URL(fileURLWithPath: abandoned)) == before)
     }
 
     @Test("Without the best model one line says so, and the next validation writes a new one")

@@ -87,6 +87,29 @@ struct BackboneNamingTests {
     #expect(store.values.values == before)
   }
 
+  @Test("A backbone whose blocks hold more than a ResNet-D's is refused: it would train without its attention")
+  func attention() throws {
+    let folder = try TestFolder()
+    let plain = try StateDict(contentsOf: fixture("names/timm-resnet50.pth"))
+    let path = folder.place("ecaresnet50d.safetensors")
+    try ModelFile.convert(plain, to: path, normalization: nil)
+    let file = try Safetensors(contentsOf: path)
+    var records = file.entries.map { entry in
+      SafetensorsWriter.TensorRecord(entry.name, entry.type, entry.shape) { bytes in
+        file.withBytes(of: entry) { bytes.copyMemory(from: $0) }
+      }
+    }
+    records.append(
+      SafetensorsWriter.TensorRecord("layer1.0.se.conv.weight", .float32, [1]) { $0.copyBytes(from: [0, 0, 0, 0]) })
+    let other = folder.place("other.safetensors")
+    try SafetensorsWriter.write(records, metadata: [:], to: other)
+    let error = #expect(throws: WeightsError.self) {
+      try ModelFile.load(other, into: GatedSCNN(.resnet50, seed: 3).store, strict: false)
+    }
+    #expect(
+      error?.description.contains("such as attention: layer1.0.se.conv.weight") == true, "\(String(describing: error))")
+  }
+
   @Test("The depth of a backbone is told by its names, whatever the library")
   func depth() throws {
     for (name, blocks) in [("paddleclas-resnet101", 23), ("paddleclas-resnet50", 6), ("mmpretrain-resnet50", 6)] {

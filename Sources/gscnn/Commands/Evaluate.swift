@@ -63,6 +63,13 @@ struct Evaluate: ParsableCommand {
       for (option, path) in [("--json", json), ("--export", exporting.export), ("--export", archive)] {
         try OutputPath.require(option, path, otherThan: inputs, dataPath: data.dataPath, table)
       }
+      // A folder of all images and labels may be that of the predictions if no name is that of an input.
+      if let predictions, !table.isCityscapes, let folder = exporting.destination?.folder {
+        for index in listed.indices {
+          let path = FileSystem.join(folder, predictions.fileName(index))
+          try OutputPath.require("--export", path, otherThan: [], dataPath: data.dataPath, table)
+        }
+      }
       if let archive { try OutputPath.require("--json", json, otherThan: [archive]) }
       // The benchmark's script takes names of Cityscapes alone.
       if table.isCityscapes { try predictions?.requireOnePrediction(images: listed.map(\.name)) }

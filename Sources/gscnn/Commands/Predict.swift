@@ -57,8 +57,10 @@ struct Predict: ParsableCommand {
       [InputImage].self, from: Data(communicator.broadcast([UInt8](JSON.encode(found)))))
     let export = try exporting.destination.map { try PredictionFolder($0, ofUnlabeled: listed, table) }
     if communicator.rank == 0 {
+      let lists = images.filter { $0.hasPrefix("@") }.map { String($0.dropFirst()) }
+      let inputs = [weights.modelWeight, classes.classes].compactMap(\.self) + lists
       for path in [exporting.export, exporting.destination?.archive] {
-        try OutputPath.require("--export", path, otherThan: [weights.modelWeight] + listed.map(\.path))
+        try OutputPath.require("--export", path, otherThan: inputs + listed.map(\.path))
       }
       if !outputs.isEmpty { try PredictionFolder(output, of: [], as: .colors).create() }
       if table.isCityscapes { try export?.requireOnePrediction() }
