@@ -21,7 +21,8 @@ extension Target {
       precondition(again == table, "read as another than it was written")
       precondition(table.difference(from: table, of: "itself") == nil)
       _ = table.files?.label(ofImage: "data/images/training/a.png", root: "data")
-      _ = try CityscapesDirectory(root: folder.path, files: table.files).list(.train)
+      // There are no images.
+      _ = try? CityscapesDirectory(root: folder.path, files: table.files).list(.train)
     }
   }
 }
