@@ -24,7 +24,6 @@ extension Preprocessing {
     let root = CityscapesDirectory(root: root).root
     let run = PreprocessingRun(
       samples, root: root, table, communicator, threads: threads, cancelled: cancelled)
-    try run.requireOwnNames(prepared)
     let maps = try Activity.during(.preparing) { try run.maps(prepared) }
     if communicator.rank == 0 {
       for line in maps.warnings(root: root) { StandardError.write("gscnn: warning: \(line)\n") }
@@ -58,9 +57,8 @@ private struct PreprocessingRun {
   }
 
   /// Refuses folders in which a map would have the name of an image or a label: other data sets choose their names.
-  func requireOwnNames(_ prepared: String?) throws {
+  private func requireOwnNames(in folders: [String]) throws {
     guard !table.isCityscapes else { return }
-    let folders = communicator.allGather(PreparedMaps.candidates(root: root, prepared: prepared, table))[0]
     let inputs = Set(samples.flatMap { [$0.image, $0.labelIds] }.map(FileSystem.canonical))
     for folder in folders {
       let maps = samples.lazy.map { $0.prepared(in: folder) }.flatMap { [$0.labelTrainIds, $0.boundary, $0.canny] }
@@ -75,6 +73,7 @@ private struct PreprocessingRun {
   func maps(_ prepared: String?) throws -> PreparedMaps {
     // The environment of rank 0 decides: other hosts may have another.
     let folders = communicator.allGather(PreparedMaps.candidates(root: root, prepared: prepared, table))[0]
+    try requireOwnNames(in: folders)
     let writable = folders.filter { prepared != nil || $0 != PreparedMaps.besideLabels(root) }
     for folder in folders {
       let survey = try survey(folder)
