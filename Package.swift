@@ -162,7 +162,7 @@ let package = Package(
       dependencies: [
         "System", "Tensors", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
         "Distributed", "Weights", "Inference", "Training", "Jobs", "gscnn",
-      ], exclude: ["Fixtures"]),
+      ], exclude: ["Fixtures", "make_optimizer_figures.py"]),
     .testTarget(name: "BenchmarksTests", dependencies: ["Tensors", "GatedSCNN", "Benchmarks"]),
     .testTarget(name: "PlanningTests", dependencies: ["Benchmarks", "Planning"]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),

@@ -42,7 +42,7 @@ package final class Communicator: @unchecked Sendable {
       if let processes = launcher.processes, processes > communicator.size {
         throw StartError.notConnected(launcher, found: communicator.size)
       }
-      if communicator.size > 1 { JobMonitor.start(communicator) }
+      if communicator.size > 1, JobMonitor.current == nil { JobMonitor.start(communicator) }
       return communicator
     }
     guard let processes = launcher.processes, processes > 1 else { return Communicator() }

@@ -19,6 +19,13 @@ package struct JointLoss: Sendable, Equatable {
     self.task = task
   }
 
+  /// The mean of the losses of several batches, which are at least one.
+  package static func mean(of losses: [JointLoss]) -> JointLoss {
+    guard losses.count > 1 else { return losses[0] }
+    func mean(_ term: (JointLoss) -> Double) -> Double { losses.map(term).reduce(0, +) / Double(losses.count) }
+    return JointLoss(semantic: mean(\.semantic), edge: mean(\.edge), task: mean(\.task))
+  }
+
   /// The constants of the paper.
   package static let options = Losses.Options(ignoreIndex: 255, edgeThreshold: 0.8, edgeWeight: 20)
 

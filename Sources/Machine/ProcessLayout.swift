@@ -67,11 +67,14 @@ package struct ProcessLayout: Equatable, CustomStringConvertible {
 extension ProcessLayout {
   /// The whole report, in lines: the job, each machine, warnings.
   ///
-  /// - Parameter batchSize: images in the global batch.
-  package func report(batchSize: Int) -> [String] {
+  /// - Parameters:
+  ///   - batchSize: images in the global batch.
+  ///   - batches: of a step.
+  package func report(batchSize: Int, batches: Int = 1) -> [String] {
     let (least, more) = batchSize.quotientAndRemainder(dividingBy: allocations.count)
     let share = more == 0 ? "\(least)" : "\(least) or \(least + 1)"
-    let images = "\(batchSize) \(batchSize == 1 ? "image" : "images") a step, \(share) a rank"
+    let unit = batches == 1 ? "a step" : "a batch, \(batches) batches a step"
+    let images = "\(batchSize) \(batchSize == 1 ? "image" : "images") \(unit), \(share) a rank"
     return ["\(self); \(images)"] + hosts.map { "  \($0)" } + warnings.map { "warning: \($0)" }
   }
 

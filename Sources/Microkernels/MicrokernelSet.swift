@@ -192,8 +192,11 @@ package protocol MicrokernelSet: Sendable {
   /// - Returns: whether all new weights are finite.
   static func sgdStep(
     _ w: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>, _ v: UnsafeMutablePointer<Float>, count: Int,
-    learningRate: Float, momentum: Float, weightDecay: Float
+    gradientScale: Float, learningRate: Float, momentum: Float, weightDecay: Float
   ) -> Bool
+
+  /// The sum of squares, in double precision; not finite exactly if a number is not. `count` is exact.
+  static func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double
 
   /// Linear interpolation, `low + fraction · (high − low)`.
   static func lerp(

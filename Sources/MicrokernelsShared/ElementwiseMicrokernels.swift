@@ -29,14 +29,14 @@ extension Backend {
 
   package static func sgdStep(
     _ w: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>, _ v: UnsafeMutablePointer<Float>, count: Int,
-    learningRate: Float, momentum: Float, weightDecay: Float
+    gradientScale: Float, learningRate: Float, momentum: Float, weightDecay: Float
   ) -> Bool {
     // Zero times a number is zero, but NaN if the number is infinite or NaN.
     var zeros = Vector.zero
     var index = 0
     while index + 8 <= count {
       let weight = w.vector(index)
-      let velocity = fma(momentum, v.vector(index), fma(weightDecay, weight, g.vector(index)))
+      let velocity = fma(momentum, v.vector(index), fma(weightDecay, weight, g.vector(index) * gradientScale))
       v.store(velocity, index)
       let updated = fma(-learningRate, velocity, weight)
       w.store(updated, index)
@@ -45,13 +45,31 @@ extension Backend {
     }
     var sum: Float = 0
     while index < count {
-      v[index] = scalarFMA(v[index], momentum, scalarFMA(w[index], weightDecay, g[index]))
+      v[index] = scalarFMA(v[index], momentum, scalarFMA(w[index], weightDecay, g[index] * gradientScale))
       w[index] = scalarFMA(v[index], -learningRate, w[index])
       sum += w[index] * 0
       index += 1
     }
     for lane in 0..<8 { sum += zeros[lane] }
     return sum == 0
+  }
+
+  package static func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double {
+    // The square of a float is exact in double precision. Two sums hide the latency of the additions.
+    var sums = (SIMD8<Double>.zero, SIMD8<Double>.zero)
+    var index = 0
+    while index + 16 <= count {
+      let (first, second) = (SIMD8<Double>(x.vector(index)), SIMD8<Double>(x.vector(index + 8)))
+      sums.0 += first * first
+      sums.1 += second * second
+      index += 16
+    }
+    var sum = (sums.0 + sums.1).sum()
+    while index < count {
+      sum += Double(x[index]) * Double(x[index])
+      index += 1
+    }
+    return sum
   }
 
   package static func lerp(

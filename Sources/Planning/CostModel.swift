@@ -37,6 +37,10 @@ package struct CostModel: Codable, Sendable {
   package struct Workload: Codable, Sendable {
     package var images = 2975
     package var epochs = 60
+    /// Steps of the training, in place of `epochs`.
+    package var steps: Int?
+    /// Batches of a step.
+    package var accumulate = 1
     package var validationImages = 500
     package var validationPixels = 1024 * 2048
     package var validators = ValidationRanks.rank0
@@ -51,6 +55,7 @@ package struct CostModel: Codable, Sendable {
     package var nodes: Int
     package var ranks: Int
     package var threads: Int
+    /// Images of a forward and backward pass; a step has `Workload.accumulate` of them.
     package var batchSize: Int
     /// Images of the largest share.
     package var share: Int
@@ -114,9 +119,10 @@ package struct CostModel: Codable, Sendable {
       sent = max(sent, start + bucket.ready * (end - start)) + seconds.link + seconds.memory
     }
     let exposed = max(0, sent - end)
-    let seconds = end + exposed + update
+    let batches = Double(workload.accumulate)
+    let seconds = batches * (end + exposed) + update
 
-    let steps = workload.images / batchSize
+    let steps = workload.images / (batchSize * workload.accumulate)
     let imagesEvaluated =
       workload.validators == .all
       ? workload.validationImages.dividedRoundingUp(by: cluster.ranks) : workload.validationImages
@@ -124,14 +130,20 @@ package struct CostModel: Codable, Sendable {
     let validation = Double(imagesEvaluated) * Double(workload.validationPixels) / pixels * step.forward / speed
     let checkpoints = 2 * 2 * Double(step.gradientBytes) / workload.diskBytesPerSecond
     let epoch = Double(steps) * seconds + validation + checkpoints
+    let epochs = workload.steps.map { Double($0) / Double(max(steps, 1)) } ?? Double(workload.epochs)
     return Prediction(
       nodes: cluster.nodes, ranks: cluster.ranks, threads: cluster.threads, batchSize: batchSize, share: share,
-      stepSeconds: seconds, computeSeconds: (forward + backward) * cluster.slowdown + copying + update,
-      sumSeconds: forwardSums + backwardSums, exposedSeconds: exposed, gradientSeconds: gradients,
-      imagesPerSecond: Double(batchSize) / seconds,
-      efficiency: Double(batchSize) / Double(cluster.ranks * share) * (forward + backward + update) / seconds,
-      memoryMegabytes: step.fixedMegabytes + step.stepMegabytes * images, stepsPerEpoch: steps,
-      validationSeconds: validation, epochSeconds: epoch, trainingHours: epoch * Double(workload.epochs) / 3600)
+      stepSeconds: seconds,
+      computeSeconds: batches * ((forward + backward) * cluster.slowdown + copying) + update,
+      sumSeconds: batches * (forwardSums + backwardSums), exposedSeconds: batches * exposed,
+      gradientSeconds: batches * gradients,
+      imagesPerSecond: batches * Double(batchSize) / seconds,
+      efficiency: Double(batchSize) / Double(cluster.ranks * share) * (batches * (forward + backward) + update)
+        / seconds,
+      memoryMegabytes: step.fixedMegabytes + step.stepMegabytes * images
+        + (workload.accumulate > 1 ? Double(step.gradientBytes) / 1e6 : 0),
+      stepsPerEpoch: steps,
+      validationSeconds: validation, epochSeconds: epoch, trainingHours: epoch * epochs / 3600)
   }
 
   /// The smallest batch that reaches an efficiency, with a power of two of images per rank; `nil` if that leaves fewer

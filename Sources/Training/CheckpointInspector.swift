@@ -21,17 +21,22 @@ package enum CheckpointInspector {
     let state = try TrainingState(of: checkpoint)
     let options = state.options
     let position =
-      state.position.epoch < options.epochs
-      ? "epoch \(state.position.epoch + 1) of \(options.epochs), step \(state.position.step) of the epoch"
-      : "all \(options.epochs) epochs done"
+      if let steps = options.steps {
+        state.totalSteps < steps
+          ? "step \(state.totalSteps) of \(steps), epoch \(state.position.epoch + 1)" : "all \(steps) steps done"
+      } else {
+        state.position.epoch < options.epochs
+          ? "epoch \(state.position.epoch + 1) of \(options.epochs), step \(state.position.step) of the epoch"
+          : "all \(options.epochs) epochs done"
+      }
     let classes = options.labels.map { ", \($0.classes.count) classes of \($0.name)" } ?? ""
-    let best = state.bestMeanIoU.map { String(format: "%.2f %%", $0 * 100) } ?? "none yet"
+    let best = state.bestScore.map(options.bestFigure.text) ?? "none yet"
     return """
       \(checkpoint.folder): a valid checkpoint, all checksums match
       \(position), \(state.totalSteps) steps in all
       \(options.backbone.rawValue)\(classes), crops \(options.cropHeight)×\(options.cropWidth), batches of \(options.batchSize), seed \(options.seed)
       learning rate \(options.learningRate), momentum \(options.momentum), weight decay \(options.weightDecay), power \(options.power)
-      best validation class mIoU \(best)
+      best validation \(options.bestFigure.title) \(best)
       """
   }
 

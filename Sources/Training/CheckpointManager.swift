@@ -16,12 +16,16 @@ final class CheckpointManager {
     let origin: String?
   }
 
-  /// In the metadata of the best model.
+  /// In the metadata of the best model: its figure, and under which name (`BestFigure`).
+  static let scoreKey = "validation_score"
+  static let figureKey = "save_best"
+  /// That of all models, and the figure of models of an earlier version.
   static let meanIoUKey = "validation_class_mIoU"
 
   private let options: TrainingOptions
   private let paths: RunPaths
   private let replica: Replica
+  private let average: AverageModel?
   private let communicator: Communicator
   private let timeline: Timeline?
   private let warn: @Sendable (String) -> Void
@@ -40,12 +44,13 @@ final class CheckpointManager {
   private static let toleratedFailures = 3
 
   init(
-    _ options: TrainingOptions, _ paths: RunPaths, _ replica: Replica, _ communicator: Communicator, lock: RunLock?,
-    timeline: Timeline?, warn: @escaping @Sendable (String) -> Void
+    _ options: TrainingOptions, _ paths: RunPaths, _ replica: Replica, _ average: AverageModel?,
+    _ communicator: Communicator, lock: RunLock?, timeline: Timeline?, warn: @escaping @Sendable (String) -> Void
   ) {
     self.options = options
     self.paths = paths
     self.replica = replica
+    self.average = average
     self.communicator = communicator
     self.lock = lock
     self.timeline = timeline
@@ -93,10 +98,16 @@ final class CheckpointManager {
     let changes = try state.requireSameTraining(as: options)
     try identify(&state, of: checkpoint, in: store)
     try checkpoint.restore(replica.model.store, velocities: replica.optimizer.velocities)
+    if let average, checkpoint.hasAverage {
+      try checkpoint.restoreAverage(average.model.store)
+    } else {
+      (state.averageUpdates, state.bestAverageScore) = (nil, nil)
+    }
+    if state.options.bestFigure != options.bestFigure { (state.bestScore, state.bestAverageScore) = (nil, nil) }
     state.options = options
     try RunContinuation(of: checkpoint.folder, in: paths)?.copyResults(state)
     hasAbandonedModel = leavesModelBehind(state)
-    if hasAbandonedModel { state.bestMeanIoU = nil }
+    if hasAbandonedModel { state.bestScore = nil }
     requireBestModel(&state)
     return StartingPoint(state: state, origin: ([checkpoint.folder] + changes).joined(separator: ", "))
   }
@@ -104,8 +115,8 @@ final class CheckpointManager {
   /// Whether the best model on the disk belongs to the training after the checkpoint, which is left behind: its figure
   /// must not be compared with those to come, nor the test split be predicted with it.
   private func leavesModelBehind(_ state: TrainingState) -> Bool {
-    guard case .path = options.resume, let best = paths.bestMeanIoU else { return false }
-    return best != state.bestMeanIoU
+    guard case .path = options.resume, let best = paths.bestScore else { return false }
+    return best != state.bestScore
   }
 
   /// Renames a best model that is left behind. Until a checkpoint of the new training is on the disk the other one can
@@ -124,13 +135,13 @@ final class CheckpointManager {
 
   /// Without its file there is no best model: the next validation writes one.
   private func requireBestModel(_ state: inout TrainingState) {
-    guard let best = state.bestMeanIoU, !FileManager.default.fileExists(atPath: paths.model) else { return }
-    let figure = String(format: "%.2f %%", best * 100)
-    let isDone = state.position.epoch >= options.epochs
+    guard let best = state.bestScore, !FileManager.default.fileExists(atPath: paths.model) else { return }
+    let figure = options.bestFigure.text(best)
+    let isDone = state.isAtEnd
     warn(
       "\(paths.model): the best model (\(figure)) is missing; "
         + (isDone ? "all epochs are done: restore the file" : "the next validation writes a new one"))
-    state.bestMeanIoU = nil
+    state.bestScore = nil
   }
 
   /// Gives the run its identity: that of the folder, or a new one if the folder is empty.
@@ -172,7 +183,9 @@ final class CheckpointManager {
   ///
   /// - Throws: `TrainingError` if it has none even for the first.
   private func requireRoom(in store: CheckpointStore) throws {
-    guard let room = store.room(for: replica.model.store), room.fitting < room.needed else { return }
+    guard let room = store.room(for: replica.model.store, hasAverage: average != nil), room.fitting < room.needed else {
+      return
+    }
     func gigabytes(_ bytes: Int) -> String { String(format: "%.2f GB", Double(bytes) * 1e-9) }
     let sizes = "\(gigabytes(room.free)) free, each \(gigabytes(room.each))"
     guard !room.isNone else {
@@ -222,7 +235,8 @@ final class CheckpointManager {
   private func broadcast(_ start: StartingPoint) throws -> StartingPoint {
     guard communicator.size > 1 else { return start }
     let parameters = replica.model.store
-    for floats in [parameters.values, parameters.running, replica.optimizer.velocities] {
+    let averages = average.map { [$0.model.store.values, $0.model.store.running] } ?? []
+    for floats in [parameters.values, parameters.running, replica.optimizer.velocities] + averages {
       communicator.broadcast(floats.start, count: floats.count)
     }
     for case .counter(let counter) in parameters.entries {
@@ -255,8 +269,9 @@ final class CheckpointManager {
     try reportFailure()
     lastSave = Clock.now
     try store.save(
-      replica.model.store, velocities: replica.optimizer.velocities, step: state.totalSteps, state: state, best: isBest,
-      metadata: modelMetadata, on: replica.workers)
+      replica.model.store, velocities: replica.optimizer.velocities,
+      average: average.flatMap { $0.updates > 0 ? $0.model.store : nil }, step: state.totalSteps, state: state,
+      best: isBest, metadata: modelMetadata, on: replica.workers)
   }
 
   /// What every file of the model says about it.
@@ -286,11 +301,9 @@ final class CheckpointManager {
   }
 
   /// Writes the current model as the run's best model. If that fails, `flush` takes it from its checkpoint.
-  func saveBestModel(_ state: TrainingState) {
+  func saveBestModel(_ state: TrainingState, _ report: EpochReport) {
     guard communicator.rank == 0 else { return }
-    var metadata = ["backbone": options.backbone.rawValue, "epoch": "\(state.position.epoch + 1)"]
-    metadata.merge(modelMetadata) { $1 }
-    if let best = state.bestMeanIoU { metadata[Self.meanIoUKey] = "\(best)" }
+    let metadata = metadata(of: report.validation, score: state.bestScore, report)
     do {
       try ModelFile.write(replica.model.store, to: paths.model, metadata: metadata)
       unwrittenModel = nil
@@ -298,6 +311,29 @@ final class CheckpointManager {
       unwrittenModel = metadata
       warn("\(error); training goes on, and the best model is written at the end, from its checkpoint")
     }
+  }
+
+  /// Writes the average of the weights as the best one. If that fails, the next better one is another attempt.
+  func saveBestAverage(_ average: AverageModel, _ state: TrainingState, _ report: EpochReport) {
+    guard communicator.rank == 0 else { return }
+    do {
+      try ModelFile.write(
+        average.model.store, to: paths.averageModel,
+        metadata: metadata(of: report.average, score: state.bestAverageScore, report))
+    } catch {
+      warn("\(error); training goes on, and the average of the weights stays in the checkpoints (ema.safetensors)")
+    }
+  }
+
+  /// - Parameter score: of `scores`, the best figure.
+  private func metadata(of scores: EpochReport.Scores?, score: Double?, _ report: EpochReport) -> [String: String] {
+    var metadata = ["backbone": options.backbone.rawValue, "epoch": "\(report.epoch)"]
+    metadata.merge(modelMetadata) { $1 }
+    if let scores { metadata[Self.meanIoUKey] = "\(scores.meanClassIoU)" }
+    if let score, options.bestFigure != .classIoU {
+      (metadata[Self.figureKey], metadata[Self.scoreKey]) = (options.bestFigure.rawValue, "\(score)")
+    }
+    return metadata
   }
 
   /// Writes the best model from its checkpoint if `saveBestModel` could not.

@@ -8,6 +8,8 @@ package struct EpochReport: Codable, Sendable, Equatable {
   package let train: Scores
   /// `nil` if the epoch was not validated.
   package let validation: Scores?
+  /// Of the average of weights; `nil` if there is none, or the epoch was not validated.
+  package let average: Scores?
   package let learningRate: Double
   /// Seconds of the epoch's steps.
   package let seconds: Double
@@ -19,17 +21,19 @@ package struct EpochReport: Codable, Sendable, Equatable {
 
   /// The key of the speed is that of the first checkpoint format.
   private enum CodingKeys: String, CodingKey {
-    case epoch, train, validation, learningRate, seconds, loading, skipped
+    case epoch, train, validation, average, learningRate, seconds, loading, skipped
     case imagesPerSecond = "picturesPerSecond"
   }
 
   package init(
-    epoch: Int, train: Scores, validation: Scores?, learningRate: Double, seconds: Double, imagesPerSecond: Double,
+    epoch: Int, train: Scores, validation: Scores?, average: Scores? = nil, learningRate: Double, seconds: Double,
+    imagesPerSecond: Double,
     loading: Loader.Statistics? = nil, skipped: Int? = nil
   ) {
     self.epoch = epoch
     self.train = train
     self.validation = validation
+    self.average = average
     self.learningRate = learningRate
     self.seconds = seconds
     self.imagesPerSecond = imagesPerSecond

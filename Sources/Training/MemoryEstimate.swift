@@ -28,13 +28,17 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
   ///   - images: of a step, on this rank.
   ///   - evaluated: pixels of the largest image that it validates; 0 if it validates none.
   ///   - savesCheckpoints: whether it keeps a copy of parameters and momentum while they are written.
+  ///   - optimizer: may keep sums of gradients and an average of the weights.
   ///   - classes: of the network.
   package init(
     training backbone: Backbone, images: Int, crop: Size, evaluating evaluated: Int = 0, savesCheckpoints: Bool,
-    classes: Int = GatedSCNN.cityscapesClasses
+    optimizer: OptimizerOptions = OptimizerOptions(), classes: Int = GatedSCNN.cityscapesClasses
   ) {
     // Parameters, gradients and momentum, and a copy of the first and last of them.
-    let fixed = Self.program + backbone.parameterBytes * (savesCheckpoints ? 5 : 3)
+    var copies = savesCheckpoints ? 5 : 3
+    if optimizer.accumulate > 1 { copies += 1 }
+    if optimizer.emaDecay != nil { copies += savesCheckpoints ? 2 : 1 }
+    let fixed = Self.program + backbone.parameterBytes * copies
     let logits = Self.furtherLogits(classes)
     training = fixed + images * crop.height * crop.width * (backbone.trainingPerPixel + Self.logitsOfTraining * logits)
     // The test split is predicted with another model, the best.
@@ -103,7 +107,7 @@ extension MemoryEstimate {
       training: options.backbone, images: options.batchSize.dividedRoundingUp(by: communicator.size),
       crop: Size(options.cropHeight, options.cropWidth),
       evaluating: options.validators == .all || communicator.rank == 0 ? evaluated : 0,
-      savesCheckpoints: communicator.rank == 0, classes: options.table.classes.count
+      savesCheckpoints: communicator.rank == 0, optimizer: options.optimizer, classes: options.table.classes.count
     ).requireRoom(cache: cache ?? 0, communicator: communicator)
   }
 }

@@ -37,13 +37,16 @@ package final class Replica {
   private let lossSum: any CrossReplicaSum
   private let batchNormSum: any CrossReplicaSum
   private let buckets: GradientBuckets
+  /// The sum of the gradients of a step's earlier batches; empty if a step has one batch.
+  private let accumulated: FloatSlice
 
   /// - Parameters:
   ///   - gradientCommunicator: a `duplicate`, for the gradient buckets alone.
   ///   - crossReplicaSum: sums losses and batch statistics over the ranks; over MPI by default.
   package init(
-    _ model: GatedSCNN, momentum: Double, weightDecay: Double, batchNorm: TrainingOptions.BatchNormScope,
-    communicator: Communicator, gradientCommunicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
+    _ model: GatedSCNN, momentum: Double, weightDecay: Double, optimizer options: OptimizerOptions = OptimizerOptions(),
+    batchNorm: TrainingOptions.BatchNormScope, communicator: Communicator, gradientCommunicator: Communicator,
+    workers: WorkerPool, timeline: Timeline? = nil,
     crossReplicaSum: (any CrossReplicaSum)? = nil
   ) {
     self.model = model
@@ -53,10 +56,22 @@ package final class Replica {
     self.timeline = timeline
     self.workers = workers
     model.store.allocateGradients()
-    optimizer = SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay))
+    optimizer = SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay), options)
     lossSum = crossReplicaSum ?? MPICrossReplicaSum(communicator, timeline: timeline)
     batchNormSum = batchNorm == .sync ? lossSum : SingleReplica()
     buckets = GradientBuckets(model.store, communicator: gradientCommunicator, timeline: timeline)
+    accumulated = FloatSlice(count: options.accumulate > 1 ? model.store.gradients.count : 0)
+  }
+
+  /// What a step of the training has computed.
+  package struct Outcome {
+    /// Of the global batch; with several batches a step, their mean.
+    package let loss: JointLoss
+    /// The predicted class of each pixel of this rank's share, and its label; with several batches one after another.
+    package let predictions: [UInt8]
+    package let targets: [UInt8]
+    /// The norm of the gradient that clipping compares with its limit.
+    package let gradientNorm: Double
   }
 
   /// Runs one training step on this rank's share of a global batch: forward, losses, backward, all-reduce of the
@@ -64,31 +79,76 @@ package final class Replica {
   ///
   /// The losses divide by pixel counts of the global batch, so that the sum of the ranks' gradients is its gradient.
   ///
-  /// - Returns: the losses of the global batch, and the predicted class of each pixel of the share.
-  /// - Throws: `NonFiniteValue`, the same on all ranks. Unless it is a parameter, the replica is then unchanged.
-  package func step(_ batch: Batch, learningRate: Double) throws -> (loss: JointLoss, predictions: [UInt8]) {
+  /// - Throws: as `step(learningRate:_:)`.
+  package func step(_ batch: Batch, learningRate: Double) throws -> Outcome {
+    try step(learningRate: learningRate) { batch }
+  }
+
+  /// Runs one training step on `OptimizerOptions.accumulate` batches, one after another: the mean of their gradients is
+  /// applied. Batch norm and the losses are those of each batch. Collective.
+  ///
+  /// The ranks sum the gradients of every batch, so that the order of additions does not depend on their number.
+  ///
+  /// - Parameter next: this rank's share of the next batch.
+  /// - Throws: the error of `next`, or `NonFiniteValue`, the same on all ranks. Unless that is a parameter, the replica
+  ///   is then unchanged.
+  package func step(learningRate: Double, _ next: () throws -> Batch) throws -> Outcome {
     keepStatistics()
-    let (tape, loss, predictions) = forward(batch)
-    observer?.forwardEnded()
+    let count = optimizer.options.accumulate
+    var losses: [JointLoss] = []
+    var (predictions, targets): ([UInt8], [UInt8]) = ([], [])
+    let scale = 1 / Float(count)
+    var norm = 0.0
     do {
-      // All ranks have the same sums, so that they take the same branches.
-      guard loss.total.isFinite else { throw NonFiniteValue.loss(loss.total) }
-      try requireFiniteStatistics()
-      timeline.measure(.backward) { tape.backward() }
-      profile.measure(.communication) { buckets.synchronize() }
+      for index in 0..<count {
+        let batch = try next()
+        let (loss, predicted) = try backward(batch)
+        losses.append(loss)
+        predictions += predicted
+        targets += batch.target
+        if count > 1 { accumulate(isFirst: index == 0, isLast: index + 1 == count) }
+      }
       observer?.backwardEnded()
-      try profile.measure(.update) { try requireFiniteGradients() }
+      norm = try profile.measure(.update) { try finiteGradientNorm(scale: scale) }
     } catch {
       restoreStatistics()
       throw error
     }
     let isFinite = timeline.measure(.optimizer) {
-      profile.measure(.update) { optimizer.step(learningRate: Float(learningRate), on: workers) }
+      profile.measure(.update) {
+        optimizer.step(learningRate: learningRate, gradientScale: scale, gradientNorm: norm, on: workers)
+      }
     }
     guard isFinite else {
       throw NonFiniteValue.parameter(model.store.parameters.first { $0.value.nonFiniteCount > 0 }?.name ?? "")
     }
+    return Outcome(loss: JointLoss.mean(of: losses), predictions: predictions, targets: targets, gradientNorm: norm)
+  }
+
+  /// Forward and backward pass of a batch: the gradients of its loss, summed over the ranks.
+  private func backward(_ batch: Batch) throws -> (loss: JointLoss, predictions: [UInt8]) {
+    let (tape, loss, predictions) = forward(batch)
+    observer?.forwardEnded()
+    // All ranks have the same sums, so that they take the same branches.
+    guard loss.total.isFinite else { throw NonFiniteValue.loss(loss.total) }
+    try requireFiniteStatistics()
+    timeline.measure(.backward) { tape.backward() }
+    profile.measure(.communication) { buckets.synchronize() }
     return (loss, predictions)
+  }
+
+  /// Adds the gradients of a batch to those of the earlier ones; the last sum is left in the gradients.
+  private func accumulate(isFirst: Bool, isLast: Bool) {
+    let gradients = model.store.gradients
+    profile.measure(.update) {
+      if isFirst {
+        accumulated.copy(from: gradients)
+      } else if isLast {
+        FlatSum.add(accumulated, to: gradients, on: workers)
+      } else {
+        FlatSum.add(gradients, to: accumulated, on: workers)
+      }
+    }
   }
 
   // MARK: - Values that are not finite
@@ -114,8 +174,9 @@ package final class Replica {
     if index >= 0 { throw NonFiniteValue.statistic(model.store.statistics[index].name) }
   }
 
-  private func requireFiniteGradients() throws {
-    guard !model.store.gradients.isFinite(on: workers) else { return }
+  private func finiteGradientNorm(scale: Float) throws -> Double {
+    let norm = optimizer.gradientNorm(scale: scale, on: workers)
+    guard !norm.isFinite else { return norm }
     // The backward pass goes from the last parameter to the first: the last one is nearest to the cause.
     let nearest = model.store.parameters.last { $0.gradient.nonFiniteCount > 0 }
     throw NonFiniteValue.gradient(nearest?.name ?? "")

@@ -26,7 +26,7 @@ struct RunContinuation {
   func copyResults(_ state: TrainingState) throws {
     // The steps after the checkpoint are removed when the file is opened.
     try copy(source.steps, to: paths.steps)
-    guard let best = state.bestMeanIoU, source.bestMeanIoU == best,
+    guard let best = state.bestScore, source.bestScore == best,
       !FileManager.default.fileExists(atPath: paths.model)
     else { return }
     for split in ["val", "test"] { try copy(source.predictions(split), to: paths.predictions(split)) }
@@ -57,8 +57,9 @@ struct RunContinuation {
 }
 
 extension RunPaths {
-  /// The class mIoU of the best model, as its file says; `nil` if there is no such file or it does not say so.
-  var bestMeanIoU: Double? {
-    (try? Safetensors(contentsOf: model))?.metadata[CheckpointManager.meanIoUKey].flatMap(Double.init)
+  /// The figure of the best model, as its file says; `nil` if there is no such file or it does not say so.
+  var bestScore: Double? {
+    guard let metadata = (try? Safetensors(contentsOf: model))?.metadata else { return nil }
+    return (metadata[CheckpointManager.scoreKey] ?? metadata[CheckpointManager.meanIoUKey]).flatMap(Double.init)
   }
 }

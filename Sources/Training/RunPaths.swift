@@ -30,6 +30,10 @@ package struct RunPaths: Sendable {
     let names = (1...).lazy.map { prefix + "_model.abandoned\($0 == 1 ? "" : "-\($0)").safetensors" }
     return names.first { !FileSystem.exists($0) } ?? prefix
   }
+  /// The best average of the weights.
+  package var averageModel: String { prefix + "_ema_model.safetensors" }
+  /// The options of the run, a file for `--config`.
+  package var options: String { prefix + "_options.yaml" }
   package var statistics: String { prefix + "_statistics.csv" }
   package var steps: String { prefix + "_steps.csv" }
   package var checkpoints: String { prefix + "/checkpoints" }

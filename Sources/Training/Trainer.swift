@@ -24,7 +24,9 @@ package final class Trainer {
   private let replica: Replica
   private let checkpoints: CheckpointManager
   private let validator: Validator
-  private let schedule: PolynomialLRSchedule
+  private let average: AverageModel?
+  private let length: TrainingLength
+  private let schedule: LearningRateSchedule
   private let consensus: Consensus
   private let timelineFile: TimelineFile?
   private let timeline: Timeline?
@@ -35,7 +37,7 @@ package final class Trainer {
   private var state: TrainingState
   /// The checkpoint or weight file that the run starts from.
   private let origin: String?
-  /// Steps until `maxSteps`.
+  /// Steps until `stopAfter`.
   private var remainingSteps: Int
   /// Steps left out since the last one that was not.
   ///
@@ -61,6 +63,7 @@ package final class Trainer {
     let timelineFile = try options.timeline.map { try TimelineFile($0, communicator: communicator) }
     let timeline = timelineFile?.timeline()
     let listed = try TrainingDataset.listOnAllRanks(options, communicator: communicator)
+    try options.validate(listed.stepsPerEpoch)
     var lock: RunLock?
     if communicator.rank == 0 {
       try paths.createFolders()
@@ -79,29 +82,35 @@ package final class Trainer {
       try SharedMemorySlots.imageCache(
         gigabytes: $0, for: dataset.train, classes: options.table.classes.count, communicator: communicator)
     }
-    let replica = Replica(
+    func newModel() -> GatedSCNN {
       GatedSCNN(
         options.backbone, classes: options.table.classes.count, seed: options.seed,
-        normalization: options.imageNormalization),
-      momentum: options.momentum, weightDecay: options.weightDecay,
+        normalization: options.imageNormalization)
+    }
+    let replica = Replica(
+      newModel(), momentum: options.momentum, weightDecay: options.weightDecay, optimizer: options.optimizer,
       batchNorm: options.batchNorm, communicator: communicator, gradientCommunicator: communicator.duplicate(),
       workers: workers, timeline: timeline)
+    let average = options.optimizer.emaDecay.map {
+      AverageModel(newModel(), of: replica.model.store, decay: $0)
+    }
     let checkpoints = CheckpointManager(
-      options, paths, replica, communicator, lock: lock, timeline: timeline, warn: warn)
+      options, paths, replica, average, communicator, lock: lock, timeline: timeline, warn: warn)
     try stopIfRequested(Consensus(communicator))
     let start = try Activity.during(.restoring) { try checkpoints.restore() }
     try start.state.requireSameData(dataset.digest)
+    average?.updates = start.state.averageUpdates ?? 0
     return Trainer(
       options, communicator: communicator, workers: workers, paths: paths, timelineFile: timelineFile,
-      timeline: timeline, dataset: dataset, cache: cache, replica: replica, checkpoints: checkpoints, start: start,
-      warnings: warnings, observers: observers)
+      timeline: timeline, dataset: dataset, cache: cache, replica: replica, average: average,
+      checkpoints: checkpoints, start: start, warnings: warnings, observers: observers)
   }
 
   private init(
     _ options: TrainingOptions, communicator: Communicator, workers: WorkerPool, paths: RunPaths,
     timelineFile: TimelineFile?, timeline: Timeline?, dataset: TrainingDataset, cache: SharedMemorySlots?,
-    replica: Replica, checkpoints: CheckpointManager, start: CheckpointManager.StartingPoint, warnings: [String],
-    observers: [any TrainingObserver]
+    replica: Replica, average: AverageModel?, checkpoints: CheckpointManager, start: CheckpointManager.StartingPoint,
+    warnings: [String], observers: [any TrainingObserver]
   ) {
     self.warnings = warnings
     self.options = options
@@ -113,12 +122,15 @@ package final class Trainer {
     self.dataset = dataset
     self.cache = cache
     self.replica = replica
+    self.average = average
     self.checkpoints = checkpoints
     validator = Validator(
       options: options, paths: paths, workers: workers, communicator: communicator, dataset: dataset, warn: Self.warn)
-    schedule = PolynomialLRSchedule(start: options.learningRate, epochs: options.epochs, power: options.power)
+    length = options.length(stepsPerEpoch: dataset.stepsPerEpoch)
+    schedule = LearningRateSchedule(
+      start: options.scaledLearningRate, power: options.power, length, options.schedule)
     consensus = Consensus(communicator)
-    remainingSteps = options.maxSteps ?? .max
+    remainingSteps = options.stopAfter ?? .max
     state = start.state
     state.dataDigest = dataset.digest
     origin = start.origin
@@ -127,9 +139,9 @@ package final class Trainer {
       ? [StatisticsFile(path: paths.statistics, rows: state.epochs), StepsFile(path: paths.steps)] + observers : []
   }
 
-  /// Trains until the last epoch or until a stop is requested. Collective.
+  /// Trains until the end of the training or until a stop is requested. Collective.
   ///
-  /// - Returns: the exit status: 0 at the end and after `maxSteps`; 75 or 130 after a signal. Everything is saved then.
+  /// - Returns: the exit status: 0 at the end and after `stopAfter`; 75 or 130 after a signal. Everything is saved then.
   package func run() throws -> Int32 {
     Activity.enter(.training)
     let status = try train()
@@ -153,13 +165,22 @@ package final class Trainer {
       }
     }
     try Self.stopIfRequested(consensus)
-    while state.position.epoch < options.epochs {
+    while !isDone {
       if let status = try trainEpoch() ?? endEpoch() { return status }
     }
     try Activity.during(.checkpoint) { try checkpoints.flush() }
     if options.test == .end, let status = try predictTestSplit() { return status }
-    try notify(.finished(bestMeanIoU: state.bestMeanIoU))
+    try notify(.finished(bestScore: state.bestScore, early: stopsEarly))
     return 0
+  }
+
+  /// Whether the last epoch has ended, its validation included.
+  private var isDone: Bool { state.position.epoch >= length.epochs || stopsEarly }
+
+  /// Whether validations without a better model have ended the training.
+  private var stopsEarly: Bool {
+    guard let patience = options.earlyStop else { return false }
+    return options.bestFigure.validationsWithoutImprovement(in: state.epochs) >= patience
   }
 
   /// Predicts an image of the validation split on each rank that validates, without using the result: whole images need
@@ -179,35 +200,39 @@ package final class Trainer {
   ///
   /// - Returns: the exit status if the run is to stop.
   private func trainEpoch() throws -> Int32? {
-    guard state.position.step < dataset.stepsPerEpoch else { return nil }
+    guard state.position.step < dataset.stepsPerEpoch, state.totalSteps < length.steps else { return nil }
     let loader = dataset.loader(from: state.position, cache: cache, timeline: timeline)
     defer {
       loader.stop()
       state.running.add(loader.statistics)
     }
-    let learningRate = schedule.learningRate(epoch: state.position.epoch)
     var begin = Clock.now
-    while let batch = try nextBatch(of: loader) {
-      let outcome = try step(batch, learningRate: learningRate)
+    while true {
+      let learningRate = schedule.learningRate(step: state.totalSteps)
+      let outcome = try step(loader, learningRate: learningRate)
       let end = Clock.now
       state.position.step += 1
       state.totalSteps += 1
       remainingSteps -= 1
-      if let (loss, predictions) = outcome {
-        state.running.add(loss, seconds: end - begin)
-        state.running.confusion.add(prediction: predictions, target: batch.target)
+      if let outcome {
+        average?.update(on: workers)
+        state.averageUpdates = average?.updates
+        state.running.add(outcome.loss, seconds: end - begin)
+        state.running.confusion.add(prediction: outcome.predictions, target: outcome.targets)
         try notify(
           .stepped(
             StepReport(
-              position: state.position, stepsPerEpoch: dataset.stepsPerEpoch, epochs: options.epochs, loss: loss,
-              learningRate: learningRate, imagesPerSecond: Double(options.batchSize) / (end - begin))))
+              position: state.position, loss: outcome.loss, learningRate: learningRate,
+              gradientNorm: outcome.gradientNorm,
+              imagesPerSecond: Double(options.imagesPerStep) / (end - begin))))
       }
       begin = end
 
       let isDue = try checkpoints.isDue()
       let next = timeline.measure("agree on stopping") { consensus.afterStep(StopSignal.received, checkpoint: isDue) }
       if let status = next.stop { return try stop(status) }
-      if state.position.step == dataset.stepsPerEpoch { break }
+      if remainingSteps == 0, options.isDryRun == true { return try stop(0) }
+      if state.position.step == dataset.stepsPerEpoch || state.totalSteps == length.steps { break }
       if remainingSteps == 0 { return try stop(0) }
       let isWanted = next.checkpoint || options.checkpointEvery.map { state.totalSteps % $0 == 0 } ?? false
       if isWanted, skippedInARow == 0 { try save() }
@@ -215,22 +240,33 @@ package final class Trainer {
     return nil
   }
 
-  private func nextBatch(of loader: Loader) throws -> Batch? {
+  private func nextBatch(of loader: Loader) throws -> Batch {
     Activity.begin(step: state.totalSteps + 1)
-    return try timeline.measure(.loading, as: "wait for images") { try loader.next() }
+    guard let batch = try timeline.measure(.loading, as: "wait for images", { try loader.next() }) else {
+      preconditionFailure("the loader has fewer batches than an epoch has steps")
+    }
+    return batch
   }
 
   /// Trains one step.
   ///
   /// - Returns: `nil` if something in it was not finite and the options say to leave such steps out.
-  private func step(_ batch: Batch, learningRate: Double) throws -> (loss: JointLoss, predictions: [UInt8])? {
+  private func step(_ loader: Loader, learningRate: Double) throws -> Replica.Outcome? {
+    // Waiting for the first batch is no part of the step.
+    var first: Batch? = try nextBatch(of: loader)
+    var used = 0
     do {
       let outcome = try timeline.measure("step \(state.totalSteps + 1)") {
-        try replica.step(batch, learningRate: learningRate)
+        try replica.step(learningRate: learningRate) {
+          used += 1
+          defer { first = nil }
+          return try first ?? nextBatch(of: loader)
+        }
       }
       skippedInARow = 0
       return outcome
     } catch let value as NonFiniteValue {
+      for _ in used..<options.optimizer.accumulate { _ = try nextBatch(of: loader) }
       let images = dataset.images(ofStepAfter: state.position)
       if options.onNonFinite == .skip, !value.isInParameters, skippedInARow < Self.maximumSkips {
         skippedInARow += 1
@@ -251,7 +287,7 @@ package final class Trainer {
   /// - Returns: the exit status if the run is to stop.
   private func endEpoch() throws -> Int32? {
     let epoch = state.position.epoch
-    let isLast = epoch + 1 == options.epochs
+    let isLast = epoch + 1 == length.epochs
     // Validation may take longer than the epoch: if the run ends in it, the steps are saved.
     if skippedInARow == 0 { try save() }
 
@@ -262,16 +298,27 @@ package final class Trainer {
       }
       if validation == nil { return try interrupted() }
     }
+    var averaged: Evaluation?
+    if validation != nil, let average, average.updates > 0 {
+      averaged = try timeline.measure(.validation, as: "validation of the average") {
+        try validator.evaluateAverage(average.model, stopRequested: stopRequested, notify: notify)
+      }
+      if averaged == nil { return try interrupted() }
+    }
     let report = EpochReport(
       epoch: epoch + 1,
       train: EpochReport.Scores(
         loss: state.running.steps == 0 ? .nan : state.running.lossSum / Double(state.running.steps),
         SegmentationMetrics(state.running.confusion, options.table)),
       validation: validation.map { EpochReport.Scores(loss: $0.loss, $0.metrics) },
-      learningRate: schedule.learningRate(epoch: epoch), seconds: state.running.seconds,
-      imagesPerSecond: Double(state.running.steps * options.batchSize) / max(state.running.seconds, 1e-9),
+      average: averaged.map { EpochReport.Scores(loss: $0.loss, $0.metrics) },
+      learningRate: schedule.learningRate(step: state.totalSteps - 1), seconds: state.running.seconds,
+      imagesPerSecond: Double(state.running.steps * options.imagesPerStep) / max(state.running.seconds, 1e-9),
       loading: loaderStatisticsOfAllRanks(), skipped: state.running.skipped)
-    let isBest = validation.map { $0.loss.isFinite && $0.metrics.meanClassIoU > state.bestMeanIoU ?? -1 } ?? false
+    let score = report.validation.flatMap(options.bestFigure.value)
+    let isBest = score.map { options.bestFigure.isBetter($0, than: state.bestScore) } ?? false
+    let averageScore = report.average.flatMap(options.bestFigure.value)
+    let isBestAverage = averageScore.map { options.bestFigure.isBetter($0, than: state.bestAverageScore) } ?? false
     var tested: Evaluation?
     if isBest, options.test == .best {
       tested = try timeline.measure(.validation, as: "test split") {
@@ -279,9 +326,14 @@ package final class Trainer {
       }
       if tested == nil { return try interrupted() }
     }
-    if isBest, let validation {
-      state.bestMeanIoU = validation.metrics.meanClassIoU
-      checkpoints.saveBestModel(state)
+    if isBestAverage, let average {
+      state.bestAverageScore = averageScore
+      checkpoints.saveBestAverage(average, state, report)
+    }
+    validator.discardAverage()
+    if isBest {
+      state.bestScore = score
+      checkpoints.saveBestModel(state, report)
       validator.promote(.val)
       // Predictions of the test split by an earlier model are no longer those of the best one.
       tested == nil ? validator.removePredictions(.test) : validator.promote(.test)
@@ -294,10 +346,10 @@ package final class Trainer {
     if skippedInARow == 0 || isLast {
       try Activity.during(.checkpoint) { try checkpoints.save(state, isBest: isBest) }
     }
-    try notify(.epochFinished(report, isBest: isBest))
+    try notify(.epochFinished(report, isBest: isBest, isBestAverage: isBestAverage))
     if let tested { try notify(.tested(tested)) }
 
-    guard !isLast else { return nil }
+    guard !isDone else { return nil }
     if let status = consensus.stopStatus(StopSignal.received) { return try finishRun(status) }
     return remainingSteps <= 0 ? try finishRun(0) : nil
   }
@@ -306,7 +358,7 @@ package final class Trainer {
   ///
   /// - Returns: the exit status if the run is to stop.
   private func predictTestSplit() throws -> Int32? {
-    guard state.bestMeanIoU != nil, !validator.hasPredictions(.test) else { return nil }
+    guard state.bestScore != nil, !validator.hasPredictions(.test) else { return nil }
     let model = try Activity.during(.restoring) { try checkpoints.loadBestModel() }
     let tested = try timeline.measure(.validation, as: "test split") {
       try validator.evaluate(.test, with: model, stopRequested: stopRequested, notify: notify)
@@ -394,13 +446,21 @@ package final class Trainer {
 
   /// Reports the run that is about to start. Collective: gathers where the ranks and their threads run.
   private func announce() throws {
-    let layout = communicator.layout(threads: workers.threads).report(batchSize: options.batchSize)
+    if communicator.rank == 0 {
+      do {
+        try FileSystem().replaceFile(paths.options, with: options.configuration.utf8)
+      } catch {
+        Self.warn("\(error); training goes on, and the options stay in the checkpoints")
+      }
+    }
+    let layout = communicator.layout(threads: workers.threads).report(
+      batchSize: options.batchSize, batches: options.optimizer.accumulate)
     try notify(
       .started(
         RunDescription(
           options: options, layout: layout + warnings, parameters: replica.model.store.parameterCount,
           images: dataset.counts,
-          prepared: dataset.maps?.report ?? [], stepsPerEpoch: dataset.stepsPerEpoch, position: state.position,
+          prepared: dataset.maps?.report ?? [], length: length, position: state.position,
           origin: origin)))
   }
 }

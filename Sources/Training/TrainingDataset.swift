@@ -64,8 +64,8 @@ package struct TrainingDataset {
     return dataset
   }
 
-  /// The last batch of an epoch is dropped if it is incomplete.
-  package var stepsPerEpoch: Int { sampler.stepsPerEpoch }
+  /// The last step of an epoch is dropped if it is incomplete.
+  package var stepsPerEpoch: Int { sampler.stepsPerEpoch / options.optimizer.accumulate }
 
   /// A hash of the names of the training images, in order; independent of where the data set is.
   package var digest: UInt64 { Self.digest(of: train) }
@@ -83,8 +83,11 @@ package struct TrainingDataset {
 
   /// The paths of the images in the global batch of the step after `position`.
   package func images(ofStepAfter position: Position) -> [String] {
-    (0..<sampler.ranks).flatMap { rank in
-      sampler.shares(of: rank, epoch: position.epoch, from: position.step)[0].map { train[$0].image }
+    let batches = options.optimizer.accumulate
+    return (0..<sampler.ranks).flatMap { rank in
+      sampler.shares(of: rank, epoch: position.epoch, from: position.step * batches).prefix(batches).joined().map {
+        train[$0].image
+      }
     }
   }
 
@@ -98,7 +101,8 @@ package struct TrainingDataset {
   ) -> Loader {
     let crop = Size(options.cropHeight, options.cropWidth)
     return Loader(
-      samples: train, batches: sampler.shares(of: rank, epoch: position.epoch, from: position.step),
+      samples: train,
+      batches: sampler.shares(of: rank, epoch: position.epoch, from: position.step * options.optimizer.accumulate),
       transform: options.augmentation == .random
         ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cropped(to: crop),
       classes: options.table.classes.count, normalization: options.imageNormalization,

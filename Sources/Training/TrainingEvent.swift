@@ -10,11 +10,12 @@ package enum TrainingEvent {
   case skipped(Position, NonFiniteValue, images: [String])
   /// More images of a split are evaluated; at first, those done before the run was stopped.
   case imageEvaluated(Split, done: Int, of: Int)
-  case epochFinished(EpochReport, isBest: Bool)
+  case epochFinished(EpochReport, isBest: Bool, isBestAverage: Bool)
   /// The best model is evaluated on the test split.
   case tested(Evaluation)
   case stopped(status: Int32, checkpoint: String)
-  case finished(bestMeanIoU: Double?)
+  /// - Parameter early: whether validations without a better model ended the training.
+  case finished(bestScore: Double?, early: Bool)
 }
 
 /// Observes a run.
@@ -31,7 +32,7 @@ package struct RunDescription {
   package let images: [Split: Int]
   /// The maps that were made for this run and what they hold, as lines of text.
   package let prepared: [String]
-  package let stepsPerEpoch: Int
+  package let length: TrainingLength
   /// The position where it starts.
   package let position: Position
   /// The checkpoint or weight file that it starts from, or `nil`.
@@ -39,14 +40,14 @@ package struct RunDescription {
 
   package init(
     options: TrainingOptions, layout: [String], parameters: Int, images: [Split: Int], prepared: [String] = [],
-    stepsPerEpoch: Int, position: Position, origin: String?
+    length: TrainingLength, position: Position, origin: String?
   ) {
     self.options = options
     self.layout = layout
     self.parameters = parameters
     self.images = images
     self.prepared = prepared
-    self.stepsPerEpoch = stepsPerEpoch
+    self.length = length
     self.position = position
     self.origin = origin
   }
@@ -67,21 +68,19 @@ package struct Position: Codable, Sendable, Equatable {
 package struct StepReport {
   /// After the step.
   package let position: Position
-  package let stepsPerEpoch: Int
-  package let epochs: Int
   package let loss: JointLoss
   package let learningRate: Double
+  /// Of the mean gradient over the global batch.
+  package let gradientNorm: Double
   package let imagesPerSecond: Double
 
   package init(
-    position: Position, stepsPerEpoch: Int, epochs: Int, loss: JointLoss, learningRate: Double,
-    imagesPerSecond: Double
+    position: Position, loss: JointLoss, learningRate: Double, gradientNorm: Double, imagesPerSecond: Double
   ) {
     self.position = position
-    self.stepsPerEpoch = stepsPerEpoch
-    self.epochs = epochs
     self.loss = loss
     self.learningRate = learningRate
+    self.gradientNorm = gradientNorm
     self.imagesPerSecond = imagesPerSecond
   }
 }

@@ -50,6 +50,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var dataPath = "data"
   /// The classes and the names of the files; `nil` for Cityscapes.
   package var labels: LabelTable?
+  /// The file that describes them.
+  package var classesFile: String?
   /// The folder of the prepared maps; `nil`: chosen by `Preprocessing.runOnAllRanks`.
   package var prepared: String?
   package var backbone = Backbone.resnet50
@@ -60,6 +62,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// Images of a step, over all ranks.
   package var batchSize = 4
   package var epochs = 60
+  /// Steps of the training, in place of `epochs`.
+  package var steps: Int?
   package var savePath = "results"
   package var seed: UInt64 = 1
   /// Compute threads of each rank; `nil`: one for each of its cores.
@@ -69,12 +73,18 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var weightDecay = 1e-4
   /// Exponent of the learning-rate schedule.
   package var power = 1.0
+  package var schedule = ScheduleOptions()
+  package var optimizer = OptimizerOptions()
   package var batchNorm = BatchNormScope.sync
   /// `nil` in checkpoints of an earlier version.
   package var onNonFinite: NonFinitePolicy? = .stop
   package var validators = ValidationRanks.all
   /// Epochs from one validation to the next; the last epoch is always validated.
   package var validateEvery = 1
+  /// The figure of the validation by which a model is the best; `nil` in checkpoints of an earlier version.
+  package var saveBest: BestFigure? = .classIoU
+  /// Validations in a row without a better model after which the training ends; `nil`: it does not.
+  package var earlyStop: Int?
   /// When the best model predicts the test split.
   package var test = TestSchedule.end
   /// Steps from one checkpoint to the next, besides those at the ends of epochs; `nil`: none.
@@ -84,8 +94,10 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// Checkpoints to keep.
   package var keep = 3
   package var resume: Resume?
-  /// Steps after which this run stops as on a signal; `nil`: at the last epoch.
-  package var maxSteps: Int?
+  /// Steps after which this call stops as on a signal; `nil`: at the end of the training.
+  package var stopAfter: Int?
+  /// Whether this is a trial, in a folder that is removed at its end.
+  package var isDryRun: Bool?
   /// A weight file to start from.
   package var pretrained: String?
   package var augmentation = AugmentationMode.random
@@ -109,19 +121,50 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// The prefix of the result files' names, `BACKBONE_CROPH_CROPW`.
   package var prefix: String { "\(backbone.rawValue)_\(cropHeight)_\(cropWidth)" }
 
-  /// The options that shape the training, with their values: a resumed run must keep them, except that those of the
-  /// `optimizer` may change at a checkpoint that is named.
-  package var shaping: [(option: String, value: String)] {
-    [
-      ("--backbone-type", backbone.rawValue), ("--crop-h", "\(cropHeight)"), ("--crop-w", "\(cropWidth)"),
-      ("--batch-size", "\(batchSize)"), ("--epochs", "\(epochs)"), ("--seed", "\(seed)"),
-      ("--learning-rate", "\(learningRate)"), ("--momentum", "\(momentum)"), ("--weight-decay", "\(weightDecay)"),
-      ("--power", "\(power)"), ("--augment", augmentation.rawValue), ("--batch-norm", batchNorm.rawValue),
-      ("--normalize", imageNormalization.rawValue),
-    ]
+  package var bestFigure: BestFigure { saveBest ?? .classIoU }
+
+  /// Images of a step, over all ranks.
+  package var imagesPerStep: Int { batchSize * optimizer.accumulate }
+
+  /// The learning rate at the start of its decay, scaled with the images of a step.
+  package var scaledLearningRate: Double {
+    guard let base = schedule.baseBatchSize else { return learningRate }
+    return learningRate * Double(imagesPerStep) / Double(base)
   }
 
-  package static let optimizer: Set = ["--learning-rate", "--momentum", "--weight-decay", "--power"]
+  /// The length of the training.
+  package func length(stepsPerEpoch: Int) -> TrainingLength {
+    steps.map { TrainingLength(stepsPerEpoch: stepsPerEpoch, steps: $0) }
+      ?? TrainingLength(stepsPerEpoch: stepsPerEpoch, epochs: epochs)
+  }
+
+  /// The options that shape the training, with their values: a resumed run must keep them, except that those that are
+  /// `changeable` may change at a checkpoint that is named.
+  package var shaping: [(option: String, value: String)] {
+    let length = steps.map { ("--max-steps", "\($0)") } ?? ("--epochs", "\(epochs)")
+    return [
+      ("--backbone-type", backbone.rawValue), ("--crop-h", "\(cropHeight)"), ("--crop-w", "\(cropWidth)"),
+      ("--batch-size", "\(batchSize)"), length, ("--seed", "\(seed)"),
+      ("--learning-rate", "\(learningRate)"), ("--momentum", "\(momentum)"), ("--weight-decay", "\(weightDecay)"),
+      ("--power", "\(power)"), ("--augment", augmentation.rawValue), ("--batch-norm", batchNorm.rawValue),
+      ("--normalize", imageNormalization.rawValue), ("--save-best", bestFigure.rawValue),
+    ] + (earlyStop.map { [("--early-stop", "\($0)")] } ?? []) + schedule.settings + optimizer.settings
+  }
+
+  package static let changeable: Set = Set([
+    "--learning-rate", "--momentum", "--weight-decay", "--power", "--early-stop",
+  ])
+  .union(ScheduleOptions.changeable).union(OptimizerOptions.changeable)
+
+  /// Refuses steps of more images than there are.
+  ///
+  /// - Parameter stepsPerEpoch: 0 if an epoch has not even one.
+  package func validate(_ stepsPerEpoch: Int) throws {
+    guard stepsPerEpoch == 0 else { return }
+    throw OptionError(
+      "--accumulate", optimizer.accumulate,
+      "a step has \(imagesPerStep) images, more than the training split; give a smaller --accumulate or --batch-size")
+  }
 
   /// Refuses batches that batch norm cannot normalize. The image pooling branch of the ASPP has one value per image and
   /// channel, and a single value has no variance.
@@ -141,3 +184,14 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
 }
 
 extension Backbone: Codable {}
+
+/// Checkpoints of earlier versions have no such options.
+extension KeyedDecodingContainer {
+  func decode(_ type: OptimizerOptions.Type, forKey key: Key) throws -> OptimizerOptions {
+    try decodeIfPresent(type, forKey: key) ?? OptimizerOptions()
+  }
+
+  func decode(_ type: ScheduleOptions.Type, forKey key: Key) throws -> ScheduleOptions {
+    try decodeIfPresent(type, forKey: key) ?? ScheduleOptions()
+  }
+}

@@ -11,8 +11,12 @@ package struct TrainingState: Codable, Sendable, Equatable {
   package var position = Position(epoch: 0, step: 0)
   /// Steps since the first epoch.
   package var totalSteps = 0
-  /// Class mIoU of the best model so far, 0 … 1.
-  package var bestMeanIoU: Double?
+  /// The figure of the best model so far (`TrainingOptions.bestFigure`).
+  package var bestScore: Double?
+  /// That of the best average of weights so far.
+  package var bestAverageScore: Double?
+  /// The updates in the average of weights.
+  package var averageUpdates: Int?
   /// The finished epochs.
   package var epochs: [EpochReport] = []
   /// The finished part of the current epoch.
@@ -36,6 +40,17 @@ package struct TrainingState: Codable, Sendable, Equatable {
     self = try checkpoint.state(as: TrainingState.self) { try $0.validate(step: checkpoint.step) }
   }
 
+  /// The key of the best figure is that of the first checkpoint format, which had class mIoU alone.
+  private enum CodingKeys: String, CodingKey {
+    case position, totalSteps, bestAverageScore, averageUpdates, epochs, running, dataDigest, run, options
+    case bestScore = "bestMeanIoU"
+  }
+
+  /// Whether the training has come to its end, but for an early one.
+  var isAtEnd: Bool {
+    position.step == 0 && (options.steps.map { totalSteps >= $0 } ?? (position.epoch >= options.epochs))
+  }
+
   /// A value in a checkpoint that no run writes.
   private struct Invalid: Error, CustomStringConvertible {
     let description: String
@@ -49,9 +64,15 @@ package struct TrainingState: Codable, Sendable, Equatable {
     // Far more than any run has, and far from an overflow.
     let counts = 0...1_000_000_000_000
     try require(totalSteps == step && counts.contains(step), "totalSteps", totalSteps)
-    try require((0...options.epochs).contains(position.epoch), "position.epoch", position.epoch)
+    try require(
+      (0...(options.steps == nil ? options.epochs : totalSteps + 1)).contains(position.epoch), "position.epoch",
+      position.epoch)
     try require((0...totalSteps).contains(position.step), "position.step", position.step)
-    try require(bestMeanIoU.map { (0...1).contains($0) } ?? true, "bestMeanIoU", bestMeanIoU ?? 0)
+    for (name, score) in [("bestMeanIoU", bestScore), ("bestAverageScore", bestAverageScore)] {
+      let isShare = options.bestFigure != .loss
+      try require(score.map { $0.isFinite && (!isShare || (0...1).contains($0)) } ?? true, name, score ?? 0)
+    }
+    try require((0...totalSteps).contains(averageUpdates ?? 0), "averageUpdates", averageUpdates ?? 0)
     try require(epochs.map(\.epoch) == Array(1..<epochs.count + 1), "epochs", epochs.map(\.epoch))
     try require((0...totalSteps).contains(running.steps), "running.steps", running.steps)
     try require((0...totalSteps).contains(running.skipped ?? 0), "running.skipped", running.skipped ?? 0)
@@ -122,12 +143,19 @@ package struct TrainingState: Codable, Sendable, Equatable {
   @discardableResult
   package func requireSameTraining(as new: TrainingOptions) throws -> [String] {
     try requireSameClasses(as: new)
-    return try zip(options.shaping, new.shaping).filter { $0.value != $1.value }.map { old, changed in
-      let mayChange = TrainingOptions.optimizer.contains(changed.option)
-      if mayChange, case .path = new.resume { return "\(changed.option) \(changed.value) instead of \(old.value)" }
+    let (before, after) = (options.shaping, new.shaping)
+    let names = before.map(\.option) + after.map(\.option).filter { name in !before.contains { $0.option == name } }
+    return try names.compactMap { option in
+      let old = before.first { $0.option == option }?.value
+      let changed = after.first { $0.option == option }?.value
+      guard old != changed else { return nil }
+      let mayChange = TrainingOptions.changeable.contains(option)
+      if mayChange, case .path = new.resume {
+        return "\(option) \(changed ?? "none") instead of \(old ?? "none")"
+      }
       throw OptionError(
-        changed.option, changed.value,
-        "the checkpoint was made with \(old.value); give \(old.option) \(old.value), "
+        option, changed ?? "(none)",
+        "the checkpoint was made \(old.map { "with \($0); give \(option) \($0)" } ?? "without it; leave it out"), "
           + (mayChange ? "name the checkpoint with --resume to change it from there on, " : "")
           + "or start again in another --save-path")
     }

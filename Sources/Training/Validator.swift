@@ -29,9 +29,7 @@ struct Validator {
     let samples = samples(of: split)
     let folder = PredictionFolder(
       pending(split), of: samples, as: split == .val ? .colors : .labelIds(suffix: "color"), options.table)
-    var hash = XXH64()
-    for floats in [model.store.values, model.store.running] { hash.update(floats) }
-    let subject = EvaluationFile.Subject(model: hash.value, images: TrainingDataset.digest(of: samples))
+    let subject = Self.subject(model, samples)
     let start = try resultSoFar(split, subject)
     // The figures and the model do not depend on the predictions.
     var isWritten = true
@@ -44,7 +42,7 @@ struct Validator {
     }
     try notify(.imageEvaluated(split, done: start.images, of: samples.count))
 
-    var nextSave = 0.0
+    var save = RoundSaver()
     let evaluation = try Evaluator(
       model, workers: workers, communicator: communicator, validators: options.validators
     ).evaluate(
@@ -53,19 +51,80 @@ struct Validator {
       writeFailed: cannotWrite,
       shouldContinue: { evaluation in
         try notify(.imageEvaluated(split, done: evaluation.images, of: samples.count))
-        // Before the ranks agree to go on, so that a rank that dies loses no more than an image of each rank.
-        let begin = Clock.now
-        var isSaved = false
-        if begin >= nextSave || evaluation.images == samples.count {
-          isSaved = save(evaluation, subject)
-          // Whole images take seconds, saving takes milliseconds: every round is saved unless that were 2 % of the time.
-          nextSave = Clock.now + (isSaved ? 50 * (Clock.now - begin) : 60)
+        save.afterRound(isLast: evaluation.images == samples.count) {
+          self.save(evaluation, subject, to: file(split))
         }
         guard stopRequested() else { return true }
-        if !isSaved { _ = save(evaluation, subject) }
+        save.beforeStopping { self.save(evaluation, subject, to: file(split)) }
         return false
       })
     return evaluation.images == samples.count ? evaluation : nil
+  }
+
+  /// Evaluates the average of weights on the validation split, without writing predictions. Goes on where an evaluation
+  /// of the same weights was stopped. Collective.
+  ///
+  /// - Returns: as `evaluate`.
+  func evaluateAverage(
+    _ model: GatedSCNN, stopRequested: () -> Bool, notify: (TrainingEvent) throws -> Void
+  ) throws -> Evaluation? {
+    let samples = dataset.validation
+    let subject = Self.subject(model, samples)
+    var start = Evaluation(of: .val, options.table)
+    if communicator.rank == 0, let saved = try? averageFile.read(subject), saved.table == options.table {
+      start = saved
+    }
+    start = try broadcast(start)
+    try notify(.imageEvaluated(.val, done: start.images, of: samples.count))
+    var save = RoundSaver()
+    let evaluation = try Evaluator(
+      model, workers: workers, communicator: communicator, validators: options.validators
+    ).evaluate(
+      samples, from: start,
+      shouldContinue: { evaluation in
+        try notify(.imageEvaluated(.val, done: evaluation.images, of: samples.count))
+        save.afterRound(isLast: evaluation.images == samples.count) {
+          self.save(evaluation, subject, to: averageFile)
+        }
+        guard stopRequested() else { return true }
+        save.beforeStopping { self.save(evaluation, subject, to: averageFile) }
+        return false
+      })
+    return evaluation.images == samples.count ? evaluation : nil
+  }
+
+  /// Removes the result of `evaluateAverage`.
+  func discardAverage() {
+    if communicator.rank == 0 { averageFile.remove() }
+  }
+
+  private var averageFile: EvaluationFile { EvaluationFile(path: paths.predictions(".val-average") + ".result") }
+
+  private static func subject(_ model: GatedSCNN, _ samples: [SamplePaths]) -> EvaluationFile.Subject {
+    var hash = XXH64()
+    for floats in [model.store.values, model.store.running] { hash.update(floats) }
+    return EvaluationFile.Subject(model: hash.value, images: TrainingDataset.digest(of: samples))
+  }
+
+  /// Decides after which rounds of images a result is saved.
+  private struct RoundSaver {
+    private var next = 0.0
+    private var isSaved = false
+
+    /// - Parameter save: saves, and returns whether it could.
+    mutating func afterRound(isLast: Bool, _ save: () -> Bool) {
+      // Before the ranks agree to go on, so that a rank that dies loses no more than an image of each rank.
+      let begin = Clock.now
+      isSaved = false
+      guard begin >= next || isLast else { return }
+      isSaved = save()
+      // Whole images take seconds, saving takes milliseconds: every round is saved unless that were 2 % of the time.
+      next = Clock.now + (isSaved ? 50 * (Clock.now - begin) : 60)
+    }
+
+    mutating func beforeStopping(_ save: () -> Bool) {
+      if !isSaved { isSaved = save() }
+    }
   }
 
   /// Replaces the predictions of the previous best model by the pending ones, unless some could not be written.
@@ -126,6 +185,11 @@ struct Validator {
         discard(split)
       }
     }
+    return try broadcast(result)
+  }
+
+  /// The result of rank 0, on every rank. Collective.
+  private func broadcast(_ result: Evaluation) throws -> Evaluation {
     let encoded = try communicator.broadcast([UInt8](JSON.encode(result)))
     return try JSON.decode(Evaluation.self, from: Data(encoded))
   }
@@ -144,9 +208,8 @@ struct Validator {
   /// Writes the result so far. If that fails the evaluation goes on: a stopped one would only begin again.
   ///
   /// - Returns: whether it was written, on rank 0.
-  private func save(_ evaluation: Evaluation, _ subject: EvaluationFile.Subject) -> Bool {
+  private func save(_ evaluation: Evaluation, _ subject: EvaluationFile.Subject, to file: EvaluationFile) -> Bool {
     guard communicator.rank == 0 else { return true }
-    let file = file(evaluation.split)
     do {
       try file.write(evaluation, subject)
       return true

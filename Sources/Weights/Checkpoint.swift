@@ -6,7 +6,7 @@ import Tensors
 /// A valid checkpoint: complete, and every file matches its checksum.
 ///
 /// It is a directory `step-00000123` with `model.safetensors` and `momentum.safetensors` (named and laid out as in
-/// PyTorch), `state.json` and the manifest `checksums`.
+/// PyTorch), `state.json` and the manifest `checksums`; with an average of the weights, also `ema.safetensors`.
 package struct Checkpoint: Sendable {
   package let folder: String
   /// Global steps done when it was written, from the name of the directory.
@@ -14,6 +14,7 @@ package struct Checkpoint: Sendable {
 
   private let model: Safetensors
   private let momentum: Safetensors
+  private let average: Safetensors?
   private let stateFile: MappedFile
 
   /// Opens the checkpoint in `folder` and verifies every byte of it.
@@ -28,6 +29,7 @@ package struct Checkpoint: Sendable {
     model = try Safetensors(Self.verified(manifest.model, in: folder))
     momentum = try Safetensors(Self.verified(manifest.momentum, in: folder))
     stateFile = try Self.verified(manifest.state, in: folder)
+    average = try manifest.average.map { try Safetensors(Self.verified($0, in: folder)) }
   }
 
   private static func verified(_ expected: CheckpointManifest.File, in folder: String) throws -> MappedFile {
@@ -42,7 +44,9 @@ package struct Checkpoint: Sendable {
   ///
   /// - Throws: `WeightsError` that names the first tensor with a number that is infinite or not a number.
   package func requireFinite() throws {
-    for file in [model, momentum] { try StateDict.requireFinite(StateDict(file).entries, of: file.path) }
+    for file in [model, momentum, average].compactMap(\.self) {
+      try StateDict.requireFinite(StateDict(file).entries, of: file.path)
+    }
   }
 
   /// The state of the run that was given to `CheckpointStore.save`.
@@ -69,6 +73,18 @@ package struct Checkpoint: Sendable {
     let momentumPlan = try ModelFile.planMomentum(momentum, for: store, into: velocities)
     try ModelFile.read(model, into: store)
     momentumPlan.apply()
+  }
+}
+
+extension Checkpoint {
+  /// Whether it holds an average of the weights.
+  package var hasAverage: Bool { average != nil }
+
+  /// Restores the average of the weights, if it holds one.
+  ///
+  /// - Throws: `WeightsError` if it is of another network; nothing is changed then.
+  package func restoreAverage(_ store: ParameterStore) throws {
+    if let average { try ModelFile.read(average, into: store) }
   }
 }
 

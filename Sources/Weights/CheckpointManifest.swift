@@ -10,6 +10,8 @@ import System
 ///     …
 ///     d24ec4f1a98c6e5b checksums
 ///
+/// A run that averages its weights has a fourth file.
+///
 /// Each file with its XXH64 and length, then the XXH64 of the lines above. A manifest is accepted only if writing what
 /// was read gives exactly the same bytes, so that every change of it is detected.
 struct CheckpointManifest: Equatable, Sendable {
@@ -25,7 +27,8 @@ struct CheckpointManifest: Equatable, Sendable {
   static let modelName = "model.safetensors"
   static let momentumName = "momentum.safetensors"
   static let stateName = "state.json"
-  static let allNames: Set = [name, modelName, momentumName, stateName]
+  static let averageName = "ema.safetensors"
+  static let allNames: Set = [name, modelName, momentumName, stateName, averageName]
 
   /// Increases with every checkpoint that is written to a directory. The file calls it "serial".
   let generation: Int
@@ -34,13 +37,16 @@ struct CheckpointManifest: Equatable, Sendable {
   let model: File
   let momentum: File
   let state: File
+  /// The average of the weights; nil without one.
+  let average: File?
 
-  init(generation: Int, isBest: Bool, model: File, momentum: File, state: File) {
+  init(generation: Int, isBest: Bool, model: File, momentum: File, state: File, average: File? = nil) {
     self.generation = generation
     self.isBest = isBest
     self.model = model
     self.momentum = momentum
     self.state = state
+    self.average = average
   }
 
   /// Reads the manifest of the checkpoint in `folder`.
@@ -65,19 +71,21 @@ struct CheckpointManifest: Equatable, Sendable {
       guard words.count == 3, let checksum = UInt64(words[0], radix: 16), let count = Int(words[1]) else { return nil }
       return File(name: name, count: count, checksum: checksum)
     }
-    guard lines.count == 8, let generation = Int(lines[1].dropFirst("serial ".count)),
+    guard [8, 9].contains(lines.count), let generation = Int(lines[1].dropFirst("serial ".count)),
       // The next one is one more.
       generation < Int.max,
       let model = file(3, Self.modelName), let momentum = file(4, Self.momentumName),
       let state = file(5, Self.stateName)
     else { return nil }
+    let average = lines.count == 9 ? file(6, Self.averageName) : nil
     self.init(
-      generation: generation, isBest: lines[2] == "best yes", model: model, momentum: momentum, state: state)
+      generation: generation, isBest: lines[2] == "best yes", model: model, momentum: momentum, state: state,
+      average: average)
   }
 
   var text: String {
     var text = Self.magic + "serial \(generation)\nbest \(isBest ? "yes" : "no")\n"
-    for file in [model, momentum, state] {
+    for file in [model, momentum, state, average].compactMap(\.self) {
       text += "\(file.checksum.zeroPadded(to: 16, radix: 16)) \(file.count) \(file.name)\n"
     }
     let own = Array(text.utf8).withUnsafeBytes(XXH64.hash)

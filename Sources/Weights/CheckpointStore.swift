@@ -80,6 +80,7 @@ package final class CheckpointStore: Sendable {
   ///
   /// - Parameters:
   ///   - velocities: as long as `store.values`, with the same offsets.
+  ///   - average: the average of the weights, if there is one.
   ///   - step: global steps done; names the directory, and replaces a checkpoint of the same step.
   ///   - state: what else the run needs to resume.
   ///   - best: whether this is the best so far, to be kept until there is a better one.
@@ -87,17 +88,18 @@ package final class CheckpointStore: Sendable {
   ///   - workers: threads that copy.
   /// - Throws: the error of encoding the state. One of writing is left for `takeFailure` or `finish`.
   package func save(
-    _ store: ParameterStore, velocities: FloatSlice, step: Int, state: some Encodable, best: Bool = false,
-    metadata: [String: String] = [:], on workers: WorkerPool? = nil
+    _ store: ParameterStore, velocities: FloatSlice, average: ParameterStore? = nil, step: Int, state: some Encodable,
+    best: Bool = false, metadata: [String: String] = [:], on workers: WorkerPool? = nil
   ) throws {
     wait()
     let snapshot = Snapshot(of: store, momentum: velocities, on: workers)
+    let average = average.map { Snapshot(of: $0, on: workers) }
     let state = try JSON.encode(state, [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
     writer.enqueue { [self] in
       let name = Checkpoint.folderName(step: step)
       do {
         try timeline.measure(name, on: .checkpoints) {
-          try write(snapshot, metadata: metadata, state: state, name: name, best: best)
+          try write(snapshot, average, metadata: metadata, state: state, name: name, best: best)
         }
         succeeded()
       } catch {
@@ -160,9 +162,11 @@ package final class CheckpointStore: Sendable {
   }
 
   /// Looks whether the checkpoints of a network fit on the disk; nil if that is not known. Quotas may allow less.
-  package func room(for store: ParameterStore) -> Room? {
+  ///
+  /// - Parameter hasAverage: whether an average of the weights is saved too.
+  package func room(for store: ParameterStore, hasAverage: Bool = false) -> Room? {
     guard let free = FileSystem.freeBytes(in: path) else { return nil }
-    let each = Snapshot.bytes(of: store)
+    let each = Snapshot.bytes(of: store) + (hasAverage ? Snapshot(sharing: store).bytes : 0)
     let present = CheckpointManifest.newestFirst(in: path).count
     return Room(
       fitting: present + free / each, needed: keep + 2, free: free, each: each,
@@ -185,16 +189,18 @@ package final class CheckpointStore: Sendable {
 
   /// Writes a checkpoint; on a full disk or quota, older ones make room for it.
   private func write(
-    _ snapshot: Snapshot, metadata: [String: String], state: Data, name: String, best: Bool
+    _ snapshot: Snapshot, _ average: Snapshot?, metadata: [String: String], state: Data, name: String, best: Bool
   ) throws {
     var removable = removable()
-    while let oldest = removable.first, let free = FileSystem.freeBytes(in: path), free < snapshot.bytes {
+    while let oldest = removable.first, let free = FileSystem.freeBytes(in: path),
+      free < snapshot.bytes + (average?.bytes ?? 0)
+    {
       folder.remove(oldest)
       removable.removeFirst()
     }
     while true {
       do {
-        try writeOnce(snapshot, metadata: metadata, state: state, name: name, best: best)
+        try writeOnce(snapshot, average, metadata: metadata, state: state, name: name, best: best)
         break
       } catch let error as FileError where error.isOutOfSpace && !removable.isEmpty {
         folder.remove(removable.removeFirst())
@@ -205,7 +211,7 @@ package final class CheckpointStore: Sendable {
   }
 
   private func writeOnce(
-    _ snapshot: Snapshot, metadata: [String: String], state: Data, name: String, best: Bool
+    _ snapshot: Snapshot, _ average: Snapshot?, metadata: [String: String], state: Data, name: String, best: Bool
   ) throws {
     let wasThere = FileSystem.isDirectory(path, followingLinks: true)
     let temporary = try folder.createTemporary(name)
@@ -221,9 +227,16 @@ package final class CheckpointStore: Sendable {
         try SafetensorsWriter.write(snapshot.momenta(), metadata: ModelFile.formatMetadata, to: $0)
       }
       let state = try write(CheckpointManifest.stateName, in: temporary) { try $0.write(state) }
+      let average = try average.map { average in
+        try write(CheckpointManifest.averageName, in: temporary) {
+          try SafetensorsWriter.write(
+            average.model(), metadata: metadata.merging(ModelFile.formatMetadata) { $1 }, to: $0)
+        }
+      }
       let generation = (CheckpointManifest.newestFirst(in: path).first?.manifest.generation ?? 0) + 1
       let manifest = CheckpointManifest(
-        generation: generation, isBest: best, model: model, momentum: momentum, state: state)
+        generation: generation, isBest: best, model: model, momentum: momentum, state: state,
+        average: average)
       _ = try write(CheckpointManifest.name, in: temporary) { try $0.write(manifest.text.utf8) }
       try fileSystem.syncDirectory(temporary)
       try folder.publish(temporary, as: name)

@@ -38,7 +38,7 @@ enum Main {
       try InstructionSet.validateOverride()
       try armFault()
       try arguments.check()
-      var command = try GSCNN.parseAsRoot(arguments.words)
+      var command = try GSCNN.parseAsRoot(arguments.withConfigFiles().words)
       try command.run()
       try flushOutput()
     } catch let status as ExitCode {

@@ -67,7 +67,7 @@ struct ClusterTests {
     #expect(made.status == 0, "\(made.errors)")
     let train = [
       "train", "--data-path", data, "--crop-h", "64", "--crop-w", "64", "--batch-size", "4", "--no-test", "--threads",
-      "1", "--max-steps", "2", "--save-path",
+      "1", "--stop-after", "2", "--save-path",
     ]
     let several = try Hosts.run(2, train + ["\(folder)/several"], hosts: ["-p", data])
     #expect(several.status == 0, "\(several.errors)")

@@ -88,7 +88,7 @@ extension CommandLine {
         ("train --epochs 9223372036854775807", "'9223372036854775807' is invalid for '--epochs <", "from 1 to"),
         ("train --threads 0", "'0' is invalid for '--threads <", "1 to 1024"),
         ("train --keep 0", "'0' is invalid for '--keep <", "from 1 to"),
-        ("train --max-steps 0", "'0' is invalid for '--max-steps <", "from 1 to"),
+        ("train --stop-after 0", "'0' is invalid for '--stop-after <", "from 1 to"),
         ("train --checkpoint-every -1", "'-1' is invalid for '--checkpoint-every <", "from 1 to"),
         ("train --validate-every 0", "'0' is invalid for '--validate-every <", "from 1 to"),
         ("train --log-every 0", "'0' is invalid for '--log-every <", "from 1 to"),

@@ -96,7 +96,7 @@ extension CommandLine {
     @Test("An earlier run is not overwritten, and a full disk does not damage its checkpoint")
     func earlierRun() throws {
       try work.makeStreets(train: 6)
-      let first = try work.gscnn(Workplace.training + ["--epochs", "2", "--max-steps", "1"])
+      let first = try work.gscnn(Workplace.training + ["--epochs", "2", "--stop-after", "1"])
       try #require(first.status == 0, "\(first.errors)")
       try work.expectRefusal(
         Workplace.training, status: 2, saying: "--save-path results: ", "an earlier run", "--resume auto")
@@ -113,7 +113,7 @@ extension CommandLine {
       // The next checkpoint does not fit on the disk; the previous one must stay intact.
       let before = try work.contents().filter { $0.key.hasPrefix(checkpoint) }
       #expect(before.count == 4)
-      let resume = Workplace.training + ["--epochs", "2", "--resume", "auto", "--max-steps", "1"]
+      let resume = Workplace.training + ["--epochs", "2", "--resume", "auto", "--stop-after", "1"]
       let full = try work.gscnn(resume, fileLimit: 40000)
       #expect(full.status == 1)
       let line = full.errors.last ?? ""

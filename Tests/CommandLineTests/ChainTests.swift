@@ -33,7 +33,7 @@ extension CommandLine {
         "train", "--data_path", "data", "--backbone_type", "resnet50", "--crop_h", "32", "--crop_w=32", "--batch_size",
         "2", "--save_path", "results", "--epochs", "1", "--log-every", "1",
       ]
-      let first = try work.gscnn(call + ["--max-steps", "1"], ranks: 2)
+      let first = try work.gscnn(call + ["--stop-after", "1"], ranks: 2)
       #expect(first.status == 0, "\(first.errors)")
       #expect(first.output == [])
       #expect(first.errors.contains { $0.hasPrefix("2 ranks on 1 machine") })

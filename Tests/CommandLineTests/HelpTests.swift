@@ -51,7 +51,7 @@ extension CommandLine {
           ("--validate-on <ranks>", "values: rank0, all; default: all)"),
           ("--validate-every <epochs>", "default: 1)"), ("--test <time>", "values: end, best, never; default: end)"),
           ("--checkpoint-every <steps>", "default: none)"), ("--keep <number>", "default: 3)"),
-          ("--resume <checkpoint>", "auto"), ("--max-steps <steps>", "default: none)"),
+          ("--resume <checkpoint>", "auto"), ("--stop-after <steps>", "default: none)"),
           ("--pretrained <file>", "safetensors"), ("--augment <kind>", "values: random, none; default: random)"),
           ("--normalize <kind>", "values: imagenet, half; default: imagenet)"),
           ("--cache-gb <size>", "default: none)"),

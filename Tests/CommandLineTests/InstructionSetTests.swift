@@ -19,7 +19,7 @@ extension CommandLine {
         let results = "results-\(set.rawValue)"
         let job = try work.gscnn(
           ["train", "--data-path", "data", "--save-path", results, "--crop-h", "32", "--crop-w", "32"]
-            + ["--batch-size", "2", "--max-steps", "2", "--no-test"],
+            + ["--batch-size", "2", "--stop-after", "2", "--no-test"],
           environment: [InstructionSet.variable: set.rawValue])
         #expect(job.status == 0, "\(set): \(job.errors)")
         let lines = try work.text("\(results)/resnet50_32_32_steps.csv").split(separator: "\n").dropFirst()

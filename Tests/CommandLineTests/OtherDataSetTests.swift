@@ -188,7 +188,7 @@ extension CommandLine {
     @Test("A model keeps its classes: others are refused with the first difference, in evaluation and on resuming")
     func contradictions() throws {
       try OtherDataSet.mask.write(to: work)
-      _ = try run(training(.mask) + ["--epochs", "2", "--max-steps", "1"])
+      _ = try run(training(.mask) + ["--epochs", "2", "--stop-after", "1"])
       let checkpoint = "results/resnet50_32_32/checkpoints/step-00000001/model.safetensors"
       var description = OtherDataSet.mask.description
       description["classes"] = [["name": "background", "id": 0], ["name": "hole", "id": 1]]
@@ -218,7 +218,7 @@ extension CommandLine {
       "A model that carries no classes asks for them; one of another number starts a training but for its classifier")
     func withoutDescription() throws {
       try OtherDataSet.mask.write(to: work)
-      _ = try run(training(.mask) + ["--max-steps", "1"])
+      _ = try run(training(.mask) + ["--stop-after", "1"])
       let checkpoint = "results/resnet50_32_32/checkpoints/step-00000001/model.safetensors"
       try work.copy(checkpoint, to: "plain.safetensors")
       try rename("data_set", to: "data-set", in: "plain.safetensors")
@@ -234,7 +234,7 @@ extension CommandLine {
         ["evaluate", "--model-weight", "plain.safetensors", "--classes", "camvid.json"], status: 1,
         saying: "camvid.json: classes: has 11 entries, but plain.safetensors 2 outputs")
       let job = try run(
-        training(.camvid) + ["--max-steps", "1", "--pretrained", checkpoint, "--save-path", "other"])
+        training(.camvid) + ["--stop-after", "1", "--pretrained", checkpoint, "--save-path", "other"])
       let origin = job.errors.first { $0.hasPrefix("from ") } ?? ""
       #expect(origin.contains("seg.6.weight is [2, 256, 1, 1], not [11, 256, 1, 1]"), "\(job.errors)")
     }

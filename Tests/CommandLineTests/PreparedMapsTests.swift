@@ -34,7 +34,7 @@ extension CommandLine {
       return files
     }
 
-    private static let step = Workplace.training + ["--max-steps", "1", "--threads", "1"]
+    private static let step = Workplace.training + ["--stop-after", "1", "--threads", "1"]
 
     @Test("Nothing is written beside images and labels, unless asked for")
     func besideLabels() throws {

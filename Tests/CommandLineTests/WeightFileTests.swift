@@ -72,7 +72,7 @@ extension CommandLine {
     func normalization() throws {
       try work.makeStreets()
       let train = Workplace.training + ["--epochs", "1", "--threads", "1"]
-      let job = try work.gscnn(train + ["--normalize", "half", "--max-steps", "1"])
+      let job = try work.gscnn(train + ["--normalize", "half", "--stop-after", "1"])
       try #require(job.status == 0, "\(job.errors)")
       let folder = "results/resnet50_32_32"
       try work.expectRefusal(

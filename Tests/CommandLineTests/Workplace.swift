@@ -67,7 +67,7 @@ final class Workplace {
   static func withModel(test: Int = 1) throws -> Workplace {
     let work = try Workplace()
     try work.makeStreets(val: 4, test: test)
-    let job = try work.gscnn(training + ["--max-steps", "1", "--threads", "1"])
+    let job = try work.gscnn(training + ["--stop-after", "1", "--threads", "1"])
     try #require(job.status == 0, "\(job.errors)")
     return work
   }

@@ -129,7 +129,7 @@ extension Target {
     var state = TrainingState(options: options)
     state.position = Position(epoch: 1, step: 3)
     state.totalSteps = 5
-    state.bestMeanIoU = 0.25
+    state.bestScore = 0.25
     state.running.confusion.add(prediction: [0, 3, 5], target: [0, 3, 255])
     let scores = EpochReport.Scores(
       loss: 2.5, pixelAccuracy: 0.9, meanAccuracy: 0.5, meanClassIoU: 0.4, meanCategoryIoU: 0.6)
@@ -144,26 +144,28 @@ extension Target {
   private static func use(_ state: TrainingState) throws {
     _ = SegmentationMetrics(state.running.confusion, state.options.table)
     _ = try? state.requireSameTraining(as: TrainingOptions())
-    _ = PolynomialLRSchedule(
-      start: state.options.learningRate, epochs: state.options.epochs, power: state.options.power
+    _ = LearningRateSchedule(
+      start: state.options.scaledLearningRate, power: state.options.power,
+      state.options.length(stepsPerEpoch: 5), state.options.schedule
     )
-    .learningRate(epoch: state.position.epoch)
+    .learningRate(step: state.totalSteps)
     _ = try TrainingState(encoded: state.encoded())
   }
 
   /// The rows of earlier steps that a resumed run keeps.
   static func steps(_ folder: Folder) throws -> Target {
-    let header = "epoch,step,loss,semantic,edge,task,learning_rate,images_per_second\n"
-    let rows = (1...9).map { "1,\($0),10.25,3.5,0.25,nan,0.01,3.2\n" }.joined()
+    let header = "epoch,step,loss,semantic,edge,task,learning_rate,gradient_norm,images_per_second\n"
+    let rows = (1...9).map { "1,\($0),10.25,3.5,0.25,nan,0.01,,3.2\n" }.joined()
     return Target(
       name: "steps.csv", share: 5, seeds: [Array((header + rows).utf8), Array(header.utf8), []], words: ["epoch,step"]
     ) { input in
       let file = StepsFile(path: try folder.write(input, as: "steps.csv"), warn: { _ in })
       let run = RunDescription(
-        options: TrainingOptions(), layout: [], parameters: 0, images: [:], stepsPerEpoch: 9,
+        options: TrainingOptions(), layout: [], parameters: 0, images: [:],
+        length: TrainingLength(stepsPerEpoch: 9, epochs: 60),
         position: Position(epoch: 0, step: 7), origin: nil)
       try file.observe(.started(run))
-      try file.observe(.finished(bestMeanIoU: nil))
+      try file.observe(.finished(bestScore: nil, early: false))
     }
   }
 }

@@ -29,7 +29,7 @@ extension Trainings {
       #expect(try FileManager.default.contentsOfDirectory(atPath: run.checkpoints) == ["step-00000001"])
 
       try damage.repair()
-      let resumed = try run.train("--augment", "none", "--resume", "auto", "--max-steps", "1")
+      let resumed = try run.train("--augment", "none", "--resume", "auto", "--stop-after", "1")
       #expect(resumed.status == 0, "\(resumed.errors)")
       #expect(resumed.errors.contains { $0.hasPrefix("from \(run.checkpoint(1)): epoch 1, step 1") })
     }
@@ -38,17 +38,17 @@ extension Trainings {
     func nothingFound() throws {
       let run = try TrainingRun("nothing-found", on: Trainings.fewStreets.get())
       defer { run.remove() }
-      let first = try run.train("--resume", "auto", "--max-steps", "1")
+      let first = try run.train("--resume", "auto", "--stop-after", "1")
       #expect(first.status == 0, "\(first.errors)")
       let line = "gscnn: --resume auto: no checkpoint in \(run.checkpoints), starting anew"
       #expect(first.errors.count { $0.hasPrefix(line) } == 1, "\(first.errors)")
 
-      let otherCrop = try run.train("--crop-h", "32", "--resume", "auto", "--max-steps", "1")
+      let otherCrop = try run.train("--crop-h", "32", "--resume", "auto", "--stop-after", "1")
       #expect(
         otherCrop.errors.contains(
           "gscnn: --resume auto: no checkpoint in \(run.folder)/resnet50_32_40/checkpoints, starting anew; "
             + "there are other runs: \(run.folder)/resnet50_24_40 (step 1)"), "\(otherCrop.errors)")
-      let mistyped = try run.train("--save-path", run.folder + "/mistyped", "--resume", "auto", "--max-steps", "1")
+      let mistyped = try run.train("--save-path", run.folder + "/mistyped", "--resume", "auto", "--stop-after", "1")
       #expect(
         mistyped.errors.contains { $0.contains("mistyped/resnet50_24_40/checkpoints, starting anew") },
         "\(mistyped.errors)")
@@ -59,13 +59,13 @@ extension Trainings {
       let run = try TrainingRun("killed-after-resume", on: Trainings.fewStreets.get())
       defer { run.remove() }
       let options = ["--checkpoint-every", "1", "--keep", "9"]
-      #expect(try run.train(options + ["--max-steps", "3"]).status == 0)
+      #expect(try run.train(options + ["--stop-after", "3"]).status == 0)
       #expect(run.savedSteps == [1, 2, 3])
       let killed = try run.train(
         options + ["--resume", run.checkpoint(1), "--learning-rate", "0.003"],
         fault: "phase=backward step=2 action=kill")
       #expect(killed.status != 0)
-      let resumed = try run.train(options + ["--learning-rate", "0.003", "--resume", "auto", "--max-steps", "1"])
+      let resumed = try run.train(options + ["--learning-rate", "0.003", "--resume", "auto", "--stop-after", "1"])
       #expect(resumed.status == 0, "\(resumed.errors)")
       #expect(
         resumed.errors.contains { $0.hasPrefix("from \(run.checkpoint(1)): epoch 1, step 1") }, "\(resumed.errors)")
@@ -76,7 +76,7 @@ extension Trainings {
       let run = try TrainingRun("two-jobs", on: Trainings.fewStreets.get())
       defer { run.remove() }
       var second: Job?
-      let first = try run.train("--max-steps", "2") { job in
+      let first = try run.train("--stop-after", "2") { job in
         try job.wait(for: "a step") { run.losses.count > 0 }
         // Stopped meanwhile, so that it is not done before.
         try job.send(SIGSTOP, toRank: nil)
@@ -109,7 +109,7 @@ extension Trainings {
       // In an empty folder it continues, as a run of its own: the first one's folder does not take it back.
       let fork = try TrainingRun("fork", on: Trainings.fewStreets.get())
       defer { fork.remove() }
-      let resumed = try fork.train("--resume", other.checkpoint(1), "--max-steps", "1")
+      let resumed = try fork.train("--resume", other.checkpoint(1), "--stop-after", "1")
       #expect(resumed.status == 0, "\(resumed.errors)")
       let (parent, child) = (try identity(other.checkpoint(1)), try identity(fork.checkpoint(2)))
       #expect(child.parent == parent.id && child.id != parent.id && parent.parent == nil)
@@ -121,12 +121,12 @@ extension Trainings {
       let run = try TrainingRun("by-the-clock")
       defer { run.remove() }
       let none = try run.train(
-        ranks: ranks, "--checkpoint-minutes", "0", "--checkpoint-every", "3", "--keep", "9", "--max-steps", "4")
+        ranks: ranks, "--checkpoint-minutes", "0", "--checkpoint-every", "3", "--keep", "9", "--stop-after", "4")
       #expect(none.status == 0, "\(none.errors)")
       #expect(run.savedSteps == [3, 4])
       // Every step takes longer than this.
       let job = try run.train(
-        ranks: ranks, "--checkpoint-minutes", "0.000001", "--keep", "9", "--resume", "auto", "--max-steps", "3")
+        ranks: ranks, "--checkpoint-minutes", "0.000001", "--keep", "9", "--resume", "auto", "--stop-after", "3")
       #expect(job.status == 0, "\(job.errors)")
       #expect(run.savedSteps.suffix(2) == [6, 7])
     }
@@ -155,7 +155,7 @@ extension Trainings {
 
       // The remedy: more room, then --resume auto.
       try disk.resize(kilobytes: 1100 << 10)
-      let resumed = try run.train("--resume", "auto", "--keep", "1", "--max-steps", "1")
+      let resumed = try run.train("--resume", "auto", "--keep", "1", "--stop-after", "1")
       #expect(resumed.status == 0, "\(resumed.errors)")
       #expect(run.savedSteps == [2])
       #expect(run.losses.count == 2, "the steps after the checkpoint are repeated")
@@ -188,7 +188,7 @@ extension Trainings {
     func noRoom() throws {
       let disk = try TinyDisk(kilobytes: 100 << 10)
       let run = try TrainingRun("no-room", in: disk.path)
-      let job = try run.train("--max-steps", "1")
+      let job = try run.train("--stop-after", "1")
       #expect(job.status == 1)
       #expect(job.errors.count == 1, "\(job.errors)")
       #expect(
@@ -204,7 +204,7 @@ extension Trainings {
       defer { run.remove() }
       for step in 1...10 {
         let job = try run.train(
-          ranks: [1, 2, 4][step % 3], "--keep", "1", "--resume", "auto", "--max-steps", "1")
+          ranks: [1, 2, 4][step % 3], "--keep", "1", "--resume", "auto", "--stop-after", "1")
         try #require(job.status == 0, "\(job.errors)")
         #expect(run.losses.count == step)
       }

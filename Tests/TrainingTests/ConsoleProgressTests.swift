@@ -22,21 +22,21 @@ struct ConsoleProgressTests {
       .started(
         RunDescription(
           options: options, layout: ["4 ranks on 1 machine"], parameters: 40_512_345, images: [.val: 3, .train: 40],
-          stepsPerEpoch: 10, position: Position(epoch: 0, step: 0), origin: nil)))
+          length: TrainingLength(stepsPerEpoch: 10, epochs: 2), position: Position(epoch: 0, step: 0), origin: nil)))
   }
 
   private func step(_ step: Int, epoch: Int = 0, speed: Double = 0.8) -> TrainingEvent {
     .stepped(
       StepReport(
-        position: Position(epoch: epoch, step: step), stepsPerEpoch: 10, epochs: 2,
-        loss: JointLoss(semantic: 1, edge: 0.05, task: 0.5), learningRate: 0.01, imagesPerSecond: speed))
+        position: Position(epoch: epoch, step: step), loss: JointLoss(semantic: 1, edge: 0.05, task: 0.5),
+        learningRate: 0.01, gradientNorm: 3, imagesPerSecond: speed))
   }
 
   private func finished(seconds: Double, validated: Bool = true) -> TrainingEvent {
     .epochFinished(
       EpochReport(
         epoch: 1, train: Self.scores, validation: validated ? Self.scores : nil, learningRate: 0.01, seconds: seconds,
-        imagesPerSecond: 0.8), isBest: true)
+        imagesPerSecond: 0.8), isBest: true, isBestAverage: false)
   }
 
   @Test("Without a terminal: plain lines, every --log-every steps and at the end of an epoch")
@@ -47,11 +47,16 @@ struct ConsoleProgressTests {
     for number in 1...10 { progress.observe(step(number)) }
     for done in 0...3 { progress.observe(.imageEvaluated(.val, done: done, of: 3)) }
     progress.observe(finished(seconds: 75))
-    progress.observe(.finished(bestMeanIoU: 0.4))
+    progress.observe(.finished(bestScore: 0.4, early: false))
     #expect(
       screen.pieces == [
         "4 ranks on 1 machine\n",
         "Gated-SCNN on resnet50, 40.5 M parameters; images: 40 train, 3 val; 10 steps an epoch\n",
+        "options: data-path data, save-path results, backbone-type resnet50, crop-h 512, crop-w 512, batch-size 4,\n",
+        "   epochs 2, seed 1, learning-rate 0.01, momentum 0.9, weight-decay 0.0001, power 1, augment random,\n",
+        "   batch-norm sync, normalize imagenet, save-best class-miou, schedule epoch, final-learning-rate 0,\n",
+        "   warmup-steps 0, optimizer sgd, backbone-lr-factor 1, head-lr-factor 1, accumulate 1, on-nonfinite stop,\n",
+        "   validate-on all, validate-every 1, test end, checkpoint-minutes 30, keep 3, log-every 4\n",
         "epoch 1/2 step 4/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 images/s\n",
         "epoch 1/2 step 8/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 images/s\n",
         "epoch 1/2 step 10/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 images/s\n",
@@ -101,7 +106,7 @@ struct ConsoleProgressTests {
       .epochFinished(
         EpochReport(
           epoch: 1, train: Self.scores, validation: nil, learningRate: 0.01, seconds: 5, imagesPerSecond: 0.8,
-          skipped: 1), isBest: false))
+          skipped: 1), isBest: false, isBestAverage: false))
     #expect(
       screen.pieces.first
         == "epoch 1/2 step 4/10 skipped: the gradient of seg.6.weight is not finite; "

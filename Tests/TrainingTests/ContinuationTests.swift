@@ -5,7 +5,7 @@ extension Trainings {
   /// One step of the second epoch is done.
   private static let secondEpoch = Result {
     let run = try TrainingRun("second-epoch")
-    let job = try run.train("--max-steps", "6", "--test", "best")
+    let job = try run.train("--stop-after", "6", "--test", "best")
     guard job.status == 0 else { throw TrainingRun.Failed(errors: job.errors) }
     return run
   }
@@ -18,7 +18,7 @@ extension Trainings {
       let before = try RunFolder.files(below: old.folder)
       let new = try TrainingRun("continued")
       defer { new.remove() }
-      let first = try new.train("--resume", old.folder, "--max-steps", "1")
+      let first = try new.train("--resume", old.folder, "--stop-after", "1")
       #expect(first.status == 0, "\(first.errors)")
       #expect(FileManager.default.contentsEqual(atPath: new.model, andPath: old.model))
       for split in ["val", "test"] { #expect(try new.predictions(split) == old.predictions(split)) }
@@ -34,11 +34,11 @@ extension Trainings {
     func laterModel() throws {
       let run = try TrainingRun("left-behind", on: Trainings.fewStreets.get())
       defer { run.remove() }
-      #expect(try run.train("--max-steps", "1", "--test", "never", "--keep", "9").status == 0)
+      #expect(try run.train("--stop-after", "1", "--test", "never", "--keep", "9").status == 0)
       #expect(try run.train("--resume", "auto", "--test", "never", "--keep", "9").status == 0)
       let abandoned = run.model.replacing("_model.", with: "_model.abandoned.")
       let before = try Data(contentsOf: URL(fileURLWithPath: run.model))
-      let job = try run.train("--resume", run.checkpoint(1), "--learning-rate", "0.003", "--max-steps", "1")
+      let job = try run.train("--resume", run.checkpoint(1), "--learning-rate", "0.003", "--stop-after", "1")
       #expect(job.status == 0, "\(job.errors)")
       #expect(
         job.errors.contains(
@@ -50,7 +50,7 @@ extension Trainings {
       #expect(rest.status == 0, "\(rest.errors)")
       #expect((job.errors + rest.errors).contains { $0.hasSuffix("  best so far") }, "\(job.errors + rest.errors)")
       #expect(rest.errors.contains { $0.hasPrefix("  test:") }, "\(rest.errors)")
-      let second = try run.train("--resume", run.checkpoint(1), "--learning-rate", "0.002", "--max-steps", "1")
+      let second = try run.train("--resume", run.checkpoint(1), "--learning-rate", "0.002", "--stop-after", "1")
       #expect(second.status == 0, "\(second.errors)")
       #expect(second.errors.contains { $0.hasSuffix("_model.abandoned-2.safetensors") }, "\(second.errors)")
       #expect(try Data(contentsOf: URL(fileURLWithPath: abandoned)) == before)
@@ -63,7 +63,7 @@ extension Trainings {
       defer { for run in [old, new] { run.remove() } }
       // The second epoch makes the model worse.
       let options = ["--learning-rate", "1", "--test", "never"]
-      #expect(try old.train(options + ["--max-steps", "3"]).status == 0)
+      #expect(try old.train(options + ["--stop-after", "3"]).status == 0)
       // A checkpoint outside of its run.
       let checkpoint = new.folder + "-checkpoint/step-00000003"
       try FileManager.default.createDirectory(

@@ -38,7 +38,7 @@ private struct InterruptedRun: Sendable {
       return Leg(job: job, steps: run.losses.count, saved: run.savedSteps)
     }
     self.run = run
-    afterMaxSteps = try leg(ranks: nil, ["--max-steps", "2"])
+    afterMaxSteps = try leg(ranks: nil, ["--stop-after", "2"])
     afterSIGUSR1 = try leg(ranks: 2, ["--validate-on", "all"], (SIGUSR1, 1))
     afterSIGINT = try leg(ranks: nil, ["--threads", "2"], (SIGINT, nil))
     afterSIGKILL = try leg(ranks: 2, ["--checkpoint-every", "1"], (SIGKILL, 1))
@@ -69,7 +69,7 @@ extension Trainings {
       try interrupted.run.expectSame(as: Trainings.straight.get())
     }
 
-    @Test("--max-steps stops mid-epoch with status 0 and a checkpoint")
+    @Test("--stop-after stops mid-epoch with status 0 and a checkpoint")
     func maxSteps() throws {
       let leg = try InterruptedRun.shared.get().afterMaxSteps
       #expect(leg.job.status == 0)

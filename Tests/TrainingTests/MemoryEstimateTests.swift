@@ -106,7 +106,7 @@ extension Failures {
       let training = [
         "train", "--data-path", run.data, "--save-path", run.folder, "--batch-size", "4", "--epochs", "1", "--threads",
         "1",
-        "--max-steps", "1",
+        "--stop-after", "1",
       ]
       let large = try limited(to: 1_500_000_000, training + ["--crop-h", "512", "--crop-w", "512"])
       #expect(large.status == 1)

@@ -94,7 +94,7 @@ extension Failures {
     func diverged() throws {
       let run = try TrainingRun("diverged")
       defer { run.remove() }
-      #expect(try run.train("--max-steps", "1").status == 0)
+      #expect(try run.train("--stop-after", "1").status == 0)
       // Each update multiplies the weights by about −1000.
       let wild = ["--learning-rate", "1000", "--weight-decay", "1"]
       let refused = try run.train(wild + ["--resume", "auto"])
@@ -121,7 +121,7 @@ extension Failures {
 
       let path = try #require(line.firstMatch(of: /--resume (\S+step-\d+)/)?.1)
       let steps = run.losses.count
-      let again = try run.train("--resume", String(path), "--learning-rate", "0.005", "--max-steps", "1")
+      let again = try run.train("--resume", String(path), "--learning-rate", "0.005", "--stop-after", "1")
       #expect(again.status == 0, "\(again.errors)")
       #expect(steps >= 2 && run.losses.count == 2 && run.savedSteps == [1, 2])
     }
@@ -233,7 +233,7 @@ extension Failures {
       }
       let job = try run.train(
         "--batch-size", "2", "--epochs", "1", "--augment", "none", "--pretrained", weights, "--on-nonfinite", "skip",
-        "--checkpoint-every", "1", "--keep", "2", "--max-steps", "5")
+        "--checkpoint-every", "1", "--keep", "2", "--stop-after", "5")
       #expect(job.status == 0, "\(job.errors)")
       #expect(job.errors.count { $0.contains(" skipped: ") } == 4, "\(job.errors)")
       #expect(run.savedSteps == [1, 5], "the last one is that of the stop")
@@ -277,7 +277,7 @@ extension Failures {
     func resumed() throws {
       let run = try TrainingRun("resumed-nan", on: Trainings.fewStreets.get())
       defer { run.remove() }
-      #expect(try run.train("--max-steps", "1").status == 0)
+      #expect(try run.train("--stop-after", "1").status == 0)
       let good = try Checkpoint(folder: run.checkpoint(1))
       let replica = try replica()
       try good.restore(replica.model.store, velocities: replica.optimizer.velocities)
@@ -288,7 +288,7 @@ extension Failures {
       try store.save(replica.model.store, velocities: replica.optimizer.velocities, step: 2, state: state)
       try store.finish()
 
-      let job = try run.train("--resume", "auto", "--max-steps", "1")
+      let job = try run.train("--resume", "auto", "--stop-after", "1")
       #expect(job.status == 0, "\(job.errors)")
       let name = replica.model.store.parameters[2].name
       #expect(

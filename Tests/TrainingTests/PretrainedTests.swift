@@ -8,7 +8,7 @@ extension Trainings {
   @Suite("Pretrained weights")
   struct PretrainedTests {
     /// With a learning rate of 0 the parameters stay; the running statistics still change.
-    private static let oneStepWithoutUpdate = ["--learning-rate", "0", "--max-steps", "1"]
+    private static let oneStepWithoutUpdate = ["--learning-rate", "0", "--stop-after", "1"]
 
     @Test("A whole network is loaded, and the matched tensors are counted")
     func wholeNetwork() throws {

@@ -39,7 +39,7 @@ extension Trainings {
       try eight.expectSame(as: one)
 
       for (ranks, steps) in [(8, "3"), (2, "2"), (1, "2"), (4, "3")] {
-        expectSuccess(try changing.train(ranks: ranks, options + ["--resume", "auto", "--max-steps", steps]))
+        expectSuccess(try changing.train(ranks: ranks, options + ["--resume", "auto", "--stop-after", steps]))
       }
       try changing.expectSame(as: one)
     }
@@ -48,7 +48,7 @@ extension Trainings {
     func unequalShares() throws {
       let run = try TrainingRun("three-ranks")
       defer { run.remove() }
-      let job = try run.train(ranks: 3, "--max-steps", "4")
+      let job = try run.train(ranks: 3, "--stop-after", "4")
       #expect(job.status == 0, "\(job.errors)")
       try #require(run.losses.count == 4)
       for (mine, expected) in zip(run.losses, try Trainings.straight.get().losses) {

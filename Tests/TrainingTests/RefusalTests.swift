@@ -107,7 +107,7 @@ extension Trainings {
         $0.checkpointEvery = 5
         $0.keep = 1
         $0.resume = .auto
-        $0.maxSteps = 7
+        $0.stopAfter = 7
         $0.pretrained = "weights"
         $0.logEvery = 1
         $0.onNonFinite = .skip
@@ -119,7 +119,7 @@ extension Trainings {
     func encodedState() throws {
       var state = TrainingState(options: TrainingOptions())
       state.running.lossSum = 0.1 + 0.2
-      state.bestMeanIoU = -.infinity
+      state.bestScore = -.infinity
       #expect(try TrainingState(encoded: state.encoded()) == state)
       state.running.lossSum = .nan
       #expect(try TrainingState(encoded: state.encoded()).running.lossSum.isNaN)

@@ -17,22 +17,23 @@ struct RunFilesTests {
   private func started(at position: Position) -> TrainingEvent {
     .started(
       RunDescription(
-        options: TrainingOptions(), layout: [], parameters: 0, images: [:], stepsPerEpoch: 5, position: position,
+        options: TrainingOptions(), layout: [], parameters: 0, images: [:],
+        length: TrainingLength(stepsPerEpoch: 5, epochs: 60), position: position,
         origin: nil))
   }
 
   private func stepped(_ step: Int) -> TrainingEvent {
     .stepped(
       StepReport(
-        position: Position(epoch: 0, step: step), stepsPerEpoch: 5, epochs: 1,
-        loss: JointLoss(semantic: 1, edge: 0, task: 0), learningRate: 0.5, imagesPerSecond: 2))
+        position: Position(epoch: 0, step: step), loss: JointLoss(semantic: 1, edge: 0, task: 0), learningRate: 0.5,
+        gradientNorm: 3, imagesPerSecond: 2))
   }
 
   private func lines() throws -> [String] {
     try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
   }
 
-  private let header = "epoch,step,loss,semantic,edge,task,learning_rate,images_per_second"
+  private let header = "epoch,step,loss,semantic,edge,task,learning_rate,gradient_norm,images_per_second"
 
   @Test("Steps on a full disk are kept in memory and written later, and one line says so")
   func fullDisk() throws {
@@ -50,7 +51,7 @@ struct RunFilesTests {
     unlink(path)
     try FileManager.default.moveItem(atPath: path + ".aside", toPath: path)
     try file.observe(stepped(4))
-    try file.observe(.finished(bestMeanIoU: nil))
+    try file.observe(.finished(bestScore: nil, early: false))
     #expect(try lines().dropFirst().map { $0.prefix(4) } == ["1,1,", "1,2,", "1,3,", "1,4,"])
     #expect(warnings.count == 2 && warnings.last == "\(path): is written again", "\(warnings)")
   }
@@ -79,7 +80,7 @@ struct RunFilesTests {
 
   @Test("Damaged lines are left out and counted; the others stay")
   func damaged() throws {
-    let rows = (1...4).map { "1,\($0),1.5,1,0.02,0.1,0.01,3.5" }
+    let rows = (1...4).map { "1,\($0),1.5,1,0.02,0.1,0.01,0.7,3.5" }
     var text = Data(([header] + rows).joined(separator: "\n").utf8)
     // Not UTF-8: in the second line of a step.
     let place = try #require(text.range(of: Data("1,2,1.5".utf8))).lowerBound
@@ -109,10 +110,10 @@ struct RunFilesTests {
     let file = StatisticsFile(path: path, rows: []) { warnings.append($0) }
     // A directory in its place cannot be replaced by a file.
     mkdir(path, 0o777)
-    try file.observe(.epochFinished(report(1), isBest: false))
+    try file.observe(.epochFinished(report(1), isBest: false, isBestAverage: false))
     #expect(warnings.count == 1 && warnings[0].hasPrefix(path), "\(warnings)")
     rmdir(path)
-    try file.observe(.epochFinished(report(2), isBest: false))
+    try file.observe(.epochFinished(report(2), isBest: false, isBestAverage: false))
     #expect(try epochs() == ["1,", "2,"])
 
     try Data([0xFF]).write(to: URL(fileURLWithPath: path))

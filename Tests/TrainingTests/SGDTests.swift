@@ -23,7 +23,7 @@ struct SGDTests {
     ]
     for step in steps {
       for index in 0..<21 { parameter.gradient[index] = step.gradient }
-      optimizer.step(learningRate: step.learningRate, on: WorkerPool(threads: 1))
+      optimizer.step(learningRate: Double(step.learningRate), on: WorkerPool(threads: 1))
       for index in 0..<21 {
         #expect(abs(parameter.value[index] - step.value) < 3e-7)
         #expect(abs(optimizer.velocities[parameter.offset + index] - step.velocity) < 3e-7)
@@ -55,14 +55,29 @@ struct SGDTests {
     #expect(!optimizer.step(learningRate: 0, on: workers), "a velocity, which the learning rate hides")
   }
 
-  @Test("The learning rate decays from its start as (1 − epoch / epochs)^power")
+  @Test("The learning rate decays from its start as (1 − epoch / epochs)^power, once an epoch")
   func schedule() {
-    let linear = PolynomialLRSchedule(start: 0.01, epochs: 60)
-    #expect(linear.learningRate(epoch: 0) == 0.01)
-    #expect(linear.learningRate(epoch: 30) == 0.005)
-    #expect(abs(linear.learningRate(epoch: 59) - 0.01 / 60) < 1e-15)
-    let square = PolynomialLRSchedule(start: 0.4, epochs: 10, power: 2)
-    #expect(abs(square.learningRate(epoch: 5) - 0.1) < 1e-15)
-    #expect(PolynomialLRSchedule(start: 0.4, epochs: 10, power: 0).learningRate(epoch: 9) == 0.4)
+    let length = TrainingLength(stepsPerEpoch: 3, epochs: 60)
+    let linear = LearningRateSchedule(start: 0.01, length)
+    #expect(linear.learningRate(step: 2) == 0.01)
+    #expect(linear.learningRate(step: 90) == 0.005)
+    #expect(abs(linear.learningRate(step: 179) - 0.01 / 60) < 1e-15)
+    let square = LearningRateSchedule(start: 0.4, power: 2, TrainingLength(stepsPerEpoch: 1, epochs: 10))
+    #expect(abs(square.learningRate(step: 5) - 0.1) < 1e-15)
+    let constant = LearningRateSchedule(start: 0.4, power: 0, length)
+    #expect(constant.learningRate(step: 179) == 0.4)
+    var options = ScheduleOptions()
+    options.finalRate = 0.1
+    #expect(abs(LearningRateSchedule(start: 0.3, length, options).learningRate(step: 90) - 0.2) < 1e-15)
+  }
+
+  @Test("A length in steps ends in the middle of an epoch, which then counts as one")
+  func length() {
+    let length = TrainingLength(stepsPerEpoch: 3, steps: 7)
+    #expect(length.epochs == 3)
+    var options = ScheduleOptions()
+    options.unit = .step
+    let schedule = LearningRateSchedule(start: 0.7, length, options)
+    for step in 0..<7 { #expect(abs(schedule.learningRate(step: step) - 0.1 * Double(7 - step)) < 1e-15) }
   }
 }

@@ -40,7 +40,7 @@ extension Failures {
       #expect(job.status == 75)
       #expect(job.errors.last?.hasPrefix("gscnn: stopped") == true, "\(job.errors)")
       #expect(run.losses.isEmpty && run.savedSteps.isEmpty)
-      let again = try run.train(ranks: 2, ["--max-steps", "1"])
+      let again = try run.train(ranks: 2, ["--stop-after", "1"])
       #expect(again.status == 0, "\(again.errors)")
       #expect(run.savedSteps == [1])
     }

@@ -19,7 +19,7 @@ enum Trainings {
   /// A single step on `fewStreets`.
   static let oneStep = Result {
     let run = try TrainingRun("one-step", on: fewStreets.get())
-    let job = try run.train("--max-steps", "1")
+    let job = try run.train("--stop-after", "1")
     guard job.status == 0 else { throw TrainingRun.Failed(errors: job.errors) }
     return run
   }
@@ -77,19 +77,30 @@ struct TrainingRun: Sendable {
 
   private var prefix: String { folder + "/resnet50_24_40" }
   var model: String { prefix + "_model.safetensors" }
+  var averageModel: String { prefix + "_ema_model.safetensors" }
+  var optionsFile: String { prefix + "_options.yaml" }
+  var statisticsPath: String { prefix + "_statistics.csv" }
   var checkpoints: String { prefix + "/checkpoints" }
 
   /// The lines of `P_steps.csv` without the last column, the speed.
   var steps: [String] { lines(prefix + "_steps.csv", timings: 1) }
 
-  /// The lines of `P_statistics.csv` without the last two columns, duration and speed.
-  var statistics: [String] { lines(prefix + "_statistics.csv", timings: 2) }
+  /// The lines of `P_statistics.csv` without the columns of duration and speed.
+  var statistics: [String] {
+    lines(statisticsPath).map { line in
+      let fields = line.split(separator: ",", omittingEmptySubsequences: false)
+      return (fields.prefix(12) + fields.dropFirst(14)).joined(separator: ",")
+    }
+  }
 
   private func lines(_ path: String, timings: Int) -> [String] {
-    let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-    return text.split(separator: "\n").map { line in
+    lines(path).map { line in
       line.split(separator: ",", omittingEmptySubsequences: false).dropLast(timings).joined(separator: ",")
     }
+  }
+
+  func lines(_ path: String) -> [String] {
+    ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: "\n").map(String.init)
   }
 
   /// The total loss of each step.

@@ -43,7 +43,7 @@ struct TrainingStateTests {
     var state = TrainingState(options: TrainingOptions())
     state.position = Position(epoch: 1, step: 2)
     state.totalSteps = 7
-    state.bestMeanIoU = 0.75
+    state.bestScore = 0.75
     state.running.steps = 2
     state.running.lossSum = 0.5
     state.running.loading = Loader.Statistics(secondsWaited: 0.25, decoded: 0, cached: 0)

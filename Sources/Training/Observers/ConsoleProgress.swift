@@ -9,7 +9,7 @@ package final class ConsoleProgress: TrainingObserver {
   private let write: (String) -> Void
   private let now: () -> Double
   private var options = TrainingOptions()
-  private var stepsPerEpoch = 1
+  private var length = TrainingLength(stepsPerEpoch: 1, epochs: 1)
   private var barIsOpen = false
   /// Smoothed images per second, for the time left.
   private var imagesPerSecond: Double?
@@ -40,40 +40,68 @@ package final class ConsoleProgress: TrainingObserver {
     case .stepped(let report): isTerminal ? draw(report) : log(report)
     case .skipped(let position, let value, let images):
       line(
-        "epoch \(position.epoch + 1)/\(options.epochs) step \(position.step + 1)/\(stepsPerEpoch) skipped: \(value); images: "
+        "epoch \(position.epoch + 1)/\(length.epochs) step \(position.step + 1)/\(length.stepsPerEpoch) skipped: \(value); "
+          + "images: "
           + images.prefix(5).joined(separator: ", ") + (images.count > 5 ? " and \(images.count - 5) more" : ""))
     case .imageEvaluated(let split, let done, let total):
       isTerminal ? show("  \(split.rawValue) \(done)/\(total)") : log(split, done: done, of: total)
-    case .epochFinished(let report, let isBest): summarize(report, isBest: isBest)
+    case .epochFinished(let report, let isBest, let isBestAverage):
+      summarize(report, isBest: isBest, isBestAverage: isBestAverage)
     case .tested(let evaluation): line("  test:  \(Self.describe(evaluation))")
-    case .stopped(_, let checkpoint): line("stopped; saved in \(checkpoint): resume with --resume auto")
-    case .finished(let best):
-      line(best.map { String(format: "done; best validation class mIoU %.2f %%", $0 * 100) } ?? "done")
+    case .stopped(_, let checkpoint):
+      line(
+        options.isDryRun == true
+          ? "dry run: the steps, a validation image of each rank that validates and a checkpoint are done; the run would start"
+          : "stopped; saved in \(checkpoint): resume with --resume auto")
+    case .finished(let best, let early):
+      let end =
+        early ? "done early, after \(options.earlyStop ?? 0) validations without a better model" : "done"
+      let figure = options.bestFigure
+      line(best.map { "\(end); best validation \(figure.title) \(figure.text($0))" } ?? end)
     }
   }
 
   private func announce(_ run: RunDescription) {
     options = run.options
-    stepsPerEpoch = run.stepsPerEpoch
+    length = run.length
     for text in run.layout { line(text) }
     let counts = Split.allCases.compactMap { split in run.images[split].map { "\($0) \(split.rawValue)" } }
     line(
       "Gated-SCNN on \(run.options.backbone.rawValue), "
         + String(format: "%.1f M parameters; ", Double(run.parameters) * 1e-6)
-        + "images: \(counts.joined(separator: ", ")); \(run.stepsPerEpoch) steps an epoch")
+        + "images: \(counts.joined(separator: ", ")); \(run.length.stepsPerEpoch) steps an epoch"
+        + (run.options.steps.map { ", \($0) in all" } ?? ""))
+    for text in run.options.listing() + Self.rates(run) { line(text) }
     for text in run.prepared { line(text) }
     if let origin = run.origin {
       let (epoch, step) = (run.position.epoch + 1, run.position.step)
-      line("from \(origin): " + (epoch > run.options.epochs ? "all epochs are done" : "epoch \(epoch), step \(step)"))
+      line("from \(origin): " + (epoch > run.length.epochs ? "all epochs are done" : "epoch \(epoch), step \(step)"))
     }
   }
 
   private func log(_ report: StepReport) {
-    guard report.position.step % options.logEvery == 0 || report.position.step == stepsPerEpoch else { return }
+    let (epoch, step) = (report.position.epoch, report.position.step)
+    guard step % options.logEvery == 0 || step == steps(of: epoch) else { return }
     line(
-      "epoch \(report.position.epoch + 1)/\(report.epochs) step \(report.position.step)/\(report.stepsPerEpoch) "
+      "epoch \(epoch + 1)/\(length.epochs) step \(step)/\(steps(of: epoch)) "
         + Self.describe(report))
   }
+
+  /// Steps of an epoch; the last one may be shorter.
+  private func steps(of epoch: Int) -> Int { min(length.stepsPerEpoch, length.steps - epoch * length.stepsPerEpoch) }
+
+  /// What the options make of the learning rate.
+  private static func rates(_ run: RunDescription) -> [String] {
+    let options = run.options
+    guard let base = options.schedule.baseBatchSize else { return [] }
+    let images = options.imagesPerStep
+    return [
+      "learning rate \(number(options.scaledLearningRate)): \(number(options.learningRate)) for batches of \(base), scaled "
+        + "linearly to \(images)"
+    ]
+  }
+
+  private static func number(_ value: Double) -> String { String(format: "%.6g", value) }
 
   /// A line each minute, and one at the start if a stopped evaluation goes on.
   private func log(_ split: Split, done: Int, of total: Int) {
@@ -96,15 +124,15 @@ package final class ConsoleProgress: TrainingObserver {
   private func draw(_ report: StepReport) {
     // The line must fit into 80 columns: a longer one wraps, and cannot be cleared.
     let width = 16
-    let filled = width * report.position.step / max(1, report.stepsPerEpoch)
+    let (epoch, step) = (report.position.epoch, report.position.step)
+    let filled = width * step / max(1, steps(of: epoch))
     let bar = String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
     let speed = imagesPerSecond.map { 0.8 * $0 + 0.2 * report.imagesPerSecond } ?? report.imagesPerSecond
     imagesPerSecond = speed
-    let stepsLeft =
-      report.stepsPerEpoch - report.position.step + (report.epochs - report.position.epoch - 1) * report.stepsPerEpoch
-    let left = Double(stepsLeft * options.batchSize) / max(speed, 1e-9)
+    let stepsLeft = length.steps - epoch * length.stepsPerEpoch - step
+    let left = Double(stepsLeft * options.imagesPerStep) / max(speed, 1e-9)
     show(
-      "\(report.position.epoch + 1)/\(report.epochs) \(bar) \(report.position.step)/\(report.stepsPerEpoch) "
+      "\(epoch + 1)/\(length.epochs) \(bar) \(step)/\(steps(of: epoch)) "
         + String(format: "loss %.4f  %.2f images/s  ", report.loss.total, speed) + Self.duration(left) + " left")
   }
 
@@ -115,7 +143,7 @@ package final class ConsoleProgress: TrainingObserver {
       loss.edge, loss.task, report.learningRate, report.imagesPerSecond)
   }
 
-  private func summarize(_ report: EpochReport, isBest: Bool) {
+  private func summarize(_ report: EpochReport, isBest: Bool, isBestAverage: Bool) {
     func text(_ scores: EpochReport.Scores) -> String {
       String(
         format: "loss %.4f PA %.2f mPA %.2f class mIoU %.2f", scores.loss, scores.pixelAccuracy * 100,
@@ -124,10 +152,11 @@ package final class ConsoleProgress: TrainingObserver {
     }
     let skipped = report.skipped.map { $0 == 0 ? "" : "; \($0) \($0 == 1 ? "step" : "steps") skipped" } ?? ""
     line(
-      "epoch \(report.epoch)/\(options.epochs) in \(Self.duration(report.seconds))\(Self.describe(report.loading))\(skipped)"
+      "epoch \(report.epoch)/\(length.epochs) in \(Self.duration(report.seconds))\(Self.describe(report.loading))\(skipped)"
     )
     line("  train: \(text(report.train))")
     if let validation = report.validation { line("  val:   \(text(validation))\(isBest ? "  best so far" : "")") }
+    if let average = report.average { line("  ema:   \(text(average))\(isBestAverage ? "  best so far" : "")") }
   }
 
   /// The images loaded, and the time of the epoch spent waiting for them.

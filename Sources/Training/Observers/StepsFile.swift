@@ -5,7 +5,7 @@ import System
 /// and written with a later step.
 package final class StepsFile: TrainingObserver {
   private static let columns = [
-    "epoch", "step", "loss", "semantic", "edge", "task", "learning_rate", "images_per_second",
+    "epoch", "step", "loss", "semantic", "edge", "task", "learning_rate", "gradient_norm", "images_per_second",
   ]
   private static let header = columns.joined(separator: ",")
   private let path: String
@@ -39,10 +39,15 @@ package final class StepsFile: TrainingObserver {
   private func open(at position: Position) throws {
     var kept = [Self.header]
     if position != Position(epoch: 0, step: 0), let old = try? Data(contentsOf: URL(fileURLWithPath: path)) {
-      let lines = String(decoding: old, as: UTF8.self).split(separator: "\n").map(String.init)
-        .filter { $0 != Self.header }
-      kept += lines.filter { Self.isDone($0, at: position) }
-      let damaged = lines.count { Self.position(of: $0) == nil }
+      var lines = String(decoding: old, as: UTF8.self).split(separator: "\n").map(String.init)
+      // Earlier versions had fewer columns.
+      var columns = Self.columns
+      if let names = lines.first?.split(separator: ",").map(String.init), names.starts(with: columns.prefix(2)) {
+        columns = names
+        lines.removeFirst()
+      }
+      kept += lines.filter { Self.isDone($0, of: columns, at: position) }.map { Self.line($0, of: columns) }
+      let damaged = lines.count { Self.position(of: $0, columns) == nil }
       if damaged > 0 { warn("\(path): \(damaged) of its \(lines.count) lines are damaged and left out") }
     }
     do {
@@ -54,26 +59,37 @@ package final class StepsFile: TrainingObserver {
     device = FileSystem.device(of: FileSystem.parent(of: path))
   }
 
-  /// Whether a line is complete and of a step up to `position`.
-  package static func isDone(_ line: String, at position: Position) -> Bool {
-    guard let done = Self.position(of: line) else { return false }
+  /// Whether a line with these columns is complete and of a step up to `position`.
+  package static func isDone(_ line: String, of columns: [String], at position: Position) -> Bool {
+    guard let done = Self.position(of: line, columns) else { return false }
     return (done.epoch, done.step) <= (position.epoch, position.step)
   }
 
   /// The position after the step of a line; nil if it is damaged: a full disk may have truncated the last one.
-  private static func position(of line: String) -> Position? {
-    let fields = line.split(separator: ",", maxSplits: columns.count)
+  private static func position(of line: String, _ columns: [String]) -> Position? {
+    let fields = fields(of: line, atMost: columns.count)
     guard fields.count == columns.count, let epoch = Int(fields[0]), let step = Int(fields[1]), epoch > 0, step > 0,
-      fields[2...].allSatisfy({ Double($0) != nil })
+      fields[2...].allSatisfy({ $0.isEmpty || Double($0) != nil }), !fields[columns.count - 1].isEmpty
     else { return nil }
     return Position(epoch: epoch - 1, step: step)
+  }
+
+  /// A line with other columns, as it is with those of this version: what they lack is empty.
+  private static func line(_ line: String, of columns: [String]) -> String {
+    guard columns != Self.columns else { return line }
+    let fields = Dictionary(zip(columns, fields(of: line, atMost: columns.count))) { first, _ in first }
+    return Self.columns.map { fields[$0].map(String.init) ?? "" }.joined(separator: ",")
+  }
+
+  private static func fields(of line: String, atMost count: Int) -> [Substring] {
+    line.split(separator: ",", maxSplits: count, omittingEmptySubsequences: false)
   }
 
   private static func line(_ report: StepReport) -> String {
     let loss = report.loss
     return String(
-      format: "%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.4g\n", report.position.epoch + 1, report.position.step, loss.total,
-      loss.semantic, loss.edge, loss.task, report.learningRate, report.imagesPerSecond)
+      format: "%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.4g\n", report.position.epoch + 1, report.position.step, loss.total,
+      loss.semantic, loss.edge, loss.task, report.learningRate, report.gradientNorm, report.imagesPerSecond)
   }
 
   /// Appends the pending lines.

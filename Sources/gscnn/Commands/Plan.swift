@@ -55,6 +55,18 @@ struct Plan: ParsableCommand {
   @Option(in: .count, help: .value("number", "Passes over the training images."))
   var epochs = defaults.epochs
 
+  @Option(in: .steps, help: .value("steps", "Length of the training in steps, in place of --epochs."))
+  var maxSteps: Int?
+
+  @Option(in: 1...65536, help: .value("number", "Batches per step, one after another, of --batch-size images each."))
+  var accumulate = defaults.optimizer.accumulate
+
+  @Option(
+    help: .value(
+      "file",
+      "Read the options of a training from a file (train --config); those of the command line win. Also as @FILE."))
+  var config: String?
+
   @Option(in: 0...1e6, help: .value("percent", "Standard deviation of the ranks' speeds; all wait for the slowest."))
   var spread = 1.0
 
@@ -94,6 +106,7 @@ struct Plan: ParsableCommand {
     }
     var workload = CostModel.Workload()
     (workload.images, workload.epochs) = (pictures ?? images, epochs)
+    (workload.steps, workload.accumulate) = (maxSteps, accumulate)
     (workload.validationImages, workload.validators) = (valPictures ?? valImages, validateOn)
     let model = CostModel(step: step, workload: workload)
     let memory = StepMeasurement.memorySecondsPerByte()

@@ -30,6 +30,11 @@ struct Train: ParsableCommand {
   @Option(in: .count, help: .value("number", "Passes over the training images."))
   var epochs = defaults.epochs
 
+  @Option(
+    in: .steps,
+    help: .value("steps", "Length of the training in steps, those before a resume included, in place of --epochs."))
+  var maxSteps: Int?
+
   @Option(name: .kebabOrSnake("save-path"), help: .value("folder", "Folder for everything that the run writes."))
   var savePath = defaults.savePath
 
@@ -41,17 +46,7 @@ struct Train: ParsableCommand {
 
   @OptionGroup var threads: ThreadOptions
 
-  @Option(in: 0...1000, help: .value("rate", "Learning rate of the first epoch."))
-  var learningRate = defaults.learningRate
-
-  @Option(in: 0...0.999999, help: .value("factor", "Momentum of SGD."))
-  var momentum = defaults.momentum
-
-  @Option(in: 0...1, help: .value("factor", "Weight decay of SGD, on every parameter."))
-  var weightDecay = defaults.weightDecay
-
-  @Option(in: 0...100, help: .value("exponent", "The learning rate decays as (1 - epoch/epochs) to this power."))
-  var power = defaults.power
+  @OptionGroup var optimization: OptimizationOptions
 
   @Option(help: .value("scope", "Batch norm over the global batch (sync) or over each rank's share (local)."))
   var batchNorm = defaults.batchNorm
@@ -69,6 +64,14 @@ struct Train: ParsableCommand {
 
   @Option(in: .count, help: .value("epochs", "Epochs between validations; the last epoch is always validated."))
   var validateEvery = defaults.validateEvery
+
+  @Option(help: .value("figure", "Figure of the validation by which a model is the best."))
+  var saveBest = defaults.bestFigure
+
+  @Option(
+    in: .count,
+    help: .value("validations", "End the training after so many in a row without a better model (default: do not)."))
+  var earlyStop: Int?
 
   @Option(
     help: .value(
@@ -98,8 +101,21 @@ struct Train: ParsableCommand {
       "checkpoint", "Resume from a checkpoint: its path, or auto for the latest valid one under --save-path."))
   var resume: String?
 
-  @Option(in: .steps, help: .value("steps", "Steps after which this run saves and stops (default: none)."))
-  var maxSteps: Int?
+  @Option(in: .steps, help: .value("steps", "Steps after which this call saves and stops (default: none)."))
+  var stopAfter: Int?
+
+  @Flag(
+    help:
+      "Try the run: two steps, a validation image on each rank that validates and a checkpoint, in a folder that is removed."
+  )
+  var dryRun = false
+
+  @Option(
+    help: .value(
+      "file",
+      "Read options from a file (option: value on each line); those of the command line win. Also as @FILE. Each run writes such a file."
+    ))
+  var config: String?
 
   @Option(
     help: .value(
@@ -155,7 +171,10 @@ struct Train: ParsableCommand {
     try OutputPath.require(
       "--timeline", timeline, otherThan: [pretrained, classes.classes].compactMap(\.self), dataPath: data.dataPath,
       options.table)
-    let status = try Trainer.prepare(options, communicator: communicator, threads: threads).run()
+    let status =
+      try dryRun
+      ? DryRun(options, communicator: communicator).run(threads: threads)
+      : Trainer.prepare(options, communicator: communicator, threads: threads).run()
     communicator.finalize()
     if status != 0 { throw ExitCode(status) }
   }
@@ -168,24 +187,25 @@ struct Train: ParsableCommand {
     options.cropHeight = crop.cropH
     options.cropWidth = crop.cropW
     options.batchSize = batchSize
+    options.classesFile = classes.classes
     options.epochs = epochs
+    options.steps = maxSteps
     options.savePath = savePath
     options.seed = seed
     options.threads = threads.threads
-    options.learningRate = learningRate
-    options.momentum = momentum
-    options.weightDecay = weightDecay
-    options.power = power
+    optimization.set(&options)
     options.batchNorm = batchNorm
     options.onNonFinite = onNonfinite
     options.validators = validateOn
     options.validateEvery = validateEvery
+    options.saveBest = saveBest
+    options.earlyStop = earlyStop
     options.test = noTest ? .never : test
     options.checkpointEvery = checkpointEvery
     options.checkpointMinutes = checkpointMinutes > 0 ? checkpointMinutes : nil
     options.keep = keep
     options.resume = resume.map { $0 == "auto" ? .auto : .path($0) }
-    options.maxSteps = maxSteps
+    options.stopAfter = stopAfter
     options.pretrained = pretrained
     options.augmentation = augment
     options.normalization = normalize

@@ -1,0 +1,43 @@
+extension TrainingOptions {
+  /// All options of the run with their values, as the command line takes them; those that are off are left out, and so
+  /// are those of a single call (`--resume`, `--stop-after`, `--timeline`, `--stall-timeout`).
+  package var settings: [(option: String, value: String)] {
+    func optional(_ option: String, _ value: (some CustomStringConvertible)?) -> [(String, String)] {
+      value.map { [(option, "\($0)")] } ?? []
+    }
+    var settings = [("--data-path", dataPath)]
+    settings += optional("--classes", classesFile) + optional("--prepared", prepared)
+    settings += [("--save-path", savePath)] + optional("--pretrained", pretrained)
+    settings += shaping
+    settings += [
+      ("--on-nonfinite", (onNonFinite ?? .stop).rawValue), ("--validate-on", validators.rawValue),
+      ("--validate-every", "\(validateEvery)"), ("--test", test.rawValue),
+    ]
+    settings += optional("--checkpoint-every", checkpointEvery)
+    settings += [("--checkpoint-minutes", "\(checkpointMinutes ?? 0)"), ("--keep", "\(keep)")]
+    settings += optional("--cache-gb", cacheGigabytes) + optional("--threads", threads)
+    settings.append(("--log-every", "\(logEvery)"))
+    return settings
+  }
+
+  /// The settings as a file for `--config`.
+  package var configuration: String {
+    let lines = settings.map { option, value in "\(option.dropFirst(2)): \(Self.plain(value))\n" }
+    return "# The options of this run, for gscnn train --config FILE.\n" + lines.joined()
+  }
+
+  /// The settings as lines of text.
+  package func listing(width: Int = 110) -> [String] {
+    var lines = ["options:"]
+    for (option, value) in settings {
+      let entry = " \(option.dropFirst(2)) \(Self.plain(value)),"
+      if lines[lines.count - 1].count + entry.count > width { lines.append("  ") }
+      lines[lines.count - 1] += entry
+    }
+    lines[lines.count - 1].removeLast()
+    return lines
+  }
+
+  /// 1.0 → "1".
+  private static func plain(_ value: String) -> String { value.hasSuffix(".0") ? String(value.dropLast(2)) : value }
+}
