@@ -79,12 +79,13 @@ package final class Trainer {
       try SharedMemorySlots.imageCache(
         gigabytes: $0, for: dataset.train, classes: options.table.classes.count, communicator: communicator)
     }
-    let replica = Replica(
+    let replica = try Replica(
       GatedSCNN(
         options.backbone, classes: options.table.classes.count, seed: options.seed,
         normalization: options.imageNormalization),
       momentum: options.momentum, weightDecay: options.weightDecay,
-      batchNorm: options.batchNorm, communicator: communicator, gradientCommunicator: communicator.duplicate(),
+      batchNorm: options.batchNorm, groups: options.batchNormGroups(ranks: communicator.size),
+      communicator: communicator, gradientCommunicator: communicator.duplicate(),
       workers: workers, timeline: timeline)
     let checkpoints = CheckpointManager(
       options, paths, replica, communicator, lock: lock, timeline: timeline, warn: warn)

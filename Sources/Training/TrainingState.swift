@@ -122,15 +122,23 @@ package struct TrainingState: Codable, Sendable, Equatable {
   @discardableResult
   package func requireSameTraining(as new: TrainingOptions) throws -> [String] {
     try requireSameClasses(as: new)
-    return try zip(options.shaping, new.shaping).filter { $0.value != $1.value }.map { old, changed in
-      let mayChange = TrainingOptions.optimizer.contains(changed.option)
-      if mayChange, case .path = new.resume { return "\(changed.option) \(changed.value) instead of \(old.value)" }
+    // Options that are off are not among them.
+    let (earlier, later) = (Self.byOption(options.shaping), Self.byOption(new.shaping))
+    let names = options.shaping.map(\.option) + new.shaping.map(\.option).filter { earlier[$0] == nil }
+    return try names.filter { earlier[$0] != later[$0] }.map { option in
+      let (old, value) = (earlier[option], later[option] ?? "not given")
+      let mayChange = TrainingOptions.optimizer.contains(option)
+      if mayChange, case .path = new.resume { return "\(option) \(value) instead of \(old ?? "none")" }
       throw OptionError(
-        changed.option, changed.value,
-        "the checkpoint was made with \(old.value); give \(old.option) \(old.value), "
+        option, value,
+        "the checkpoint was made \(old.map { "with \($0); give \(option) \($0), " } ?? "without it; leave it out, ")"
           + (mayChange ? "name the checkpoint with --resume to change it from there on, " : "")
           + "or start again in another --save-path")
     }
+  }
+
+  private static func byOption(_ settings: [(option: String, value: String)]) -> [String: String] {
+    Dictionary(settings.map { ($0.option, $0.value) }) { first, _ in first }
   }
 }
 
