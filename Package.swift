@@ -125,7 +125,9 @@ let package = Package(
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "MicrokernelsTests", dependencies: ["Tensors", "Microkernels", "Kernels"]),
     .testTarget(name: "KernelsTests", dependencies: ["Tensors", "Microkernels", "Kernels"]),
-    .testTarget(name: "LayersTests", dependencies: ["Tensors", "Kernels", "Layers"]),
+    .testTarget(
+      name: "LayersTests", dependencies: ["Tensors", "Kernels", "Layers"],
+      exclude: ["Fixtures", "make_batch_norm_groups.py"]),
     .testTarget(
       name: "GatedSCNNTests",
       dependencies: [

@@ -13,9 +13,9 @@ package final class Communicator: @unchecked Sendable {
   package let rank: Int
   /// Number of ranks in the job.
   package let size: Int
-  /// The rank of this process among those on its machine, from 0.
+  /// The rank of this process among those of the job on its machine, from 0.
   package let localRank: Int
-  /// Number of ranks on this machine.
+  /// Number of ranks of the job on this machine.
   package let localSize: Int
   /// Host name of this machine.
   package let host: String
@@ -59,6 +59,9 @@ package final class Communicator: @unchecked Sendable {
     host = Self.hostName
   }
 
+  /// - Parameters:
+  ///   - localRank: the rank among all ranks of the job on this machine.
+  ///   - localSize: the number of all ranks of the job on this machine.
   private init(_ handle: MPI_Comm?, localRank: Int, localSize: Int) {
     self.handle = handle
     host = Self.hostName
@@ -91,6 +94,17 @@ package final class Communicator: @unchecked Sendable {
     var copy: MPI_Comm?
     check(MPI_Comm_dup(handle, &copy), "initialize")
     return Communicator(copy, like: self)
+  }
+
+  /// MPI_Comm_split: the ranks that give the same color, in the order of this communicator, with messages of their own.
+  /// `localRank` and `localSize` stay those of the job. Collective.
+  ///
+  /// - Parameter color: 0 or more.
+  package func split(color: Int) -> Communicator {
+    guard size > 1 else { return self }
+    var part: MPI_Comm?
+    check(MPI_Comm_split(handle, Int32(color), Int32(rank), &part), "initialize")
+    return Communicator(part, localRank: localRank, localSize: localSize)
   }
 
   /// A barrier, then MPI_Finalize. Collective; MPI must not be called afterwards.

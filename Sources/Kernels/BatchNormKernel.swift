@@ -6,7 +6,8 @@ import Tensors
 ///     y = max(0, z · scale + shift + residual)
 ///
 /// The forward and the backward pass each have two halves. The first returns sums in double precision, which ranks may
-/// all-reduce; the second uses them.
+/// all-reduce; the second uses them. Images may form groups of equally many consecutive images, each normalized with its
+/// own statistics: sums and normalizers are then those of each group, in order.
 ///
 /// Backward, with g the gradient of the normalization's result (that of y where ReLU passes it), x̂ the normalized
 /// values and M their number per channel:
@@ -18,13 +19,16 @@ package enum BatchNormKernel {
 
   // MARK: - Forward
 
-  /// Each channel's sum of values, then each channel's sum of squares, `[2C]`, over the images of this rank.
+  /// For each group of images of this rank, each channel's sum of values, then each channel's sum of squares, `[2C]`.
   ///
-  /// - Parameter z: `[N, H, W, C]`
-  package static func sums(_ z: Tensor, on workers: WorkerPool) -> [Double] {
+  /// - Parameters:
+  ///   - z: `[N, H, W, C]`
+  ///   - groups: a divisor of N.
+  package static func sums(_ z: Tensor, groups: Int = 1, on workers: WorkerPool) -> [[Double]] {
     let microkernels = workers.microkernels
     let width = ChannelSums.width(z.shape)
-    return PairwiseSum.total(
+    return ChannelSums.totals(
+      ofGroups: groups,
       ChannelSums.perImage(z.shape, quantities: 2, workspace: 4 * width, on: workers) { run, sums, workspace in
         // Sums deviations from the first pixel: if the mean is far from zero, the squares of the values themselves
         // would leave no digits for the variance.
@@ -58,39 +62,53 @@ package enum BatchNormKernel {
   /// `z · scale + shift`, plus `residual`, followed by ReLU if `relu`.
   ///
   /// - Parameters:
+  ///   - normalizers: of each group of images.
   ///   - z: `[N, H, W, C]`
   ///   - residual: the shortcut, of the same shape.
   ///   - inPlace: whether the result overwrites `z`.
   package static func apply(
-    _ normalizer: Normalizer, to z: Tensor, plus residual: Tensor? = nil, relu: Bool, inPlace: Bool = false,
+    _ normalizers: [Normalizer], to z: Tensor, plus residual: Tensor? = nil, relu: Bool, inPlace: Bool = false,
     on workers: WorkerPool
   ) -> Tensor {
-    precondition(normalizer.channels == z.shape.channels && residual.map { $0.shape == z.shape } ?? true)
+    precondition(
+      normalizers.allSatisfy { $0.channels == z.shape.channels } && residual.map { $0.shape == z.shape } ?? true)
     let microkernels = workers.microkernels
     let y = inPlace ? z : Tensor(z.shape)
     let nonTemporal = !inPlace && y.usesNonTemporalStores
-    forEachBlock(of: z.shape, on: workers) { first, rows, width in
+    let blocks = GroupedRows(z.shape, groups: normalizers.count)
+    let scale = blocks.rows(of: normalizers.map(\.scale))
+    let shift = blocks.rows(of: normalizers.map(\.shift))
+    blocks.forEachBlock(on: workers) { run, first, rows, width in
       microkernels.normalize(
-        z.start + first, rows: rows, width: width, scale: normalizer.scale.start, shift: normalizer.shift.start,
+        z.start + first, rows: rows, width: width, scale: scale[run].start, shift: shift[run].start,
         residual: residual.map { UnsafePointer($0.start + first) }, relu: relu, into: y.start + first,
         nonTemporal: nonTemporal)
     }
     return y
   }
 
+  /// The same with one normalizer for all images.
+  package static func apply(
+    _ normalizer: Normalizer, to z: Tensor, plus residual: Tensor? = nil, relu: Bool, inPlace: Bool = false,
+    on workers: WorkerPool
+  ) -> Tensor {
+    apply([normalizer], to: z, plus: residual, relu: relu, inPlace: inPlace, on: workers)
+  }
+
   // MARK: - Backward
 
   /// Sums over the images of this rank.
   package struct GradientSums: Sendable {
-    /// Each channel's Σ g, then each channel's Σ g · x̂, `[2C]`; to be summed over the ranks that normalize together.
-    package let sums: [Double]
+    /// For each group of images, each channel's Σ g, then each channel's Σ g · x̂, `[2C]`; to be summed over the ranks
+    /// that normalize together.
+    package let sums: [[Double]]
     /// This rank's summand of the gradients of γ and β. It is rounded per image and summed in single precision, as the
     /// sum over ranks is: the same images on more ranks give the same bits.
     package let gamma: FloatSlice
     package let beta: FloatSlice
 
-    fileprivate init(_ images: [[Double]], channels: Int) {
-      sums = PairwiseSum.total(images)
+    fileprivate init(_ images: [[Double]], groups: Int, channels: Int) {
+      sums = ChannelSums.totals(ofGroups: groups, images)
       gamma = FloatSlice(count: channels)
       beta = FloatSlice(count: channels)
       ChannelSums.joined(images.map { Array($0[..<channels]) }, into: beta)
@@ -103,11 +121,12 @@ package enum BatchNormKernel {
   /// - Parameters:
   ///   - dy: gradient of the output, `[N, H, W, C]`.
   ///   - z: what was normalized, of the same shape.
+  ///   - normalizers: of each group of images.
   package static func gradientSums(
-    _ dy: Tensor, _ z: Tensor, _ normalizer: Normalizer, _ mask: ReLUMask, on workers: WorkerPool
+    _ dy: Tensor, _ z: Tensor, _ normalizers: [Normalizer], _ mask: ReLUMask, on workers: WorkerPool
   ) -> GradientSums {
-    precondition(dy.shape == z.shape && normalizer.channels == z.shape.channels)
-    return gradientSums(dy, z, normalizer, mask, masked: nil, on: workers)
+    precondition(dy.shape == z.shape && normalizers.allSatisfy { $0.channels == z.shape.channels })
+    return gradientSums(dy, z, normalizers, mask, masked: nil, on: workers)
   }
 
   /// The gradient masked by the output y of a ReLU after the sum with a shortcut (also the gradient of the shortcut),
@@ -115,16 +134,17 @@ package enum BatchNormKernel {
   ///
   /// - Parameter inPlace: whether the masked gradient overwrites `dy`.
   package static func maskedGradientSums(
-    _ dy: Tensor, output y: Tensor, _ z: Tensor, _ normalizer: Normalizer, inPlace: Bool = false,
+    _ dy: Tensor, output y: Tensor, _ z: Tensor, _ normalizers: [Normalizer], inPlace: Bool = false,
     on workers: WorkerPool
   ) -> (masked: Tensor, sums: GradientSums) {
-    precondition(dy.shape == z.shape && y.shape == z.shape && normalizer.channels == z.shape.channels)
+    precondition(
+      dy.shape == z.shape && y.shape == z.shape && normalizers.allSatisfy { $0.channels == z.shape.channels })
     if z.shape.channels == 1 {
       let masked = masked(dy, output: y, inPlace: inPlace, on: workers)
-      return (masked, gradientSums(masked, z, normalizer, .none, masked: nil, on: workers))
+      return (masked, gradientSums(masked, z, normalizers, .none, masked: nil, on: workers))
     }
     let masked = inPlace ? dy : Tensor(dy.shape)
-    return (masked, gradientSums(dy, z, normalizer, .output(y), masked: masked, on: workers))
+    return (masked, gradientSums(dy, z, normalizers, .output(y), masked: masked, on: workers))
   }
 
   /// `dy` where y is positive, zero elsewhere.
@@ -134,7 +154,7 @@ package enum BatchNormKernel {
     precondition(dy.shape == y.shape)
     let masked = inPlace ? dy : Tensor(dy.shape)
     let microkernels = workers.microkernels
-    forEachBlock(of: dy.shape, on: workers) { first, rows, width in
+    GroupedRows(dy.shape, groups: 1).forEachBlock(on: workers) { _, first, rows, width in
       microkernels.reluGradient(
         dy.start + first, where: y.start + first, into: masked.start + first, count: rows * width)
     }
@@ -144,46 +164,69 @@ package enum BatchNormKernel {
   /// The gradient of z.
   ///
   /// - Parameters:
-  ///   - sums: those of `gradientSums`, over all ranks that normalize together.
-  ///   - count: values per channel, over the same ranks.
+  ///   - normalizers: of each group of images.
+  ///   - sums: those of `gradientSums` of each group, over all ranks that normalize together.
+  ///   - count: values per channel of a group, over the same ranks.
   ///   - inPlace: whether the result overwrites `dy`.
   package static func inputGradient(
-    _ dy: Tensor, _ z: Tensor, _ normalizer: Normalizer, sums: [Double], count: Double,
+    _ dy: Tensor, _ z: Tensor, _ normalizers: [Normalizer], sums: [[Double]], count: Double,
     _ mask: ReLUMask, inPlace: Bool = false, on workers: WorkerPool
   ) -> Tensor {
-    let channels = normalizer.channels
-    precondition(dy.shape == z.shape && channels == z.shape.channels && sums.count == 2 * channels)
-    // dz = scale · g + slope · (z − mean) + offset
-    var slopes = [Double](), offsets = [Double]()
-    for c in 0..<channels {
-      let scale = Double(normalizer.scale[c])
-      let slope = -scale * sums[channels + c] / count * normalizer.inverseDeviation[c]
-      slopes.append(slope)
-      // The last term compensates the rounding of the mean.
-      offsets.append(-scale * sums[c] / count + slope * (Double(normalizer.mean[c]) - normalizer.batchMean[c]))
-    }
-    let slopeRow = Normalizer.row(slopes)
-    let offsetRow = Normalizer.row(offsets)
+    precondition(dy.shape == z.shape && normalizers.count == sums.count)
+    let tilts = zip(normalizers, sums).map { Tilt($0, sums: $1, count: count) }
+    let blocks = GroupedRows(z.shape, groups: normalizers.count)
+    let scale = blocks.rows(of: normalizers.map(\.scale))
+    let shift = blocks.rows(of: normalizers.map(\.shift))
+    let mean = blocks.rows(of: normalizers.map(\.mean))
+    let slope = blocks.rows(of: tilts.map(\.slope))
+    let offset = blocks.rows(of: tilts.map(\.offset))
     let dz = inPlace ? dy : Tensor(dy.shape)
     let microkernels = workers.microkernels
-    forEachBlock(of: z.shape, on: workers) { first, rows, width in
+    blocks.forEachBlock(on: workers) { run, first, rows, width in
       microkernels.batchNormInputGradient(
-        dy.start + first, z.start + first, rows: rows, width: width, normalizer.rows, slope: slopeRow.start,
-        offset: offsetRow.start, mask: mask.map { UnsafePointer($0.start + first) }, into: dz.start + first)
+        dy.start + first, z.start + first, rows: rows, width: width,
+        NormalizerPointers(scale: scale[run].start, shift: shift[run].start, mean: mean[run].start),
+        slope: slope[run].start, offset: offset[run].start, mask: mask.map { UnsafePointer($0.start + first) },
+        into: dz.start + first)
     }
     return dz
   }
 
+  /// What the dependence of the statistics on z adds to its gradient:
+  /// `dz = scale · g + slope · (z − mean) + offset`.
+  private struct Tilt {
+    let slope: FloatSlice
+    let offset: FloatSlice
+
+    init(_ normalizer: Normalizer, sums: [Double], count: Double) {
+      let channels = normalizer.channels
+      precondition(sums.count == 2 * channels)
+      var slopes = [Double](), offsets = [Double]()
+      for c in 0..<channels {
+        let scale = Double(normalizer.scale[c])
+        let slope = -scale * sums[channels + c] / count * normalizer.inverseDeviation[c]
+        slopes.append(slope)
+        // The last term compensates the rounding of the mean.
+        offsets.append(-scale * sums[c] / count + slope * (Double(normalizer.mean[c]) - normalizer.batchMean[c]))
+      }
+      slope = Normalizer.row(slopes)
+      offset = Normalizer.row(offsets)
+    }
+  }
+
   /// - Parameter masked: if not nil (more than one channel only), receives the masked gradient.
   private static func gradientSums(
-    _ dy: Tensor, _ z: Tensor, _ normalizer: Normalizer, _ mask: ReLUMask, masked: Tensor?,
+    _ dy: Tensor, _ z: Tensor, _ normalizers: [Normalizer], _ mask: ReLUMask, masked: Tensor?,
     on workers: WorkerPool
   ) -> GradientSums {
+    precondition(z.shape.images.isMultiple(of: normalizers.count))
     let microkernels = workers.microkernels
     let width = ChannelSums.width(z.shape)
-    let channels = normalizer.channels
+    let channels = z.shape.channels
+    let groupImages = z.shape.images / normalizers.count
     let rows = ChannelSums.perImage(z.shape, quantities: 2, workspace: 2 * width + 24, on: workers) {
       run, sums, workspace in
+      let normalizer = normalizers[run.image / groupImages]
       let sum = workspace
       let product = workspace + width
       for c in stride(from: 0, to: 2 * width, by: 8) { workspace.store(Vector(), c) }
@@ -209,7 +252,8 @@ package enum BatchNormKernel {
       }
     }
     // From sums of g · (z − rounded mean) to sums of g · x̂.
-    let images = rows.map { row in
+    let images = rows.enumerated().map { image, row in
+      let normalizer = normalizers[image / groupImages]
       var row = row
       for c in 0..<channels {
         let centered = row[channels + c] + (Double(normalizer.mean[c]) - normalizer.batchMean[c]) * row[c]
@@ -217,17 +261,6 @@ package enum BatchNormKernel {
       }
       return row
     }
-    return GradientSums(images, channels: channels)
-  }
-
-  /// Splits a batch into tasks of whole rows for elementwise work. A single-channel tensor counts as rows of eight
-  /// pixels, the last of which may extend past its end.
-  private static func forEachBlock(
-    of shape: Shape, on workers: WorkerPool, _ body: (_ firstFloat: Int, _ rows: Int, _ width: Int) -> Void
-  ) {
-    let width = ChannelSums.width(shape)
-    workers.forEachChunk(of: shape.count.dividedRoundingUp(by: width), grain: max(1, 32_768 / width)) { rows, _ in
-      body(rows.lowerBound * width, rows.count, width)
-    }
+    return GradientSums(images, groups: normalizers.count, channels: channels)
   }
 }

@@ -85,6 +85,19 @@ extension BatchNormKernel {
       batchVariance.map { count > 1 ? $0 * count / (count - 1) : $0 }
     }
 
+    /// Sums of the means and of the unbiased variances of groups of `count` values, rounded as by ranks that hold one
+    /// group each.
+    ///
+    /// - Parameters:
+    ///   - mean: receives the sum of the means, `[C]`.
+    ///   - variance: receives that of the variances, `[C]`.
+    package static func sumStatistics(
+      of groups: [Normalizer], count: Double, mean: FloatSlice, variance: FloatSlice
+    ) {
+      ChannelSums.joined(groups.map(\.batchMean), into: mean)
+      ChannelSums.joined(groups.map { $0.unbiasedVariance(count: count) }, into: variance)
+    }
+
     /// The row of floats that microkernels read beside each pixel (or beside eight pixels of a single channel).
     static func row(_ values: [Double]) -> FloatSlice {
       if values.count == 1 { return FloatSlice([Float](repeating: Float(values[0]), count: 8)) }

@@ -8,6 +8,7 @@ import Tensors
 enum ChannelSums {
   /// A run of pixels of one image: `rows` of `width` floats (a multiple of 8).
   struct Run {
+    let image: Int
     /// The first pixel, counted over the batch.
     let firstPixel: Int
     /// Whole rows: one pixel each, or eight pixels of a single channel.
@@ -62,7 +63,7 @@ enum ChannelSums {
       for first in stride(from: begin, to: end, by: runPixels) {
         let count = min(runPixels, end - first)
         let run = Run(
-          firstPixel: image * pixels + first, rows: count / perRow, width: width, rest: count % perRow)
+          image: image, firstPixel: image * pixels + first, rows: count / perRow, width: width, rest: count % perRow)
         body(run, parts + task * quantities * width, workspaces.start + worker * workspace)
       }
     }
@@ -97,8 +98,15 @@ enum ChannelSums {
     }
   }
 
-  /// Rounds the sums of each image to single precision and adds the images as `PairwiseSum` does: the result that ranks
-  /// with one image each would get.
+  /// The sums of each group of equally many consecutive images, `images` one row each.
+  static func totals(ofGroups groups: Int, _ images: [[Double]]) -> [[Double]] {
+    precondition(images.count.isMultiple(of: groups))
+    let size = images.count / groups
+    return (0..<groups).map { PairwiseSum.total(Array(images[$0 * size..<($0 + 1) * size])) }
+  }
+
+  /// Rounds the sums of each image (or group) to single precision and adds them as `PairwiseSum` does: the result that
+  /// ranks with one each would get.
   static func joined(_ images: [[Double]], into target: FloatSlice) {
     var tree = PairwiseSum(count: target.count)
     for sums in images { tree.add(consuming: FloatSlice(sums.map { Float($0) })) }

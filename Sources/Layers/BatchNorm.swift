@@ -5,8 +5,8 @@ import Tensors
 /// Batch norm, fused with an optional residual sum and ReLU: `relu(γ·(z − μ)/√(σ² + ε) + β + residual)`.
 ///
 /// In training, μ and σ² are those of the global batch (synchronized batch norm), unless `Tape.crossReplicaSum` is
-/// local. Of the three operations only `z` and the batch statistics are saved: the backward pass recomputes the output
-/// from them and the residual, without communication.
+/// local, or those of each group of images, if there are `Tape.batchNormGroups`. Of the three operations only `z` and the
+/// batch statistics are saved: the backward pass recomputes the output from them and the residual, without communication.
 package struct BatchNorm {
   package let gamma: Parameter
   let beta: Parameter
@@ -48,15 +48,22 @@ package struct BatchNorm {
         .batchNorm(self, relu: relu), of: residual.map { [z, $0] } ?? [z], Activation(value))
     }
 
-    let localSums = profile.measure(.batchNorm) { BatchNormKernel.sums(z.value, on: workers) }
+    let groups = tape.batchNormGroups ?? 1
+    let localSums = profile.measure(.batchNorm) { BatchNormKernel.sums(z.value, groups: groups, on: workers) }
     let (sums, count) = profile.measure(.communication) {
-      allReduce(localSums, pixels: z.shape.pixels, with: tape.crossReplicaSum)
+      allReduce(localSums, pixels: z.shape.pixels / groups, with: tape.crossReplicaSum)
     }
-    let normalizer = BatchNormKernel.Normalizer(
-      sums: sums, count: count, gamma: gamma.value, beta: beta.value, epsilon: Self.epsilon)
-    updateRunningStatistics(normalizer, count: count)
+    let normalizers = sums.map {
+      BatchNormKernel.Normalizer(
+        sums: $0, count: count, gamma: gamma.value, beta: beta.value, epsilon: Self.epsilon)
+    }
+    if tape.batchNormGroups == nil {
+      updateRunningStatistics(normalizers[0], count: count)
+    } else {
+      keepStatistics(of: normalizers, count: count)
+    }
     let output = profile.measure(.batchNorm) {
-      BatchNormKernel.apply(normalizer, to: z.value, plus: residual?.value, relu: relu, on: workers)
+      BatchNormKernel.apply(normalizers, to: z.value, plus: residual?.value, relu: relu, on: workers)
     }
 
     let saved =
@@ -65,7 +72,7 @@ package struct BatchNorm {
       : SavedTensor { [z = z.saved, residual = residual?.saved] in
         let (z, residual) = (z.value, residual?.value)
         return profile.measure(.batchNorm) {
-          BatchNormKernel.apply(normalizer, to: z, plus: residual, relu: relu, on: workers)
+          BatchNormKernel.apply(normalizers, to: z, plus: residual, relu: relu, on: workers)
         }
       }
     // The ReLU mask: after a residual sum, only the output itself tells which units were positive.
@@ -81,19 +88,18 @@ package struct BatchNorm {
         return profile.measure(.batchNorm) { () -> (Tensor, BatchNormKernel.GradientSums) in
           if let output {
             return BatchNormKernel.maskedGradientSums(
-              gradient, output: output, input, normalizer, inPlace: true, on: workers)
+              gradient, output: output, input, normalizers, inPlace: true, on: workers)
           }
-          return (gradient, BatchNormKernel.gradientSums(gradient, input, normalizer, reluMask, on: workers))
+          return (gradient, BatchNormKernel.gradientSums(gradient, input, normalizers, reluMask, on: workers))
         }
       }()
       savedOutput = nil
       beta.gradient.copy(from: local.beta)
       gamma.gradient.copy(from: local.gamma)
-      var sums = local.sums
-      profile.measure(.communication) { crossReplicaSum.sum(&sums) }
+      let sums = profile.measure(.communication) { crossReplicaSum.sums(local.sums) }
       let dz = profile.measure(.batchNorm) {
         BatchNormKernel.inputGradient(
-          masked, input, normalizer, sums: sums, count: count, reluMask, inPlace: residualGradient == nil,
+          masked, input, normalizers, sums: sums, count: count, reluMask, inPlace: residualGradient == nil,
           on: workers)
       }
       residualGradient?.add(masked, on: workers)
@@ -117,13 +123,13 @@ package struct BatchNorm {
     return (scale, shift)
   }
 
-  /// Sums the local sums and the number of pixels over all ranks, in one all-reduce.
+  /// Sums the local sums of each group, and the number of pixels of a group, over the ranks that normalize together, in
+  /// one all-reduce.
   private func allReduce(
-    _ localSums: [Double], pixels: Int, with crossReplicaSum: any CrossReplicaSum
-  ) -> (sums: [Double], count: Double) {
-    var sums = localSums + [Double(pixels)]
-    crossReplicaSum.sum(&sums)
-    let count = sums.removeLast()
+    _ localSums: [[Double]], pixels: Int, with crossReplicaSum: any CrossReplicaSum
+  ) -> (sums: [[Double]], count: Double) {
+    var sums = crossReplicaSum.sums(localSums + [[Double(pixels)]])
+    let count = sums.removeLast()[0]
     return (sums, count)
   }
 
@@ -137,7 +143,26 @@ package struct BatchNorm {
     numBatchesTracked.value += 1
   }
 
-  private static func movingAverage(_ running: Float, _ batch: Double) -> Float {
+  /// Keeps the sums of the statistics of this rank's groups for `ParameterStore.updateRunningStatistics`.
+  private func keepStatistics(of normalizers: [BatchNormKernel.Normalizer], count: Double) {
+    BatchNormKernel.Normalizer.sumStatistics(
+      of: normalizers, count: count, mean: runningMean.batch, variance: runningVariance.batch)
+    numBatchesTracked.value += 1
+  }
+
+  fileprivate static func movingAverage(_ running: Float, _ batch: Double) -> Float {
     Float((1 - momentum) * Double(running) + momentum * batch)
+  }
+}
+
+extension ParameterStore {
+  /// Updates all running statistics with the mean over the groups of a global batch, once the ranks have summed
+  /// `batchStatistics` over the groups.
+  ///
+  /// - Parameter groups: those of the global batch.
+  package func updateRunningStatistics(groups: Int) {
+    for index in 0..<running.count {
+      running[index] = BatchNorm.movingAverage(running[index], Double(batchStatistics[index]) / Double(groups))
+    }
   }
 }

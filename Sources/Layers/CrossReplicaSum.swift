@@ -7,6 +7,19 @@ package protocol CrossReplicaSum {
   func sum(_ values: inout [Double])
 }
 
+extension CrossReplicaSum {
+  /// The sums of each value over the ranks, in one all-reduce.
+  func sums(_ rows: [[Double]]) -> [[Double]] {
+    var values = rows.flatMap(\.self)
+    sum(&values)
+    var end = 0
+    return rows.map { row in
+      end += row.count
+      return Array(values[end - row.count..<end])
+    }
+  }
+}
+
 /// A single replica, which holds the whole batch: sums stay as they are.
 package struct SingleReplica: CrossReplicaSum {
   package init() {}

@@ -69,6 +69,8 @@ package final class RunningStatistic {
   /// Index of its first float in the store's flat array of statistics.
   package internal(set) var offset = 0
   package internal(set) var value = FloatSlice(count: 0)
+  /// The sum over the groups of the current batch; empty until `ParameterStore.allocateBatchStatistics()`.
+  package internal(set) var batch = FloatSlice(count: 0)
 
   init(name: String, count: Int, initial: Float) {
     self.name = name

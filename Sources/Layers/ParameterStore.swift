@@ -35,6 +35,9 @@ package final class ParameterStore {
   package private(set) var gradients = FloatSlice(count: 0)
   /// The flat array of all running statistics.
   package private(set) var running = FloatSlice(count: 0)
+  /// The flat array of the statistics of the current batch, at the same offsets: sums over the groups that batch norm
+  /// normalizes. Empty until `allocateBatchStatistics()`.
+  package private(set) var batchStatistics = FloatSlice(count: 0)
 
   /// The scope of the whole network, with an empty prefix.
   package var root: Scope { Scope(store: self, path: []) }
@@ -82,6 +85,15 @@ package final class ParameterStore {
     gradients = Self.flatArray(parameters.map(\.layout.count)) { _, _ in }
     for parameter in parameters {
       parameter.gradient = FloatSlice(gradients.buffer, offset: parameter.offset, count: parameter.layout.count)
+    }
+  }
+
+  /// Allocates the statistics of the current batch; needed for training with batch norm over groups only.
+  package func allocateBatchStatistics() {
+    guard batchStatistics.count == 0 else { return }
+    batchStatistics = Self.flatArray(statistics.map(\.count)) { _, _ in }
+    for statistic in statistics {
+      statistic.batch = FloatSlice(batchStatistics.buffer, offset: statistic.offset, count: statistic.count)
     }
   }
 

@@ -17,8 +17,11 @@ package final class Tape {
 
   package let mode: Mode
   package let workers: WorkerPool
-  /// Sums over the global batch, for synchronized batch norm.
+  /// Sums over the images that batch norm normalizes together: the global batch, for synchronized batch norm.
   package let crossReplicaSum: any CrossReplicaSum
+  /// If not nil, batch norm divides this rank's images into so many groups of consecutive images and normalizes each
+  /// with its own statistics, and leaves the running statistics to `ParameterStore.updateRunningStatistics`.
+  package let batchNormGroups: Int?
   /// Collects time and memory of every operation, if set.
   package let profile: Profile?
   /// Records the memory of saved activations, if there is a profile.
@@ -40,13 +43,15 @@ package final class Tape {
   ///     gradient hooks of PyTorch's `DistributedDataParallel`.
   package init(
     _ mode: Mode, workers: WorkerPool, crossReplicaSum: any CrossReplicaSum = SingleReplica(),
-    profile: Profile? = nil, timeline: Timeline? = nil, trace: Trace? = nil, tileFloats: Int = 16 << 20,
+    batchNormGroups: Int? = nil, profile: Profile? = nil, timeline: Timeline? = nil, trace: Trace? = nil,
+    tileFloats: Int = 16 << 20,
     onGradientReady: @escaping (Parameter) -> Void = { _ in }
   ) {
     precondition(trace == nil || mode == .evaluation, "a trace is of an evaluation")
     self.mode = mode
     self.workers = workers
     self.crossReplicaSum = crossReplicaSum
+    self.batchNormGroups = batchNormGroups
     self.profile = profile
     self.timeline = timeline
     self.trace = trace

@@ -36,17 +36,23 @@ package final class Replica {
   private var earlierCounters: [Int64] = []
   private let lossSum: any CrossReplicaSum
   private let batchNormSum: any CrossReplicaSum
+  private let batchNormGroups: BatchNormGroups?
+  /// Sums the statistics of this rank's groups over all groups; nil without groups.
+  private let groupSum: TreeAllReduce?
   private let buckets: GradientBuckets
   /// The sum of the gradients of a step's earlier batches; empty if a step has one batch.
   private let accumulated: FloatSlice
 
+  /// Collective.
+  ///
   /// - Parameters:
+  ///   - groups: of images that batch norm normalizes together, instead of the whole batch.
   ///   - gradientCommunicator: a `duplicate`, for the gradient buckets alone.
   ///   - crossReplicaSum: sums losses and batch statistics over the ranks; over MPI by default.
   package init(
     _ model: GatedSCNN, momentum: Double, weightDecay: Double, optimizer options: OptimizerOptions = OptimizerOptions(),
-    batchNorm: TrainingOptions.BatchNormScope, communicator: Communicator, gradientCommunicator: Communicator,
-    workers: WorkerPool, timeline: Timeline? = nil,
+    batchNorm: TrainingOptions.BatchNormScope, groups: BatchNormGroups? = nil, communicator: Communicator,
+    gradientCommunicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
     crossReplicaSum: (any CrossReplicaSum)? = nil
   ) {
     self.model = model
@@ -58,7 +64,19 @@ package final class Replica {
     model.store.allocateGradients()
     optimizer = SGD(model.store, momentum: Float(momentum), weightDecay: Float(weightDecay), options)
     lossSum = crossReplicaSum ?? MPICrossReplicaSum(communicator, timeline: timeline)
-    batchNormSum = batchNorm == .sync ? lossSum : SingleReplica()
+    batchNormGroups = groups
+    if let groups {
+      model.store.allocateBatchStatistics()
+      // Ranks form a grid: a row holds a group; each column has one rank of every row. All columns get the same sums.
+      let isShared = groups.ranksPerGroup > 1
+      let row = isShared ? communicator.split(color: communicator.rank / groups.ranksPerGroup) : .single
+      let column = isShared ? communicator.split(color: communicator.rank % groups.ranksPerGroup) : communicator
+      batchNormSum = MPICrossReplicaSum(row, timeline: timeline)
+      groupSum = TreeAllReduce(column)
+    } else {
+      batchNormSum = batchNorm == .sync ? lossSum : SingleReplica()
+      groupSum = nil
+    }
     buckets = GradientBuckets(model.store, communicator: gradientCommunicator, timeline: timeline)
     accumulated = FloatSlice(count: options.accumulate > 1 ? model.store.gradients.count : 0)
   }
@@ -151,6 +169,17 @@ package final class Replica {
     }
   }
 
+  /// With batch norm over groups, updates the running statistics after a forward pass. Collective: one all-reduce for all
+  /// layers.
+  private func updateRunningStatistics() {
+    guard let batchNormGroups, let groupSum else { return }
+    let statistics = model.store.batchStatistics
+    timeline.measure("all-reduce of running statistics") {
+      profile.measure(.communication) { groupSum.sum(statistics.start, count: statistics.count) }
+    }
+    model.store.updateRunningStatistics(groups: batchNormGroups.count)
+  }
+
   // MARK: - Values that are not finite
 
   private func keepStatistics() {
@@ -186,13 +215,15 @@ package final class Replica {
   private func forward(_ batch: Batch) -> (tape: Tape, loss: JointLoss, predictions: [UInt8]) {
     let (tape, output) = timeline.measure(.forward) {
       let tape = Tape(
-        .training, workers: workers, crossReplicaSum: batchNormSum, profile: profile, timeline: timeline
+        .training, workers: workers, crossReplicaSum: batchNormSum, batchNormGroups: batchNormGroups?.perRank,
+        profile: profile, timeline: timeline
       ) { [unowned self] parameter in
         observer?.gradientReady(parameter.index)
         profile.measure(.communication) { buckets.markReady(parameter.index) }
       }
       return (tape, model(image: batch.image, canny: batch.canny, in: tape))
     }
+    updateRunningStatistics()
     let (loss, predictions) = timeline.measure("losses") {
       profile.measure(.losses) {
         (

@@ -87,9 +87,10 @@ package final class Trainer {
         options.backbone, classes: options.table.classes.count, seed: options.seed,
         normalization: options.imageNormalization)
     }
-    let replica = Replica(
+    let replica = try Replica(
       newModel(), momentum: options.momentum, weightDecay: options.weightDecay, optimizer: options.optimizer,
-      batchNorm: options.batchNorm, communicator: communicator, gradientCommunicator: communicator.duplicate(),
+      batchNorm: options.batchNorm, groups: options.batchNormGroups(ranks: communicator.size),
+      communicator: communicator, gradientCommunicator: communicator.duplicate(),
       workers: workers, timeline: timeline)
     let average = options.optimizer.emaDecay.map {
       AverageModel(newModel(), of: replica.model.store, decay: $0)

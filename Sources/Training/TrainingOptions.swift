@@ -1,6 +1,7 @@
 import Cityscapes
 import GatedSCNN
 import Inference
+import System
 import Tensors
 
 /// The options of a training run, with their defaults. The command line checks their ranges.
@@ -76,6 +77,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var schedule = ScheduleOptions()
   package var optimizer = OptimizerOptions()
   package var batchNorm = BatchNormScope.sync
+  /// Images of a group that batch norm normalizes together; `nil`: those of `batchNorm`.
+  package var batchNormGroup: Int?
   /// `nil` in checkpoints of an earlier version.
   package var onNonFinite: NonFinitePolicy? = .stop
   package var validators = ValidationRanks.all
@@ -148,7 +151,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       ("--learning-rate", "\(learningRate)"), ("--momentum", "\(momentum)"), ("--weight-decay", "\(weightDecay)"),
       ("--power", "\(power)"), ("--augment", augmentation.rawValue), ("--batch-norm", batchNorm.rawValue),
       ("--normalize", imageNormalization.rawValue), ("--save-best", bestFigure.rawValue),
-    ] + (earlyStop.map { [("--early-stop", "\($0)")] } ?? []) + schedule.settings + optimizer.settings
+    ] + (batchNormGroup.map { [("--batch-norm-group", "\($0)")] } ?? [])
+      + (earlyStop.map { [("--early-stop", "\($0)")] } ?? []) + schedule.settings + optimizer.settings
   }
 
   package static let changeable: Set = Set([
@@ -180,6 +184,32 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
         "a rank has one image to normalize over, and a single value has no variance; "
           + "give --batch-norm sync, or --batch-size \(2 * ranks) or more")
     }
+    _ = try batchNormGroups(ranks: ranks)
+  }
+
+  /// The groups that batch norm normalizes; `nil` if it normalizes the whole batch or each rank's share.
+  ///
+  /// - Throws: `OptionError` if the batch does not consist of such groups, or if they do not nest with the ranks' shares.
+  package func batchNormGroups(ranks: Int) throws -> BatchNormGroups? {
+    // A batch with too few images for the ranks is refused elsewhere.
+    guard let batchNormGroup, batchSize >= ranks else { return nil }
+    guard batchNorm == .sync else {
+      throw OptionError(
+        "--batch-norm-group", batchNormGroup,
+        "with --batch-norm \(batchNorm.rawValue) each rank normalizes its share; leave one of the two out")
+    }
+    guard let groups = BatchNormGroups(of: batchNormGroup, batchSize: batchSize, ranks: ranks) else {
+      let sizes = BatchNormGroups.sizes(batchSize: batchSize, ranks: ranks).map { "\($0)" }
+      let reason =
+        batchSize.isMultiple(of: ranks)
+        ? "a group must divide the batch of \(batchSize) images, and divide, or be a multiple of, each rank's share of "
+          + "\(batchSize / ranks)"
+        : "\(ranks) ranks hold unequal shares of the batch of \(batchSize) images, and groups within it need equal ones"
+      throw OptionError(
+        "--batch-norm-group", batchNormGroup,
+        "\(reason); give \(sizes.abbreviated().joined(separator: ", ")), or leave it out")
+    }
+    return groups.count > 1 ? groups : nil
   }
 }
 

@@ -154,7 +154,7 @@ package struct TrainingState: Codable, Sendable, Equatable {
         return "\(option) \(changed ?? "none") instead of \(old ?? "none")"
       }
       throw OptionError(
-        option, changed ?? "(none)",
+        option, changed ?? "not given",
         "the checkpoint was made \(old.map { "with \($0); give \(option) \($0)" } ?? "without it; leave it out"), "
           + (mayChange ? "name the checkpoint with --resume to change it from there on, " : "")
           + "or start again in another --save-path")

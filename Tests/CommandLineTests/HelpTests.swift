@@ -47,6 +47,7 @@ extension CommandLine {
           ("--learning-rate <rate>", "default: 0.01)"), ("--momentum <factor>", "default: 0.9)"),
           ("--weight-decay <factor>", "default: 0.0001)"), ("--power <exponent>", "default: 1)"),
           ("--batch-norm <scope>", "values: sync, local; default: sync)"),
+          ("--batch-norm-group <images>", "default: --batch-norm)"),
           ("--on-nonfinite <what>", "values: stop, skip; default: stop)"),
           ("--validate-on <ranks>", "values: rank0, all; default: all)"),
           ("--validate-every <epochs>", "default: 1)"), ("--test <time>", "values: end, best, never; default: end)"),

@@ -38,6 +38,28 @@ extension RankPrograms {
     }
 
     @Test(
+      "Parts of a communicator sum their own ranks, in the order of the pairwise sum, beside the whole",
+      arguments: [(4, 2), (4, 1), (6, 3), (1, 1), (3, 4)])
+    func split(ranks: Int, width: Int) throws {
+      let job = try Job.run(ranks: ranks, "split", "\(width)")
+      #expect(job.status == 0)
+      let expected = (0..<ranks).map { rank in
+        let row = (0..<ranks).filter { $0 / width == rank / width }
+        let column = (0..<ranks).filter { $0 % width == rank % width }
+        let sums = [row, column].map { part in
+          let rows = part.map { summand(of: $0, count: 321).values.map { Double($0) / 3 } }
+          let doubles = PairwiseSum.total(rows).withUnsafeBytes(XXH64.hash)
+          return "\(hash(of: sum(part, count: 40_000))) \(doubles)"
+        }
+        return [
+          "row \(rank % width) of \(row.count), column \(rank / width) of \(column.count)", "true", sums[0], sums[1],
+          "\([Double(ranks * ranks)])",
+        ]
+      }
+      #expect(job.reports(ranks: ranks) == expected)
+    }
+
+    @Test(
       "Buckets give every rank the same sums, in whatever order gradients become ready, overlapped or not",
       arguments: [1, 3, 4], ["overlapped", "sequential"])
     func buckets(ranks: Int, mode: String) throws {
@@ -81,9 +103,11 @@ extension RankPrograms {
       #expect(job.reports(ranks: ranks) == [[String]](repeating: ["\([sum, sum, sum]) \([10 * sum])"], count: ranks))
     }
 
-    private func sum(ranks: Int, count: Int) -> FloatSlice {
+    private func sum(ranks: Int, count: Int) -> FloatSlice { sum(Array(0..<ranks), count: count) }
+
+    private func sum(_ ranks: [Int], count: Int) -> FloatSlice {
       var tree = PairwiseSum(count: count)
-      for rank in 0..<ranks { tree.add(consuming: summand(of: rank, count: count)) }
+      for rank in ranks { tree.add(consuming: summand(of: rank, count: count)) }
       return tree.total()
     }
 

@@ -61,14 +61,14 @@ struct BatchNormTests {
       self.fusion = fusion
     }
 
-    private init(_ other: Operands, image index: Int) {
-      z = image(index, of: other.z)
-      residual = other.residual.map { image(index, of: $0) }
-      dy = image(index, of: other.dy)
+    private init(_ other: Operands, images range: Range<Int>) {
+      z = images(range, of: other.z)
+      residual = other.residual.map { images(range, of: $0) }
+      dy = images(range, of: other.dy)
       (gamma, beta, fusion) = (other.gamma, other.beta, other.fusion)
     }
 
-    func alone(_ index: Int) -> Operands { Operands(self, image: index) }
+    func alone(_ range: Range<Int>) -> Operands { Operands(self, images: range) }
 
     func normalizer(_ sums: [Double], count: Double) -> BatchNormKernel.Normalizer {
       BatchNormKernel.Normalizer(sums: sums, count: count, gamma: gamma, beta: beta)
@@ -95,7 +95,7 @@ struct BatchNormTests {
     let expected = Reference(
       data.z, gamma: data.gamma, beta: data.beta, residual: data.residual, relu: fusion != .none, dy: data.dy)
 
-    let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers), count: count)
+    let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers)[0], count: count)
     expectClose(normalizer.batchMean.map { Float($0) }, expected.mean)
     expectClose(normalizer.batchVariance.map { Float($0) }, expected.variance)
     let y = data.output(normalizer, on: workers)
@@ -104,19 +104,19 @@ struct BatchNormTests {
     expectClose(y, expected.y, within: tolerance)
 
     let mask = data.mask(y)
-    let gradients = BatchNormKernel.gradientSums(data.dy, data.z, normalizer, mask, on: workers)
+    let gradients = BatchNormKernel.gradientSums(data.dy, data.z, [normalizer], mask, on: workers)
     expectClose(gradients.beta.values, expected.beta, within: tolerance)
     expectClose(gradients.gamma.values, expected.gamma, within: tolerance)
     let dz = BatchNormKernel.inputGradient(
-      data.dy, data.z, normalizer, sums: gradients.sums, count: count, mask, on: workers)
+      data.dy, data.z, [normalizer], sums: gradients.sums, count: count, mask, on: workers)
     expectClose(dz, expected.dz, within: tolerance)
 
     guard fusion == .shortcutAndReLU else { return }
-    let (masked, sums) = BatchNormKernel.maskedGradientSums(data.dy, output: y, data.z, normalizer, on: workers)
+    let (masked, sums) = BatchNormKernel.maskedGradientSums(data.dy, output: y, data.z, [normalizer], on: workers)
     expectClose(masked, expected.masked)
     #expect(sums.sums == gradients.sums)
     let again = BatchNormKernel.inputGradient(
-      masked, data.z, normalizer, sums: sums.sums, count: count, .none, on: workers)
+      masked, data.z, [normalizer], sums: sums.sums, count: count, .none, on: workers)
     #expect(again.dense == dz.dense)
   }
 
@@ -125,11 +125,11 @@ struct BatchNormTests {
     let data = Operands(Shape(2, 4, 5, 9), fusion)
     let workers = WorkerPool.underTest(threads: 1)
     let count = Double(data.z.shape.pixels)
-    let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers), count: count)
+    let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers)[0], count: count)
     let y = data.output(normalizer, on: workers)
-    let sums = BatchNormKernel.gradientSums(data.dy, data.z, normalizer, data.mask(y), on: workers)
+    let sums = BatchNormKernel.gradientSums(data.dy, data.z, [normalizer], data.mask(y), on: workers)
     let dz = BatchNormKernel.inputGradient(
-      data.dy, data.z, normalizer, sums: sums.sums, count: count, data.mask(y), on: workers)
+      data.dy, data.z, [normalizer], sums: sums.sums, count: count, data.mask(y), on: workers)
 
     /// Σ dy · y in double precision, for an altered value of z.
     func objective(_ index: Int, _ value: Float) -> Double {
@@ -153,23 +153,23 @@ struct BatchNormTests {
     let workers = WorkerPool.underTest(threads: 2)
     let shape = Shape(2, 15, 7, channels)
     let data = Operands(shape, .shortcutAndReLU)
-    let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers), count: Double(shape.pixels))
+    let normalizer = data.normalizer(BatchNormKernel.sums(data.z, on: workers)[0], count: Double(shape.pixels))
     let y = data.output(normalizer, on: workers)
     let copy = Tensor(shape, dense: data.z.dense)
     let inPlace = BatchNormKernel.apply(
       normalizer, to: copy, plus: data.residual, relu: true, inPlace: true, on: workers)
     #expect(inPlace.buffer === copy.buffer && inPlace.dense == y.dense)
 
-    let (masked, sums) = BatchNormKernel.maskedGradientSums(data.dy, output: y, data.z, normalizer, on: workers)
+    let (masked, sums) = BatchNormKernel.maskedGradientSums(data.dy, output: y, data.z, [normalizer], on: workers)
     let dz = BatchNormKernel.inputGradient(
-      masked, data.z, normalizer, sums: sums.sums, count: Double(shape.pixels), .none, on: workers)
+      masked, data.z, [normalizer], sums: sums.sums, count: Double(shape.pixels), .none, on: workers)
     let dy = Tensor(shape, dense: data.dy.dense)
     let (maskedThere, sumsThere) = BatchNormKernel.maskedGradientSums(
-      dy, output: y, data.z, normalizer, inPlace: true, on: workers)
+      dy, output: y, data.z, [normalizer], inPlace: true, on: workers)
     #expect(maskedThere.buffer === dy.buffer && maskedThere.dense == masked.dense && sumsThere.sums == sums.sums)
     #expect(BatchNormKernel.masked(data.dy, output: y, on: workers).dense == masked.dense)
     let dzThere = BatchNormKernel.inputGradient(
-      dy, data.z, normalizer, sums: sums.sums, count: Double(shape.pixels), .none, inPlace: true, on: workers)
+      dy, data.z, [normalizer], sums: sums.sums, count: Double(shape.pixels), .none, inPlace: true, on: workers)
     #expect(dzThere.buffer === dy.buffer && dzThere.dense == dz.dense)
   }
 
@@ -179,7 +179,7 @@ struct BatchNormTests {
     let z = Tensor(shape, dense: randomTensor("z", shape).dense.map { 1000 + $0 })
     let ones = FloatSlice([Float](repeating: 1, count: channels))
     let expected = Reference(z, gamma: ones, beta: ones, residual: nil, relu: false, dy: z)
-    let sums = BatchNormKernel.sums(z, on: WorkerPool.underTest(threads: 2))
+    let sums = BatchNormKernel.sums(z, on: WorkerPool.underTest(threads: 2))[0]
     let normalizer = BatchNormKernel.Normalizer(sums: sums, count: Double(shape.pixels), gamma: ones, beta: ones)
     for c in 0..<channels {
       #expect(abs(normalizer.batchVariance[c] / expected.variance[c] - 1) < 1e-6)
@@ -191,17 +191,17 @@ struct BatchNormTests {
   private func bitsAreReproducible(_ shape: Shape, _ fusion: Fusion) {
     let data = Operands(shape, fusion)
     let count = Double(shape.pixels)
-    let statistics = BatchNormKernel.sums(data.z, on: WorkerPool.underTest(threads: 1))
+    let statistics = BatchNormKernel.sums(data.z, on: WorkerPool.underTest(threads: 1))[0]
     func everything(_ data: Operands, threads: Int) -> (sums: [[Double]], floats: [[Float]]) {
       let workers = WorkerPool.underTest(threads: threads)
       // Every part is normalized with the statistics of the whole batch.
       let normalizer = data.normalizer(statistics, count: count)
       let y = data.output(normalizer, on: workers)
-      let gradients = BatchNormKernel.gradientSums(data.dy, data.z, normalizer, data.mask(y), on: workers)
+      let gradients = BatchNormKernel.gradientSums(data.dy, data.z, [normalizer], data.mask(y), on: workers)
       let dz = BatchNormKernel.inputGradient(
-        data.dy, data.z, normalizer, sums: statistics, count: count, data.mask(y), on: workers)
+        data.dy, data.z, [normalizer], sums: [statistics], count: count, data.mask(y), on: workers)
       return (
-        [BatchNormKernel.sums(data.z, on: workers), gradients.sums],
+        [BatchNormKernel.sums(data.z, on: workers)[0], gradients.sums[0]],
         [y.dense, dz.dense, gradients.gamma.values, gradients.beta.values]
       )
     }
@@ -211,13 +211,77 @@ struct BatchNormTests {
       #expect(again.sums == whole.sums)
       #expect(again.floats == whole.floats)
     }
-    let alone = (0..<shape.images).map { everything(data.alone($0), threads: 2) }
+    let alone = (0..<shape.images).map { everything(data.alone($0..<$0 + 1), threads: 2) }
     #expect(PairwiseSum.total(alone.map { $0.sums[0] }) == whole.sums[0])
     #expect(PairwiseSum.total(alone.map { $0.sums[1] }) == whole.sums[1])
     #expect(alone.flatMap { $0.floats[0] } == whole.floats[0])
     #expect(alone.flatMap { $0.floats[1] } == whole.floats[1])
     #expect(pairwiseSum(alone.map { $0.floats[2] }) == whole.floats[2])
     #expect(pairwiseSum(alone.map { $0.floats[3] }) == whole.floats[3])
+  }
+
+  @Test(
+    "Each group of images has the bits that it has alone, in place as well",
+    arguments: [
+      (Shape(4, 5, 7, 1), 2), (Shape(6, 1, 1, 1), 3), (Shape(8, 3, 3, 1), 2), (Shape(4, 61, 67, 1), 2),
+      (Shape(8, 5, 7, 9), 4), (Shape(4, 37, 31, 40), 2), (Shape(4, 1, 1, 16), 2),
+    ], Fusion.allCases)
+  private func groups(_ batch: (Shape, Int), _ fusion: Fusion) {
+    let (shape, groups) = batch
+    let images = shape.images / groups
+    let count = Double(shape.pixels / groups)
+    let workers = WorkerPool.underTest(threads: 3)
+    func backward(
+      _ data: Operands, _ normalizers: [BatchNormKernel.Normalizer], _ y: Tensor, inPlace: Bool
+    ) -> (sums: BatchNormKernel.GradientSums, dz: Tensor) {
+      let dy = Tensor(data.dy.shape, dense: data.dy.dense)
+      guard fusion == .shortcutAndReLU else {
+        let sums = BatchNormKernel.gradientSums(dy, data.z, normalizers, data.mask(y), on: workers)
+        let dz = BatchNormKernel.inputGradient(
+          dy, data.z, normalizers, sums: sums.sums, count: count, data.mask(y), inPlace: inPlace, on: workers)
+        return (sums, dz)
+      }
+      let (masked, sums) = BatchNormKernel.maskedGradientSums(
+        dy, output: y, data.z, normalizers, inPlace: inPlace, on: workers)
+      let dz = BatchNormKernel.inputGradient(
+        masked, data.z, normalizers, sums: sums.sums, count: count, .none, inPlace: inPlace, on: workers)
+      return (sums, dz)
+    }
+    func normalized(_ data: Operands, groups: Int) -> [BatchNormKernel.Normalizer] {
+      BatchNormKernel.sums(data.z, groups: groups, on: workers).map { data.normalizer($0, count: count) }
+    }
+
+    let whole = Operands(shape, fusion)
+    let normalizers = normalized(whole, groups: groups)
+    #expect(normalizers.count == groups)
+    let y = BatchNormKernel.apply(
+      normalizers, to: whole.z, plus: whole.residual, relu: fusion != .none, on: workers)
+    let (sums, dz) = backward(whole, normalizers, y, inPlace: false)
+    let copy = Tensor(shape, dense: whole.z.dense)
+    let there = BatchNormKernel.apply(
+      normalizers, to: copy, plus: whole.residual, relu: fusion != .none, inPlace: true, on: workers)
+    #expect(there.buffer === copy.buffer && there.dense == y.dense)
+    #expect(backward(whole, normalizers, y, inPlace: true).dz.dense == dz.dense)
+
+    var (ys, dzs, gammas, betas) = ([Float](), [Float](), [[Float]](), [[Float]]())
+    for group in 0..<groups {
+      let alone = whole.alone(group * images..<(group + 1) * images)
+      let own = normalized(alone, groups: 1)
+      #expect(own[0].batchMean == normalizers[group].batchMean)
+      #expect(own[0].batchVariance == normalizers[group].batchVariance)
+      let y = alone.output(own[0], on: workers)
+      let (ownSums, dz) = backward(alone, own, y, inPlace: false)
+      #expect(ownSums.sums[0] == sums.sums[group])
+      ys += y.dense
+      dzs += dz.dense
+      gammas.append(ownSums.gamma.values)
+      betas.append(ownSums.beta.values)
+    }
+    #expect(ys == y.dense)
+    #expect(dzs == dz.dense)
+    // A group of a power of two of images is a subtree of the summation tree.
+    #expect(pairwiseSum(gammas) == sums.gamma.values)
+    #expect(pairwiseSum(betas) == sums.beta.values)
   }
 
   @Test("Evaluation normalizes with the running mean and variance")

@@ -35,11 +35,13 @@ func expectSentinels(around floats: FloatSlice, sourceLocation: SourceLocation =
 }
 
 /// Image `index` as a batch of one.
-func image(_ index: Int, of tensor: Tensor) -> Tensor {
+func image(_ index: Int, of tensor: Tensor) -> Tensor { images(index..<index + 1, of: tensor) }
+
+func images(_ range: Range<Int>, of tensor: Tensor) -> Tensor {
   let perImage = tensor.shape.pixelsPerImage * tensor.shape.channels
   var shape = tensor.shape
-  shape.images = 1
-  return Tensor(shape, dense: Array(tensor.dense[(index * perImage)..<((index + 1) * perImage)]))
+  shape.images = range.count
+  return Tensor(shape, dense: Array(tensor.dense[range.lowerBound * perImage..<range.upperBound * perImage]))
 }
 
 func pairwiseSum(_ rows: [[Float]]) -> [Float] {

@@ -30,6 +30,7 @@ enum RankProgram {
     case "bind": bind(communicator, machine: arguments[0], processors: numbers)
     case "sum-floats": sumFloats(communicator, numbers)
     case "sum-doubles": sumDoubles(communicator, count: numbers[0])
+    case "split": split(communicator, width: numbers[0])
     case "collectives": collectives(communicator)
     case "buckets": buckets(communicator, overlapped: arguments == ["overlapped"])
     case "backoff": backoff(communicator)

@@ -29,6 +29,27 @@ extension RankProgram {
     communicator.report("\(communicator.size) \(sums.withUnsafeBytes(XXH64.hash))")
   }
 
+  /// Sums over the rows and the columns of a grid of ranks, `width` in a row, while the whole communicator sums too.
+  static func split(_ communicator: Communicator, width: Int) {
+    let row = communicator.split(color: communicator.rank / width)
+    let column = communicator.split(color: communicator.rank % width)
+    communicator.report("row \(row.rank) of \(row.size), column \(column.rank) of \(column.size)")
+    let places = [row, column].map { ($0.localRank, $0.localSize) }
+    communicator.report("\(places.allSatisfy { $0 == (communicator.localRank, communicator.localSize) })")
+    var counts = [1.0]
+    for part in [row, column] {
+      let floats = summand(of: communicator.rank, count: 40_000)
+      // Ranks of different rows need not wait for one another.
+      usleep(UInt32(communicator.rank) * 2000)
+      TreeAllReduce(part).sum(floats.start, count: floats.count)
+      var doubles = summand(of: communicator.rank, count: 321).values.map { Double($0) / 3 }
+      MPICrossReplicaSum(part).sum(&doubles)
+      MPICrossReplicaSum(communicator).sum(&counts)
+      communicator.report("\(hash(of: floats)) \(doubles.withUnsafeBytes(XXH64.hash))")
+    }
+    communicator.report("\(counts)")
+  }
+
   static func collectives(_ communicator: Communicator) {
     let rank = communicator.rank
     var sums = [rank + 1, Int.max / 4 - rank, 1 << 53 | 1]

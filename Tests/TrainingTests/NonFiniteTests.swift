@@ -15,15 +15,20 @@ extension Failures {
   struct NonFiniteTests {
     // MARK: - A step
 
-    @Test("A step whose loss is NaN leaves the replica as it was, and the next step is as if it had not been")
-    func lossOfStep() throws {
-      let replica = try replica()
-      let untouched = try bits(of: self.replica())
-      #expect(throws: NonFiniteValue.self) { try replica.step(batch(firstPixel: .nan), learningRate: 0.01) }
+    @Test(
+      "A step whose loss is NaN leaves the replica as it was, and the next step is as if it had not been",
+      arguments: [nil, BatchNormGroups(of: 2, batchSize: 4, ranks: 1)])
+    func lossOfStep(groups: BatchNormGroups?) throws {
+      let images = groups == nil ? 2 : 4
+      let replica = try replica(groups)
+      let untouched = try bits(of: self.replica(groups))
+      #expect(throws: NonFiniteValue.self) {
+        try replica.step(batch(firstPixel: .nan, images: images), learningRate: 0.01)
+      }
       #expect(bits(of: replica) == untouched)
 
-      let other = try self.replica()
-      let good = batch(firstPixel: 1)
+      let other = try self.replica(groups)
+      let good = batch(firstPixel: 1, images: images)
       let loss = try replica.step(good, learningRate: 0.01).loss
       #expect(try other.step(good, learningRate: 0.01).loss == loss)
       #expect(bits(of: replica) == bits(of: other))
@@ -54,10 +59,10 @@ extension Failures {
       }
     }
 
-    private func replica() throws -> Replica {
+    private func replica(_ groups: BatchNormGroups? = nil) throws -> Replica {
       Replica(
-        GatedSCNN(.resnet50, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: .single,
-        gradientCommunicator: .single, workers: WorkerPool(threads: 2))
+        GatedSCNN(.resnet50, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, groups: groups,
+        communicator: .single, gradientCommunicator: .single, workers: WorkerPool(threads: 2))
     }
 
     private func bits(of replica: Replica) -> [[UInt64]] {
@@ -66,15 +71,15 @@ extension Failures {
         + [store.counters.map { UInt64($0.value) }]
     }
 
-    private func batch(firstPixel: Float) -> Batch {
-      let shape = Shape(2, 32, 32, 3)
+    private func batch(firstPixel: Float, images: Int = 2) -> Batch {
+      let shape = Shape(images, 32, 32, 3)
       var random = RandomNumbers(named: "not finite")
       var pixels = (0..<shape.pixels * 3).map { _ in random.normal() }
       pixels[0] = firstPixel
       let maps = [UInt8](repeating: 0, count: shape.pixels)
       return Batch(
         image: Tensor(shape, dense: pixels), canny: .zeros(shape.with(channels: 1)), target: maps, boundary: maps,
-        indices: [0, 1])
+        indices: Array(0..<images))
     }
 
     /// Changes a gradient after the all-reduce.

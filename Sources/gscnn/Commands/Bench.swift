@@ -26,6 +26,7 @@ struct Bench: ParsableCommand {
     @Option(name: .kebabOrSnake("batch-size"), in: .count, help: .value("images", "Images per step, over all ranks."))
     var batchSize = 2
 
+    @OptionGroup var batchNorm: BatchNormGroupOptions
     @OptionGroup var threads: ThreadOptions
     @OptionGroup var repetitions: RepetitionOptions
 
@@ -40,6 +41,7 @@ struct Bench: ParsableCommand {
       let communicator = try Communicator.initialize()
       var options = TrainingOptions()
       options.batchSize = batchSize
+      options.batchNormGroup = batchNorm.batchNormGroup
       try options.validate(ranks: communicator.size)
       let timelineFile = try timeline.map { try TimelineFile($0, communicator: communicator) }
       let events = timelineFile?.timeline()
@@ -47,9 +49,9 @@ struct Bench: ParsableCommand {
       communicator.setAffinity()
       let result = try Benchmarks.step(
         backbone.backboneType, classes: (classes.table(communicator) ?? .cityscapes).classes.count,
-        batchSize: batchSize, size: crop.size, steps: repetitions.steps, communicator: communicator,
-        workers: WorkerPool(threads: threads.count(for: communicator)), profile: profile,
-        timeline: events)
+        batchSize: batchSize, groups: options.batchNormGroups(ranks: communicator.size), size: crop.size,
+        steps: repetitions.steps, communicator: communicator,
+        workers: WorkerPool(threads: threads.count(for: communicator)), profile: profile, timeline: events)
       if let timelineFile, let events { try timelineFile.write(events) }
       if communicator.rank == 0 {
         print(result.line)

@@ -51,6 +51,8 @@ struct Train: ParsableCommand {
   @Option(help: .value("scope", "Batch norm over the global batch (sync) or over each rank's share (local)."))
   var batchNorm = defaults.batchNorm
 
+  @OptionGroup var batchNormGroups: BatchNormGroupOptions
+
   @Option(
     help: .value(
       "what",
@@ -195,6 +197,7 @@ struct Train: ParsableCommand {
     options.threads = threads.threads
     optimization.set(&options)
     options.batchNorm = batchNorm
+    options.batchNormGroup = batchNormGroups.batchNormGroup
     options.onNonFinite = onNonfinite
     options.validators = validateOn
     options.validateEvery = validateEvery
