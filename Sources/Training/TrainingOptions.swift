@@ -89,6 +89,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// A weight file to start from.
   package var pretrained: String?
   package var augmentation = AugmentationMode.random
+  package var augmentationOptions = AugmentationOptions()
   /// `nil` in checkpoints of an earlier version.
   package var normalization: Normalization? = .imagenet
   /// Gigabytes (10⁹ bytes) of decoded training images to cache on each machine, shared by its ranks; `nil`: no cache.
@@ -118,12 +119,12 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       ("--learning-rate", "\(learningRate)"), ("--momentum", "\(momentum)"), ("--weight-decay", "\(weightDecay)"),
       ("--power", "\(power)"), ("--augment", augmentation.rawValue), ("--batch-norm", batchNorm.rawValue),
       ("--normalize", imageNormalization.rawValue),
-    ]
+    ] + augmentationOptions.settings
   }
 
   package static let optimizer: Set = ["--learning-rate", "--momentum", "--weight-decay", "--power"]
 
-  /// Refuses batches that batch norm cannot normalize. The image pooling branch of the ASPP has one value per image and
+  /// Refuses batches that batch norm cannot normalize, and options that exclude each other. The image pooling branch of the ASPP has one value per image and
   /// channel, and a single value has no variance.
   package func validate(ranks: Int) throws {
     guard batchSize >= 2 else {
@@ -137,6 +138,19 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
         "a rank has one image to normalize over, and a single value has no variance; "
           + "give --batch-norm sync, or --batch-size \(2 * ranks) or more")
     }
+    let standard = AugmentationOptions().settings
+    let changed = augmentationOptions.settings.first { setting in !standard.contains { $0 == setting } }
+    if augmentation == .none, let changed {
+      throw OptionError(
+        changed.option, changed.value, "nothing is random with --augment none; leave out one of the two")
+    }
+  }
+}
+
+/// Checkpoints of earlier versions lack groups of options, which had their defaults then.
+extension KeyedDecodingContainer {
+  func decode(_ type: AugmentationOptions.Type, forKey key: Key) throws -> AugmentationOptions {
+    try decodeIfPresent(type, forKey: key) ?? AugmentationOptions()
   }
 }
 

@@ -111,8 +111,9 @@ package struct TrainingState: Codable, Sendable, Equatable {
     guard let dataDigest, dataDigest != digest else { return }
     throw OptionError(
       "--data-path", options.dataPath,
-      "the training images are not those that the checkpoint was made with; restore them, or start again in another "
-        + "--save-path, with --pretrained to keep the model")
+      "the training images\(options.augmentationOptions.classUniform > 0 ? " or their labels" : "") are not those that the "
+        + "checkpoint was made with; restore them, or start again in another --save-path, with --pretrained to keep the "
+        + "model")
   }
 
   /// Refuses to resume with other values of the options that shape the training. At a checkpoint that is named, those of
@@ -122,12 +123,21 @@ package struct TrainingState: Codable, Sendable, Equatable {
   @discardableResult
   package func requireSameTraining(as new: TrainingOptions) throws -> [String] {
     try requireSameClasses(as: new)
-    return try zip(options.shaping, new.shaping).filter { $0.value != $1.value }.map { old, changed in
-      let mayChange = TrainingOptions.optimizer.contains(changed.option)
-      if mayChange, case .path = new.resume { return "\(changed.option) \(changed.value) instead of \(old.value)" }
+    let (old, changed) = (options.shaping, new.shaping)
+    /// nil if the option is off.
+    func value(_ option: String, in settings: [(option: String, value: String)]) -> String? {
+      settings.first { $0.option == option }?.value
+    }
+    let names = old.map(\.option) + changed.map(\.option).filter { value($0, in: old) == nil }
+    return try names.compactMap { option in
+      let (old, changed) = (value(option, in: old), value(option, in: changed))
+      guard old != changed else { return nil }
+      let mayChange = TrainingOptions.optimizer.contains(option)
+      if mayChange, case .path = new.resume { return "\(option) \(changed ?? "off") instead of \(old ?? "off")" }
       throw OptionError(
-        changed.option, changed.value,
-        "the checkpoint was made with \(old.value); give \(old.option) \(old.value), "
+        option, changed ?? "is left out",
+        "the checkpoint was made "
+          + (old.map { "with \($0); give \(option) \($0), " } ?? "without it; leave it out, ")
           + (mayChange ? "name the checkpoint with --resume to change it from there on, " : "")
           + "or start again in another --save-path")
     }

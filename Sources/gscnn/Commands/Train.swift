@@ -114,6 +114,8 @@ struct Train: ParsableCommand {
     ))
   var augment = defaults.augmentation
 
+  @OptionGroup var augmentation: AugmentationGroup
+
   @Option(
     help: .value(
       "kind",
@@ -188,6 +190,7 @@ struct Train: ParsableCommand {
     options.maxSteps = maxSteps
     options.pretrained = pretrained
     options.augmentation = augment
+    options.augmentationOptions = augmentation.options
     options.normalization = normalize
     options.cacheGigabytes = cacheGb
     options.logEvery = logEvery
