@@ -133,11 +133,13 @@ let package = Package(
       dependencies: [
         "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Weights", "Inference", "Training",
       ], exclude: ["Fixtures", "make_augmented_views.py"]),
-    .testTarget(name: "ImagesTests", dependencies: ["System", "Tensors", "Images", "ImageFixtures"]),
+    .testTarget(
+      name: "ImagesTests", dependencies: ["System", "Tensors", "Images", "ImageFixtures"],
+      exclude: ["Fixtures", "make_augmentations.py"]),
     .testTarget(
       name: "CityscapesTests",
       dependencies: ["System", "Tensors", "Images", "Cityscapes", "SyntheticStreets", "ImageFixtures"],
-      exclude: ["Fixtures"]),
+      exclude: ["Fixtures", "make_epochs.py"]),
     .testTarget(
       name: "SyntheticStreetsTests",
       dependencies: ["Tensors", "Images", "Cityscapes", "SyntheticStreets", "ImageFixtures"]),

@@ -14,10 +14,11 @@ extension Benchmarks {
   ///     whose surfaces are noisy, so that a file of 2048×1024 has 3.2 MB. (Photographs of Cityscapes have 2.3 MB.)
   ///   - table: of the data set.
   ///   - image: the size of synthetic streets.
+  ///   - options: of the augmentation.
   ///   - threads: loader threads.
   package static func loader(
-    dataPath: String?, table: LabelTable = .cityscapes, batchSize: Int, crop: Size, image: Size, steps: Int,
-    threads: Int
+    dataPath: String?, table: LabelTable = .cityscapes, batchSize: Int, crop: Size, image: Size,
+    options: AugmentationOptions = AugmentationOptions(), steps: Int, threads: Int
   ) throws -> BenchmarkResult {
     let folder = NSTemporaryDirectory() + "/gscnn-bench-\(getpid())"
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -32,7 +33,7 @@ extension Benchmarks {
     let samples = (0..<(steps + 1) * batchSize).map { images[$0 % images.count] }
     let batches = (0...steps).map { step in Array(step * batchSize..<(step + 1) * batchSize) }
     let loader = Loader(
-      samples: samples, batches: batches, transform: .augmented(seed: 1, epoch: 0, crop: crop),
+      samples: samples, batches: batches, transform: .augmented(seed: 1, epoch: 0, crop: crop, options),
       classes: table.classes.count, threads: threads, prefetch: threads)
     defer { loader.stop() }
     _ = try loader.next()

@@ -1,8 +1,8 @@
 import Images
 import Tensors
 
-/// Applies an augmentation: resize, crop, normalize, pad, flip. Only the part of the resized image inside the crop is
-/// computed.
+/// Applies an augmentation: resize, crop, change colors, blur, normalize, pad, flip. Only the part of the resized image
+/// inside the crop is computed; the edges and boundaries are those of the unchanged image.
 enum AugmentationTransform {
   /// Writes one image of a batch, `H · W` pixels each.
   ///
@@ -16,10 +16,12 @@ enum AugmentationTransform {
     image: UnsafeMutablePointer<Float>, canny: UnsafeMutablePointer<Float>, trainIds: UnsafeMutablePointer<UInt8>,
     boundary: UnsafeMutablePointer<UInt8>
   ) {
-    let (factor, flip) = (augmentation.scale.factor, augmentation.flip)
+    let (factor, flip) = (augmentation.scale, augmentation.flip)
     let window = augmentation.visiblePart(of: sample.size, crop: crop)
 
-    let colors = Resize.bilinear(sample.image, by: factor, window: window)
+    var colors = Resize.bilinear(sample.image, by: factor, window: window)
+    for change in augmentation.colors { colors.apply(change) }
+    if augmentation.blur > 0 { colors = GaussianBlur.blurred(colors, sigma: augmentation.blur) }
     normalization.table.withUnsafeBufferPointer { normalized in
       write(colors, in: crop, flip, padding: Pixel(), to: UnsafeMutableRawPointer(image)) { bytes in
         var pixel = Pixel()

@@ -6,14 +6,22 @@ package enum Shuffle: Sendable, Equatable {
   case shuffled(seed: UInt64)
   /// In the order of the file names, the same in every epoch.
   case byFileName
+  /// Shuffled; a part of each epoch is drawn class by class.
+  case classUniform(ClassUniformSampling)
 
-  /// The indices 0 ..< `count` in the order of epoch `epoch` (Fisher–Yates shuffle).
-  package func indices(epoch: Int, count: Int) -> [Int] {
-    var order = Array(0..<count)
-    guard case .shuffled(let seed) = self else { return order }
+  /// The samples of epoch `epoch` in order, `count` of them from a split of so many.
+  package func draws(epoch: Int, count: Int) -> [SampleDraw] {
+    switch self {
+    case .shuffled(let seed): Self.permutation(seed: seed, epoch: epoch, count: count).map { SampleDraw(index: $0) }
+    case .byFileName: (0..<count).map { SampleDraw(index: $0) }
+    case .classUniform(let sampling): sampling.draws(epoch: epoch, count: count)
+    }
+  }
+
+  /// The order of an epoch that has each sample once.
+  static func permutation(seed: UInt64, epoch: Int, count: Int) -> [Int] {
     var random = RandomNumbers(seed, RandomNumbers.hash("epoch order"), UInt64(epoch))
-    for last in stride(from: count - 1, to: 0, by: -1) { order.swapAt(last, random.uniform(below: last + 1)) }
-    return order
+    return random.permutation(of: count)
   }
 }
 
@@ -27,7 +35,7 @@ package struct DistributedBatchSampler: Sendable {
   package let samples: Int
   package let batchSize: Int
   package let ranks: Int
-  package let order: Shuffle
+  package var order: Shuffle
 
   /// - Throws: `DistributedBatchSamplerError` if there are fewer samples than a batch holds, or fewer in a batch than
   ///   ranks.
@@ -49,12 +57,12 @@ package struct DistributedBatchSampler: Sendable {
     return rank * batchSize / ranks..<(rank + 1) * batchSize / ranks
   }
 
-  /// The sample indices of a rank's share of each global batch of an epoch, from step `step` on.
-  package func shares(of rank: Int, epoch: Int, from step: Int = 0) -> [[Int]] {
+  /// A rank's share of each global batch of an epoch, from step `step` on.
+  package func shares(of rank: Int, epoch: Int, from step: Int = 0) -> [[SampleDraw]] {
     precondition((0...stepsPerEpoch).contains(step))
-    let indices = order.indices(epoch: epoch, count: samples)
+    let draws = order.draws(epoch: epoch, count: samples)
     let share = share(of: rank)
-    return (step..<stepsPerEpoch).map { step in share.map { indices[step * batchSize + $0] } }
+    return (step..<stepsPerEpoch).map { step in share.map { draws[step * batchSize + $0] } }
   }
 }
 

@@ -7,11 +7,11 @@ import Tensors
 /// From files to a batch:
 ///
 ///     CityscapesDirectory.samples  the files of a split, a `SamplePaths` for each sample
-///     DistributedBatchSampler      the indices of the samples in each batch
+///     DistributedBatchSampler      the samples that each batch draws, a `SampleDraw` for each slot
 ///     SampleReader                 `open`: the size of an image, from its file or from an `ImageCache`
-///     Augmentation                 scale, crop and flip, chosen for that size
+///     Augmentation                 scale, crop, flip, colors and blur, chosen for that size
 ///     SampleReader                 `read`: the rows that the crop needs, decoded by `PNGReader`: a `SampleView`
-///     AugmentationTransform        resize, crop, normalize, flip, into one slot of a `BatchBuilder`
+///     AugmentationTransform        resize, crop, change colors, normalize, flip, into one slot of a `BatchBuilder`
 ///     Batch                        the tensors and label maps of a step
 ///
 /// Batches come out in order and with the same contents for any number of threads. An error in a file is thrown by
@@ -19,8 +19,8 @@ import Tensors
 package final class Loader: Sendable {
   /// What is done to the samples.
   package enum Transform: Sendable, Equatable {
-    /// Random scale, crop and flip.
-    case augmented(seed: UInt64, epoch: Int, crop: Size)
+    /// Random scale, crop and flip, and what else the options say.
+    case augmented(seed: UInt64, epoch: Int, crop: Size, AugmentationOptions = AugmentationOptions())
     /// Cropped or padded at the bottom and the right.
     case cropped(to: Size)
     /// At their own size, one per batch.
@@ -29,7 +29,7 @@ package final class Loader: Sendable {
     /// The size of all images, unless it depends on the image.
     fileprivate var size: Size? {
       switch self {
-      case .augmented(_, _, let crop), .cropped(let crop): crop
+      case .augmented(_, _, let crop, _), .cropped(let crop): crop
       case .whole: nil
       }
     }
@@ -39,7 +39,7 @@ package final class Loader: Sendable {
 
   /// - Parameters:
   ///   - samples: the split, sorted.
-  ///   - batches: the sample indices of each batch, in order.
+  ///   - batches: the samples of each batch, in order. A sample may occur several times.
   ///   - classes: of the data set.
   ///   - normalization: of the images' bytes.
   ///   - threads: how many decode at once; at least 1.
@@ -48,7 +48,7 @@ package final class Loader: Sendable {
   ///   - loaded: called on a loader thread for each sample, with the times at which loading began and ended, in seconds
   ///     of the monotonic clock.
   package init(
-    samples: [SamplePaths], batches: [[Int]], transform: Transform, classes: Int = Label.classCount,
+    samples: [SamplePaths], batches: [[SampleDraw]], transform: Transform, classes: Int = Label.classCount,
     normalization: Normalization = .imagenet, threads: Int = 1, prefetch: Int = 2, cache: (any ImageCache)? = nil,
     loaded: (@Sendable (SamplePaths, _ begin: Double, _ end: Double) -> Void)? = nil
   ) {
@@ -63,6 +63,16 @@ package final class Loader: Sendable {
     for _ in 0..<threads {
       SystemThread.start("gscnn loader") { queue.serve() }
     }
+  }
+
+  /// A loader of batches that are lists of indices. Each sample counts as drawn for the first time.
+  package convenience init(
+    samples: [SamplePaths], batches: [[Int]], transform: Transform, classes: Int = Label.classCount,
+    normalization: Normalization = .imagenet, threads: Int = 1, prefetch: Int = 2, cache: (any ImageCache)? = nil
+  ) {
+    self.init(
+      samples: samples, batches: batches.map { $0.map { SampleDraw(index: $0) } }, transform: transform,
+      classes: classes, normalization: normalization, threads: threads, prefetch: prefetch, cache: cache)
   }
 
   deinit { stop() }
@@ -99,7 +109,7 @@ private final class LoaderQueue: @unchecked Sendable {
   // Unchecked: every variable is accessed with `condition` locked.
 
   private let samples: [SamplePaths]
-  private let batches: [[Int]]
+  private let batches: [[SampleDraw]]
   private let transform: Loader.Transform
   private let classes: Int
   private let normalization: Normalization
@@ -130,8 +140,8 @@ private final class LoaderQueue: @unchecked Sendable {
   private var counters = Loader.Statistics()
 
   init(
-    samples: [SamplePaths], batches: [[Int]], transform: Loader.Transform, classes: Int, normalization: Normalization,
-    threads: Int, prefetch: Int,
+    samples: [SamplePaths], batches: [[SampleDraw]], transform: Loader.Transform, classes: Int,
+    normalization: Normalization, threads: Int, prefetch: Int,
     cache: (any ImageCache)?, loaded: (@Sendable (SamplePaths, Double, Double) -> Void)?
   ) {
     self.samples = samples
@@ -188,7 +198,7 @@ private final class LoaderQueue: @unchecked Sendable {
       let begin = Clock.now
       let outcome = Result { try load(job, with: reader, into: &builder) }
       Activity.advance()
-      loaded?(samples[batches[job.batch][job.slot]], begin, Clock.now)
+      loaded?(samples[batches[job.batch][job.slot].index], begin, Clock.now)
       condition.lock()
       switch outcome {
       case .success(let wasCached):
@@ -216,7 +226,7 @@ private final class LoaderQueue: @unchecked Sendable {
         continue
       }
       let job = nextJob
-      let indices = batches[job.batch]
+      let indices = batches[job.batch].map(\.index)
       if job.slot == 0 {
         let builder = transform.size.map { BatchBuilder(indices: indices, size: $0, normalization) }
         pending[job.batch] = PendingBatch(builder: builder, missingSamples: indices.count)
@@ -230,12 +240,15 @@ private final class LoaderQueue: @unchecked Sendable {
 
   /// - Returns: whether the sample was in the cache.
   private func load(_ job: Job, with reader: SampleReader, into builder: inout BatchBuilder?) throws -> Bool {
-    let index = batches[job.batch][job.slot]
+    let draw = batches[job.batch][job.slot]
+    let index = draw.index
     let sample = try reader.open(samples[index], index: index)
     let size = sample.size
     var augmentation = Augmentation.none
-    if case .augmented(let seed, let epoch, let crop) = transform {
-      augmentation = .random(seed: seed, epoch: epoch, index: index, image: size, crop: crop)
+    if case .augmented(let seed, let epoch, let crop, let options) = transform {
+      augmentation = .random(
+        seed: seed, epoch: epoch, index: index, occurrence: draw.occurrence, centroid: draw.centroid, image: size,
+        crop: crop, options: options)
     }
     let view = try reader.read(sample, augmentation.source(of: size, crop: transform.size ?? size))
     let target = builder ?? BatchBuilder(indices: [index], size: size, normalization)

@@ -38,13 +38,13 @@ package enum Resize {
     let window = checked(window, size)
     if size == image.size { return image.cropped(to: window) }
     let channels = image.channels
-    let columns = window.columns.map { min(Int(Double($0) * (1 / factor)), image.size.width - 1) * channels }
+    let columns = window.columns.map { nearest($0, factor, length: image.size.width) * channels }
     return columns.withUnsafeBufferPointer { columns in
       Image(window.size, channels: channels) { target in
         let count = window.size.width * channels
         var previous = -1
         for row in 0..<window.size.height {
-          let source = min(Int(Double(window.y + row) * (1 / factor)), image.size.height - 1)
+          let source = nearest(window.y + row, factor, length: image.size.height)
           let line = target + row * count
           if source == previous {
             line.update(from: line - count, count: count)
@@ -70,14 +70,22 @@ package enum Resize {
     image.withView { nearest($0, by: factor, window: window) }
   }
 
-  /// The part of an image from which a window of the resized image is computed.
+  /// The pixel of a side of the image that is nearest to pixel `index` of the result.
+  private static func nearest(_ index: Int, _ factor: Double, length: Int) -> Int {
+    min(Int(Double(index) * (1 / factor)), length - 1)
+  }
+
+  /// The part of an image from which a window of the resized image is computed, by either interpolation.
   package static func source(of window: Image.Rect, in size: Size, by factor: Double) -> Image.Rect {
     func range(_ range: Range<Int>, _ length: Int) -> Range<Int> {
       if factor == 1 { return range }
       // If both sides round to their old lengths, the image is copied, not resampled: then the range itself is needed.
       let keepsLength = scaled(length, by: factor) == length
-      let lower = max(position(range.lowerBound, factor).first, 0)
-      let upper = min(position(range.upperBound - 1, factor).first + 2, length)
+      let last = range.upperBound - 1
+      // Of a smaller result the nearest pixel may lie before those that bilinear interpolation reads.
+      let lower = min(
+        max(position(range.lowerBound, factor).first, 0), nearest(range.lowerBound, factor, length: length))
+      let upper = max(min(position(last, factor).first + 2, length), nearest(last, factor, length: length) + 1)
       return min(lower, keepsLength ? range.lowerBound : length - 1)..<max(upper, keepsLength ? range.upperBound : 1)
     }
     let (rows, columns) = (range(window.rows, size.height), range(window.columns, size.width))

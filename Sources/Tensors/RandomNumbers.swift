@@ -36,6 +36,13 @@ package struct RandomNumbers: Sendable {
     return Int(next().multipliedFullWidth(by: UInt64(bound)).high)
   }
 
+  /// The numbers 0 ..< `count` in random order, each order equally likely (Fisher–Yates shuffle).
+  package mutating func permutation(of count: Int) -> [Int] {
+    var order = Array(0..<count)
+    for last in stride(from: count - 1, to: 0, by: -1) { order.swapAt(last, uniform(below: last + 1)) }
+    return order
+  }
+
   /// A standard normal number (Box–Muller transform).
   package mutating func normal() -> Float {
     let radius = (-2 * log(1 - Double(next() >> 11) / 9_007_199_254_740_992)).squareRoot()

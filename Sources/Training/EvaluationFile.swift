@@ -2,7 +2,7 @@ import Foundation
 import Inference
 import System
 
-/// The file of an evaluation that is not complete: its XXH64 in hexadecimal, then one line of JSON.
+/// The file of an evaluation that is not complete: one line of JSON with its checksum.
 package struct EvaluationFile {
   /// What an evaluation belongs to: the weights and running statistics, and the images of the split.
   package struct Subject: Codable, Equatable {
@@ -31,8 +31,8 @@ package struct EvaluationFile {
   /// - Throws: `TrainingError` if the file is damaged.
   package func read(_ subject: Subject) throws -> Evaluation? {
     guard FileManager.default.fileExists(atPath: path) else { return nil }
-    guard let data = FileManager.default.contents(atPath: path), data.prefix(17) == Self.header(data.dropFirst(17)),
-      let content = try? JSON.decode(Content.self, from: data.dropFirst(17)),
+    guard let text = FileManager.default.contents(atPath: path).flatMap(ChecksummedText.decode),
+      let content = try? JSON.decode(Content.self, from: text),
       content.evaluation.confusion.classes == content.evaluation.table.classes.count
     else { throw TrainingError("\(path): is damaged") }
     return content.subject == subject ? content.evaluation : nil
@@ -40,12 +40,8 @@ package struct EvaluationFile {
 
   package func write(_ evaluation: Evaluation, _ subject: Subject) throws {
     let text = try JSON.encode(Content(subject: subject, evaluation: evaluation), .sortedKeys) + Data("\n".utf8)
-    try FileSystem().replaceFile(path, with: Self.header(text) + text)
+    try FileSystem().replaceFile(path, with: ChecksummedText.encode(text))
   }
 
   func remove() { try? FileSystem().remove(path) }
-
-  private static func header(_ text: Data) -> Data {
-    Data("\(Array(text).withUnsafeBytes(XXH64.hash).zeroPadded(to: 16, radix: 16))\n".utf8)
-  }
 }

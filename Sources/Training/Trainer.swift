@@ -77,7 +77,8 @@ package final class Trainer {
       as: Preprocessing.runOnAllRanks(
         listed.train + listed.validation + listed.test, of: options.dataPath, prepared: options.prepared,
         table: options.table, communicator: communicator, threads: threads,
-        cancelled: { StopSignal.received != nil }))
+        cancelled: { StopSignal.received != nil })
+    ).drawn(communicator: communicator, threads: threads, cancelled: { StopSignal.received != nil })
     let cache = try options.cacheGigabytes.map {
       try SharedMemorySlots.imageCache(
         gigabytes: $0, for: dataset.train, classes: options.table.classes.count, communicator: communicator)
@@ -461,7 +462,7 @@ package final class Trainer {
         RunDescription(
           options: options, layout: layout + warnings, parameters: replica.model.store.parameterCount,
           images: dataset.counts,
-          prepared: dataset.maps?.report ?? [], length: length, position: state.position,
+          prepared: dataset.report, length: length, position: state.position,
           origin: origin)))
   }
 }

@@ -1,5 +1,6 @@
 import Cityscapes
 import Distributed
+import Foundation
 import System
 import Tensors
 
@@ -30,8 +31,11 @@ package struct TrainingDataset {
   /// nil before they are made.
   package private(set) var maps: PreparedMaps?
 
+  /// nil unless they were needed for drawing the samples.
+  package private(set) var centroids: ClassCentroids?
+
   private let options: TrainingOptions
-  private let sampler: DistributedBatchSampler
+  private var sampler: DistributedBatchSampler
   private let rank: Int
 
   private init(_ options: TrainingOptions, splits: [[SamplePaths]], rank: Int, ranks: Int) throws {
@@ -43,7 +47,28 @@ package struct TrainingDataset {
     sampler = try DistributedBatchSampler(
       samples: train.count, batchSize: options.batchSize, ranks: ranks,
       order: options.augmentation == .random ? .shuffled(seed: options.seed) : .byFileName)
+    try requireDrawsPerClass()
   }
+
+  /// Refuses a fraction of which no class would get a single image.
+  private func requireDrawsPerClass() throws {
+    let (fraction, classes) = (options.augmentationOptions.classUniform, table.classes.count)
+    guard fraction > 0, drawsPerClass == 0 else { return }
+    let images = train.count == 1 ? "1 training image" : "\(train.count) training images"
+    throw OptionError(
+      "--class-uniform", fraction,
+      train.count < classes
+        ? "\(images) are fewer than the \(classes) classes; leave it out"
+        : "of \(images) each of the \(classes) classes would get less than one; give "
+          + String(format: "%.4f", (Double(classes) / Double(train.count) * 1e4).rounded(.up) / 1e4) + " or more")
+  }
+
+  private var drawsPerClass: Int {
+    ClassUniformSampling.drawsPerClass(
+      fraction: options.augmentationOptions.classUniform, samples: train.count, classes: table.classes.count)
+  }
+
+  var table: LabelTable { options.table }
 
   /// Lists the images below `options.dataPath` on every rank. Collective.
   package static func listOnAllRanks(_ options: TrainingOptions, communicator: Communicator) throws -> TrainingDataset {
@@ -64,11 +89,52 @@ package struct TrainingDataset {
     return dataset
   }
 
+  /// The same data set with its samples drawn as the options say: with `--class-uniform` by the centroids of the classes.
+  /// Needs prepared maps. Collective.
+  ///
+  /// - Parameters: as for `classCentroids`.
+  package func drawn(
+    communicator: Communicator, threads: Int, cancelled: () -> Bool = { false }
+  ) throws -> TrainingDataset {
+    guard options.augmentationOptions.classUniform > 0 else { return self }
+    let centroids = try classCentroids(communicator: communicator, threads: threads, cancelled: cancelled)
+    var dataset = self
+    dataset.centroids = centroids
+    dataset.sampler.order = .classUniform(
+      ClassUniformSampling(seed: options.seed, drawsPerClass: drawsPerClass, centroids: centroids))
+    return dataset
+  }
+
+  /// How the samples of an epoch are drawn, if not each once; and what was done to prepare them.
+  package var report: [String] {
+    guard let centroids else { return maps?.report ?? [] }
+    let present = centroids.places.count { !$0.isEmpty }
+    return (maps?.report ?? []) + [
+      "class-uniform: \(drawsPerClass) of \(train.count) images an epoch for each of \(present) classes, "
+        + "\(train.count - drawsPerClass * present) from all"
+    ]
+  }
+
+  /// Folders for files that are computed from the prepared maps, in the order in which to look for them: that of the maps,
+  /// then those where maps would be made.
+  var filesBesideMaps: [String] {
+    guard let maps else { preconditionFailure("the maps are prepared first") }
+    let root = CityscapesDirectory(root: options.dataPath).root
+    let candidates = PreparedMaps.candidates(root: root, prepared: options.prepared, table)
+    let others = candidates.filter { $0 != maps.folder }
+    return ([maps.folder] + others).filter { options.prepared != nil || $0 != PreparedMaps.besideLabels(root) }
+  }
+
   /// The last step of an epoch is dropped if it is incomplete.
   package var stepsPerEpoch: Int { sampler.stepsPerEpoch / options.optimizer.accumulate }
 
-  /// A hash of the names of the training images, in order; independent of where the data set is.
-  package var digest: UInt64 { Self.digest(of: train) }
+  /// A hash of the names of the training images, in order, and of the centroids if samples are drawn by them; independent
+  /// of where the data set is.
+  package var digest: UInt64 {
+    let names = Self.digest(of: train)
+    guard let centroids else { return names }
+    return [names, centroids.digest].withUnsafeBytes(XXH64.hash)
+  }
 
   static func digest(of samples: [SamplePaths]) -> UInt64 {
     RandomNumbers.hash(samples.map { "\($0.city)/\($0.name)" }.joined(separator: "\n"))
@@ -86,7 +152,7 @@ package struct TrainingDataset {
     let batches = options.optimizer.accumulate
     return (0..<sampler.ranks).flatMap { rank in
       sampler.shares(of: rank, epoch: position.epoch, from: position.step * batches).prefix(batches).joined().map {
-        train[$0].image
+        train[$0.index].image
       }
     }
   }
@@ -104,7 +170,8 @@ package struct TrainingDataset {
       samples: train,
       batches: sampler.shares(of: rank, epoch: position.epoch, from: position.step * options.optimizer.accumulate),
       transform: options.augmentation == .random
-        ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop) : .cropped(to: crop),
+        ? .augmented(seed: options.seed, epoch: position.epoch, crop: crop, options.augmentationOptions)
+        : .cropped(to: crop),
       classes: options.table.classes.count, normalization: options.imageNormalization,
       cache: cache,
       loaded: { sample, begin, end in

@@ -104,6 +104,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// A weight file to start from.
   package var pretrained: String?
   package var augmentation = AugmentationMode.random
+  package var augmentationOptions = AugmentationOptions()
   /// `nil` in checkpoints of an earlier version.
   package var normalization: Normalization? = .imagenet
   /// Gigabytes (10⁹ bytes) of decoded training images to cache on each machine, shared by its ranks; `nil`: no cache.
@@ -153,6 +154,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       ("--normalize", imageNormalization.rawValue), ("--save-best", bestFigure.rawValue),
     ] + (batchNormGroup.map { [("--batch-norm-group", "\($0)")] } ?? [])
       + (earlyStop.map { [("--early-stop", "\($0)")] } ?? []) + schedule.settings + optimizer.settings
+      + augmentationOptions.settings
   }
 
   package static let changeable: Set = Set([
@@ -170,7 +172,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       "a step has \(imagesPerStep) images, more than the training split; give a smaller --accumulate or --batch-size")
   }
 
-  /// Refuses batches that batch norm cannot normalize. The image pooling branch of the ASPP has one value per image and
+  /// Refuses batches that batch norm cannot normalize, and options that exclude each other. The image pooling branch of the ASPP has one value per image and
   /// channel, and a single value has no variance.
   package func validate(ranks: Int) throws {
     guard batchSize >= 2 else {
@@ -185,6 +187,12 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
           + "give --batch-norm sync, or --batch-size \(2 * ranks) or more")
     }
     _ = try batchNormGroups(ranks: ranks)
+    let standard = AugmentationOptions().settings
+    let changed = augmentationOptions.settings.first { setting in !standard.contains { $0 == setting } }
+    if augmentation == .none, let changed {
+      throw OptionError(
+        changed.option, changed.value, "nothing is random with --augment none; leave out one of the two")
+    }
   }
 
   /// The groups that batch norm normalizes; `nil` if it normalizes the whole batch or each rank's share.
@@ -219,6 +227,10 @@ extension Backbone: Codable {}
 extension KeyedDecodingContainer {
   func decode(_ type: OptimizerOptions.Type, forKey key: Key) throws -> OptimizerOptions {
     try decodeIfPresent(type, forKey: key) ?? OptimizerOptions()
+  }
+
+  func decode(_ type: AugmentationOptions.Type, forKey key: Key) throws -> AugmentationOptions {
+    try decodeIfPresent(type, forKey: key) ?? AugmentationOptions()
   }
 
   func decode(_ type: ScheduleOptions.Type, forKey key: Key) throws -> ScheduleOptions {

@@ -132,8 +132,9 @@ package struct TrainingState: Codable, Sendable, Equatable {
     guard let dataDigest, dataDigest != digest else { return }
     throw OptionError(
       "--data-path", options.dataPath,
-      "the training images are not those that the checkpoint was made with; restore them, or start again in another "
-        + "--save-path, with --pretrained to keep the model")
+      "the training images\(options.augmentationOptions.classUniform > 0 ? " or their labels" : "") are not those that the "
+        + "checkpoint was made with; restore them, or start again in another --save-path, with --pretrained to keep the "
+        + "model")
   }
 
   /// Refuses to resume with other values of the options that shape the training. At a checkpoint that is named, those of

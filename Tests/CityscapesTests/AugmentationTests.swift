@@ -25,11 +25,11 @@ import Testing
 
   @Test(
     "Resized images and labels equal OpenCV's",
-    arguments: [(Augmentation.Scale.half, "half"), (.double, "double")])
-  func resized(scale: Augmentation.Scale, name: String) throws {
+    arguments: [(0.5, "half"), (2, "double")])
+  func resized(scale: Double, name: String) throws {
     let colors = try ImageFixtures.rgb("image_\(name)_linear")
     let labels = try ImageFixtures.gray("labelTrainIds_\(name)_nearest")
-    #expect(scale.resized(image) == colors.size)
+    #expect(Resize.scaled(image, by: scale) == colors.size)
     let batch = try batch(Augmentation(scale: scale, row: 0, column: 0, flip: false), crop: colors.size)
     #expect(batch.target == labels.pixels)
     let expected = colors.pixels.enumerated().map { normalized($1, $0 % 3) }
@@ -38,10 +38,10 @@ import Testing
 
   @Test("A crop holds its part of the resized image, flipped or not", arguments: [false, true])
   func crop(flip: Bool) throws {
-    for scale in Augmentation.Scale.allCases {
+    for scale in [0.4, 0.5, 0.73, 1, 1.37, 2] {
       let whole = try batch(
-        Augmentation(scale: scale, row: 0, column: 0, flip: false), crop: scale.resized(image))
-      let (row, column, crop) = (9, 21, Size(40, 51))
+        Augmentation(scale: scale, row: 0, column: 0, flip: false), crop: Resize.scaled(image, by: scale))
+      let (row, column, crop) = (9, 21, Size(40, 51))  // of 52×79 pixels at the smallest scale
       let part = try batch(Augmentation(scale: scale, row: row, column: column, flip: flip), crop: crop)
       let width = whole.image.shape.width
       for y in 0..<crop.height {
@@ -62,7 +62,7 @@ import Testing
     arguments: [false, true])
   func padding(flip: Bool) throws {
     let crop = Size(150, 200)
-    let batch = try batch(Augmentation(scale: .one, row: 0, column: 0, flip: flip), crop: crop)
+    let batch = try batch(Augmentation(scale: 1, row: 0, column: 0, flip: flip), crop: crop)
     for y in 0..<crop.height {
       for x in 0..<crop.width {
         let pixel = y * crop.width + (flip ? crop.width - 1 - x : x)
@@ -73,6 +73,35 @@ import Testing
         try #require(batch.target[pixel] == Label.ignored)
         try #require(batch.boundary[pixel] == 0)
         try #require(batch.canny.start[pixel] == 0)
+      }
+    }
+  }
+
+  @Test(
+    "Colors and blur change the image inside the crop alone: neither padding, labels nor edges",
+    arguments: [false, true])
+  func colors(flip: Bool) throws {
+    let crop = Size(150, 220)
+    var augmentation = Augmentation(scale: 1.1, row: 10, column: 0, flip: flip)
+    let plain = try batch(augmentation, crop: crop)
+    augmentation.colors = [.contrast(1.3), .hue(-9)]
+    augmentation.blur = 0.9
+    let changed = try batch(augmentation, crop: crop)
+    #expect(plain.target == changed.target && plain.boundary == changed.boundary)
+    #expect(plain.canny.dense == changed.canny.dense)
+
+    // What a crop without padding holds, changed as a whole.
+    let resized = Resize.bilinear(try ImageFixtures.rgb("image"), by: 1.1)
+    var expected = resized.cropped(to: Image.Rect(x: 0, y: 10, Size(134, 217)))
+    for change in augmentation.colors { expected.apply(change) }
+    expected = GaussianBlur.blurred(expected, sigma: 0.9)
+    for y in 0..<crop.height {
+      for x in 0..<crop.width {
+        let isPadding = y >= 134 || x >= 217
+        for c in 0..<3 {
+          let value = changed.image[0, y, flip ? crop.width - 1 - x : x, c]
+          try #require(value == (isPadding ? 0 : normalized(expected[y, x, c], c)))
+        }
       }
     }
   }
@@ -105,12 +134,12 @@ import Testing
     var (scales, flips, rows) = ([0, 0, 0], 0, [Int: Int]())
     for index in 0..<count {
       let augmentation = Augmentation.random(seed: 1, epoch: 0, index: index, image: image, crop: crop)
-      scales[augmentation.scale.rawValue] += 1
+      scales[[0.5: 0, 1: 1, 2: 2][augmentation.scale] ?? 3] += 1
       flips += augmentation.flip ? 1 : 0
-      let resized = augmentation.scale.resized(image)
+      let resized = Resize.scaled(image, by: augmentation.scale)
       #expect((0...max(resized.height - crop.height, 0)).contains(augmentation.row))
       #expect((0...max(resized.width - crop.width, 0)).contains(augmentation.column))
-      if augmentation.scale == .one { rows[augmentation.row, default: 0] += 1 }
+      if augmentation.scale == 1 { rows[augmentation.row, default: 0] += 1 }
     }
     // Five standard deviations of a binomial distribution.
     for scale in scales { #expect(abs(scale - count / 3) < 183) }

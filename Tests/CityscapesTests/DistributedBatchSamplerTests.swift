@@ -4,20 +4,27 @@ import Testing
 @Suite("The distributed batch sampler") struct DistributedBatchSamplerTests {
   @Test("Each epoch has every sample once, in its own order")
   func permutation() {
+    func indices(_ order: Shuffle, _ epoch: Int, _ count: Int) -> [Int] {
+      let draws = order.draws(epoch: epoch, count: count)
+      #expect(draws.allSatisfy { $0.occurrence == 0 && $0.centroid == nil })
+      return draws.map(\.index)
+    }
     let order = Shuffle.shuffled(seed: 5)
-    let first = order.indices(epoch: 0, count: 101)
+    let first = indices(order, 0, 101)
     #expect(first.sorted() == Array(0..<101))
-    #expect(first == order.indices(epoch: 0, count: 101))
-    #expect(first != order.indices(epoch: 1, count: 101))
-    #expect(first != Shuffle.shuffled(seed: 6).indices(epoch: 0, count: 101))
-    #expect(Shuffle.byFileName.indices(epoch: 3, count: 4) == [0, 1, 2, 3])
-    #expect(order.indices(epoch: 0, count: 1) == [0])
+    #expect(first == indices(order, 0, 101))
+    #expect(first != indices(order, 1, 101))
+    #expect(first != indices(.shuffled(seed: 6), 0, 101))
+    #expect(indices(.byFileName, 3, 4) == [0, 1, 2, 3])
+    #expect(indices(order, 0, 1) == [0])
   }
 
   @Test("All orders are equally likely")
   func fairness() {
     var counts: [[Int]: Int] = [:]
-    for epoch in 0..<6000 { counts[Shuffle.shuffled(seed: 1).indices(epoch: epoch, count: 3), default: 0] += 1 }
+    for epoch in 0..<6000 {
+      counts[Shuffle.shuffled(seed: 1).draws(epoch: epoch, count: 3).map(\.index), default: 0] += 1
+    }
     #expect(counts.count == 6)
     #expect(counts.values.allSatisfy { abs($0 - 1000) < 145 })
   }

@@ -18,6 +18,20 @@ struct ResizeTests {
     #expect(try Resize.nearest(tiles, by: 0.75) == ImageFixtures.rgb("tiles_0.75_nearest"))
   }
 
+  @Test("By any factor, the results have OpenCV's size and bits")
+  func anyFactor() throws {
+    let (image, labels) = (try ImageFixtures.rgb("image"), try ImageFixtures.gray("labelTrainIds"))
+    let references = try AugmentationReferences.shared.get().resized
+    #expect(references.count == 15)
+    for reference in references {
+      let linear = Resize.bilinear(image, by: reference.factor)
+      #expect(linear.size == Size(reference.height, reference.width))
+      #expect(linear.digest == reference.linear, "bilinear by \(reference.factor)")
+      #expect(
+        Resize.nearest(labels, by: reference.factor).digest == reference.nearest, "nearest by \(reference.factor)")
+    }
+  }
+
   @Test("Sides are rounded, halves to even")
   func scaled() {
     #expect(Resize.scaled(131, by: 0.5) == 66)
@@ -61,25 +75,32 @@ struct ResizeTests {
     }
   }
 
-  @Test("A window of the result equals that part of the whole result", arguments: [0.5, 0.75, 1, 1.3, 2], [1, 3])
+  @Test(
+    "A window of the result equals that part of the whole result",
+    arguments: [0.3, 0.5, 0.6, 0.75, 1, 1.3, 1.81, 2], [1, 3])
   func windows(factor: Double, channels: Int) {
     let image = Image.noise(23, 37, channels: channels, seed: 9)
     let (linear, nearest) = (Resize.bilinear(image, by: factor), Resize.nearest(image, by: factor))
     for window in [
       Image.Rect(linear.size), Image.Rect(x: 3, y: 2, Size(linear.size.height - 2, linear.size.width - 3)),
-      Image.Rect(x: linear.size.width - 1, y: linear.size.height - 1, Size(1, 1)), Image.Rect(x: 5, y: 4, Size(6, 7)),
+      Image.Rect(x: linear.size.width - 1, y: linear.size.height - 1, Size(1, 1)), Image.Rect(x: 4, y: 1, Size(6, 7)),
     ] {
       #expect(Resize.bilinear(image, by: factor, window: window) == linear.cropped(to: window))
       #expect(Resize.nearest(image, by: factor, window: window) == nearest.cropped(to: window))
     }
   }
 
-  @Test("A window depends on its source alone", arguments: [0.5, 0.75, 1, 1.02, 1.3, 2], [1, 3])
+  @Test(
+    "A window depends on its source alone",
+    arguments: [0.27, 0.3, 0.4, 0.5, 0.6, 0.67, 0.7, 0.75, 0.9, 1, 1.02, 1.3, 1.81, 2, 3.7], [1, 3])
   func sources(factor: Double, channels: Int) {
     let image = Image.noise(23, 37, channels: channels, seed: 10)
     let scaled = Resize.scaled(image.size, by: factor)
-    for (x, y) in [(0, 0), (1, 0), (3, 2), (4, 5), (scaled.width - 6, scaled.height - 5)] {
-      let window = Image.Rect(x: x, y: y, Size(5, 6))
+    let corners = [
+      (0, 0), (1, 0), (2, 1), (3, 2), (4, 5), (5, 3), (scaled.width - 6, scaled.height - 5),
+    ]
+    for (x, y) in corners where x + 5 <= scaled.width && y + 5 <= scaled.height {
+      let window = Image.Rect(x: x, y: y, Size(min(5, scaled.height - y), min(6, scaled.width - x)))
       let source = Resize.source(of: window, in: image.size, by: factor)
       // Everything outside the source is different.
       var other = Image.noise(23, 37, channels: channels, seed: 11)

@@ -34,7 +34,7 @@ extension Trainings {
       let run = try TrainingRun("groups-resumed")
       defer { run.remove() }
       for (ranks, steps) in [(2, "1"), (4, "2"), (1, "1")] {
-        let job = try run.train(ranks: ranks, Self.options + ["2", "--resume", "auto", "--max-steps", steps])
+        let job = try run.train(ranks: ranks, Self.options + ["2", "--resume", "auto", "--stop-after", steps])
         #expect(job.status == 0, "\(job.errors)")
       }
       try run.expectSame(as: Self.pairs.get())
@@ -50,7 +50,7 @@ extension Trainings {
     func wholeBatch() throws {
       let run = try TrainingRun("whole-batch", on: Trainings.fewStreets.get())
       defer { run.remove() }
-      let job = try run.train(ranks: 2, "--batch-norm-group", "4", "--max-steps", "1")
+      let job = try run.train(ranks: 2, "--batch-norm-group", "4", "--stop-after", "1")
       #expect(job.status == 0, "\(job.errors)")
       let expected = try Trainings.oneStep.get()
       #expect(run.steps == expected.steps)

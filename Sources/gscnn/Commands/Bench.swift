@@ -121,6 +121,7 @@ struct Bench: ParsableCommand {
     var batchSize = 2
 
     @OptionGroup var crop: CropOptions
+    @OptionGroup var changes: RandomChangeOptions
 
     @Option(in: .streetPixels, help: .value("pixels", "Height of the synthetic streets."))
     var height = 1024
@@ -144,8 +145,7 @@ struct Bench: ParsableCommand {
       try onRankZero {
         let result = try Benchmarks.loader(
           dataPath: dataPath, table: classes.table(.single) ?? .cityscapes, batchSize: batchSize, crop: crop.size,
-          image: Size(height, width), steps: steps,
-          threads: threads)
+          image: Size(height, width), options: changes.options, steps: steps, threads: threads)
         print(result.line)
       }
     }

@@ -132,6 +132,8 @@ struct Train: ParsableCommand {
     ))
   var augment = defaults.augmentation
 
+  @OptionGroup var augmentation: AugmentationGroup
+
   @Option(
     help: .value(
       "kind",
@@ -211,6 +213,7 @@ struct Train: ParsableCommand {
     options.stopAfter = stopAfter
     options.pretrained = pretrained
     options.augmentation = augment
+    options.augmentationOptions = augmentation.options
     options.normalization = normalize
     options.cacheGigabytes = cacheGb
     options.logEvery = logEvery
