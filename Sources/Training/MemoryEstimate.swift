@@ -29,9 +29,10 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
   ///   - evaluated: pixels of the largest image that it validates; 0 if it validates none.
   ///   - savesCheckpoints: whether it keeps a copy of parameters and momentum while they are written.
   ///   - classes: of the network.
+  ///   - loss: that it minimizes.
   package init(
     training backbone: Backbone, images: Int, crop: Size, evaluating evaluated: Int = 0, savesCheckpoints: Bool,
-    classes: Int = GatedSCNN.cityscapesClasses
+    classes: Int = GatedSCNN.cityscapesClasses, loss: JointLoss.Configuration.Kind = .standard
   ) {
     // Parameters, gradients and momentum, and a copy of the first and last of them.
     let fixed = Self.program + backbone.parameterBytes * (savesCheckpoints ? 5 : 3)

@@ -30,6 +30,8 @@ package final class Replica {
 
   private let timeline: Timeline?
   private let communicator: Communicator
+  private let lossConfiguration: JointLoss.Configuration
+  private let seed: UInt64
   private let batchNormScope: TrainingOptions.BatchNormScope
   /// The running statistics and batch counters before the current step.
   private let earlierStatistics: FloatSlice
@@ -39,15 +41,19 @@ package final class Replica {
   private let buckets: GradientBuckets
 
   /// - Parameters:
+  ///   - loss: with resolved class weights.
+  ///   - seed: of the noise in the dual-task loss.
   ///   - gradientCommunicator: a `duplicate`, for the gradient buckets alone.
   ///   - crossReplicaSum: sums losses and batch statistics over the ranks; over MPI by default.
   package init(
     _ model: GatedSCNN, momentum: Double, weightDecay: Double, batchNorm: TrainingOptions.BatchNormScope,
-    communicator: Communicator, gradientCommunicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
+    loss: JointLoss.Configuration = JointLoss.Configuration(), seed: UInt64 = 1, communicator: Communicator, gradientCommunicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
     crossReplicaSum: (any CrossReplicaSum)? = nil
   ) {
     self.model = model
     self.communicator = communicator
+    lossConfiguration = loss
+    self.seed = seed
     batchNormScope = batchNorm
     earlierStatistics = FloatSlice(count: model.store.running.count)
     self.timeline = timeline
@@ -64,11 +70,14 @@ package final class Replica {
   ///
   /// The losses divide by pixel counts of the global batch, so that the sum of the ranks' gradients is its gradient.
   ///
+  /// - Parameter number: of the step in the run; the noise of the dual-task loss is a function of it.
   /// - Returns: the losses of the global batch, and the predicted class of each pixel of the share.
   /// - Throws: `NonFiniteValue`, the same on all ranks. Unless it is a parameter, the replica is then unchanged.
-  package func step(_ batch: Batch, learningRate: Double) throws -> (loss: JointLoss, predictions: [UInt8]) {
+  package func step(
+    _ batch: Batch, learningRate: Double, number: Int = 0
+  ) throws -> (loss: JointLoss, predictions: [UInt8]) {
     keepStatistics()
-    let (tape, loss, predictions) = forward(batch)
+    let (tape, loss, predictions) = forward(batch, step: number)
     observer?.forwardEnded()
     do {
       // All ranks have the same sums, so that they take the same branches.
@@ -122,7 +131,7 @@ package final class Replica {
   }
 
   /// A separate function, so that the network's outputs are released before the backward pass.
-  private func forward(_ batch: Batch) -> (tape: Tape, loss: JointLoss, predictions: [UInt8]) {
+  private func forward(_ batch: Batch, step: Int) -> (tape: Tape, loss: JointLoss, predictions: [UInt8]) {
     let (tape, output) = timeline.measure(.forward) {
       let tape = Tape(
         .training, workers: workers, crossReplicaSum: batchNormSum, profile: profile, timeline: timeline
@@ -132,11 +141,13 @@ package final class Replica {
       }
       return (tape, model(image: batch.image, canny: batch.canny, in: tape))
     }
+    let noise = batch.indices.map { DualTaskLoss.noise(seed: seed, step: step, sample: $0) }
     let (loss, predictions) = timeline.measure("losses") {
       profile.measure(.losses) {
         (
           JointLoss.evaluateAndAddGradients(
-            output, target: batch.target, boundary: batch.boundary, over: lossSum, on: workers),
+            output, target: batch.target, boundary: batch.boundary, lossConfiguration, noise: noise, over: lossSum,
+            on: workers),
           Prediction.argmax(output.logits.value, on: workers)
         )
       }

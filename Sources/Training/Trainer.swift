@@ -69,7 +69,7 @@ package final class Trainer {
       if let path = options.pretrained { _ = try StateDict(contentsOf: path) }
       try CheckpointManager.requireSameClasses(options, paths)
     }
-    let warnings = try MemoryEstimate.requireRoom(for: options, listed, communicator: communicator)
+    var warnings = try MemoryEstimate.requireRoom(for: options, listed, communicator: communicator)
     let dataset = try listed.prepared(
       as: Preprocessing.runOnAllRanks(
         listed.train + listed.validation + listed.test, of: options.dataPath, prepared: options.prepared,
@@ -79,12 +79,14 @@ package final class Trainer {
       try SharedMemorySlots.imageCache(
         gigabytes: $0, for: dataset.train, classes: options.table.classes.count, communicator: communicator)
     }
+    let loss = try options.loss.resolved(for: dataset, options.table, communicator: communicator, threads: threads)
+    warnings += loss.notes(options)
     let replica = Replica(
       GatedSCNN(
         options.backbone, classes: options.table.classes.count, seed: options.seed,
         normalization: options.imageNormalization),
       momentum: options.momentum, weightDecay: options.weightDecay,
-      batchNorm: options.batchNorm, communicator: communicator, gradientCommunicator: communicator.duplicate(),
+      batchNorm: options.batchNorm, loss: loss, seed: options.seed, communicator: communicator, gradientCommunicator: communicator.duplicate(),
       workers: workers, timeline: timeline)
     let checkpoints = CheckpointManager(
       options, paths, replica, communicator, lock: lock, timeline: timeline, warn: warn)
@@ -124,7 +126,7 @@ package final class Trainer {
     origin = start.origin
     self.observers =
       communicator.rank == 0
-      ? [StatisticsFile(path: paths.statistics, rows: state.epochs), StepsFile(path: paths.steps)] + observers : []
+      ? [StatisticsFile(path: paths.statistics, rows: state.epochs), StepsFile(path: paths.steps, loss: options.loss.kind)] + observers : []
   }
 
   /// Trains until the last epoch or until a stop is requested. Collective.
@@ -226,7 +228,7 @@ package final class Trainer {
   private func step(_ batch: Batch, learningRate: Double) throws -> (loss: JointLoss, predictions: [UInt8])? {
     do {
       let outcome = try timeline.measure("step \(state.totalSteps + 1)") {
-        try replica.step(batch, learningRate: learningRate)
+        try replica.step(batch, learningRate: learningRate, number: state.totalSteps)
       }
       skippedInARow = 0
       return outcome

@@ -70,6 +70,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// Exponent of the learning-rate schedule.
   package var power = 1.0
   package var batchNorm = BatchNormScope.sync
+  package var loss = JointLoss.Configuration()
   /// `nil` in checkpoints of an earlier version.
   package var onNonFinite: NonFinitePolicy? = .stop
   package var validators = ValidationRanks.all
@@ -118,7 +119,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       ("--learning-rate", "\(learningRate)"), ("--momentum", "\(momentum)"), ("--weight-decay", "\(weightDecay)"),
       ("--power", "\(power)"), ("--augment", augmentation.rawValue), ("--batch-norm", batchNorm.rawValue),
       ("--normalize", imageNormalization.rawValue),
-    ]
+    ] + loss.settings
   }
 
   package static let optimizer: Set = ["--learning-rate", "--momentum", "--weight-decay", "--power"]
@@ -137,6 +138,19 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
         "a rank has one image to normalize over, and a single value has no variance; "
           + "give --batch-norm sync, or --batch-size \(2 * ranks) or more")
     }
+    if case .given(let weights) = loss.classWeights, weights.count != table.classes.count {
+      throw OptionError(
+        "--class-weights", weights.map { "\($0)" }.joined(separator: ","),
+        "\(weights.count) weights for the \(table.classes.count) classes of \(table.name); give one for each, in the order "
+          + "of the train ids, or split")
+    }
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// Checkpoints of earlier versions say nothing of the loss.
+  func decode(_ type: JointLoss.Configuration.Type, forKey key: Key) throws -> JointLoss.Configuration {
+    try decodeIfPresent(type, forKey: key) ?? JointLoss.Configuration()
   }
 }
 

@@ -122,15 +122,27 @@ package struct TrainingState: Codable, Sendable, Equatable {
   @discardableResult
   package func requireSameTraining(as new: TrainingOptions) throws -> [String] {
     try requireSameClasses(as: new)
-    return try zip(options.shaping, new.shaping).filter { $0.value != $1.value }.map { old, changed in
-      let mayChange = TrainingOptions.optimizer.contains(changed.option)
-      if mayChange, case .path = new.resume { return "\(changed.option) \(changed.value) instead of \(old.value)" }
+    let (before, after) = (Self.values(options.shaping), Self.values(new.shaping))
+    // Options that are off have no value.
+    let names = (options.shaping + new.shaping).map(\.option).reduce(into: [String]()) { names, name in
+      if !names.contains(name) { names.append(name) }
+    }
+    return try names.filter { before[$0] != after[$0] }.map { option in
+      let (old, changed) = (before[option], after[option])
+      let mayChange = TrainingOptions.optimizer.contains(option)
+      if mayChange, case .path = new.resume {
+        return "\(option) \(changed ?? "left out") instead of \(old ?? "left out")"
+      }
       throw OptionError(
-        changed.option, changed.value,
-        "the checkpoint was made with \(old.value); give \(old.option) \(old.value), "
+        option, changed ?? "left out",
+        "the checkpoint was made \(old.map { "with \($0); give \(option) \($0)" } ?? "without it; leave it out"), "
           + (mayChange ? "name the checkpoint with --resume to change it from there on, " : "")
           + "or start again in another --save-path")
     }
+  }
+
+  private static func values(_ settings: [(option: String, value: String)]) -> [String: String] {
+    Dictionary(settings.map { ($0.option, $0.value) }) { first, _ in first }
   }
 }
 

@@ -1,14 +1,17 @@
 import Foundation
+import GatedSCNN
 import System
 
 /// Writes `P_steps.csv`: one line per step, appended after each step. Lines that cannot be written are kept in memory
-/// and written with a later step.
+/// and written with a later step. The dual-task loss, where it is part of the loss, is a last column.
 package final class StepsFile: TrainingObserver {
   private static let columns = [
     "epoch", "step", "loss", "semantic", "edge", "task", "learning_rate", "images_per_second",
   ]
-  private static let header = columns.joined(separator: ",")
+  private static let dualColumn = "dual"
+  private let header: String
   private let path: String
+  private let hasDual: Bool
   private let warn: (String) -> Void
   /// Lines that are not written yet.
   private var pending = ""
@@ -16,9 +19,16 @@ package final class StepsFile: TrainingObserver {
   private var device: dev_t?
   private var hasFailed = false
 
-  /// - Parameter warn: receives a line about what cannot be read or written.
-  package init(path: String, warn: @escaping (String) -> Void = { StandardError.write("gscnn: \($0)\n") }) {
+  /// - Parameters:
+  ///   - loss: that the run minimizes.
+  ///   - warn: receives a line about what cannot be read or written.
+  package init(
+    path: String, loss: JointLoss.Configuration.Kind = .standard,
+    warn: @escaping (String) -> Void = { StandardError.write("gscnn: \($0)\n") }
+  ) {
     self.path = path
+    hasDual = loss == .full
+    header = (Self.columns + (hasDual ? [Self.dualColumn] : [])).joined(separator: ",")
     self.warn = warn
   }
 
@@ -26,7 +36,7 @@ package final class StepsFile: TrainingObserver {
     switch event {
     case .started(let run): try open(at: run.position)
     case .stepped(let report):
-      pending += Self.line(report)
+      pending += line(report)
       flush()
     case .stopped, .finished:
       flush()
@@ -37,11 +47,11 @@ package final class StepsFile: TrainingObserver {
 
   /// Opens the file and removes the lines after the position where the run starts: those steps are repeated.
   private func open(at position: Position) throws {
-    var kept = [Self.header]
+    var kept = [header]
     if position != Position(epoch: 0, step: 0), let old = try? Data(contentsOf: URL(fileURLWithPath: path)) {
       let lines = String(decoding: old, as: UTF8.self).split(separator: "\n").map(String.init)
-        .filter { $0 != Self.header }
-      kept += lines.filter { Self.isDone($0, at: position) }
+        .filter { !$0.hasPrefix(Self.columns[0]) }
+      kept += lines.filter { Self.isDone($0, at: position) }.map(aligned)
       let damaged = lines.count { Self.position(of: $0) == nil }
       if damaged > 0 { warn("\(path): \(damaged) of its \(lines.count) lines are damaged and left out") }
     }
@@ -60,20 +70,30 @@ package final class StepsFile: TrainingObserver {
     return (done.epoch, done.step) <= (position.epoch, position.step)
   }
 
-  /// The position after the step of a line; nil if it is damaged: a full disk may have truncated the last one.
+  /// The position after the step of a line; nil if it is damaged: a full disk may have truncated the last one. The dual-task
+  /// loss may be missing or empty.
   private static func position(of line: String) -> Position? {
-    let fields = line.split(separator: ",", maxSplits: columns.count)
-    guard fields.count == columns.count, let epoch = Int(fields[0]), let step = Int(fields[1]), epoch > 0, step > 0,
-      fields[2...].allSatisfy({ Double($0) != nil })
+    var fields = line.split(separator: ",", omittingEmptySubsequences: false)
+    if fields.count == columns.count + 1, fields.last == "" { fields.removeLast() }
+    guard [columns.count, columns.count + 1].contains(fields.count), let epoch = Int(fields[0]),
+      let step = Int(fields[1]), epoch > 0, step > 0, fields[2...].allSatisfy({ Double($0) != nil })
     else { return nil }
     return Position(epoch: epoch - 1, step: step)
   }
 
-  private static func line(_ report: StepReport) -> String {
+  /// A line with as many fields as the header: of a run that continues another one, whose loss may have been another.
+  private func aligned(_ line: String) -> String {
+    let fields = line.split(separator: ",", omittingEmptySubsequences: false)
+    let kept = fields.prefix(Self.columns.count + (hasDual ? 1 : 0))
+    return kept.joined(separator: ",") + (hasDual && fields.count == Self.columns.count ? "," : "")
+  }
+
+  private func line(_ report: StepReport) -> String {
     let loss = report.loss
     return String(
-      format: "%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.4g\n", report.position.epoch + 1, report.position.step, loss.total,
+      format: "%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.4g", report.position.epoch + 1, report.position.step, loss.total,
       loss.semantic, loss.edge, loss.task, report.learningRate, report.imagesPerSecond)
+      + (hasDual ? "," + (loss.dual.map { String(format: "%.9g", $0) } ?? "") : "") + "\n"
   }
 
   /// Appends the pending lines.
@@ -102,7 +122,7 @@ package final class StepsFile: TrainingObserver {
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw FileError(path, .open, errno: errno) }
-    let bytes = Array((status.st_size == 0 ? Self.header + "\n" + lines : lines).utf8)
+    let bytes = Array((status.st_size == 0 ? header + "\n" + lines : lines).utf8)
     let written = Glibc.write(descriptor, bytes, bytes.count)
     guard written == bytes.count else {
       let code = written < 0 ? errno : ENOSPC

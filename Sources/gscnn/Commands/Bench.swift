@@ -26,6 +26,7 @@ struct Bench: ParsableCommand {
     @Option(name: .kebabOrSnake("batch-size"), in: .count, help: .value("images", "Images per step, over all ranks."))
     var batchSize = 2
 
+    @OptionGroup var loss: LossOptions
     @OptionGroup var threads: ThreadOptions
     @OptionGroup var repetitions: RepetitionOptions
 
@@ -40,13 +41,18 @@ struct Bench: ParsableCommand {
       let communicator = try Communicator.initialize()
       var options = TrainingOptions()
       options.batchSize = batchSize
+      options.labels = try classes.table(communicator)
+      options.loss = loss.configuration
+      if options.loss.classWeights == .split {
+        throw OptionError("--class-weights", "split", "the images are noise; give a weight for each class")
+      }
       try options.validate(ranks: communicator.size)
       let timelineFile = try timeline.map { try TimelineFile($0, communicator: communicator) }
       let events = timelineFile?.timeline()
       let profile = profile ? Profile() : nil
       communicator.setAffinity()
       let result = try Benchmarks.step(
-        backbone.backboneType, classes: (classes.table(communicator) ?? .cityscapes).classes.count,
+        backbone.backboneType, classes: options.table.classes.count, loss: options.loss,
         batchSize: batchSize, size: crop.size, steps: repetitions.steps, communicator: communicator,
         workers: WorkerPool(threads: threads.count(for: communicator)), profile: profile,
         timeline: events)

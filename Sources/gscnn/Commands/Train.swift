@@ -56,6 +56,8 @@ struct Train: ParsableCommand {
   @Option(help: .value("scope", "Batch norm over the global batch (sync) or over each rank's share (local)."))
   var batchNorm = defaults.batchNorm
 
+  @OptionGroup var loss: LossOptions
+
   @Option(
     help: .value(
       "what",
@@ -177,6 +179,7 @@ struct Train: ParsableCommand {
     options.weightDecay = weightDecay
     options.power = power
     options.batchNorm = batchNorm
+    options.loss = loss.configuration
     options.onNonFinite = onNonfinite
     options.validators = validateOn
     options.validateEvery = validateEvery
