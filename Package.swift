@@ -99,8 +99,8 @@ let package = Package(
     .executableTarget(
       name: "gscnn",
       dependencies: [
-        "System", "Tensors", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics", "Machine",
-        "Distributed", "Weights", "ONNX", "Inference", "Training", "Benchmarks", "Planning",
+        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
+        "Machine", "Distributed", "Weights", "ONNX", "Inference", "Training", "Benchmarks", "Planning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -124,7 +124,8 @@ let package = Package(
     .testTarget(name: "SystemTests", dependencies: ["System", "Jobs"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "MicrokernelsTests", dependencies: ["Tensors", "Microkernels", "Kernels"]),
-    .testTarget(name: "KernelsTests", dependencies: ["Tensors", "Microkernels", "Kernels"]),
+    .testTarget(
+      name: "KernelsTests", dependencies: ["Tensors", "Microkernels", "Kernels"], exclude: ["Fixtures"]),
     .testTarget(
       name: "LayersTests", dependencies: ["Tensors", "Kernels", "Layers"],
       exclude: ["Fixtures", "make_batch_norm_groups.py"]),

@@ -12,7 +12,8 @@ import Training
 package enum Benchmarks {
   /// Times training steps on noise: the trainer's step, on this rank's share of the batch. Collective.
   package static func step(
-    _ backbone: Backbone, classes: Int = GatedSCNN.cityscapesClasses, batchSize: Int, groups: BatchNormGroups? = nil,
+    _ backbone: Backbone, classes: Int = GatedSCNN.cityscapesClasses,
+    loss: JointLoss.Configuration = JointLoss.Configuration(), batchSize: Int, groups: BatchNormGroups? = nil,
     size: Size, steps: Int, communicator: Communicator, workers: WorkerPool, profile: Profile?,
     timeline: Timeline? = nil
   ) throws -> BenchmarkResult {
@@ -23,7 +24,8 @@ package enum Benchmarks {
     let batch = Batch.noise(sampler.share(of: communicator.rank).count, size, classes: classes)
     let replica = Replica(
       GatedSCNN(backbone, classes: classes, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync,
-      groups: groups, communicator: communicator, gradientCommunicator: communicator.duplicate(), workers: workers,
+      groups: groups, loss: loss, communicator: communicator, gradientCommunicator: communicator.duplicate(),
+      workers: workers,
       timeline: timeline)
     let peak = PeakFLOPS.measure(on: workers)
     let counter = Profile()

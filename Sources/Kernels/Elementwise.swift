@@ -19,6 +19,18 @@ package enum Accumulation {
   }
 }
 
+extension Accumulation {
+  /// `a += k · b` in the memory of `a`; both `[N, H, W, C]`.
+  package static func addInPlace(_ a: Tensor, _ b: Tensor, times k: Float, on workers: WorkerPool) {
+    precondition(a.shape == b.shape)
+    workers.forEachChunk(of: a.shape.count, grain: grain) { chunk, _ in
+      for index in stride(from: chunk.lowerBound, to: chunk.upperBound, by: 8) {
+        a.start.store(a.start.vector(index) + b.start.vector(index) * k, index)
+      }
+    }
+  }
+}
+
 /// The rectified linear unit without a batch norm before it: `y = max(x, 0)`.
 package enum ReLU {
   /// - Returns: `max(x, 0)`, of the shape of `x`.

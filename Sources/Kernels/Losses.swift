@@ -12,66 +12,22 @@ import Tensors
 ///     task     = Σ −ln softmax(logits)[label], only where p > threshold, / s
 ///     total    = semantic + edgeWeight · edge + task
 ///
+/// With class weights, semantic and task are weighted means, as PyTorch's: with v the weight of the label,
+/// Σ v · −ln softmax(logits)[label] / Σ v. With `HardExampleMining`, semantic is the mean over the pixels that it keeps.
+///
 /// The counts are those of the global batch. Each rank's results are already divided by them: losses and gradients of
 /// all ranks add up to those of the global batch.
 package enum Losses {
-  /// The constants of the losses.
-  package struct Options: Sendable {
-    /// The label of pixels that do not count (PyTorch's `ignore_index`).
-    package let ignoreIndex: UInt8
-    /// Above this probability an edge counts as predicted.
-    package let edgeThreshold: Float
-    /// Weight of the edge loss in the total.
-    package let edgeWeight: Double
-
-    package init(ignoreIndex: UInt8, edgeThreshold: Float, edgeWeight: Double) {
-      self.ignoreIndex = ignoreIndex
-      self.edgeThreshold = edgeThreshold
-      self.edgeWeight = edgeWeight
-    }
-  }
-
-  /// Numbers of pixels, which divide the losses.
-  package struct PixelCounts: Sendable, Equatable {
-    /// n: pixels whose label is not ignored. The other counts are of these pixels.
-    package let valid: Double
-    /// n₊
-    package let onBoundary: Double
-    /// n₋
-    package let offBoundary: Double
-    /// s: pixels whose edge probability is above the threshold.
-    package let predictedEdge: Double
-
-    package init(valid: Double, onBoundary: Double, offBoundary: Double, predictedEdge: Double) {
-      self.valid = valid
-      self.onBoundary = onBoundary
-      self.offBoundary = offBoundary
-      self.predictedEdge = predictedEdge
-    }
-  }
-
-  /// The three losses. Those of the ranks add up to those of the global batch.
-  package struct Terms: Sendable, Equatable {
-    package let semantic: Double
-    package let edge: Double
-    package let task: Double
-
-    package init(semantic: Double, edge: Double, task: Double) {
-      self.semantic = semantic
-      self.edge = edge
-      self.task = task
-    }
-  }
-
-  /// The gradients of the total.
-  package struct Gradients {
-    /// With respect to the logits, `[N, H, W, C]`.
-    package let logits: Tensor
-    /// With respect to the edge probabilities, `[N, H, W, 1]`.
-    package let edge: Tensor
-  }
-
   // MARK: - Entry points
+
+  /// Chooses the pixels of the semantic loss.
+  ///
+  /// - Returns: 1 for each pixel that counts, else 0; nil if all valid pixels do.
+  package static func kept(
+    logits: Tensor, target: [UInt8], _ options: Options, on workers: WorkerPool
+  ) -> [UInt8]? {
+    options.mining?.kept(logits: logits, target: target, ignoreIndex: options.ignoreIndex, on: workers)
+  }
 
   /// Counts pixels. The counts must be summed over the ranks before they are passed to `terms` or `termsAndGradients`.
   ///
@@ -79,8 +35,9 @@ package enum Losses {
   ///   - edge: probabilities, `[N, H, W, 1]`.
   ///   - target: labels, `N · H · W`.
   ///   - boundary: 1 on boundaries, else 0, `N · H · W`.
+  ///   - kept: the pixels of the semantic loss.
   package static func counts(
-    edge: Tensor, target: [UInt8], boundary: [UInt8], _ options: Options, on workers: WorkerPool
+    edge: Tensor, target: [UInt8], boundary: [UInt8], kept: [UInt8]? = nil, _ options: Options, on workers: WorkerPool
   ) -> PixelCounts {
     let shape = edge.shape
     precondition(shape.channels == 1 && target.count == shape.pixels && boundary.count == shape.pixels)
@@ -105,8 +62,35 @@ package enum Losses {
       }
     }
     let sum = perRow.reduce(.zero, &+)
+    let weights =
+      options.classWeights == nil && kept == nil
+      ? nil : pixelWeights(edge: edge, target: target, kept: kept, options, on: workers)
     return PixelCounts(
-      valid: Double(sum[0]), onBoundary: Double(sum[1]), offBoundary: Double(sum[2]), predictedEdge: Double(sum[3]))
+      valid: Double(sum[0]), onBoundary: Double(sum[1]), offBoundary: Double(sum[2]), predictedEdge: Double(sum[3]),
+      semanticWeight: weights?[0], taskWeight: weights?[1])
+  }
+
+  /// The sums of the class weights of the pixels of the semantic and of the task loss. Those of the images are added as a
+  /// tree, which the sum over the ranks continues.
+  private static func pixelWeights(
+    edge: Tensor, target: [UInt8], kept: [UInt8]?, _ options: Options, on workers: WorkerPool
+  ) -> [Double] {
+    let (images, pixels) = (edge.shape.images, edge.shape.pixelsPerImage)
+    let classWeights = options.classWeights ?? [Double](repeating: 1, count: Int(options.ignoreIndex))
+    var sums = [SIMD2<Double>](repeating: .zero, count: images)
+    sums.withUnsafeMutableBufferPointer { sums in
+      workers.parallelFor(images) { image, _ in
+        var counts = [SIMD2<Int>](repeating: .zero, count: 256)
+        for pixel in image * pixels..<(image + 1) * pixels {
+          counts[Int(target[pixel])] &+= SIMD2(
+            kept.map { Int($0[pixel]) } ?? 1, edge.start[pixel] > options.edgeThreshold ? 1 : 0)
+        }
+        for (label, weight) in classWeights.enumerated() where label != Int(options.ignoreIndex) {
+          sums[image] += weight * SIMD2<Double>(Double(counts[label][0]), Double(counts[label][1]))
+        }
+      }
+    }
+    return PairwiseSum.total(sums.map { [$0[0], $0[1]] })
   }
 
   /// The losses of a rank's images and the gradients of their total.
@@ -116,53 +100,64 @@ package enum Losses {
   ///   - edge: probabilities, `[N, H, W, 1]`.
   ///   - target: labels below C, or `ignoreIndex`, `N · H · W`.
   ///   - boundary: 1 on boundaries, else 0, `N · H · W`.
+  ///   - kept: the pixels of the semantic loss.
   ///   - counts: of the global batch.
   package static func termsAndGradients(
-    logits: Tensor, edge: Tensor, target: [UInt8], boundary: [UInt8], counts: PixelCounts, _ options: Options,
-    on workers: WorkerPool
+    logits: Tensor, edge: Tensor, target: [UInt8], boundary: [UInt8], kept: [UInt8]? = nil, counts: PixelCounts,
+    _ options: Options, on workers: WorkerPool
   ) -> (terms: Terms, gradients: Gradients) {
     let gradients = Gradients(logits: Tensor(logits.shape), edge: Tensor(edge.shape))
-    return (overRows(logits, edge, target, boundary, Scale(counts, options), gradients, on: workers), gradients)
+    return (
+      overRows(
+        logits, edge, target, boundary, kept, Scale(counts, options, logits.shape.channels), gradients, on: workers),
+      gradients
+    )
   }
 
   /// The losses of a rank's images; the same bits as those of `termsAndGradients`, with the same parameters.
   package static func terms(
-    logits: Tensor, edge: Tensor, target: [UInt8], boundary: [UInt8], counts: PixelCounts, _ options: Options,
-    on workers: WorkerPool
+    logits: Tensor, edge: Tensor, target: [UInt8], boundary: [UInt8], kept: [UInt8]? = nil, counts: PixelCounts,
+    _ options: Options, on workers: WorkerPool
   ) -> Terms {
-    overRows(logits, edge, target, boundary, Scale(counts, options), nil, on: workers)
+    overRows(
+      logits, edge, target, boundary, kept, Scale(counts, options, logits.shape.channels), nil, on: workers)
   }
 
   // MARK: - Over the batch
 
   private static func overRows(
-    _ logits: Tensor, _ edge: Tensor, _ target: [UInt8], _ boundary: [UInt8], _ scale: Scale,
+    _ logits: Tensor, _ edge: Tensor, _ target: [UInt8], _ boundary: [UInt8], _ kept: [UInt8]?, _ scale: Scale,
     _ gradients: Gradients?, on workers: WorkerPool
   ) -> Terms {
     let shape = logits.shape
     precondition(
       shape.channels > 1 && shape.channels <= Int(scale.options.ignoreIndex)
         && edge.shape == shape.with(channels: 1))
-    precondition(target.count == shape.pixels && boundary.count == shape.pixels)
+    precondition(
+      target.count == shape.pixels && boundary.count == shape.pixels && kept.map { $0.count == shape.pixels } ?? true)
     let rows = shape.images * shape.height
     let width = shape.width
-    let workspaces = Buffer(count: workers.threads * 2 * (width + 16))
+    let workspaces = Buffer(count: workers.threads * 2 * CrossEntropy.workspace(width: width))
+    let kept = kept ?? [UInt8](repeating: 1, count: shape.pixels)
     var rowSums = [RowSums](repeating: RowSums(), count: rows)
     rowSums.withUnsafeMutableBufferPointer { rowSums in
       target.withUnsafeBufferPointer { target in
         boundary.withUnsafeBufferPointer { boundary in
-          guard let target = target.baseAddress, let boundary = boundary.baseAddress else { return }
-          workers.parallelFor(rows) { row, worker in
-            let first = row * width
-            let workspace = workspaces.start + worker * 2 * (width + 16)
-            var sums = RowSums()
-            crossEntropy(
-              logits.start + first * shape.stride, shape, edge.start + first, target + first, scale, workspace,
-              gradient: gradients.map { $0.logits.start + first * shape.stride }, &sums)
-            balancedBCE(
-              edge.start + first, width, target + first, boundary + first, scale, workspace,
-              gradient: gradients.map { $0.edge.start + first }, &sums)
-            rowSums[row] = sums
+          kept.withUnsafeBufferPointer { kept in
+            guard let target = target.baseAddress, let boundary = boundary.baseAddress, let kept = kept.baseAddress
+            else { return }
+            workers.parallelFor(rows) { row, worker in
+              let first = row * width
+              let workspace = workspaces.start + worker * 2 * CrossEntropy.workspace(width: width)
+              var sums = RowSums()
+              crossEntropy(
+                logits.start + first * shape.stride, shape, edge.start + first, target + first, kept + first, scale,
+                workspace, gradient: gradients.map { $0.logits.start + first * shape.stride }, &sums)
+              balancedBCE(
+                edge.start + first, width, target + first, boundary + first, scale, workspace,
+                gradient: gradients.map { $0.edge.start + first }, &sums)
+              rowSums[row] = sums
+            }
           }
         }
       }
@@ -201,14 +196,30 @@ package enum Losses {
     /// w / n of the edge loss.
     let onBoundary: Double
     let offBoundary: Double
+    let classWeights: [Double]
+    /// The weight of a pixel's gradient, by label, then by whether the semantic and whether the task loss count it.
+    private let weights: [Float]
 
-    init(_ counts: PixelCounts, _ options: Options) {
+    init(_ counts: PixelCounts, _ options: Options, _ classes: Int) {
       self.options = options
+      let classWeights = options.classWeights ?? [Double](repeating: 1, count: classes)
+      precondition(classWeights.count == classes, "as many weights as classes")
+      self.classWeights = classWeights
       let valid = max(counts.valid, 1)
-      semantic = 1 / valid
-      task = 1 / max(counts.predictedEdge, 1)
+      // Without a pixel that counts, the sum is 0 whatever divides it.
+      let semantic = counts.semanticWeight > 0 ? 1 / counts.semanticWeight : 1
+      let task = counts.taskWeight > 0 ? 1 / counts.taskWeight : 1
+      (self.semantic, self.task) = (semantic, task)
+      weights = classWeights.flatMap { weight in
+        [0, task, semantic, semantic + task].map { Float(weight * $0) }
+      }
       onBoundary = counts.offBoundary / valid / valid
       offBoundary = counts.onBoundary / valid / valid
+    }
+
+    @inline(__always)
+    func weight(_ label: UInt8, semantic: Bool, task: Bool) -> Float {
+      weights[4 * Int(label) + (semantic ? 2 : 0) + (task ? 1 : 0)]
     }
 
     func terms(_ sums: RowSums) -> Terms {
@@ -221,61 +232,21 @@ package enum Losses {
   // MARK: - Over a row
 
   /// Adds the cross entropies of a row. With z the logits, the gradient is k · (softmax(z) − one-hot(label)), where k
-  /// is 1 / n, plus 1 / s at predicted edges.
+  /// is v / Σ v, with v the weight of the label, of the semantic loss, plus that of the task loss at predicted edges.
   ///
-  /// - Parameter workspace: 2 · (width + 16) floats.
+  /// - Parameter workspace: twice that of `CrossEntropy`.
   @inline(__always)
   private static func crossEntropy(
     _ logits: UnsafeMutablePointer<Float>, _ shape: Shape, _ edge: UnsafeMutablePointer<Float>,
-    _ target: UnsafePointer<UInt8>, _ scale: Scale, _ workspace: UnsafeMutablePointer<Float>,
-    gradient: UnsafeMutablePointer<Float>?, _ sums: inout RowSums
+    _ target: UnsafePointer<UInt8>, _ kept: UnsafePointer<UInt8>, _ scale: Scale,
+    _ workspace: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>?, _ sums: inout RowSums
   ) {
     let stride = shape.stride
-    let classes = shape.channels
     let (ignoreIndex, threshold) = (scale.options.ignoreIndex, scale.options.edgeThreshold)
-    let last = (classes - 1) / 8 * 8
-    let padding = VectorMath.lanes(from: classes - last)
     let totals = workspace
-    let logarithms = workspace + shape.width + 16
-    let weights = (Float(scale.semantic), Float(scale.semantic + scale.task))
-
-    // Of each pixel: e^(z − max z), stored in the gradient; their sum; max z − z[label].
-    for column in 0..<shape.width {
-      let label = target[column]
-      if label == ignoreIndex {
-        totals[column] = 1
-        continue
-      }
-      precondition(Int(label) < classes, "a label is not less than the number of classes")
-      let pixel = logits + column * stride
-      let tail = pixel.vector(last).replacing(with: -.infinity, where: padding)
-      var largest = tail
-      var channel = 0
-      while channel < last {
-        largest = VectorMath.larger(largest, pixel.vector(channel))
-        channel += 8
-      }
-      let maximum = Vector(repeating: VectorMath.largest(largest))
-      let output = gradient.map { $0 + column * stride }
-      let tailExponential = VectorMath.exp(tail - maximum).replacing(with: 0, where: padding)
-      output?.store(tailExponential, last)
-      var total = tailExponential
-      channel = 0
-      while channel < last {
-        let exponential = VectorMath.exp(pixel.vector(channel) - maximum)
-        output?.store(exponential, channel)
-        total += exponential
-        channel += 8
-      }
-      totals[column] = total.horizontalSum
-      logarithms[column] = maximum[0] - pixel[Int(label)]
-    }
-
-    var column = 0
-    while column < shape.width {
-      logarithms.store(logarithms.vector(column) + VectorMath.log(totals.vector(column)), column)
-      column += 8
-    }
+    let entropies = workspace + CrossEntropy.workspace(width: shape.width)
+    CrossEntropy.ofRow(
+      logits, shape, target, ignoreIndex: ignoreIndex, totals: totals, entropies: entropies, exponentials: gradient)
 
     for column in 0..<shape.width {
       let label = target[column]
@@ -284,12 +255,12 @@ package enum Losses {
         if let output { scalePixel(0, output, stride, clearing: true) }
         continue
       }
-      let predictedEdge = edge[column] > threshold
-      let entropy = Double(logarithms[column])
-      sums.semantic += entropy
+      let (isKept, predictedEdge) = (kept[column] != 0, edge[column] > threshold)
+      let entropy = scale.classWeights[Int(label)] * Double(entropies[column])
+      if isKept { sums.semantic += entropy }
       if predictedEdge { sums.task += entropy }
       if let output {
-        let weight = predictedEdge ? weights.1 : weights.0
+        let weight = scale.weight(label, semantic: isKept, task: predictedEdge)
         scalePixel(weight / totals[column], output, stride, clearing: false)
         output[Int(label)] -= weight
       }

@@ -5,7 +5,7 @@ import Glibc
 /// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) in counter mode: number `i` of a stream is the finalizer applied to
 /// the stream's key plus `i + 1` times the golden-ratio increment. Streams are independent of each other.
 package struct RandomNumbers: Sendable {
-  private let key: UInt64
+  @usableFromInline let key: UInt64
   private var counter: UInt64 = 0
 
   /// The stream whose key is derived from these words, for example (seed, purpose, epoch, sample).
@@ -20,6 +20,12 @@ package struct RandomNumbers: Sendable {
   package mutating func next() -> UInt64 {
     counter &+= 1
     return Self.mixed(key &+ counter &* Self.goldenRatio)
+  }
+
+  /// The random bits of number `index` of the stream, counted from 0, whatever `next()` has returned.
+  @inlinable @inline(__always)
+  package func bits(at index: Int) -> UInt64 {
+    Self.mixed(key &+ (UInt64(truncatingIfNeeded: index) &+ 1) &* Self.goldenRatio)
   }
 
   /// A uniform number in [0, 1), with 24 random bits.
@@ -55,10 +61,11 @@ package struct RandomNumbers: Sendable {
     name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
   }
 
-  private static let goldenRatio: UInt64 = 0x9E37_79B9_7F4A_7C15
+  @usableFromInline static var goldenRatio: UInt64 { @inline(__always) @inlinable get { 0x9E37_79B9_7F4A_7C15 } }
 
   /// SplitMix64's finalizer.
-  private static func mixed(_ word: UInt64) -> UInt64 {
+  @inlinable @inline(__always)
+  static func mixed(_ word: UInt64) -> UInt64 {
     var z = word
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
     z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB

@@ -30,9 +30,11 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
   ///   - savesCheckpoints: whether it keeps a copy of parameters and momentum while they are written.
   ///   - optimizer: may keep sums of gradients and an average of the weights.
   ///   - classes: of the network.
+  ///   - loss: that it minimizes.
   package init(
     training backbone: Backbone, images: Int, crop: Size, evaluating evaluated: Int = 0, savesCheckpoints: Bool,
-    optimizer: OptimizerOptions = OptimizerOptions(), classes: Int = GatedSCNN.cityscapesClasses
+    optimizer: OptimizerOptions = OptimizerOptions(), classes: Int = GatedSCNN.cityscapesClasses,
+    loss: JointLoss.Configuration.Kind = .standard
   ) {
     // Parameters, gradients and momentum, and a copy of the first and last of them.
     var copies = savesCheckpoints ? 5 : 3

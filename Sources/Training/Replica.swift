@@ -30,6 +30,8 @@ package final class Replica {
 
   private let timeline: Timeline?
   private let communicator: Communicator
+  private let lossConfiguration: JointLoss.Configuration
+  private let seed: UInt64
   private let batchNormScope: TrainingOptions.BatchNormScope
   /// The running statistics and batch counters before the current step.
   private let earlierStatistics: FloatSlice
@@ -47,16 +49,21 @@ package final class Replica {
   ///
   /// - Parameters:
   ///   - groups: of images that batch norm normalizes together, instead of the whole batch.
+  ///   - loss: with resolved class weights.
+  ///   - seed: of the noise in the dual-task loss.
   ///   - gradientCommunicator: a `duplicate`, for the gradient buckets alone.
   ///   - crossReplicaSum: sums losses and batch statistics over the ranks; over MPI by default.
   package init(
     _ model: GatedSCNN, momentum: Double, weightDecay: Double, optimizer options: OptimizerOptions = OptimizerOptions(),
-    batchNorm: TrainingOptions.BatchNormScope, groups: BatchNormGroups? = nil, communicator: Communicator,
+    batchNorm: TrainingOptions.BatchNormScope, groups: BatchNormGroups? = nil,
+    loss: JointLoss.Configuration = JointLoss.Configuration(), seed: UInt64 = 1, communicator: Communicator,
     gradientCommunicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
     crossReplicaSum: (any CrossReplicaSum)? = nil
   ) {
     self.model = model
     self.communicator = communicator
+    lossConfiguration = loss
+    self.seed = seed
     batchNormScope = batchNorm
     earlierStatistics = FloatSlice(count: model.store.running.count)
     self.timeline = timeline
@@ -97,9 +104,9 @@ package final class Replica {
   ///
   /// The losses divide by pixel counts of the global batch, so that the sum of the ranks' gradients is its gradient.
   ///
-  /// - Throws: as `step(learningRate:_:)`.
-  package func step(_ batch: Batch, learningRate: Double) throws -> Outcome {
-    try step(learningRate: learningRate) { batch }
+  /// - Throws: as `step(learningRate:number:_:)`.
+  package func step(_ batch: Batch, learningRate: Double, number: Int = 0) throws -> Outcome {
+    try step(learningRate: learningRate, number: number) { batch }
   }
 
   /// Runs one training step on `OptimizerOptions.accumulate` batches, one after another: the mean of their gradients is
@@ -107,10 +114,12 @@ package final class Replica {
   ///
   /// The ranks sum the gradients of every batch, so that the order of additions does not depend on their number.
   ///
-  /// - Parameter next: this rank's share of the next batch.
+  /// - Parameters:
+  ///   - number: of the step in the run; the noise of the dual-task loss is a function of it.
+  ///   - next: this rank's share of the next batch.
   /// - Throws: the error of `next`, or `NonFiniteValue`, the same on all ranks. Unless that is a parameter, the replica
   ///   is then unchanged.
-  package func step(learningRate: Double, _ next: () throws -> Batch) throws -> Outcome {
+  package func step(learningRate: Double, number: Int = 0, _ next: () throws -> Batch) throws -> Outcome {
     keepStatistics()
     let count = optimizer.options.accumulate
     var losses: [JointLoss] = []
@@ -120,7 +129,7 @@ package final class Replica {
     do {
       for index in 0..<count {
         let batch = try next()
-        let (loss, predicted) = try backward(batch)
+        let (loss, predicted) = try backward(batch, step: number)
         losses.append(loss)
         predictions += predicted
         targets += batch.target
@@ -144,8 +153,8 @@ package final class Replica {
   }
 
   /// Forward and backward pass of a batch: the gradients of its loss, summed over the ranks.
-  private func backward(_ batch: Batch) throws -> (loss: JointLoss, predictions: [UInt8]) {
-    let (tape, loss, predictions) = forward(batch)
+  private func backward(_ batch: Batch, step number: Int) throws -> (loss: JointLoss, predictions: [UInt8]) {
+    let (tape, loss, predictions) = forward(batch, step: number)
     observer?.forwardEnded()
     // All ranks have the same sums, so that they take the same branches.
     guard loss.total.isFinite else { throw NonFiniteValue.loss(loss.total) }
@@ -212,7 +221,7 @@ package final class Replica {
   }
 
   /// A separate function, so that the network's outputs are released before the backward pass.
-  private func forward(_ batch: Batch) -> (tape: Tape, loss: JointLoss, predictions: [UInt8]) {
+  private func forward(_ batch: Batch, step: Int) -> (tape: Tape, loss: JointLoss, predictions: [UInt8]) {
     let (tape, output) = timeline.measure(.forward) {
       let tape = Tape(
         .training, workers: workers, crossReplicaSum: batchNormSum, batchNormGroups: batchNormGroups?.perRank,
@@ -224,11 +233,13 @@ package final class Replica {
       return (tape, model(image: batch.image, canny: batch.canny, in: tape))
     }
     updateRunningStatistics()
+    let noise = batch.indices.map { DualTaskLoss.noise(seed: seed, step: step, sample: $0) }
     let (loss, predictions) = timeline.measure("losses") {
       profile.measure(.losses) {
         (
           JointLoss.evaluateAndAddGradients(
-            output, target: batch.target, boundary: batch.boundary, over: lossSum, on: workers),
+            output, target: batch.target, boundary: batch.boundary, lossConfiguration, noise: noise, over: lossSum,
+            on: workers),
           Prediction.argmax(output.logits.value, on: workers)
         )
       }

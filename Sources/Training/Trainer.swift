@@ -72,7 +72,7 @@ package final class Trainer {
       if let path = options.pretrained { _ = try StateDict(contentsOf: path) }
       try CheckpointManager.requireSameClasses(options, paths)
     }
-    let warnings = try MemoryEstimate.requireRoom(for: options, listed, communicator: communicator)
+    var warnings = try MemoryEstimate.requireRoom(for: options, listed, communicator: communicator)
     let dataset = try listed.prepared(
       as: Preprocessing.runOnAllRanks(
         listed.train + listed.validation + listed.test, of: options.dataPath, prepared: options.prepared,
@@ -83,6 +83,8 @@ package final class Trainer {
       try SharedMemorySlots.imageCache(
         gigabytes: $0, for: dataset.train, classes: options.table.classes.count, communicator: communicator)
     }
+    let loss = try options.loss.resolved(for: dataset, options.table, communicator: communicator, threads: threads)
+    warnings += loss.notes(options)
     func newModel() -> GatedSCNN {
       GatedSCNN(
         options.backbone, classes: options.table.classes.count, seed: options.seed,
@@ -90,8 +92,8 @@ package final class Trainer {
     }
     let replica = try Replica(
       newModel(), momentum: options.momentum, weightDecay: options.weightDecay, optimizer: options.optimizer,
-      batchNorm: options.batchNorm, groups: options.batchNormGroups(ranks: communicator.size),
-      communicator: communicator, gradientCommunicator: communicator.duplicate(),
+      batchNorm: options.batchNorm, groups: options.batchNormGroups(ranks: communicator.size), loss: loss,
+      seed: options.seed, communicator: communicator, gradientCommunicator: communicator.duplicate(),
       workers: workers, timeline: timeline)
     let average = options.optimizer.emaDecay.map {
       AverageModel(newModel(), of: replica.model.store, decay: $0)
@@ -138,7 +140,10 @@ package final class Trainer {
     origin = start.origin
     self.observers =
       communicator.rank == 0
-      ? [StatisticsFile(path: paths.statistics, rows: state.epochs), StepsFile(path: paths.steps)] + observers : []
+      ? [
+        StatisticsFile(path: paths.statistics, rows: state.epochs),
+        StepsFile(path: paths.steps, loss: options.loss.kind),
+      ] + observers : []
   }
 
   /// Trains until the end of the training or until a stop is requested. Collective.
@@ -259,7 +264,7 @@ package final class Trainer {
     var used = 0
     do {
       let outcome = try timeline.measure("step \(state.totalSteps + 1)") {
-        try replica.step(learningRate: learningRate) {
+        try replica.step(learningRate: learningRate, number: state.totalSteps) {
           used += 1
           defer { first = nil }
           return try first ?? nextBatch(of: loader)

@@ -79,6 +79,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var batchNorm = BatchNormScope.sync
   /// Images of a group that batch norm normalizes together; `nil`: those of `batchNorm`.
   package var batchNormGroup: Int?
+  package var loss = JointLoss.Configuration()
   /// `nil` in checkpoints of an earlier version.
   package var onNonFinite: NonFinitePolicy? = .stop
   package var validators = ValidationRanks.all
@@ -154,7 +155,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       ("--normalize", imageNormalization.rawValue), ("--save-best", bestFigure.rawValue),
     ] + (batchNormGroup.map { [("--batch-norm-group", "\($0)")] } ?? [])
       + (earlyStop.map { [("--early-stop", "\($0)")] } ?? []) + schedule.settings + optimizer.settings
-      + augmentationOptions.settings
+      + augmentationOptions.settings + loss.settings
   }
 
   package static let changeable: Set = Set([
@@ -193,6 +194,12 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       throw OptionError(
         changed.option, changed.value, "nothing is random with --augment none; leave out one of the two")
     }
+    if case .given(let weights) = loss.classWeights, weights.count != table.classes.count {
+      throw OptionError(
+        "--class-weights", weights.map { "\($0)" }.joined(separator: ","),
+        "\(weights.count) weights for the \(table.classes.count) classes of \(table.name); give one for each, in the order "
+          + "of the train ids, or split")
+    }
   }
 
   /// The groups that batch norm normalizes; `nil` if it normalizes the whole batch or each rank's share.
@@ -225,6 +232,10 @@ extension Backbone: Codable {}
 
 /// Checkpoints of earlier versions have no such options.
 extension KeyedDecodingContainer {
+  func decode(_ type: JointLoss.Configuration.Type, forKey key: Key) throws -> JointLoss.Configuration {
+    try decodeIfPresent(type, forKey: key) ?? JointLoss.Configuration()
+  }
+
   func decode(_ type: OptimizerOptions.Type, forKey key: Key) throws -> OptimizerOptions {
     try decodeIfPresent(type, forKey: key) ?? OptimizerOptions()
   }

@@ -139,8 +139,9 @@ package final class ConsoleProgress: TrainingObserver {
   private static func describe(_ report: StepReport) -> String {
     let loss = report.loss
     return String(
-      format: "loss %.4f (semantic %.4f edge %.4f task %.4f) lr %.6g %.2f images/s", loss.total, loss.semantic,
-      loss.edge, loss.task, report.learningRate, report.imagesPerSecond)
+      format: "loss %.4f (semantic %.4f edge %.4f task %.4f", loss.total, loss.semantic, loss.edge, loss.task)
+      + (loss.dual.map { String(format: " dual %.4f", $0) } ?? "")
+      + String(format: ") lr %.6g %.2f images/s", report.learningRate, report.imagesPerSecond)
   }
 
   private func summarize(_ report: EpochReport, isBest: Bool, isBestAverage: Bool) {

@@ -1,13 +1,11 @@
 import Foundation
+import GatedSCNN
 import System
 
 /// Writes `P_steps.csv`: one line per step, appended after each step. Lines that cannot be written are kept in memory
-/// and written with a later step.
+/// and written with a later step. The dual-task loss has a column where it is part of the loss.
 package final class StepsFile: TrainingObserver {
-  private static let columns = [
-    "epoch", "step", "loss", "semantic", "edge", "task", "learning_rate", "gradient_norm", "images_per_second",
-  ]
-  private static let header = columns.joined(separator: ",")
+  private let columns: [String]
   private let path: String
   private let warn: (String) -> Void
   /// Lines that are not written yet.
@@ -16,17 +14,27 @@ package final class StepsFile: TrainingObserver {
   private var device: dev_t?
   private var hasFailed = false
 
-  /// - Parameter warn: receives a line about what cannot be read or written.
-  package init(path: String, warn: @escaping (String) -> Void = { StandardError.write("gscnn: \($0)\n") }) {
+  /// - Parameters:
+  ///   - loss: that the run minimizes.
+  ///   - warn: receives a line about what cannot be read or written.
+  package init(
+    path: String, loss: JointLoss.Configuration.Kind = .standard,
+    warn: @escaping (String) -> Void = { StandardError.write("gscnn: \($0)\n") }
+  ) {
     self.path = path
+    columns =
+      ["epoch", "step", "loss", "semantic", "edge", "task"] + (loss == .full ? ["dual"] : [])
+      + ["learning_rate", "gradient_norm", "images_per_second"]
     self.warn = warn
   }
+
+  private var header: String { columns.joined(separator: ",") }
 
   package func observe(_ event: TrainingEvent) throws {
     switch event {
     case .started(let run): try open(at: run.position)
     case .stepped(let report):
-      pending += Self.line(report)
+      pending += line(report)
       flush()
     case .stopped, .finished:
       flush()
@@ -37,17 +45,17 @@ package final class StepsFile: TrainingObserver {
 
   /// Opens the file and removes the lines after the position where the run starts: those steps are repeated.
   private func open(at position: Position) throws {
-    var kept = [Self.header]
+    var kept = [header]
     if position != Position(epoch: 0, step: 0), let old = try? Data(contentsOf: URL(fileURLWithPath: path)) {
       var lines = String(decoding: old, as: UTF8.self).split(separator: "\n").map(String.init)
-      // Earlier versions had fewer columns.
-      var columns = Self.columns
+      // Earlier versions, and runs that minimize another loss, have other columns.
+      var present = columns
       if let names = lines.first?.split(separator: ",").map(String.init), names.starts(with: columns.prefix(2)) {
-        columns = names
+        present = names
         lines.removeFirst()
       }
-      kept += lines.filter { Self.isDone($0, of: columns, at: position) }.map { Self.line($0, of: columns) }
-      let damaged = lines.count { Self.position(of: $0, columns) == nil }
+      kept += lines.filter { Self.isDone($0, of: present, at: position) }.map { line($0, of: present) }
+      let damaged = lines.count { Self.position(of: $0, present) == nil }
       if damaged > 0 { warn("\(path): \(damaged) of its \(lines.count) lines are damaged and left out") }
     }
     do {
@@ -75,21 +83,22 @@ package final class StepsFile: TrainingObserver {
   }
 
   /// A line with other columns, as it is with those of this version: what they lack is empty.
-  private static func line(_ line: String, of columns: [String]) -> String {
-    guard columns != Self.columns else { return line }
-    let fields = Dictionary(zip(columns, fields(of: line, atMost: columns.count))) { first, _ in first }
-    return Self.columns.map { fields[$0].map(String.init) ?? "" }.joined(separator: ",")
+  private func line(_ line: String, of old: [String]) -> String {
+    guard old != columns else { return line }
+    let fields = Dictionary(zip(old, Self.fields(of: line, atMost: old.count))) { first, _ in first }
+    return columns.map { fields[$0].map(String.init) ?? "" }.joined(separator: ",")
   }
 
   private static func fields(of line: String, atMost count: Int) -> [Substring] {
     line.split(separator: ",", maxSplits: count, omittingEmptySubsequences: false)
   }
 
-  private static func line(_ report: StepReport) -> String {
+  private func line(_ report: StepReport) -> String {
     let loss = report.loss
-    return String(
-      format: "%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.4g\n", report.position.epoch + 1, report.position.step, loss.total,
-      loss.semantic, loss.edge, loss.task, report.learningRate, report.gradientNorm, report.imagesPerSecond)
+    let losses = [loss.total, loss.semantic, loss.edge, loss.task] + (loss.dual.map { [$0] } ?? [])
+    let numbers = (losses + [report.learningRate, report.gradientNorm]).map { String(format: "%.9g", $0) }
+    return "\(report.position.epoch + 1),\(report.position.step),\(numbers.joined(separator: ",")),"
+      + String(format: "%.4g\n", report.imagesPerSecond)
   }
 
   /// Appends the pending lines.
@@ -118,7 +127,7 @@ package final class StepsFile: TrainingObserver {
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw FileError(path, .open, errno: errno) }
-    let bytes = Array((status.st_size == 0 ? Self.header + "\n" + lines : lines).utf8)
+    let bytes = Array((status.st_size == 0 ? header + "\n" + lines : lines).utf8)
     let written = Glibc.write(descriptor, bytes, bytes.count)
     guard written == bytes.count else {
       let code = written < 0 ? errno : ENOSPC

@@ -27,6 +27,7 @@ struct Bench: ParsableCommand {
     var batchSize = 2
 
     @OptionGroup var batchNorm: BatchNormGroupOptions
+    @OptionGroup var loss: LossOptions
     @OptionGroup var threads: ThreadOptions
     @OptionGroup var repetitions: RepetitionOptions
 
@@ -42,13 +43,18 @@ struct Bench: ParsableCommand {
       var options = TrainingOptions()
       options.batchSize = batchSize
       options.batchNormGroup = batchNorm.batchNormGroup
+      options.labels = try classes.table(communicator)
+      options.loss = loss.configuration
+      if options.loss.classWeights == .split {
+        throw OptionError("--class-weights", "split", "the images are noise; give a weight for each class")
+      }
       try options.validate(ranks: communicator.size)
       let timelineFile = try timeline.map { try TimelineFile($0, communicator: communicator) }
       let events = timelineFile?.timeline()
       let profile = profile ? Profile() : nil
       communicator.setAffinity()
       let result = try Benchmarks.step(
-        backbone.backboneType, classes: (classes.table(communicator) ?? .cityscapes).classes.count,
+        backbone.backboneType, classes: options.table.classes.count, loss: options.loss,
         batchSize: batchSize, groups: options.batchNormGroups(ranks: communicator.size), size: crop.size,
         steps: repetitions.steps, communicator: communicator,
         workers: WorkerPool(threads: threads.count(for: communicator)), profile: profile, timeline: events)

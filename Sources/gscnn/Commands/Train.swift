@@ -52,6 +52,7 @@ struct Train: ParsableCommand {
   var batchNorm = defaults.batchNorm
 
   @OptionGroup var batchNormGroups: BatchNormGroupOptions
+  @OptionGroup var loss: LossOptions
 
   @Option(
     help: .value(
@@ -200,6 +201,7 @@ struct Train: ParsableCommand {
     optimization.set(&options)
     options.batchNorm = batchNorm
     options.batchNormGroup = batchNormGroups.batchNormGroup
+    options.loss = loss.configuration
     options.onNonFinite = onNonfinite
     options.validators = validateOn
     options.validateEvery = validateEvery
