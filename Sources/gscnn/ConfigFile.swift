@@ -24,6 +24,7 @@ struct ConfigFile {
       guard !name.isEmpty, !name.hasPrefix("-"), !name.contains(" ") else {
         throw refuse("'\(name)' is no option's name; leave out its dashes")
       }
+      guard name != "config" else { throw refuse("a file cannot name another one; give both on the command line") }
       guard !value.isEmpty else { throw refuse("\(name) has no value; give one, or leave the line out") }
       guard !options.contains(where: { $0.name == name }) else { throw refuse("\(name) is given twice; leave one out") }
       options.append((name, value))

@@ -77,7 +77,7 @@ extension Trainings {
       let run = try Trainings.straight.get()
       #expect(
         try names(in: run.folder)
-          == ["", "_model.safetensors", "_statistics.csv", "_steps.csv"].map { "resnet50_24_40" + $0 })
+          == ["", "_model.safetensors", "_options.yaml", "_statistics.csv", "_steps.csv"].map { "resnet50_24_40" + $0 })
       #expect(try names(in: run.folder + "/resnet50_24_40") == ["checkpoints", "test", "val"])
       #expect(try names(in: run.checkpoints).allSatisfy { $0.hasPrefix("step-") })
     }
@@ -98,7 +98,7 @@ extension Trainings {
         #expect(abs(row[1] - mean) < 1e-7 * mean, "the loss of an epoch is the mean over its steps")
         #expect(row[3...10].allSatisfy { (0...100).contains($0) })
       }
-      #expect(run.steps.first == "epoch,step,loss,semantic,edge,task,learning_rate")
+      #expect(run.steps.first == "epoch,step,loss,semantic,edge,task,learning_rate,gradient_norm")
       #expect(
         run.steps.dropFirst().map { $0.split(separator: ",").prefix(2).joined(separator: " ") }
           == (1...2).flatMap { epoch in (1...5).map { "\(epoch) \($0)" } })
