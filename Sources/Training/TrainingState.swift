@@ -123,24 +123,27 @@ package struct TrainingState: Codable, Sendable, Equatable {
   @discardableResult
   package func requireSameTraining(as new: TrainingOptions) throws -> [String] {
     try requireSameClasses(as: new)
-    let (old, changed) = (options.shaping, new.shaping)
-    /// nil if the option is off.
-    func value(_ option: String, in settings: [(option: String, value: String)]) -> String? {
-      settings.first { $0.option == option }?.value
+    let (before, after) = (Self.values(options.shaping), Self.values(new.shaping))
+    // Options that are off have no value.
+    let names = (options.shaping + new.shaping).map(\.option).reduce(into: [String]()) { names, name in
+      if !names.contains(name) { names.append(name) }
     }
-    let names = old.map(\.option) + changed.map(\.option).filter { value($0, in: old) == nil }
-    return try names.compactMap { option in
-      let (old, changed) = (value(option, in: old), value(option, in: changed))
-      guard old != changed else { return nil }
+    return try names.filter { before[$0] != after[$0] }.map { option in
+      let (old, changed) = (before[option], after[option])
       let mayChange = TrainingOptions.optimizer.contains(option)
-      if mayChange, case .path = new.resume { return "\(option) \(changed ?? "off") instead of \(old ?? "off")" }
+      if mayChange, case .path = new.resume {
+        return "\(option) \(changed ?? "left out") instead of \(old ?? "left out")"
+      }
       throw OptionError(
-        option, changed ?? "is left out",
-        "the checkpoint was made "
-          + (old.map { "with \($0); give \(option) \($0), " } ?? "without it; leave it out, ")
+        option, changed ?? "left out",
+        "the checkpoint was made \(old.map { "with \($0); give \(option) \($0)" } ?? "without it; leave it out"), "
           + (mayChange ? "name the checkpoint with --resume to change it from there on, " : "")
           + "or start again in another --save-path")
     }
+  }
+
+  private static func values(_ settings: [(option: String, value: String)]) -> [String: String] {
+    Dictionary(settings.map { ($0.option, $0.value) }) { first, _ in first }
   }
 }
 
