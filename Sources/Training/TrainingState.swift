@@ -152,14 +152,18 @@ package struct TrainingState: Codable, Sendable, Equatable {
       guard old != changed else { return nil }
       let mayChange = TrainingOptions.changeable.contains(option)
       if mayChange, case .path = new.resume {
-        return "\(option) \(changed ?? "none") instead of \(old ?? "none")"
+        return "\(option) \(changed ?? "left out") instead of \(old ?? "left out")"
       }
       throw OptionError(
-        option, changed ?? "not given",
+        option, changed ?? "left out",
         "the checkpoint was made \(old.map { "with \($0); give \(option) \($0)" } ?? "without it; leave it out"), "
           + (mayChange ? "name the checkpoint with --resume to change it from there on, " : "")
           + "or start again in another --save-path")
     }
+  }
+
+  private static func values(_ settings: [(option: String, value: String)]) -> [String: String] {
+    Dictionary(settings.map { ($0.option, $0.value) }) { first, _ in first }
   }
 }
 

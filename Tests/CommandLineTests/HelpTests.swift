@@ -55,6 +55,8 @@ extension CommandLine {
           ("--resume <checkpoint>", "auto"), ("--stop-after <steps>", "default: none)"),
           ("--pretrained <file>", "safetensors"), ("--augment <kind>", "values: random, none; default: random)"),
           ("--normalize <kind>", "values: imagenet, half; default: imagenet)"),
+          ("--scale <factors>", "default: 0.5,1,2)"), ("--distort <amounts>", "default: none)"),
+          ("--blur <range>", "default: none)"), ("--class-uniform <fraction>", "default: 0)"),
           ("--cache-gb <size>", "default: none)"),
           ("--log-every <steps>", "default: 10)"), ("--timeline <file>", "ui.perfetto.dev"),
         ])

@@ -18,7 +18,7 @@ struct Target {
     return try jpegs + [
       png(folder), safetensors(folder), checkpoint(folder), manifest(folder), steps(folder),
       kernelFiles(folder), pth(folder), pdparams(folder), zip(folder),
-      environment(), classes(folder), options(folder), hosts(folder),
+      environment(), classes(folder), augmentation(), centroids(), options(folder), hosts(folder),
     ]
   }
 }

@@ -152,7 +152,7 @@ struct BatchNormGroupLayoutTests {
         == "--batch-norm-group 4: the checkpoint was made with 2; give --batch-norm-group 2, \(remedy)")
     #expect(
       refusal(2, nil)
-        == "--batch-norm-group not given: the checkpoint was made with 2; give --batch-norm-group 2, \(remedy)")
+        == "--batch-norm-group left out: the checkpoint was made with 2; give --batch-norm-group 2, \(remedy)")
     #expect(refusal(nil, 2) == "--batch-norm-group 2: the checkpoint was made without it; leave it out, \(remedy)")
     #expect(refusal(2, 2) == nil)
   }

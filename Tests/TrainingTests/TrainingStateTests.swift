@@ -21,6 +21,7 @@ struct TrainingStateTests {
     #expect(state.running.steps == 2)
     #expect(state.options.augmentation == .random && state.options.validators == .rank0)
     #expect(state.options.test == .never, "the option was a flag")
+    #expect(state.options.augmentationOptions == AugmentationOptions(), "there were no such options")
     try state.requireSameTraining(as: state.options)
     #expect(try TrainingState(encoded: state.encoded()) == state)
   }
