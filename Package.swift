@@ -161,7 +161,7 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "System", "Tensors", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
+        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
         "Distributed", "Weights", "Inference", "Training", "Jobs", "gscnn",
       ], exclude: ["Fixtures"]),
     .testTarget(name: "BenchmarksTests", dependencies: ["Tensors", "GatedSCNN", "Benchmarks"]),

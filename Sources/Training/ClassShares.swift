@@ -15,7 +15,8 @@ extension JointLoss.Configuration {
     let total = pixels.reduce(0, +)
     guard total > 0 else {
       throw OptionError(
-        "--class-weights", "split", "the labels of the training split have no pixel of a class; correct them, or give a "
+        "--class-weights", "split",
+        "the labels of the training split have no pixel of a class; correct them, or give a "
           + "weight for each class")
     }
     // The logarithm of one host may differ from that of another: rank 0 decides.

@@ -47,7 +47,8 @@ package final class Replica {
   ///   - crossReplicaSum: sums losses and batch statistics over the ranks; over MPI by default.
   package init(
     _ model: GatedSCNN, momentum: Double, weightDecay: Double, batchNorm: TrainingOptions.BatchNormScope,
-    loss: JointLoss.Configuration = JointLoss.Configuration(), seed: UInt64 = 1, communicator: Communicator, gradientCommunicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
+    loss: JointLoss.Configuration = JointLoss.Configuration(), seed: UInt64 = 1, communicator: Communicator,
+    gradientCommunicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
     crossReplicaSum: (any CrossReplicaSum)? = nil
   ) {
     self.model = model

@@ -86,7 +86,8 @@ package final class Trainer {
         options.backbone, classes: options.table.classes.count, seed: options.seed,
         normalization: options.imageNormalization),
       momentum: options.momentum, weightDecay: options.weightDecay,
-      batchNorm: options.batchNorm, loss: loss, seed: options.seed, communicator: communicator, gradientCommunicator: communicator.duplicate(),
+      batchNorm: options.batchNorm, loss: loss, seed: options.seed, communicator: communicator,
+      gradientCommunicator: communicator.duplicate(),
       workers: workers, timeline: timeline)
     let checkpoints = CheckpointManager(
       options, paths, replica, communicator, lock: lock, timeline: timeline, warn: warn)
@@ -126,7 +127,10 @@ package final class Trainer {
     origin = start.origin
     self.observers =
       communicator.rank == 0
-      ? [StatisticsFile(path: paths.statistics, rows: state.epochs), StepsFile(path: paths.steps, loss: options.loss.kind)] + observers : []
+      ? [
+        StatisticsFile(path: paths.statistics, rows: state.epochs),
+        StepsFile(path: paths.steps, loss: options.loss.kind),
+      ] + observers : []
   }
 
   /// Trains until the last epoch or until a stop is requested. Collective.

@@ -6,7 +6,9 @@ import Kernels
 struct LossOptions: ParsableArguments {
   @Option(
     help: .value(
-      "kind", "standard: semantic, edge and task loss, as the reference implementation; full: the paper's dual-task loss as well."))
+      "kind",
+      "standard: semantic, edge and task loss, as the reference implementation; full: the paper's dual-task loss as well."
+    ))
   var loss = JointLoss.Configuration.Kind.standard
 
   @Option(
@@ -27,7 +29,9 @@ struct LossOptions: ParsableArguments {
 
   @Option(
     help: .value(
-      "variant", "Dual-task loss of --loss full: that of PaddleSeg, of the authors' released code, or of the paper (default: paddle)."))
+      "variant",
+      "Dual-task loss of --loss full: that of PaddleSeg, of the authors' released code, or of the paper (default: paddle)."
+    ))
   var dualTask: DualTaskLoss.Variant?
 
   @Option(
@@ -44,7 +48,9 @@ struct LossOptions: ParsableArguments {
       dualTask.map { _ in "--dual-task" }, dualTaskTemperature.map { _ in "--dual-task-temperature" },
       dualTaskWeight.map { _ in "--dual-task-weight" },
     ].compactMap(\.self)
-    if let option = given.first { throw ValidationError("\(option) needs --loss full; give it, or leave \(option) out") }
+    if let option = given.first {
+      throw ValidationError("\(option) needs --loss full; give it, or leave \(option) out")
+    }
   }
 
   var configuration: JointLoss.Configuration {
@@ -74,7 +80,8 @@ extension JointLoss.Configuration.ClassWeights {
     guard weights.count == words.count, weights.allSatisfy({ (0...1e6).contains($0) }),
       weights.contains(where: { $0 > 0 })
     else {
-      throw ValidationError("give a number from 0 to 1000000 for each class, not all 0, for example 1,2.5,0.75, or split")
+      throw ValidationError(
+        "give a number from 0 to 1000000 for each class, not all 0, for example 1,2.5,0.75, or split")
     }
     self = .given(weights)
   }

@@ -79,17 +79,16 @@ struct TrainingRun: Sendable {
   var model: String { prefix + "_model.safetensors" }
   var checkpoints: String { prefix + "/checkpoints" }
 
-  /// The lines of `P_steps.csv` without the last column, the speed.
-  var steps: [String] { lines(prefix + "_steps.csv", timings: 1) }
+  /// The lines of `P_steps.csv` without the speed.
+  var steps: [String] { rows(prefix + "_steps.csv").map { ($0[..<7] + $0[8...]).joined(separator: ",") } }
 
   /// The lines of `P_statistics.csv` without the last two columns, duration and speed.
-  var statistics: [String] { lines(prefix + "_statistics.csv", timings: 2) }
+  var statistics: [String] { rows(prefix + "_statistics.csv").map { $0.dropLast(2).joined(separator: ",") } }
 
-  private func lines(_ path: String, timings: Int) -> [String] {
+  /// The fields of each line of a file.
+  private func rows(_ path: String) -> [[Substring]] {
     let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-    return text.split(separator: "\n").map { line in
-      line.split(separator: ",", omittingEmptySubsequences: false).dropLast(timings).joined(separator: ",")
-    }
+    return text.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
   }
 
   /// The total loss of each step.
