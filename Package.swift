@@ -165,7 +165,7 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "System", "Tensors", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
+        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
         "Distributed", "Weights", "Inference", "Training", "Jobs", "gscnn",
       ], exclude: ["Fixtures", "make_optimizer_figures.py"]),
     .testTarget(name: "BenchmarksTests", dependencies: ["Tensors", "GatedSCNN", "Benchmarks"]),

@@ -11,6 +11,11 @@ package struct GatedSCNN {
     package let logits: Activation
     /// Boundary probability, `[N, H, W, 1]`.
     package let edge: Activation
+
+    package init(logits: Activation, edge: Activation) {
+      self.logits = logits
+      self.edge = edge
+    }
   }
 
   /// The classes of Cityscapes.

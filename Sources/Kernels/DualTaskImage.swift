@@ -96,8 +96,7 @@ struct DualTaskImage {
       }
       return
     }
-    filter.apply(into: smoothed, on: workers) { plane, y, row in row.update(from: samples.row(plane, y), count: stride)
-    }
+    filter.apply(to: samples, into: smoothed, on: workers)
     filter.apply(into: labels, on: workers, writeLabels)
   }
 
@@ -270,9 +269,7 @@ struct DualTaskImage {
     guard let slopes else { return }
     var ofSamples = slopes
     if let filter = options.variant.filter {
-      let count = slopes.stride
-      filter.apply(into: smoothed, on: workers) { plane, y, row in row.update(from: slopes.row(plane, y), count: count)
-      }
+      filter.apply(to: slopes, into: smoothed, on: workers)
       ofSamples = smoothed
     }
     GumbelSoftmax.gradient(

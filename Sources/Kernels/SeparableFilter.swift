@@ -30,6 +30,11 @@ struct SeparableFilter {
   private var radius: Int { weights.count - 1 }
 
   /// Filters planes.
+  func apply(to input: ClassPlanes, into output: ClassPlanes, on workers: WorkerPool) {
+    apply(into: output, on: workers) { plane, y, row in row.update(from: input.row(plane, y), count: input.stride) }
+  }
+
+  /// Filters planes.
   ///
   /// - Parameter input: writes a row of a plane to a pointer.
   func apply(

@@ -43,6 +43,11 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
     let fixed = Self.program + backbone.parameterBytes * copies
     let logits = Self.furtherLogits(classes)
     training = fixed + images * crop.height * crop.width * (backbone.trainingPerPixel + Self.logitsOfTraining * logits)
+    if loss == .full {
+      // Those of 19 classes fit into what the backward pass needs later.
+      let further = max(classes - GatedSCNN.cityscapesClasses, 0)
+      training += Self.dualTaskPlanes * further * crop.height * crop.width * MemoryLayout<Float>.stride
+    }
     // The test split is predicted with another model, the best.
     if evaluated > 0 {
       evaluation = fixed + backbone.parameterBytes + Self.evaluation(pixels: evaluated) + logits * evaluated
@@ -57,6 +62,9 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
 
   /// The logits, their gradient, and that gradient of the losses.
   private static let logitsOfTraining = 3
+
+  /// Of each class in the dual-task loss of one image: prediction, both smoothed maps, and the slopes.
+  private static let dualTaskPlanes = 4
 
   /// A rank that only evaluates.
   ///
@@ -109,7 +117,8 @@ extension MemoryEstimate {
       training: options.backbone, images: options.batchSize.dividedRoundingUp(by: communicator.size),
       crop: Size(options.cropHeight, options.cropWidth),
       evaluating: options.validators == .all || communicator.rank == 0 ? evaluated : 0,
-      savesCheckpoints: communicator.rank == 0, optimizer: options.optimizer, classes: options.table.classes.count
+      savesCheckpoints: communicator.rank == 0, optimizer: options.optimizer, classes: options.table.classes.count,
+      loss: options.loss.kind
     ).requireRoom(cache: cache ?? 0, communicator: communicator)
   }
 }

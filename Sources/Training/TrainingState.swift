@@ -161,10 +161,6 @@ package struct TrainingState: Codable, Sendable, Equatable {
           + "or start again in another --save-path")
     }
   }
-
-  private static func values(_ settings: [(option: String, value: String)]) -> [String: String] {
-    Dictionary(settings.map { ($0.option, $0.value) }) { first, _ in first }
-  }
 }
 
 extension TrainingState {

@@ -1,4 +1,5 @@
 import GatedSCNN
+import Kernels
 import Layers
 import System
 import Tensors
@@ -75,19 +76,25 @@ struct MemoryTests {
         let optimizer = SGD(network.store)
         let workers = WorkerPool(threads: 2)
         let batch = FormulaValues.Batch(2, 16, 24)
-        var seen: [[Int]] = []
-        for _ in 0..<8 {
-          let tape = Tape(.training, workers: workers)
-          let output = network(image: batch.image, canny: batch.canny, in: tape)
-          _ = JointLoss.evaluateAndAddGradients(
-            output, target: batch.target, boundary: batch.boundary, on: workers)
-          tape.backward()
-          optimizer.step(learningRate: 0.01, on: workers)
-          let pool = BufferPool.shared
-          seen.append([pool.residentBytes, pool.growthCount])
+        var full = JointLoss.Configuration()
+        full.kind = .full
+        full.mining = HardExampleMining()
+        let noise = (0..<2).map { DualTaskLoss.noise(seed: 1, step: 0, sample: $0) }
+        for configuration in [JointLoss.Configuration(), full] {
+          var seen: [[Int]] = []
+          for _ in 0..<8 {
+            let tape = Tape(.training, workers: workers)
+            let output = network(image: batch.image, canny: batch.canny, in: tape)
+            _ = JointLoss.evaluateAndAddGradients(
+              output, target: batch.target, boundary: batch.boundary, configuration, noise: noise, on: workers)
+            tape.backward()
+            optimizer.step(learningRate: 0.01, on: workers)
+            let pool = BufferPool.shared
+            seen.append([pool.residentBytes, pool.growthCount])
+          }
+          #expect(seen[0][1] > 100, "tensors come from the shared pool")
+          #expect(Set(seen[2...]).count == 1, "\(seen)")
         }
-        #expect(seen[0][1] > 100, "tensors come from the shared pool")
-        #expect(Set(seen[2...]).count == 1, "\(seen)")
       }
     }
   #endif

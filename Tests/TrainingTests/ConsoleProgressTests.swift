@@ -67,6 +67,23 @@ struct ConsoleProgressTests {
       ])
   }
 
+  @Test("The dual-task loss has its place in the line of a step if it is part of the loss")
+  func dualTask() {
+    let screen = Screen()
+    let progress = ConsoleProgress(isTerminal: false) { screen.pieces.append($0) }
+    started(progress, logEvery: 4)
+    progress.observe(
+      .stepped(
+        StepReport(
+          position: Position(epoch: 0, step: 4), stepsPerEpoch: 10, epochs: 2,
+          loss: JointLoss(semantic: 1, edge: 0.05, task: 0.5, dual: 0.25, dualWeight: 2), learningRate: 0.01,
+          imagesPerSecond: 0.8)))
+    #expect(
+      screen.pieces.last
+        == "epoch 1/2 step 4/10 loss 3.0000 (semantic 1.0000 edge 0.0500 task 0.5000 dual 0.2500) lr 0.01 0.80 images/s\n"
+    )
+  }
+
   @Test("Without a terminal: a line each minute of an evaluation, and one where it goes on after a stop")
   func evaluation() {
     let screen = Screen()

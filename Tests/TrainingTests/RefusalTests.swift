@@ -1,5 +1,7 @@
 import Foundation
+import GatedSCNN
 import Jobs
+import Kernels
 import Testing
 import Training
 
@@ -78,6 +80,10 @@ extension Trainings {
       #expect(refusal { $0.batchNorm = .local } == "--batch-norm")
       #expect(refusal { $0.normalization = .half } == "--normalize")
       #expect(refusal { $0.normalization = nil } == nil, "as in a checkpoint of an earlier version")
+      #expect(refusal { $0.loss.kind = .full } == "--loss")
+      #expect(refusal { $0.loss.classWeights = .split } == "--class-weights")
+      #expect(refusal { $0.loss.mining = HardExampleMining() } == "--ohem")
+      #expect(refusal { $0.loss.dualTask.weight = 2 } == nil, "not used by the standard loss")
       for change in [
         { $0.learningRate = 0.02 }, { $0.momentum = 0.8 }, { $0.weightDecay = 0 }, { $0.power = 0.9 },
       ] as [(inout TrainingOptions) -> Void] {
@@ -113,6 +119,41 @@ extension Trainings {
         $0.onNonFinite = .skip
       }
       #expect(free == nil)
+    }
+
+    @Test("An option that only one of checkpoint and call has is refused with the words to give it or to leave it out")
+    func optionsThatAreOff() throws {
+      let plain = TrainingOptions()
+      var full = plain
+      full.loss.kind = .full
+      full.loss.mining = HardExampleMining(threshold: 0.5, minimumKept: 10)
+      full.loss.classWeights = .given([1, 0.1, 1e-5])
+      #expect(
+        full.loss.settings.map { "\($0.option) \($0.value)" } == [
+          "--loss full", "--class-weights 1.0,0.1,1e-05", "--ohem 0.5,10", "--dual-task paddle",
+          "--dual-task-temperature 0.5", "--dual-task-weight 1.0",
+        ])
+      #expect(plain.loss.settings.map { "\($0.option) \($0.value)" } == ["--loss standard"])
+      func refusal(_ old: TrainingOptions, _ change: (inout TrainingOptions) -> Void) -> String {
+        var new = old
+        change(&new)
+        do {
+          try TrainingState(options: old).requireSameTraining(as: new)
+        } catch {
+          return "\(error)"
+        }
+        return ""
+      }
+      #expect(
+        refusal(plain) { $0.loss.mining = full.loss.mining }
+          == "--ohem 0.5,10: the checkpoint was made without it; leave it out, or start again in another --save-path")
+      #expect(
+        refusal(full) { $0.loss.mining = nil }
+          == "--ohem left out: the checkpoint was made with 0.5,10; give --ohem 0.5,10, or start again in another --save-path"
+      )
+      #expect(
+        refusal(full) { $0.loss.dualTask.variant = .paper }.hasPrefix(
+          "--dual-task paper: the checkpoint was made with paddle"))
     }
 
     @Test("A state is encoded for other ranks without loss, including numbers that are not finite")

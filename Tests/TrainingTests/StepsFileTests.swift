@@ -1,3 +1,5 @@
+import Foundation
+import GatedSCNN
 import Testing
 import Training
 
@@ -11,5 +13,49 @@ struct StepsFileTests {
     #expect(StepsFile.isDone("2,10,1.5,1,0.02,0.1,0.01,3.5", of: columns, at: position))
     #expect(!StepsFile.isDone("2,11,1.5,1,0.02,0.1,0.01,3.5", of: columns, at: position))
     #expect(!StepsFile.isDone("2,1", of: columns, at: position))
+  }
+
+  private func events(_ position: Position, _ loss: JointLoss) -> [TrainingEvent] {
+    [
+      .started(
+        RunDescription(
+          options: TrainingOptions(), layout: [], parameters: 0, images: [:], stepsPerEpoch: 5, position: position,
+          origin: nil)),
+      .stepped(
+        StepReport(
+          position: Position(epoch: position.epoch, step: position.step + 1), stepsPerEpoch: 5, epochs: 1, loss: loss,
+          learningRate: 0.5, imagesPerSecond: 2)),
+      .finished(bestMeanIoU: nil),
+    ]
+  }
+
+  @Test(
+    "The dual-task loss is a last column where it is part of the loss; lines without it stay, and the other way round")
+  func dualColumn() throws {
+    let folder = try RunFolder.new("columns")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let path = folder + "/steps.csv"
+    func write(_ kind: JointLoss.Configuration.Kind, after step: Int, _ loss: JointLoss) throws -> [Substring] {
+      let file = StepsFile(path: path, loss: kind) { Issue.record("\($0)") }
+      for event in events(Position(epoch: 0, step: step), loss) { try file.observe(event) }
+      return try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    }
+    let columns = "epoch,step,loss,semantic,edge,task,learning_rate,images_per_second"
+    let standard = JointLoss(semantic: 1, edge: 0, task: 0.25)
+    let full = JointLoss(semantic: 1, edge: 0, task: 0.25, dual: 0.125, dualWeight: 2)
+    #expect(full.total == 1.5)
+    #expect(try write(.standard, after: 0, standard) == [columns[...], "1,1,1.25,1,0,0.25,0.5,2"])
+    #expect(
+      try write(.full, after: 1, full) == [
+        columns + ",dual", "1,1,1.25,1,0,0.25,0.5,2,", "1,2,1.5,1,0,0.25,0.5,2,0.125",
+      ])
+    #expect(
+      try write(.full, after: 2, full).dropFirst() == [
+        "1,1,1.25,1,0,0.25,0.5,2,", "1,2,1.5,1,0,0.25,0.5,2,0.125", "1,3,1.5,1,0,0.25,0.5,2,0.125",
+      ])
+    #expect(
+      try write(.standard, after: 2, standard) == [
+        columns[...], "1,1,1.25,1,0,0.25,0.5,2", "1,2,1.5,1,0,0.25,0.5,2", "1,3,1.25,1,0,0.25,0.5,2",
+      ])
   }
 }
