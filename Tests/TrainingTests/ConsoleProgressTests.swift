@@ -75,9 +75,9 @@ struct ConsoleProgressTests {
     progress.observe(
       .stepped(
         StepReport(
-          position: Position(epoch: 0, step: 4), stepsPerEpoch: 10, epochs: 2,
+          position: Position(epoch: 0, step: 4),
           loss: JointLoss(semantic: 1, edge: 0.05, task: 0.5, dual: 0.25, dualWeight: 2), learningRate: 0.01,
-          imagesPerSecond: 0.8)))
+          gradientNorm: 3, imagesPerSecond: 0.8)))
     #expect(
       screen.pieces.last
         == "epoch 1/2 step 4/10 loss 3.0000 (semantic 1.0000 edge 0.0500 task 0.5000 dual 0.2500) lr 0.01 0.80 images/s\n"

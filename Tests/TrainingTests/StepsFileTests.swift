@@ -19,18 +19,20 @@ struct StepsFileTests {
     [
       .started(
         RunDescription(
-          options: TrainingOptions(), layout: [], parameters: 0, images: [:], stepsPerEpoch: 5, position: position,
-          origin: nil)),
+          options: TrainingOptions(), layout: [], parameters: 0, images: [:],
+          length: TrainingLength(stepsPerEpoch: 5, epochs: 60),
+          position: position, origin: nil)),
       .stepped(
         StepReport(
-          position: Position(epoch: position.epoch, step: position.step + 1), stepsPerEpoch: 5, epochs: 1, loss: loss,
-          learningRate: 0.5, imagesPerSecond: 2)),
-      .finished(bestMeanIoU: nil),
+          position: Position(epoch: position.epoch, step: position.step + 1), loss: loss, learningRate: 0.5,
+          gradientNorm: 3,
+          imagesPerSecond: 2)),
+      .finished(bestScore: nil, early: false),
     ]
   }
 
   @Test(
-    "The dual-task loss is a last column where it is part of the loss; lines without it stay, and the other way round")
+    "The dual-task loss has a column where it is part of the loss; lines without it stay, and the other way round")
   func dualColumn() throws {
     let folder = try RunFolder.new("columns")
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -40,22 +42,22 @@ struct StepsFileTests {
       for event in events(Position(epoch: 0, step: step), loss) { try file.observe(event) }
       return try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
     }
-    let columns = "epoch,step,loss,semantic,edge,task,learning_rate,images_per_second"
+    let (losses, others) = ("epoch,step,loss,semantic,edge,task", "learning_rate,gradient_norm,images_per_second")
     let standard = JointLoss(semantic: 1, edge: 0, task: 0.25)
     let full = JointLoss(semantic: 1, edge: 0, task: 0.25, dual: 0.125, dualWeight: 2)
     #expect(full.total == 1.5)
-    #expect(try write(.standard, after: 0, standard) == [columns[...], "1,1,1.25,1,0,0.25,0.5,2"])
+    #expect(try write(.standard, after: 0, standard) == ["\(losses),\(others)", "1,1,1.25,1,0,0.25,0.5,3,2"])
     #expect(
       try write(.full, after: 1, full) == [
-        columns + ",dual", "1,1,1.25,1,0,0.25,0.5,2,", "1,2,1.5,1,0,0.25,0.5,2,0.125",
+        "\(losses),dual,\(others)", "1,1,1.25,1,0,0.25,,0.5,3,2", "1,2,1.5,1,0,0.25,0.125,0.5,3,2",
       ])
     #expect(
       try write(.full, after: 2, full).dropFirst() == [
-        "1,1,1.25,1,0,0.25,0.5,2,", "1,2,1.5,1,0,0.25,0.5,2,0.125", "1,3,1.5,1,0,0.25,0.5,2,0.125",
+        "1,1,1.25,1,0,0.25,,0.5,3,2", "1,2,1.5,1,0,0.25,0.125,0.5,3,2", "1,3,1.5,1,0,0.25,0.125,0.5,3,2",
       ])
     #expect(
       try write(.standard, after: 2, standard) == [
-        columns[...], "1,1,1.25,1,0,0.25,0.5,2", "1,2,1.5,1,0,0.25,0.5,2", "1,3,1.25,1,0,0.25,0.5,2",
+        "\(losses),\(others)", "1,1,1.25,1,0,0.25,0.5,3,2", "1,2,1.5,1,0,0.25,0.5,3,2", "1,3,1.25,1,0,0.25,0.5,3,2",
       ])
   }
 }
