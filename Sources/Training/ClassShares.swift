@@ -2,8 +2,6 @@ import Cityscapes
 import Distributed
 import Foundation
 import GatedSCNN
-import Images
-import Tensors
 
 extension JointLoss.Configuration {
   /// The same with the class weights of the training split, if they are to be taken from it. Collective.
@@ -33,48 +31,12 @@ extension JointLoss.Configuration {
 }
 
 extension TrainingDataset {
-  /// The pixels of each class in the labels of the training split. Collective: unless the prepared maps say it, each rank
-  /// reads a share of them.
+  /// The pixels of each class in the labels of the training split, as the prepared maps say them, or as the survey of
+  /// their classes counts them. Collective.
   package func trainingPixels(
     of table: LabelTable, communicator: Communicator, threads: Int
   ) throws -> [Int] {
     if let labels = maps?.labels[.train] { return table.classes.map { labels.pixels[Int($0.id)] } }
-    let own = stride(from: communicator.rank, to: train.count, by: communicator.size).map { train[$0].labelTrainIds }
-    var pixels = try communicator.collectively {
-      try Self.pixels(own, classes: table.classes.count, on: WorkerPool(threads: threads))
-    }
-    communicator.allReduceSum(&pixels)
-    return pixels
-  }
-
-  /// The pixels of each class in maps of train ids.
-  package static func pixels(_ maps: [String], classes: Int, on workers: WorkerPool) throws(ImageError) -> [Int] {
-    var results = [Result<[Int], ImageError>](repeating: .success([]), count: maps.count)
-    results.withUnsafeMutableBufferPointer { results in
-      workers.parallelFor(maps.count) { map, _ in
-        results[map] = Result { () throws(ImageError) in try pixels(maps[map], classes: classes) }
-      }
-    }
-    var sums = [Int](repeating: 0, count: classes)
-    for result in results {
-      for (trainId, count) in try result.get().enumerated() { sums[trainId] += count }
-    }
-    return sums
-  }
-
-  private static func pixels(_ map: String, classes: Int) throws(ImageError) -> [Int] {
-    let remedy = "remove the file and run gscnn prepare"
-    var counts = [Int](repeating: 0, count: 256)
-    do throws(ImageError) {
-      for trainId in try PNG.read(map, as: .gray).pixels { counts[Int(trainId)] += 1 }
-    } catch {
-      throw ImageError(path: map, problem: error.problem, remedy: remedy)
-    }
-    if let other = (classes..<Int(Label.ignored)).first(where: { counts[$0] > 0 }) {
-      throw ImageError(
-        path: map, problem: "holds \(other), which is no train id (0 … \(classes - 1) or \(Label.ignored))",
-        remedy: remedy)
-    }
-    return Array(counts[..<classes])
+    return try classCentroids(communicator: communicator, threads: threads).pixels
   }
 }

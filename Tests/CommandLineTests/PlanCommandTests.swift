@@ -49,8 +49,30 @@ extension CommandLine {
       #expect(try !work.gscnn("plan", "--help").output.contains { $0.contains("picture") })
     }
 
+    @Test("plan takes the options of a training from a recipe; those of the command line win")
+    func recipe() throws {
+      try work.write(
+        Data("batch-size: 8\nmax-steps: 80000\naccumulate: 2\ncrop-h: 48\nema-decay: 0.9\n".utf8), to: "recipe.yaml")
+      let json = try work.gscnn(small + ["--config", "recipe.yaml", "--images", "160", "--json"])
+      #expect(json.status == 0, "\(json.errors)")
+      let plan = try JSONSerialization.jsonObject(with: Data(json.output.joined().utf8)) as? [String: Any]
+      let prediction = try #require((plan?["predictions"] as? [[String: Any]])?.first)
+      #expect(prediction["batch_size"] as? Int == 8 && prediction["steps_per_epoch"] as? Int == 10)
+      let model = try #require(plan?["model"] as? [String: Any])
+      let workload = try #require(model["workload"] as? [String: Any])
+      #expect(workload["steps"] as? Int == 80_000 && workload["accumulate"] as? Int == 2)
+      #expect((model["step"] as? [String: Any])?["height"] as? Int == 32)
+      let hours = try #require(prediction["training_hours"] as? Double)
+      let epoch = try #require(prediction["epoch_seconds"] as? Double)
+      #expect(abs(hours - 8000 * epoch / 3600) < 1e-6 * hours)
+    }
+
     @Test("layout gives every rank of a training the same number of images, and other work a single rank")
     func layout() throws {
+      try work.write(Data("batch-size: 6\n".utf8), to: "recipe.yaml")
+      #expect(
+        try work.gscnn("layout", "train", "@recipe.yaml").output
+          == work.gscnn("layout", "train", "--batch-size", "6").output)
       let train = try work.gscnn("layout", "train", "--batch-size", "6")
       let ranks = try #require(train.output.first?.split(separator: " ").first.flatMap { Int($0) })
       #expect(ranks >= 1 && 6 % ranks == 0)

@@ -30,6 +30,16 @@ struct PlanTests {
     #expect(four.stepSeconds == 12.5 && four.memoryMegabytes == 2000 && four.stepsPerEpoch == 743)
   }
 
+  @Test("A step of several batches passes over each and updates once; a length in steps replaces the epochs")
+  func accumulation() {
+    var workload = CostModel.Workload()
+    (workload.accumulate, workload.steps) = (3, 495)
+    let three = CostModel(step: Self.step, workload: workload).predict(cluster(nodes: 1), batchSize: 2)
+    #expect(three.stepSeconds == 18.5 && three.efficiency == 1 && three.imagesPerSecond == 6 / 18.5)
+    #expect(three.stepsPerEpoch == 495 && abs(three.trainingHours - three.epochSeconds / 3600) < 1e-9)
+    #expect(three.memoryMegabytes == 1600, "and the sum of the gradients")
+  }
+
   @Test(
     "An all-reduce by recursive halving and doubling sends 2 (1 − 1/N) arrays over a link, whatever the ranks per node")
   func sums() {

@@ -43,14 +43,14 @@ extension Trainings {
       try FileManager.default.removeItem(atPath: file)
       try FileManager.default.createDirectory(atPath: file, withIntermediateDirectories: false)
       let stopped = try runs[2].train(
-        ranks: 4, Self.options + ["--prepared", "\(data)/prepared", "--max-steps", "1"])
+        ranks: 4, Self.options + ["--prepared", "\(data)/prepared", "--stop-after", "1"])
       #expect(stopped.status == 0, "\(stopped.errors)")
       let warning = try #require(stopped.errors.first { $0.contains("warning") })
       #expect(warning.hasPrefix("gscnn: warning: \(file): cannot be written ("))
       #expect(warning.hasSuffix("give a folder that can be written as --prepared"))
       try FileManager.default.removeItem(atPath: file)
       for (ranks, steps) in [(1, "2"), (2, "1")] {
-        let rest = try runs[2].train(ranks: ranks, Self.options + ["--resume", "auto", "--max-steps", steps])
+        let rest = try runs[2].train(ranks: ranks, Self.options + ["--resume", "auto", "--stop-after", steps])
         #expect(rest.status == 0, "\(rest.errors)")
       }
       try runs[2].expectSame(as: runs[0])

@@ -72,8 +72,7 @@ extension Trainings {
         listed.train, of: options.dataPath, prepared: nil, communicator: communicator, threads: 1)
       let prepared = listed.prepared(as: maps)
       let recorded = try prepared.trainingPixels(of: .cityscapes, communicator: communicator, threads: 1)
-      let counted = try TrainingDataset.pixels(
-        prepared.train.map(\.labelTrainIds), classes: 19, on: WorkerPool(threads: 2))
+      let counted = try prepared.classCentroids(communicator: communicator, threads: 2).pixels
       #expect(counted == recorded)
       let total = counted.reduce(0, +)
       #expect(total > 8 * 48 * 72 / 2 && total < 8 * 48 * 72)
@@ -83,24 +82,6 @@ extension Trainings {
         for id in try PNG.read(sample.labelTrainIds, as: .gray).pixels { expected[Int(id)] += 1 }
       }
       #expect(counted == Array(expected[..<19]))
-    }
-
-    @Test("A map that holds no train ids is named when class weights are taken from it")
-    func noTrainIds() throws {
-      let folder = try RunFolder.new("maps")
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      let path = folder + "/map.png"
-      try PNG.write(Image(Size(2, 3), channels: 1, filledWith: 20), to: path)
-      #expect(throws: ImageError.self) {
-        do {
-          _ = try TrainingDataset.pixels([path, folder + "/none.png"], classes: 19, on: WorkerPool(threads: 1))
-        } catch {
-          #expect(
-            "\(error)"
-              == "\(path): holds 20, which is no train id (0 … 18 or 255); remove the file and run gscnn prepare")
-          throw error
-        }
-      }
     }
 
     @Test("Another number of weights than classes is refused before anything is written")

@@ -39,7 +39,8 @@ struct Layout: ParsableCommand {
   /// Images that the ranks share; `nil` where any number of ranks has work, 1 where only one has.
   private var images: Int? {
     // The command itself reports a wrong call.
-    return switch try? GSCNN.parseAsRoot(command.isEmpty ? ["train"] : command) {
+    let words = try? Arguments(command.isEmpty ? ["train"] : command).withConfigFiles().words
+    return switch words.flatMap({ try? GSCNN.parseAsRoot($0) }) {
     case let train as Train: train.batchSize
     case let step as Bench.Step: step.batchSize
     case is Prepare, is Evaluate, is Predict, is Bench.AllReduce: nil
