@@ -39,27 +39,19 @@ struct LossOptions: ParsableArguments {
     help: .value("number", "Temperature of the Gumbel-softmax in the dual-task loss (default: 0.5; paper: 1)."))
   var dualTaskTemperature: Double?
 
-  @Option(in: 0...1e6, help: .value("factor", "Weight of the dual-task loss (default: 1)."))
+  @Option(in: 0...1e6, help: .value("factor", "Weight of the dual-task loss of --loss full (default: 1)."))
   var dualTaskWeight: Double?
 
-  func validate() throws {
-    guard loss == .standard else { return }
-    let given = [
-      dualTask.map { _ in "--dual-task" }, dualTaskTemperature.map { _ in "--dual-task-temperature" },
-      dualTaskWeight.map { _ in "--dual-task-weight" },
-    ].compactMap(\.self)
-    if let option = given.first {
-      throw ValidationError("\(option) needs --loss full; give it, or leave \(option) out")
-    }
-  }
-
+  /// The options of the dual-task loss may be given with the standard loss too, which ignores them: a recipe can then be
+  /// tried without it.
   var configuration: JointLoss.Configuration {
     var configuration = JointLoss.Configuration()
     configuration.kind = loss
     configuration.classWeights = classWeights
     configuration.mining = ohem
+    guard loss == .full else { return configuration }
     if let dualTask { configuration.dualTask.variant = dualTask }
-    configuration.dualTask.temperature = dualTaskTemperature
+    configuration.dualTask.temperature = dualTaskTemperature ?? configuration.dualTask.resolvedTemperature
     if let dualTaskWeight { configuration.dualTask.weight = dualTaskWeight }
     return configuration
   }

@@ -58,8 +58,6 @@ extension CommandLine {
         ("train --batch-norm none", "'--batch-norm <scope>'", "'sync' and 'local'; see"),
         ("train --loss seed", "'--loss <kind>'", "'standard' and 'full'; see"),
         ("train --loss full --dual-task none", "'--dual-task <variant>'", "'released', 'paddle' or 'paper'; see"),
-        ("train --dual-task paper", "--dual-task needs --loss full", "leave --dual-task out"),
-        ("train --dual-task-weight 2", "--dual-task-weight needs --loss full", "leave --dual-task-weight out"),
         (
           "train --loss full --dual-task-temperature 0", "'0' is invalid for '--dual-task-temperature",
           "from 0.01 to 100"
