@@ -46,12 +46,6 @@ package struct ClassCentroids: Sendable, Equatable {
     self.init(pixels: pixels, places: places)
   }
 
-  /// The share of each class in the pixels that have a class, by train id; all zero if none has.
-  package var shares: [Double] {
-    let total = Double(max(pixels.reduce(0, +), 1))
-    return pixels.map { Double($0) / total }
-  }
-
   /// A hash of the contents.
   package var digest: UInt64 {
     let numbers =

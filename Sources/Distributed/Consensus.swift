@@ -26,11 +26,14 @@ package struct Consensus: Sendable {
   /// Compares parameters, running statistics and momentum of the ranks by their hashes (XXH64).
   ///
   /// - Parameters:
-  ///   - velocities: the momentum, as long as `store.values`, with the same offsets.
+  ///   - velocities: the momentum, as long as `store.values`, with the same offsets; nil without one.
   ///   - workers: share the work.
   /// - Throws: `ReplicasDiffer`, the same on all ranks, with the first tensor that differs.
-  package func requireEqualReplicas(_ store: ParameterStore, velocities: FloatSlice, on workers: WorkerPool) throws {
-    let hashes = communicator.allGather(Self.hash([store.values, store.running, velocities], on: workers))
+  package func requireEqualReplicas(
+    _ store: ParameterStore, velocities: FloatSlice?, on workers: WorkerPool
+  ) throws {
+    let floats = [store.values, store.running] + (velocities.map { [$0] } ?? [])
+    let hashes = communicator.allGather(Self.hash(floats, on: workers))
     let divergent = Self.divergentRanks(hashes)
     guard !divergent.isEmpty else { return }
     let hosts = communicator.allGather(communicator.host)
@@ -46,7 +49,7 @@ package struct Consensus: Sendable {
 
   /// Parameters and running statistics in PyTorch's order, then the momentum of each parameter.
   private static func tensors(
-    of store: ParameterStore, velocities: FloatSlice
+    of store: ParameterStore, velocities: FloatSlice?
   ) -> [(name: String, floats: FloatSlice)] {
     let state: [(String, FloatSlice)] = store.entries.compactMap { entry in
       switch entry {
@@ -55,6 +58,7 @@ package struct Consensus: Sendable {
       case .counter: nil
       }
     }
+    guard let velocities else { return state }
     return state
       + store.parameters.map { parameter in
         let offset = velocities.offset + parameter.offset

@@ -36,9 +36,7 @@ package struct CostModel: Codable, Sendable {
   /// The training to predict.
   package struct Workload: Codable, Sendable {
     package var images = 2975
-    package var epochs = 60
-    /// Steps of the training, in place of `epochs`.
-    package var steps: Int?
+    package var epochs = 60.0
     /// Batches of a step.
     package var accumulate = 1
     package var validationImages = 500
@@ -130,7 +128,6 @@ package struct CostModel: Codable, Sendable {
     let validation = Double(imagesEvaluated) * Double(workload.validationPixels) / pixels * step.forward / speed
     let checkpoints = 2 * 2 * Double(step.gradientBytes) / workload.diskBytesPerSecond
     let epoch = Double(steps) * seconds + validation + checkpoints
-    let epochs = workload.steps.map { Double($0) / Double(max(steps, 1)) } ?? Double(workload.epochs)
     return Prediction(
       nodes: cluster.nodes, ranks: cluster.ranks, threads: cluster.threads, batchSize: batchSize, share: share,
       stepSeconds: seconds,
@@ -143,14 +140,14 @@ package struct CostModel: Codable, Sendable {
       memoryMegabytes: step.fixedMegabytes + step.stepMegabytes * images
         + (workload.accumulate > 1 ? Double(step.gradientBytes) / 1e6 : 0),
       stepsPerEpoch: steps,
-      validationSeconds: validation, epochSeconds: epoch, trainingHours: epoch * epochs / 3600)
+      validationSeconds: validation, epochSeconds: epoch, trainingHours: epoch * workload.epochs / 3600)
   }
 
   /// The smallest batch that reaches an efficiency, with a power of two of images per rank; `nil` if that leaves fewer
   /// than ten steps in an epoch.
   package func smallestBatch(_ cluster: Cluster, efficiency: Double) -> Int? {
     var batch = cluster.ranks
-    while batch * 10 <= workload.images {
+    while batch * workload.accumulate * 10 <= workload.images {
       if predict(cluster, batchSize: batch).efficiency >= efficiency { return batch }
       batch *= 2
     }

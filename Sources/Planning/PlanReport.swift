@@ -13,7 +13,9 @@ package struct PlanReport {
     package init(_ cluster: Cluster, _ model: CostModel, batchSize: Int) {
       self.cluster = cluster
       let first = max(batchSize, cluster.ranks)
-      let batches = (0..<4).map { first << $0 }.filter { $0 == first || $0 * 10 <= model.workload.images }
+      let batches = (0..<4).map { first << $0 }.filter {
+        $0 == first || $0 * model.workload.accumulate * 10 <= model.workload.images
+      }
       predictions = batches.map { model.predict(cluster, batchSize: $0) }
     }
   }
@@ -71,8 +73,9 @@ package struct PlanReport {
     }
     if first.stepsPerEpoch == 0 {
       lines.append(
-        "\(name)a batch of \(first.batchSize) is larger than the \(model.workload.images) training images, so that an epoch "
-          + "has no step; give a smaller --batch-size, fewer ranks or more --images")
+        "\(name)a step of \(first.batchSize * model.workload.accumulate) images is larger than the "
+          + "\(model.workload.images) training images, so that an epoch has no step; give a smaller --batch-size or "
+          + "--accumulate, fewer ranks or more --images")
     }
     if first.batchSize % ranks != 0 {
       lines.append(

@@ -30,12 +30,13 @@ package enum CheckpointInspector {
           : "all \(options.epochs) epochs done"
       }
     let classes = options.labels.map { ", \($0.classes.count) classes of \($0.name)" } ?? ""
+    let accumulated = options.optimizer.accumulate > 1 ? ", \(options.optimizer.accumulate) a step" : ""
     let best = state.bestScore.map(options.bestFigure.text) ?? "none yet"
     return """
       \(checkpoint.folder): a valid checkpoint, all checksums match
       \(position), \(state.totalSteps) steps in all
-      \(options.backbone.rawValue)\(classes), crops \(options.cropHeight)×\(options.cropWidth), batches of \(options.batchSize), seed \(options.seed)
-      learning rate \(options.learningRate), momentum \(options.momentum), weight decay \(options.weightDecay), power \(options.power)
+      \(options.backbone.rawValue)\(classes), crops \(options.cropHeight)×\(options.cropWidth), batches of \(options.batchSize)\(accumulated), seed \(options.seed)
+      learning rate \(options.scaledLearningRate), momentum \(options.momentum), weight decay \(options.weightDecay), power \(options.power)
       best validation \(options.bestFigure.title) \(best)
       """
   }

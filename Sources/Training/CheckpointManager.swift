@@ -36,7 +36,8 @@ final class CheckpointManager {
   /// When the last checkpoint was begun, or the run.
   private var lastSave = Clock.now
 
-  private var hasAbandonedModel = false
+  /// Of a training that is left behind.
+  private var abandoned: [BestFile] = []
   /// The metadata of a best model that could not be written.
   private var unwrittenModel: [String: String]?
 
@@ -82,6 +83,30 @@ final class CheckpointManager {
     try state.requireSameClasses(as: options)
   }
 
+  /// The checkpoint that a run with these options would continue from; `nil` if it would start anew. Changes nothing.
+  ///
+  /// - Throws: `OptionError` or `TrainingError` if it would not start in its folder.
+  static func start(_ options: TrainingOptions) throws -> String? {
+    let folder = RunPaths(options).checkpoints
+    var corrupt = 0
+    let checkpoint = Checkpoint.latestValid(in: folder) { _ in corrupt += 1 }
+    if checkpoint == nil, corrupt > 0 { throw noneIsValid(in: folder) }
+    guard let checkpoint else { return nil }
+    guard options.resume != nil else { throw holdsRun(checkpoint, options) }
+    try TrainingState(of: checkpoint).requireSameTraining(as: options)
+    return checkpoint.folder
+  }
+
+  private static func noneIsValid(in folder: String) -> TrainingError {
+    TrainingError("\(folder): holds checkpoints, but none is valid; give another --save-path, or remove the folder")
+  }
+
+  private static func holdsRun(_ checkpoint: Checkpoint, _ options: TrainingOptions) -> OptionError {
+    OptionError(
+      "--save-path", RunPaths(options).folder,
+      "holds an earlier run (\(checkpoint.folder)); resume it with --resume auto, or give another folder")
+  }
+
   /// - Returns: `nil` if the options ask for no checkpoint, or there is none.
   private func loadCheckpoint(from store: CheckpointStore) throws -> StartingPoint? {
     let skipped = { [warn] (error: any Error) in warn("skipped a checkpoint: \(error)") }
@@ -103,45 +128,57 @@ final class CheckpointManager {
     } else {
       (state.averageUpdates, state.bestAverageScore) = (nil, nil)
     }
-    if state.options.bestFigure != options.bestFigure { (state.bestScore, state.bestAverageScore) = (nil, nil) }
     state.options = options
     try RunContinuation(of: checkpoint.folder, in: paths)?.copyResults(state)
-    hasAbandonedModel = leavesModelBehind(state)
-    if hasAbandonedModel { state.bestScore = nil }
-    requireBestModel(&state)
+    abandoned = bestFiles.filter { leavesBehind($0, state) }
+    for file in abandoned { state[keyPath: file.score] = nil }
+    for file in bestFiles { requireBest(file, &state) }
     return StartingPoint(state: state, origin: ([checkpoint.folder] + changes).joined(separator: ", "))
   }
 
-  /// Whether the best model on the disk belongs to the training after the checkpoint, which is left behind: its figure
-  /// must not be compared with those to come, nor the test split be predicted with it.
-  private func leavesModelBehind(_ state: TrainingState) -> Bool {
-    guard case .path = options.resume, let best = paths.bestScore else { return false }
-    return best != state.bestScore
+  /// A file with the best weights of a run.
+  private struct BestFile {
+    let name: String
+    let path: String
+    /// Its figure.
+    let score: WritableKeyPath<TrainingState, Double?>
   }
 
-  /// Renames a best model that is left behind. Until a checkpoint of the new training is on the disk the other one can
-  /// still be resumed, with its model.
+  private var bestFiles: [BestFile] {
+    let model = BestFile(name: "model", path: paths.model, score: \.bestScore)
+    guard average != nil else { return [model] }
+    return [model, BestFile(name: "average of the weights", path: paths.averageModel, score: \.bestAverageScore)]
+  }
+
+  /// Whether a file on the disk belongs to the training after the checkpoint, which is left behind: its figure must not be
+  /// compared with those to come, nor the test split be predicted with it.
+  private func leavesBehind(_ file: BestFile, _ state: TrainingState) -> Bool {
+    guard case .path = options.resume, let best = RunPaths.score(of: file.path) else { return false }
+    return best != state[keyPath: file.score]
+  }
+
+  /// Renames the files that are left behind. Until a checkpoint of the new training is on the disk the other one can still
+  /// be resumed, with its model.
   func setAbandonedModelAside() {
-    guard hasAbandonedModel else { return }
-    hasAbandonedModel = false
-    let aside = paths.abandonedModel
-    do {
-      try FileSystem().rename(paths.model, to: aside)
-      warn("\(paths.model): belongs to the training after this checkpoint, which is left behind; it is now \(aside)")
-    } catch {
-      warn("\(error); this file belongs to the training after this checkpoint, which is left behind: move it away")
+    for file in abandoned {
+      let aside = RunPaths.abandoned(file.path)
+      do {
+        try FileSystem().rename(file.path, to: aside)
+        warn("\(file.path): belongs to the training after this checkpoint, which is left behind; it is now \(aside)")
+      } catch {
+        warn("\(error); this file belongs to the training after this checkpoint, which is left behind: move it away")
+      }
     }
+    abandoned = []
   }
 
-  /// Without its file there is no best model: the next validation writes one.
-  private func requireBestModel(_ state: inout TrainingState) {
-    guard let best = state.bestScore, !FileManager.default.fileExists(atPath: paths.model) else { return }
-    let figure = options.bestFigure.text(best)
-    let isDone = state.isAtEnd
+  /// Without its file there is no best one: the next validation writes one.
+  private func requireBest(_ file: BestFile, _ state: inout TrainingState) {
+    guard let best = state[keyPath: file.score], !FileManager.default.fileExists(atPath: file.path) else { return }
     warn(
-      "\(paths.model): the best model (\(figure)) is missing; "
-        + (isDone ? "all epochs are done: restore the file" : "the next validation writes a new one"))
-    state.bestScore = nil
+      "\(file.path): the best \(file.name) (\(options.bestFigure.text(best))) is missing; "
+        + (state.isAtEnd ? "all epochs are done: restore the file" : "the next validation writes a new one"))
+    state[keyPath: file.score] = nil
   }
 
   /// Gives the run its identity: that of the folder, or a new one if the folder is empty.
@@ -208,15 +245,12 @@ final class CheckpointManager {
       skipped(error)
     }
     guard checkpoint == nil, corrupt > 0 else { return checkpoint }
-    throw TrainingError(
-      "\(paths.checkpoints): holds checkpoints, but none is valid; give another --save-path, or remove the folder")
+    throw Self.noneIsValid(in: paths.checkpoints)
   }
 
   private func startNewRun(in store: CheckpointStore) throws -> StartingPoint {
     if options.resume == nil, let earlier = try latest(in: store) {
-      throw OptionError(
-        "--save-path", paths.folder,
-        "holds an earlier run (\(earlier.folder)); resume it with --resume auto, or give another folder")
+      throw Self.holdsRun(earlier, options)
     }
     var state = TrainingState(options: options)
     state.run = RunIdentity()
@@ -313,15 +347,20 @@ final class CheckpointManager {
     }
   }
 
-  /// Writes the average of the weights as the best one. If that fails, the next better one is another attempt.
-  func saveBestAverage(_ average: AverageModel, _ state: TrainingState, _ report: EpochReport) {
-    guard communicator.rank == 0 else { return }
+  /// Writes the average of the weights as the best one.
+  ///
+  /// - Parameter score: its figure.
+  /// - Returns: whether it is written; if not, the next better one is another attempt.
+  func saveBestAverage(_ average: AverageModel, score: Double?, _ report: EpochReport) -> Bool {
+    guard communicator.rank == 0 else { return true }
     do {
       try ModelFile.write(
-        average.model.store, to: paths.averageModel,
-        metadata: metadata(of: report.average, score: state.bestAverageScore, report))
+        average.model.store, to: paths.averageModel, metadata: metadata(of: report.average, score: score, report))
+      return true
     } catch {
-      warn("\(error); training goes on, and the average of the weights stays in the checkpoints (ema.safetensors)")
+      warn(
+        "\(error); training goes on, and the next average that is better than the last one written is another attempt")
+      return false
     }
   }
 

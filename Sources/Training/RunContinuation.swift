@@ -26,7 +26,10 @@ struct RunContinuation {
   func copyResults(_ state: TrainingState) throws {
     // The steps after the checkpoint are removed when the file is opened.
     try copy(source.steps, to: paths.steps)
-    guard let best = state.bestScore, source.bestScore == best,
+    if let best = state.bestAverageScore, RunPaths.score(of: source.averageModel) == best {
+      try copy(source.averageModel, to: paths.averageModel)
+    }
+    guard let best = state.bestScore, RunPaths.score(of: source.model) == best,
       !FileManager.default.fileExists(atPath: paths.model)
     else { return }
     for split in ["val", "test"] { try copy(source.predictions(split), to: paths.predictions(split)) }
@@ -57,9 +60,9 @@ struct RunContinuation {
 }
 
 extension RunPaths {
-  /// The figure of the best model, as its file says; `nil` if there is no such file or it does not say so.
-  var bestScore: Double? {
-    guard let metadata = (try? Safetensors(contentsOf: model))?.metadata else { return nil }
+  /// The figure of the best weights, as their file says; `nil` if there is no such file or it does not say so.
+  static func score(of path: String) -> Double? {
+    guard let metadata = (try? Safetensors(contentsOf: path))?.metadata else { return nil }
     return (metadata[CheckpointManager.scoreKey] ?? metadata[CheckpointManager.meanIoUKey]).flatMap(Double.init)
   }
 }

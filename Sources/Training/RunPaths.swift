@@ -24,11 +24,11 @@ package struct RunPaths: Sendable {
 
   /// The best model.
   package var model: String { prefix + "_model.safetensors" }
-  /// A best model of a training that a run has left behind when it went on from an earlier checkpoint.
-  /// A name that is free.
-  var abandonedModel: String {
-    let names = (1...).lazy.map { prefix + "_model.abandoned\($0 == 1 ? "" : "-\($0)").safetensors" }
-    return names.first { !FileSystem.exists($0) } ?? prefix
+  /// A free name for the best weights of a training that a run has left behind when it went on from an earlier checkpoint.
+  static func abandoned(_ path: String) -> String {
+    let suffix = ".safetensors"
+    let names = (1...).lazy.map { path.dropLast(suffix.count) + ".abandoned\($0 == 1 ? "" : "-\($0)")" + suffix }
+    return names.first { !FileSystem.exists($0) } ?? path + ".abandoned"
   }
   /// The best average of the weights.
   package var averageModel: String { prefix + "_ema_model.safetensors" }

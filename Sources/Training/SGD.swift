@@ -58,7 +58,7 @@ package final class SGD {
       let group = Group(
         floats: parameter.offset..<end,
         rateFactor: parameter.name.hasPrefix(backbonePrefix) ? options.backboneFactor : options.headFactor,
-        weightDecay: isUndecayed ? 0 : weightDecay, isScaled: options.rule == .lars && !isUndecayed)
+        weightDecay: isUndecayed ? 0 : weightDecay, isScaled: options.rule == .lars && !isUndecayed && weightDecay > 0)
       if let last = groups.last, last.isLike(group) {
         groups[groups.count - 1].floats = last.floats.lowerBound..<end
       } else {

@@ -162,7 +162,7 @@ package final class Trainer {
     synchronizeRunningStatistics()
     try requireEqualReplicas()
     try Self.stopIfRequested(consensus)
-    if state.totalSteps == 0 { try Activity.during(.starting, rehearseValidation) }
+    if state.totalSteps == 0 || options.isDryRun == true { try Activity.during(.starting, rehearseValidation) }
     // From now on --resume auto continues this branch of the run, however soon this process ends.
     if case .path = options.resume {
       try Activity.during(.checkpoint) {
@@ -172,23 +172,18 @@ package final class Trainer {
       }
     }
     try Self.stopIfRequested(consensus)
+    if options.isDryRun == true { return try trainEpoch() ?? stop(0) }
     while !isDone {
       if let status = try trainEpoch() ?? endEpoch() { return status }
     }
     try Activity.during(.checkpoint) { try checkpoints.flush() }
     if options.test == .end, let status = try predictTestSplit() { return status }
-    try notify(.finished(bestScore: state.bestScore, early: stopsEarly))
+    try notify(.finished(bestScore: state.bestScore, early: state.endsEarly))
     return 0
   }
 
   /// Whether the last epoch has ended, its validation included.
-  private var isDone: Bool { state.position.epoch >= length.epochs || stopsEarly }
-
-  /// Whether validations without a better model have ended the training.
-  private var stopsEarly: Bool {
-    guard let patience = options.earlyStop else { return false }
-    return options.bestFigure.validationsWithoutImprovement(in: state.epochs) >= patience
-  }
+  private var isDone: Bool { state.position.epoch >= length.epochs || state.endsEarly }
 
   /// Predicts an image of the validation split on each rank that validates, without using the result: whole images need
   /// more memory than training crops, and a file may be damaged inside. Both had better show before the first epoch.
@@ -238,7 +233,6 @@ package final class Trainer {
       let isDue = try checkpoints.isDue()
       let next = timeline.measure("agree on stopping") { consensus.afterStep(StopSignal.received, checkpoint: isDue) }
       if let status = next.stop { return try stop(status) }
-      if remainingSteps == 0, options.isDryRun == true { return try stop(0) }
       if state.position.step == dataset.stepsPerEpoch || state.totalSteps == length.steps { break }
       if remainingSteps == 0 { return try stop(0) }
       let isWanted = next.checkpoint || options.checkpointEvery.map { state.totalSteps % $0 == 0 } ?? false
@@ -333,9 +327,8 @@ package final class Trainer {
       }
       if tested == nil { return try interrupted() }
     }
-    if isBestAverage, let average {
+    if isBestAverage, let average, checkpoints.saveBestAverage(average, score: averageScore, report) {
       state.bestAverageScore = averageScore
-      checkpoints.saveBestAverage(average, state, report)
     }
     validator.discardAverage()
     if isBest {
@@ -350,7 +343,7 @@ package final class Trainer {
     state.epochs.append(report)
     state.position = Position(epoch: epoch + 1, step: 0)
     state.running = TrainingState.RunningEpoch(classes: options.table.classes.count)
-    if skippedInARow == 0 || isLast {
+    if skippedInARow == 0 || isDone {
       try Activity.during(.checkpoint) { try checkpoints.save(state, isBest: isBest) }
     }
     try notify(.epochFinished(report, isBest: isBest, isBestAverage: isBestAverage))
@@ -432,13 +425,17 @@ package final class Trainer {
   /// rank 0, as PyTorch's DistributedDataParallel does. Collective.
   private func synchronizeRunningStatistics() {
     guard options.batchNorm == .local else { return }
-    let running = replica.model.store.running
-    communicator.broadcast(running.start, count: running.count)
+    for store in [replica.model.store, average?.model.store].compactMap(\.self) {
+      communicator.broadcast(store.running.start, count: store.running.count)
+    }
   }
 
-  /// Compares parameters, running statistics and momentum over the ranks. Collective.
+  /// Compares parameters, running statistics and momentum over the ranks, and the average of the weights. Collective.
   private func requireEqualReplicas() throws {
     try consensus.requireEqualReplicas(replica.model.store, velocities: replica.optimizer.velocities, on: workers)
+    if let store = average?.model.store {
+      try consensus.requireEqualReplicas(store, velocities: nil, on: workers)
+    }
   }
 
   // MARK: - Events

@@ -22,7 +22,7 @@ extension TrainingOptions {
 
   /// The settings as a file for `--config`.
   package var configuration: String {
-    let lines = settings.map { option, value in "\(option.dropFirst(2)): \(Self.plain(value))\n" }
+    let lines = settings.map { option, value in "\(option.dropFirst(2)): \(Self.quoted(Self.plain(option, value)))\n" }
     return "# The options of this run, for gscnn train --config FILE.\n" + lines.joined()
   }
 
@@ -30,7 +30,7 @@ extension TrainingOptions {
   package func listing(width: Int = 110) -> [String] {
     var lines = ["options:"]
     for (option, value) in settings {
-      let entry = " \(option.dropFirst(2)) \(Self.plain(value)),"
+      let entry = " \(option.dropFirst(2)) \(Self.plain(option, value)),"
       if lines[lines.count - 1].count + entry.count > width { lines.append("  ") }
       lines[lines.count - 1] += entry
     }
@@ -38,6 +38,22 @@ extension TrainingOptions {
     return lines
   }
 
+  private static let paths: Set = ["--data-path", "--classes", "--prepared", "--save-path", "--pretrained"]
+
   /// 1.0 → "1".
-  private static func plain(_ value: String) -> String { value.hasSuffix(".0") ? String(value.dropLast(2)) : value }
+  private static func plain(_ option: String, _ value: String) -> String {
+    !paths.contains(option) && value.hasSuffix(".0") ? String(value.dropLast(2)) : value
+  }
+
+  /// The value as YAML has it, in quotes if it would be read as something else.
+  private static func quoted(_ value: String) -> String {
+    let special =
+      value.contains { "#\"'\\\n".contains($0) } || value.first.map { "@`&*!|>%[]{}-?, ".contains($0) } ?? true
+    let isWord = ["true", "false", "null", "~"].contains(value)
+    guard special || isWord || value.hasSuffix(" ") || value.hasSuffix(":") || value.contains(": ") else {
+      return value
+    }
+    let escaped = value.map { ["\"": "\\\"", "\\": "\\\\", "\n": "\\n"][$0] ?? String($0) }
+    return "\"\(escaped.joined())\""
+  }
 }

@@ -143,10 +143,14 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       ?? TrainingLength(stepsPerEpoch: stepsPerEpoch, epochs: epochs)
   }
 
+  /// The option that gives the length of the training.
+  var length: (option: String, value: String) {
+    steps.map { ("--max-steps", "\($0)") } ?? ("--epochs", "\(epochs)")
+  }
+
   /// The options that shape the training, with their values: a resumed run must keep them, except that those that are
   /// `changeable` may change at a checkpoint that is named.
   package var shaping: [(option: String, value: String)] {
-    let length = steps.map { ("--max-steps", "\($0)") } ?? ("--epochs", "\(epochs)")
     return [
       ("--backbone-type", backbone.rawValue), ("--crop-h", "\(cropHeight)"), ("--crop-w", "\(cropWidth)"),
       ("--batch-size", "\(batchSize)"), length, ("--seed", "\(seed)"),
@@ -163,18 +167,25 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   ])
   .union(ScheduleOptions.changeable).union(OptimizerOptions.changeable)
 
-  /// Refuses steps of more images than there are.
+  /// Refuses steps of more images than there are, and a warm-up that does not end.
   ///
   /// - Parameter stepsPerEpoch: 0 if an epoch has not even one.
   package func validate(_ stepsPerEpoch: Int) throws {
-    guard stepsPerEpoch == 0 else { return }
-    throw OptionError(
-      "--accumulate", optimizer.accumulate,
-      "a step has \(imagesPerStep) images, more than the training split; give a smaller --accumulate or --batch-size")
+    guard stepsPerEpoch > 0 else {
+      throw OptionError(
+        "--accumulate", optimizer.accumulate,
+        "a step has \(imagesPerStep) images, more than the training split; give a smaller --accumulate or --batch-size")
+    }
+    let steps = length(stepsPerEpoch: stepsPerEpoch).steps
+    guard schedule.warmupSteps < steps || schedule.warmupSteps == 0 else {
+      throw OptionError(
+        "--warmup-steps", schedule.warmupSteps,
+        "the training has \(steps) steps, so that the learning rate would never get to its start; give fewer")
+    }
   }
 
-  /// Refuses batches that batch norm cannot normalize, and options that exclude each other. The image pooling branch of the ASPP has one value per image and
-  /// channel, and a single value has no variance.
+  /// Refuses batches that batch norm cannot normalize, and options that exclude each other. The image pooling branch of the
+  /// ASPP has one value per image and channel, and a single value has no variance.
   package func validate(ranks: Int) throws {
     guard batchSize >= 2 else {
       throw OptionError(
@@ -186,6 +197,11 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
         "--batch-norm", batchNorm.rawValue,
         "a rank has one image to normalize over, and a single value has no variance; "
           + "give --batch-norm sync, or --batch-size \(2 * ranks) or more")
+    }
+    guard scaledLearningRate <= 1e6 else {
+      throw OptionError(
+        "--base-batch-size", schedule.baseBatchSize ?? 1,
+        "scales the learning rate of \(learningRate) to \(scaledLearningRate); give a larger one")
     }
     _ = try batchNormGroups(ranks: ranks)
     let standard = AugmentationOptions().settings

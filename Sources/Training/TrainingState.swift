@@ -46,9 +46,16 @@ package struct TrainingState: Codable, Sendable, Equatable {
     case bestScore = "bestMeanIoU"
   }
 
-  /// Whether the training has come to its end, but for an early one.
+  /// Whether validations without a better model have ended the training.
+  var endsEarly: Bool {
+    guard let patience = options.earlyStop else { return false }
+    return options.bestFigure.validationsWithoutImprovement(in: epochs) >= patience
+  }
+
+  /// Whether the training has come to its end.
   var isAtEnd: Bool {
-    position.step == 0 && (options.steps.map { totalSteps >= $0 } ?? (position.epoch >= options.epochs))
+    let isLast = options.steps.map { totalSteps >= $0 } ?? (position.epoch >= options.epochs)
+    return position.step == 0 && isLast || endsEarly
   }
 
   /// A value in a checkpoint that no run writes.
@@ -64,9 +71,8 @@ package struct TrainingState: Codable, Sendable, Equatable {
     // Far more than any run has, and far from an overflow.
     let counts = 0...1_000_000_000_000
     try require(totalSteps == step && counts.contains(step), "totalSteps", totalSteps)
-    try require(
-      (0...(options.steps == nil ? options.epochs : totalSteps + 1)).contains(position.epoch), "position.epoch",
-      position.epoch)
+    let lastEpoch = options.steps == nil ? options.epochs : totalSteps + 1
+    try require(position.epoch >= 0 && position.epoch <= lastEpoch, "position.epoch", position.epoch)
     try require((0...totalSteps).contains(position.step), "position.step", position.step)
     for (name, score) in [("bestMeanIoU", bestScore), ("bestAverageScore", bestAverageScore)] {
       let isShare = options.bestFigure != .loss
@@ -144,6 +150,12 @@ package struct TrainingState: Codable, Sendable, Equatable {
   @discardableResult
   package func requireSameTraining(as new: TrainingOptions) throws -> [String] {
     try requireSameClasses(as: new)
+    if options.length.option != new.length.option {
+      throw OptionError(
+        new.length.option, new.length.value,
+        "the checkpoint was made with \(options.length.option) \(options.length.value); give that, or --stop-after to end "
+          + "this call early, or start again in another --save-path")
+    }
     let (before, after) = (options.shaping, new.shaping)
     let names = before.map(\.option) + after.map(\.option).filter { name in !before.contains { $0.option == name } }
     return try names.compactMap { option in

@@ -5,50 +5,74 @@ import System
 /// A file of options for `--config`: `option: value` on each line, the names as on the command line without the dashes;
 /// `#` begins a comment. Such a file is YAML.
 struct ConfigFile {
+  struct Entry: Equatable {
+    let name: String
+    let value: String
+    /// A quoted value is text, whatever it says.
+    let isQuoted: Bool
+  }
+
   let path: String
-  let options: [(name: String, value: String)]
+  let entries: [Entry]
 
   /// - Throws: `UsageError` that names the line.
   init(_ text: String, path: String) throws {
     self.path = path
-    var options: [(name: String, value: String)] = []
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+    var entries: [Entry] = []
+    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    for (index, line) in lines.enumerated() {
       func refuse(_ problem: String) -> UsageError { UsageError("\(path), line \(index + 1): \(problem)") }
-      let line = Self.withoutComment(line)
-      guard !line.isEmpty else { continue }
+      let line = line.trimmingCharacters(in: .whitespaces)
+      guard !line.isEmpty, !line.hasPrefix("#") else { continue }
       guard let colon = line.firstIndex(of: ":") else {
         throw refuse("'\(line)' is not of the form option: value")
       }
       let name = line[..<colon].trimmingCharacters(in: .whitespaces).split(separator: "_").joined(separator: "-")
-      let value = Self.unquoted(line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces))
       guard !name.isEmpty, !name.hasPrefix("-"), !name.contains(" ") else {
         throw refuse("'\(name)' is no option's name; leave out its dashes")
       }
+      guard let (value, isQuoted) = Self.value(line[line.index(after: colon)...].drop(while: \.isWhitespace)) else {
+        throw refuse("the quoted value of \(name) does not end, or something follows it")
+      }
       guard name != "config" else { throw refuse("a file cannot name another one; give both on the command line") }
       guard !value.isEmpty else { throw refuse("\(name) has no value; give one, or leave the line out") }
-      guard !options.contains(where: { $0.name == name }) else { throw refuse("\(name) is given twice; leave one out") }
-      options.append((name, value))
+      guard !entries.contains(where: { $0.name == name }) else { throw refuse("\(name) is given twice; leave one out") }
+      entries.append(Entry(name: name, value: value, isQuoted: isQuoted))
     }
-    self.options = options
+    self.entries = entries
   }
 
-  private static func withoutComment(_ line: Substring) -> String {
-    // A comment begins the line, or follows a space.
-    var end = line.endIndex
-    for index in line.indices where line[index] == "#" {
-      if index == line.startIndex || line[line.index(before: index)].isWhitespace {
+  /// The value at the beginning of a text, without the comment behind it.
+  ///
+  /// - Returns: `nil` if a quote does not end, or is not followed by a comment or nothing.
+  private static func value(_ text: Substring) -> (value: String, isQuoted: Bool)? {
+    guard let quote = text.first, quote == "\"" || quote == "'" else {
+      var end = text.endIndex
+      for index in text.indices where text[index] == "#" {
+        guard index == text.startIndex || text[text.index(before: index)].isWhitespace else { continue }
         end = index
         break
       }
+      return (text[..<end].trimmingCharacters(in: .whitespaces), false)
     }
-    return line[..<end].trimmingCharacters(in: .whitespacesAndNewlines)
-  }
-
-  private static func unquoted(_ value: String) -> String {
-    for quote in ["\"", "'"] where value.count > 1 && value.hasPrefix(quote) && value.hasSuffix(quote) {
-      return String(value.dropFirst().dropLast())
+    var (value, rest) = ("", text.dropFirst())
+    while let character = rest.popFirst() {
+      if character == "\\", quote == "\"" {
+        guard let escaped = rest.popFirst() else { return nil }
+        value.append(escaped == "n" ? "\n" : escaped)
+      } else if character == quote {
+        // Two single quotes are one.
+        guard quote == "'", rest.first == "'" else {
+          rest = rest.drop(while: \.isWhitespace)
+          return rest.isEmpty || rest.first == "#" ? (value, true) : nil
+        }
+        rest.removeFirst()
+        value.append(quote)
+      } else {
+        value.append(character)
+      }
     }
-    return value
+    return nil
   }
 
   /// The words that give the options on the command line, but for those that it gives itself.
@@ -57,12 +81,13 @@ struct ConfigFile {
   ///   - given: the names of the options on the command line.
   ///   - known: those that the command has; `nil`: all.
   func words(without given: Set<String>, known: Set<String>? = nil) -> [String] {
-    options.flatMap { name, value -> [String] in
+    entries.flatMap { entry -> [String] in
+      let name = entry.name
       guard !given.contains(name), known?.contains(name) ?? true, !Self.isReplaced(name, by: given) else { return [] }
-      return switch value {
-      case "true": ["--\(name)"]
-      case "false", "null", "~": []
-      default: ["--\(name)=\(value)"]
+      return switch entry.value {
+      case "true" where !entry.isQuoted: ["--\(name)"]
+      case "false" where !entry.isQuoted, "null" where !entry.isQuoted, "~" where !entry.isQuoted: []
+      default: ["--\(name)=\(entry.value)"]
       }
     }
   }
@@ -86,12 +111,15 @@ extension Arguments {
     var (paths, rest) = ([String](), [String]())
     var iterator = words.dropFirst().makeIterator()
     while let word = iterator.next() {
+      // The value of an option may begin like the name of a file of options.
+      let isValue = rest.last.map { $0.hasPrefix("--") && !$0.contains("=") && !Self.flags.contains($0) } ?? false
       if word == "--config" {
         guard let path = iterator.next() else { throw UsageError("--config: the value is missing; give a file") }
         paths.append(path)
       } else if word.hasPrefix("--config=") {
         paths.append(String(word.dropFirst("--config=".count)))
-      } else if word.hasPrefix("@") {
+      } else if word.hasPrefix("@"), !isValue {
+        guard word.count > 1 else { throw UsageError("@: the name is missing; give @FILE, or --config FILE") }
         paths.append(String(word.dropFirst()))
       } else {
         rest.append(word)
@@ -105,10 +133,13 @@ extension Arguments {
     // The last file wins.
     for file in files.reversed() {
       inserted = file.words(without: given, known: command == "plan" ? Self.planned : nil) + inserted
-      given.formUnion(file.options.map(\.name))
+      given.formUnion(file.entries.map(\.name))
     }
     return Arguments([command] + inserted + rest)
   }
+
+  /// The options of `train` and `plan` without a value.
+  private static let flags: Set = ["--dry-run", "--no-test", "--json", "--help"]
 
   /// --crop_h=64 → "crop-h"
   private static func name(_ word: String) -> String {

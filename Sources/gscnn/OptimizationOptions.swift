@@ -76,12 +76,6 @@ struct OptimizationOptions: ParsableArguments {
     ))
   var emaDecay: Double?
 
-  func validate() throws {
-    if let baseBatchSize, learningRate * Double(accumulate) / Double(baseBatchSize) > 1e6 {
-      throw ValidationError("--base-batch-size \(baseBatchSize) makes the learning rate too large; give a larger one")
-    }
-  }
-
   func set(_ options: inout TrainingOptions) {
     options.learningRate = learningRate
     options.momentum = momentum

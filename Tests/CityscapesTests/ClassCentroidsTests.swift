@@ -27,14 +27,11 @@ import Testing
     { map.pixels[row * 2108 + column] = trainId }
     let centroids = ClassCentroids([SampleClasses(map, classes: 5)], classes: 5)
     #expect(centroids.pixels == [1, 0, 0, 4, 0])
-    #expect(centroids.shares == [0.2, 0, 0, 0.8, 0])
     func place(_ row: Int, _ column: Int) -> ClassCentroids.Place {
       ClassCentroids.Place(sample: 0, centroid: Centroid(row: row, column: column))
     }
     #expect(centroids.places[3] == [place(1, (4 + 7 + 1023) / 3), place(1, 1024)])
     #expect(centroids.places[0] == [place(0, 2107)] && centroids.places[1] == [])
-    let none = ClassCentroids([SampleClasses(Image(Size(2, 2), channels: 1, filledWith: 255), classes: 5)], classes: 5)
-    #expect(none.shares == [0, 0, 0, 0, 0])
   }
 
   @Test("The pixel counts of streets are those of their label maps")

@@ -91,8 +91,6 @@ private struct EpochReferences: Decodable {
       #expect(own.map { [$0.sample, $0.centroid.row, $0.centroid.column] } == expected)
     }
     #expect(Self.centroids.places.map(\.isEmpty) == [false, false, false, false, false, false, false, true, true])
-    let total = Double(references.pixels.reduce(0, +))
-    #expect(Self.centroids.shares == references.pixels.map { Double($0) / total })
   }
 
   @Test("An epoch drawn class by class is that of the rule in Python")

@@ -70,6 +70,28 @@ extension CommandLine {
       }
     }
 
+    @Test("Windows line ends, quotes, comments and paths that look like something else are read as they are written")
+    func awkwardValues() throws {
+      try write([("data-path", "one\r"), ("crop-h", "32\r")])
+      try work.expectRefusal(["train", "@options.yaml"], status: 1, saying: "one: holds no images")
+      for (written, path) in [
+        ("'it''s'", "it's"), ("\"a \\\"b\\\" # c\"  # comment", "a \"b\" # c"), ("\"true\"", "true"),
+        ("a#b # c", "a#b"),
+      ] {
+        try write([("data-path", written)])
+        try work.expectRefusal(["train", "@options.yaml"], status: 1, saying: "\(path): holds no images")
+      }
+      // What a run writes is read back, whatever the names of its folders.
+      try work.makeStreets("v 1.0", train: 2)
+      let small = ["--crop-h", "32", "--crop-w", "32", "--batch-size", "2", "--threads", "1", "--stop-after", "1"]
+      let first = try work.gscnn(["train", "--data-path", "v 1.0", "--save-path", "results # 2.0"] + small)
+      #expect(first.status == 0, "\(first.errors)")
+      let again = try work.gscnn(
+        "train", "--config", "results # 2.0/resnet50_32_32_options.yaml", "--resume", "auto", "--dry-run")
+      #expect(again.status == 0, "\(again.errors)")
+      #expect(again.errors.contains { $0.hasPrefix("from results # 2.0/resnet50_32_32/checkpoints/step-") })
+    }
+
     @Test("The recipes are accepted, and that of the seed is the default")
     func recipes() throws {
       let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../launch/recipes")
@@ -87,7 +109,9 @@ extension CommandLine {
         return job.errors.drop { !$0.hasPrefix("options:") }.prefix { $0.hasPrefix("options:") || $0.hasPrefix("   ") }
           .map { $0 }
       }
-      #expect(try options(["@" + folder.path + "/seed.yaml"]) == options([]))
+      let defaults = try options([])
+      #expect(defaults.count > 3)
+      #expect(try options(["@" + folder.path + "/seed.yaml"]) == defaults)
     }
 
     @Test("Options of the command line win over a file's in either spelling, and a later file over an earlier one")
@@ -129,6 +153,8 @@ extension CommandLine {
       try work.write(Data([0xFF, 0xFE, 0]), to: "options.yaml")
       try work.expectRefusal(["train", "@options.yaml"], status: 2, saying: "options.yaml: is not text")
       try work.expectRefusal(["train", "--config"], status: 2, saying: "--config: the value is missing; give a file")
+      try work.expectRefusal(["train", "@"], status: 2, saying: "@: the name is missing; give @FILE")
+      try work.expectRefusal(["train", "--data-path", "@none"], status: 1, saying: "@none: holds no images")
     }
 
     @Test("Of several ranks, rank 0's file counts, and one line reports a wrong one")

@@ -118,6 +118,28 @@ extension CommandLine {
       #expect(log.last == "start 10: status 1 after … s; all 9 restarts are used")
     }
 
+    @Test("The results folder of a file of options is that of the log, and the command line's wins over it")
+    func resultsOfFile() throws {
+      try write("act", "exit $((start == 1 ? 75 : 0))")
+      try write("first.yaml", "# A recipe.\r\nsave-path: 'elsewhere'  # not here\r\n")
+      try write("second.yaml", "save_path : \"\(results)\"\n")
+      try write("third.yaml", "batch-size: 8\n")
+      let files = ["first", "second", "third"].map { "\(standIns.folder)/\($0).yaml" }
+      func lines() -> Int { standIns.lines("results/restarts.log").count }
+      let words = ["--max-restarts", "3", "-n", "2", "gscnn", "train"]
+      let job = try standIns.run(
+        "ranks", words + ["--config", files[0], "@" + files[1], "--config=" + files[2]])
+      #expect(job.status == 0, "\(job.errors)")
+      let logged = lines()
+      #expect(logged > 0)
+      try write("other.yaml", "save-path: elsewhere\n")
+      let again = try standIns.run(
+        "ranks", words + ["@\(standIns.folder)/other.yaml", "--save-path", results])
+      #expect(again.status == 0, "\(again.errors)")
+      #expect(lines() > logged)
+      #expect(!FileManager.default.fileExists(atPath: "elsewhere"))
+    }
+
     @Test("A wrong command line and an interruption are not followed by a restart", arguments: [2, 130])
     func noRestart(status: Int) throws {
       let job = try ranks(9, act: "exit \(status)")

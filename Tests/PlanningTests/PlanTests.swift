@@ -30,10 +30,10 @@ struct PlanTests {
     #expect(four.stepSeconds == 12.5 && four.memoryMegabytes == 2000 && four.stepsPerEpoch == 743)
   }
 
-  @Test("A step of several batches passes over each and updates once; a length in steps replaces the epochs")
+  @Test("A step of several batches passes over each and updates once; its images are those of all batches")
   func accumulation() {
     var workload = CostModel.Workload()
-    (workload.accumulate, workload.steps) = (3, 495)
+    (workload.accumulate, workload.epochs) = (3, 1)
     let three = CostModel(step: Self.step, workload: workload).predict(cluster(nodes: 1), batchSize: 2)
     #expect(three.stepSeconds == 18.5 && three.efficiency == 1 && three.imagesPerSecond == 6 / 18.5)
     #expect(three.stepsPerEpoch == 495 && abs(three.trainingHours - three.epochSeconds / 3600) < 1e-9)

@@ -49,6 +49,29 @@ extension Failures {
       #expect(bits(of: replica) == untouched)
     }
 
+    @Test("If the second of a step's batches is not finite, the first one changes nothing either")
+    func secondBatch() throws {
+      var options = OptimizerOptions()
+      options.accumulate = 2
+      let replica = try replica(optimizer: options)
+      let untouched = try bits(of: self.replica())
+      func step(_ replica: Replica, _ batches: [Batch]) throws {
+        var next = 0
+        _ = try replica.step(learningRate: 0.01) {
+          next += 1
+          return batches[next - 1]
+        }
+      }
+      #expect(throws: NonFiniteValue.self) {
+        try step(replica, [batch(firstPixel: 1), batch(firstPixel: .nan)])
+      }
+      #expect(bits(of: replica) == untouched)
+      // The next step begins a new sum.
+      let fresh = try self.replica(optimizer: options)
+      for replica in [replica, fresh] { try step(replica, [batch(firstPixel: 1), batch(firstPixel: 2)]) }
+      #expect(bits(of: replica) == bits(of: fresh))
+    }
+
     @Test("A parameter that overflows is found in the step that makes it so")
     func parameterOfStep() throws {
       let replica = try replica()
@@ -59,9 +82,12 @@ extension Failures {
       }
     }
 
-    private func replica(_ groups: BatchNormGroups? = nil) throws -> Replica {
+    private func replica(
+      _ groups: BatchNormGroups? = nil, optimizer: OptimizerOptions = OptimizerOptions()
+    ) throws -> Replica {
       Replica(
-        GatedSCNN(.resnet50, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, groups: groups,
+        GatedSCNN(.resnet50, seed: 1), momentum: 0.9, weightDecay: 1e-4, optimizer: optimizer, batchNorm: .sync,
+        groups: groups,
         communicator: .single, gradientCommunicator: .single, workers: WorkerPool(threads: 2))
     }
 

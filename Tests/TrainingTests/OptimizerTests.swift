@@ -138,7 +138,7 @@ struct OptimizerTests {
     let store = network()
     var options = OptimizerOptions()
     options.rule = .lars
-    let optimizer = SGD(store, momentum: 0, weightDecay: 0, options)
+    let optimizer = SGD(store, momentum: 0, weightDecay: 1e-30, options)
     let (zeros, still) = (store.parameters[4], store.parameters[0])
     for index in 0..<2 { (zeros.value[index], zeros.gradient[index]) = (0, 1) }
     let before = still.value.values

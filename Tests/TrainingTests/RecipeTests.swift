@@ -71,6 +71,7 @@ extension Trainings {
         #expect(job.status == 0, "\(job.errors)")
       }
       #expect(run.savedSteps.last == 3)
+      try expectChanges(from: run)
       let job = try run.train(ranks: 4, Self.options + ["--resume", "auto"])
       #expect(job.status == 0, "\(job.errors)")
       try expectSame(run)
@@ -78,6 +79,25 @@ extension Trainings {
       let again = try run.train(Self.options + ["--resume", "auto"])
       #expect(again.status == 0 && again.errors.last?.hasPrefix("done; ") == true, "\(again.errors)")
       #expect(again.errors.contains { $0.hasSuffix("all epochs are done") })
+    }
+
+    /// Another folder goes on with other options, the best model and the best average.
+    private func expectChanges(from run: TrainingRun) throws {
+      let changed = try TrainingRun("recipe-branch")
+      defer { changed.remove() }
+      let job = try changed.train(
+        Self.options + [
+          "--resume", run.checkpoint(3), "--learning-rate", "0.01", "--clip-norm", "1", "--stop-after", "1",
+        ])
+      #expect(job.status == 0, "\(job.errors)")
+      let (before, after) = (run.steps, changed.steps)
+      #expect(Array(after.prefix(4)) == before && after.count == 5)
+      let column = try #require(after[0].split(separator: ",").firstIndex(of: "learning_rate"))
+      let rate = try #require(Double(after[4].split(separator: ",")[column]))
+      #expect(abs(rate - (0.001 + 0.019 * pow(2.0 / 3, 0.9))) < 1e-9)
+      for (mine, others) in [(changed.model, run.model), (changed.averageModel, run.averageModel)] {
+        #expect(FileManager.default.contentsEqual(atPath: mine, andPath: others), "\(mine)")
+      }
     }
 
     @Test("The options file of a run starts the same run elsewhere; options of the command line win over it")
@@ -121,7 +141,7 @@ extension Trainings {
     func earlyStop() throws {
       let run = try TrainingRun("early", on: Trainings.fewStreets.get())
       defer { run.remove() }
-      // Without updates only the running statistics change; a decay of 0 keeps even the loss of the average the same.
+      // Without updates only the running statistics change.
       let options = [
         "--learning-rate", "0", "--epochs", "9", "--save-best", "pixel-accuracy", "--early-stop", "1", "--keep", "1",
         "--test", "never",
@@ -134,6 +154,46 @@ extension Trainings {
       let again = try run.train(options + ["--resume", "auto"])
       #expect(again.status == 0 && again.errors.last == job.errors.last, "\(again.errors)")
       #expect(run.statistics.count - 1 == epochs)
+    }
+
+    @Test("A best average that a named checkpoint leaves behind is set aside, and one that is missing is named")
+    func bestAverage() throws {
+      let run = try TrainingRun("average", on: Trainings.fewStreets.get())
+      defer { run.remove() }
+      let options = ["--ema-decay", "0.5", "--epochs", "3", "--keep", "9", "--test", "never"]
+      #expect(try run.train(options).status == 0)
+      let branch = try run.train(options + ["--resume", run.checkpoint(1), "--stop-after", "1"])
+      #expect(branch.status == 0, "\(branch.errors)")
+      let aside = run.averageModel.replacing(".safetensors", with: ".abandoned.safetensors")
+      #expect(FileManager.default.fileExists(atPath: aside))
+      #expect(branch.errors.contains { $0.contains(run.averageModel) && $0.hasSuffix("it is now \(aside)") })
+
+      try FileManager.default.removeItem(atPath: run.averageModel)
+      let again = try run.train(options + ["--resume", "auto"])
+      #expect(again.status == 0, "\(again.errors)")
+      #expect(
+        again.errors.contains {
+          $0.contains("\(run.averageModel): the best average of the weights (") && $0.hasSuffix("writes a new one")
+        }, "\(again.errors)")
+      #expect(FileManager.default.fileExists(atPath: run.averageModel))
+    }
+
+    @Test("A warm-up as long as the training is refused, and so is another kind of length")
+    func lengths() throws {
+      let run = try TrainingRun("lengths", on: Trainings.fewStreets.get())
+      defer { run.remove() }
+      let warmup = try run.train("--warmup-steps", "4")
+      #expect(warmup.status == 2)
+      #expect(warmup.errors.last?.contains("--warmup-steps 4: the training has 4 steps") == true, "\(warmup.errors)")
+      #expect(try run.train("--stop-after", "1").status == 0)
+      let steps = try run.train("--resume", "auto", "--max-steps", "4")
+      #expect(steps.status == 2)
+      #expect(
+        steps.errors.last?.contains(
+          "--max-steps 4: the checkpoint was made with --epochs 2; give that, or --stop-after to end this call early")
+          == true, "\(steps.errors)")
+      let earlier = try run.train("--dry-run")
+      #expect(earlier.status == 2 && earlier.errors.last?.contains("holds an earlier run") == true, "\(earlier.errors)")
     }
 
     @Test("A step of more images than the training split has is refused")

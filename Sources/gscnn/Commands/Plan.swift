@@ -105,8 +105,9 @@ struct Plan: ParsableCommand {
       step = try StepMeasurement.measure(backbone.backboneType, images: 2, size: crop.size, workers: workers)
     }
     var workload = CostModel.Workload()
-    (workload.images, workload.epochs) = (pictures ?? images, epochs)
-    (workload.steps, workload.accumulate) = (maxSteps, accumulate)
+    (workload.images, workload.accumulate) = (pictures ?? images, accumulate)
+    workload.epochs =
+      maxSteps.map { Double($0) / Double(max(workload.images / (batchSize * accumulate), 1)) } ?? Double(epochs)
     (workload.validationImages, workload.validators) = (valPictures ?? valImages, validateOn)
     let model = CostModel(step: step, workload: workload)
     let memory = StepMeasurement.memorySecondsPerByte()

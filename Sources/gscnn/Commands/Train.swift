@@ -10,8 +10,9 @@ struct Train: ParsableCommand {
     commandName: "train",
     abstract: "Trains the network, alone or under mpirun; validates, saves checkpoints and the best model.",
     discussion: """
-      Writes under --save-path, with P = BACKBONE_CROPH_CROPW: P_model.safetensors (the best model), P_statistics.csv (one \
-      line per epoch), P_steps.csv (one line per step), P/val and P/test (predictions of the best model), P/checkpoints.
+      Writes under --save-path, with P = BACKBONE_CROPH_CROPW: P_model.safetensors (the best model), P_ema_model.safetensors \
+      (the best average, with --ema-decay), P_options.yaml (for --config), P_statistics.csv (one line per epoch), \
+      P_steps.csv (one line per step), P/val and P/test (predictions of the best model), P/checkpoints.
       SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or SIGXCPU to any rank: all ranks finish the step or the image of a validation, \
       save, and exit with status 75; Ctrl-C: the same with 130.
       """)
@@ -41,7 +42,7 @@ struct Train: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: .value(
-      "number", "Random seed of initial weights, order, scales, crops and flips; the same seed gives the same run."))
+      "number", "Random seed of weights, order, augmentation and noise; the same seed gives the same run."))
   var seed = defaults.seed
 
   @OptionGroup var threads: ThreadOptions
