@@ -88,6 +88,7 @@ extension Trainings {
       let job = try changed.train(
         Self.options + [
           "--resume", run.checkpoint(3), "--learning-rate", "0.01", "--clip-norm", "1", "--stop-after", "1",
+          "--validate-every", "9",
         ])
       #expect(job.status == 0, "\(job.errors)")
       let (before, after) = (run.steps, changed.steps)
