@@ -161,7 +161,9 @@ extension Trainings {
     func bestAverage() throws {
       let run = try TrainingRun("average", on: Trainings.fewStreets.get())
       defer { run.remove() }
-      let options = ["--ema-decay", "0.5", "--epochs", "3", "--keep", "9", "--test", "never"]
+      let options = [
+        "--ema-decay", "0.5", "--epochs", "3", "--checkpoint-every", "1", "--keep", "9", "--test", "never",
+      ]
       #expect(try run.train(options).status == 0)
       let branch = try run.train(options + ["--resume", run.checkpoint(1), "--stop-after", "1"])
       #expect(branch.status == 0, "\(branch.errors)")

@@ -11,13 +11,15 @@ struct CheckpointDamageTests {
 
   init() throws { bench = try CheckpointBench() }
 
-  private static let files = ["checksums", "model.safetensors", "momentum.safetensors", "state.json"]
+  private static let files = [
+    "checksums", "model.safetensors", "momentum.safetensors", "ema.safetensors", "state.json",
+  ]
 
   @Test("A change of any byte is detected, the checkpoint is named and the one before is loaded", arguments: files)
   func corruption(file: String) throws {
     let store = try bench.store()
     try bench.save(1, to: store)
-    try bench.save(2, to: store)
+    try bench.save(2, average: 7, to: store)
     let place = "checkpoints/step-00000002/" + file
     let whole = try bench.folder.bytes(place)
     for position in whole.indices {
@@ -39,7 +41,7 @@ struct CheckpointDamageTests {
   func lengths(file: String) throws {
     let store = try bench.store()
     try bench.save(1, to: store)
-    try bench.save(2, to: store)
+    try bench.save(2, average: 7, to: store)
     let place = "checkpoints/step-00000002/" + file
     let whole = try bench.folder.bytes(place)
     for bytes in whole.indices.map({ Array(whole[..<$0]) }) + [whole + [0x20], whole + [0x0A]] {
@@ -55,7 +57,7 @@ struct CheckpointDamageTests {
   func resumedPastDamage() throws {
     let store = try bench.store(keep: 2)
     try bench.save(1, to: store)
-    try bench.save(2, to: store)
+    try bench.save(2, average: 7, to: store)
     for file in Self.files {
       try bench.folder.file("checkpoints/step-00000002/" + file, [0])
       #expect(store.latestValid()?.step == 1)

@@ -38,12 +38,16 @@ struct CheckpointBench {
     try CheckpointStore(folder: path, keep: keep, in: fileSystem)
   }
 
-  /// - Parameter content: seed of the network that is saved, unless it is the step.
-  func save(_ step: Int, content: Int? = nil, to store: CheckpointStore, best: Bool = false) throws {
+  /// - Parameters:
+  ///   - content: seed of the network that is saved, unless it is the step.
+  ///   - average: seed of the average of its weights; nil without one.
+  func save(
+    _ step: Int, content: Int? = nil, average: Int? = nil, to store: CheckpointStore, best: Bool = false
+  ) throws {
     let network = smallNetwork(seed: UInt64(content ?? step))
     try store.save(
-      network, velocities: smallVelocities(network, seed: UInt64(content ?? step)), step: step,
-      state: RunState(step: step), best: best)
+      network, velocities: smallVelocities(network, seed: UInt64(content ?? step)),
+      average: average.map { smallNetwork(seed: UInt64($0)) }, step: step, state: RunState(step: step), best: best)
     try store.finish()
   }
 
@@ -98,6 +102,24 @@ struct CheckpointTests {
     let before = contents(network)
     #expect(throws: WeightsError.self) { try damaged.restore(network, velocities: velocities) }
     #expect(contents(network) == before)
+  }
+
+  @Test("The average of the weights is restored bit for bit, and is there only if there was one")
+  func average() throws {
+    let store = try bench.store()
+    try bench.save(1, to: store)
+    try bench.save(2, average: 7, to: store)
+    #expect(store.latestValid()?.step == 2)
+    let (plain, averaged) = (
+      try Checkpoint(folder: bench.path + "/step-00000001"), try Checkpoint(folder: bench.path + "/step-00000002")
+    )
+    #expect(!plain.hasAverage && averaged.hasAverage)
+    #expect(try bench.isIntact(averaged))
+    let network = smallNetwork(seed: 999)
+    try plain.restoreAverage(network)
+    #expect(contents(network) == contents(smallNetwork(seed: 999)))
+    try averaged.restoreAverage(network)
+    #expect(contents(network) == contents(smallNetwork(seed: 7)))
   }
 
   @Test("Network, momentum and state are restored bit for bit")
