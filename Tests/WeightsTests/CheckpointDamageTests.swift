@@ -61,7 +61,7 @@ struct CheckpointDamageTests {
     for file in Self.files {
       try bench.folder.file("checkpoints/step-00000002/" + file, [0])
       #expect(store.latestValid()?.step == 1)
-      try bench.save(2, to: store)
+      try bench.save(2, average: 7, to: store)
       #expect(try bench.isIntact(store.latestValid()))
     }
   }
@@ -145,7 +145,9 @@ struct CheckpointDamageTests {
       keep: 1, in: FileSystem { if isFull.withLock({ $0 }) { try full.before?($0, $1) } })
     for count in 1...2 {
       let network = smallNetwork(seed: 2)
-      try store.save(network, velocities: smallVelocities(network, seed: 2), step: 2, state: RunState(step: 2))
+      try store.save(
+        network, velocities: smallVelocities(network, seed: 2), average: smallNetwork(seed: 7), step: 2,
+        state: RunState(step: 2))
       store.wait()
       let failure = try #require(store.takeFailure())
       #expect((failure.error as? FileError)?.problem == .failed(.write, errno: ENOSPC))
@@ -156,7 +158,7 @@ struct CheckpointDamageTests {
     }
     #expect(try bench.listing() == ["1"])
     #expect(try bench.isIntact(store.latestValid()))
-    #expect(throws: FileError.self) { try bench.save(3, to: store) }
+    #expect(throws: FileError.self) { try bench.save(3, average: 7, to: store) }
     isFull.withLock { $0 = false }
     try bench.save(4, to: store)
     #expect(try bench.listing() == ["4"])
