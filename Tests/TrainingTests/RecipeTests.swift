@@ -11,7 +11,7 @@ extension Trainings {
       "--learning-rate", "0.02", "--base-batch-size", "4", "--warmup-steps", "2", "--warmup-start-lr", "0.004",
       "--optimizer", "lars", "--trust-coefficient", "0.02", "--clip-norm", "2", "--no-decay", "norm,bias",
       "--backbone-lr-factor", "0.5", "--head-lr-factor", "2", "--ema-decay", "0.6", "--save-best", "loss",
-      "--early-stop", "9", "--keep", "1", "--test", "never",
+      "--early-stop", "9", "--batch-norm-group", "2", "--loss", "full", "--keep", "1", "--test", "never",
     ]
 
     /// All options of the optimizer and the schedule, on one rank without interruption.
@@ -179,6 +179,31 @@ extension Trainings {
           $0.contains("\(run.averageModel): the best average of the weights (") && $0.hasSuffix("writes a new one")
         }, "\(again.errors)")
       #expect(FileManager.default.fileExists(atPath: run.averageModel))
+    }
+
+    @Test("A run stopped in the validation of the average goes on with the next image, and gives the same bytes")
+    func stoppedInAverage() throws {
+      let data = try RunFolder.streets(train: 4, val: 3)
+      let options = ["--epochs", "1", "--ema-decay", "0.5", "--test", "never"]
+      let (whole, run) = (try TrainingRun("average-whole", on: data), try TrainingRun("average-stopped", on: data))
+      defer {
+        for run in [whole, run] { run.remove() }
+        try? FileManager.default.removeItem(atPath: data)
+      }
+      #expect(try whole.train(options).status == 0)
+      // The model's validation ends with the image; that of the average stops after its first one.
+      let stopped = try run.train(ranks: nil, options, fault: "phase=validation number=3 action=usr1")
+      #expect(stopped.status == 75, "\(stopped.errors)")
+      let result = run.folder + "/resnet50_24_40/.val-average.result"
+      #expect(FileManager.default.fileExists(atPath: result))
+      let rest = try run.train(ranks: 2, options + ["--resume", "auto"])
+      #expect(rest.status == 0, "\(rest.errors)")
+      #expect(rest.errors.contains("  val goes on: 1 of 3 images are done"), "\(rest.errors)")
+      #expect(!FileManager.default.fileExists(atPath: result))
+      #expect(run.statistics == whole.statistics)
+      for (mine, others) in [(run.model, whole.model), (run.averageModel, whole.averageModel)] {
+        #expect(FileManager.default.contentsEqual(atPath: mine, andPath: others), "\(mine)")
+      }
     }
 
     @Test("A warm-up as long as the training is refused, and so is another kind of length")
