@@ -46,8 +46,8 @@ package struct ClassCentroidsFile: Sendable {
 
   /// - Returns: as `read`.
   package static func decode(_ data: Data, source: UInt64, samples: Int, classes: Int) -> ClassCentroids? {
-    // No side of an image is longer.
-    let (sides, counts) = (0..<1 << 16, 0...1 << 53)
+    // No side of an image that can be read is longer.
+    let (sides, counts) = (0..<PNG.maximumPixels, 0...1 << 53)
     guard let text = ChecksummedText.decode(data), let content = try? JSON.decode(Content.self, from: text),
       content.version == 1, content.source == source, content.tile == SampleClasses.tile,
       content.pixels.count == classes, content.places.count == classes, content.pixels.allSatisfy(counts.contains),

@@ -54,6 +54,14 @@ import Testing
     }
   }
 
+  @Test("The file keeps the centroids of the longest image that can be read")
+  func longestImage() throws {
+    let place = ClassCentroids.Place(sample: 0, centroid: Centroid(row: 0, column: PNG.maximumPixels - 1))
+    let centroids = ClassCentroids(pixels: [PNG.maximumPixels], places: [[place]])
+    let text = try ClassCentroidsFile.encode(centroids, source: 1)
+    #expect(ClassCentroidsFile.decode(text, source: 1, samples: 1, classes: 1) == centroids)
+  }
+
   @Test("The file is read back; damaged, truncated, outdated or of other samples it is not")
   func file() throws {
     let folder = try TemporaryFolder()
@@ -97,7 +105,7 @@ import Testing
     }
     #expect(try decode("x", "x") == good)
     for (old, new) in [
-      ("[1,5,6]", "[2,5,6]"), ("[1,5,6]", "[-1,5,6]"), ("[1,5,6]", "[1,65536,6]"), ("[1,5,6]", "[1,5]"),
+      ("[1,5,6]", "[2,5,6]"), ("[1,5,6]", "[-1,5,6]"), ("[1,5,6]", "[1,\(PNG.maximumPixels),6]"), ("[1,5,6]", "[1,5]"),
       ("[1,5,6]", "[1,5,99999999999999999999]"), ("[3,4]", "[3]"), ("[3,4]", "[3,-4]"),
       ("\"version\":1", "\"version\":2"),
       ("1024", "512"), ("{", "["),
