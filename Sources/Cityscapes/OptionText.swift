@@ -1,3 +1,5 @@
+import System
+
 /// A value of an option that is also stored as the text that the command line accepts for it.
 package protocol TextOption: Codable, Sendable, Equatable, CustomStringConvertible {
   /// - Parameter text: may be what `description` gives, from which the same value results.
@@ -40,8 +42,5 @@ enum OptionText {
   }
 
   /// 2.0 → "2".
-  static func plain(_ number: Double) -> String {
-    let text = "\(number)"
-    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
-  }
+  static func plain(_ number: Double) -> String { "\(number)".withoutZeroFraction }
 }

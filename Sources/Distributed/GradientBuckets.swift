@@ -115,9 +115,9 @@ package final class GradientBuckets {
   ///
   /// - Parameter communicator: used by nothing else (a `duplicate`).
   package convenience init(_ store: ParameterStore, communicator: Communicator, timeline: Timeline? = nil) {
-    let extents = store.parameters.map { $0.offset..<$0.offset + $0.layout.count }
     self.init(
-      store.gradients, extents: extents, names: store.parameters.map(\.name), communicator: communicator,
+      store.gradients, extents: store.parameters.map(\.extent), names: store.parameters.map(\.name),
+      communicator: communicator,
       timeline: timeline)
   }
 

@@ -46,7 +46,7 @@ struct HSV: Sendable {
   @inline(__always)
   private static func rounded(_ value: Double) -> UInt8 { UInt8(truncatingIfNeeded: Int32(value + 0.5)) }
 
-  /// A hue on its way back to RGB: its sector of the circle, and how far it lies in that.
+  /// A hue as the conversion to RGB needs it: the sector of the hue circle, and its fraction of that sector.
   struct Hue {
     let sector: Int
     let fraction: Float

@@ -53,39 +53,27 @@ struct SeparableFilter {
         for y in rows.lowerBound - radius..<rows.upperBound + radius {
           input(plane, reflected(y, output.height), row.start)
           row.padSymmetrically(radius)
-          alongRow(row.start, stride, weights, into: filtered + (y - rows.lowerBound + radius) * stride)
+          filter(row.start, stride, step: 1, weights, into: filtered + (y - rows.lowerBound + radius) * stride)
         }
         for y in rows {
-          alongColumns(
-            filtered + (y - rows.lowerBound + radius) * stride, stride, weights, into: output.row(plane, y))
+          filter(
+            filtered + (y - rows.lowerBound + radius) * stride, stride, step: stride, weights,
+            into: output.row(plane, y))
         }
       }
     }
   }
 
+  /// - Parameter step: floats to the next pixel of the line that is filtered: 1 along a row, the stride along a column.
   @inline(__always)
-  private func alongRow(
-    _ row: UnsafeMutablePointer<Float>, _ count: Int, _ weights: UnsafePointer<Float>,
+  private func filter(
+    _ row: UnsafeMutablePointer<Float>, _ count: Int, step: Int, _ weights: UnsafePointer<Float>,
     into result: UnsafeMutablePointer<Float>
   ) {
     var x = 0
     while x < count {
       var sum = row.vector(x) * weights[0]
-      for k in 1...radius { sum += (row.vector(x - k) + row.vector(x + k)) * weights[k] }
-      result.store(sum, x)
-      x += 8
-    }
-  }
-
-  @inline(__always)
-  private func alongColumns(
-    _ row: UnsafeMutablePointer<Float>, _ stride: Int, _ weights: UnsafePointer<Float>,
-    into result: UnsafeMutablePointer<Float>
-  ) {
-    var x = 0
-    while x < stride {
-      var sum = row.vector(x) * weights[0]
-      for k in 1...radius { sum += (row.vector(x - k * stride) + row.vector(x + k * stride)) * weights[k] }
+      for k in 1...radius { sum += (row.vector(x - k * step) + row.vector(x + k * step)) * weights[k] }
       result.store(sum, x)
       x += 8
     }

@@ -14,6 +14,9 @@ package final class Parameter {
   /// The gradient of the last backward pass; empty until `ParameterStore.allocateGradients()`.
   package internal(set) var gradient = FloatSlice(count: 0)
 
+  /// Its range in the flat arrays of its store.
+  package var extent: Range<Int> { offset..<offset + layout.count }
+
   /// The name of the layer that it belongs to, `shape_stream.gate1`.
   package var layer: String { name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name }
 

@@ -119,8 +119,3 @@ package final class SGD {
     }
   }
 }
-
-extension Parameter {
-  /// Its range in the flat arrays.
-  var extent: Range<Int> { offset..<offset + layout.count }
-}

@@ -7,7 +7,6 @@ import Machine
 import Metrics
 import System
 import Tensors
-import Weights
 
 /// The training loop of one rank: epochs of steps, validation, checkpoints, and events for observers.
 ///
@@ -47,70 +46,7 @@ package final class Trainer {
   /// More skipped steps in a row are not due to single images.
   private static let maximumSkips = 5
 
-  /// Prepares a run: checks the options, listens for stop signals, creates the run's folders, preprocesses the images,
-  /// builds the replica, and restores it from a checkpoint or a weight file. Collective.
-  ///
-  /// - Parameters:
-  ///   - threads: compute threads of this rank.
-  ///   - observers: notified on rank 0, after the observers that write the run's files.
-  package static func prepare(
-    _ options: TrainingOptions, communicator: Communicator, threads: Int,
-    observers: [any TrainingObserver] = [ConsoleProgress()]
-  ) throws -> Trainer {
-    try options.validate(ranks: communicator.size)
-    let workers = WorkerPool(threads: threads)
-    let paths = RunPaths(options)
-    let timelineFile = try options.timeline.map { try TimelineFile($0, communicator: communicator) }
-    let timeline = timelineFile?.timeline()
-    let listed = try TrainingDataset.listOnAllRanks(options, communicator: communicator)
-    try options.validate(listed.stepsPerEpoch)
-    var lock: RunLock?
-    if communicator.rank == 0 {
-      try paths.createFolders()
-      lock = try RunLock(paths, host: communicator.host, say: warn)
-      // Preprocessing may take long: an unreadable weight file is reported before it.
-      if let path = options.pretrained { _ = try StateDict(contentsOf: path) }
-      try CheckpointManager.requireSameClasses(options, paths)
-    }
-    var warnings = try MemoryEstimate.requireRoom(for: options, listed, communicator: communicator)
-    let dataset = try listed.prepared(
-      as: Preprocessing.runOnAllRanks(
-        listed.train + listed.validation + listed.test, of: options.dataPath, prepared: options.prepared,
-        table: options.table, communicator: communicator, threads: threads,
-        cancelled: { StopSignal.received != nil })
-    ).drawn(communicator: communicator, threads: threads, cancelled: { StopSignal.received != nil })
-    let cache = try options.cacheGigabytes.map {
-      try SharedMemorySlots.imageCache(
-        gigabytes: $0, for: dataset.train, classes: options.table.classes.count, communicator: communicator)
-    }
-    let loss = try options.loss.resolved(for: dataset, options.table, communicator: communicator, threads: threads)
-    warnings += loss.notes(options)
-    func newModel() -> GatedSCNN {
-      GatedSCNN(
-        options.backbone, classes: options.table.classes.count, seed: options.seed,
-        normalization: options.imageNormalization)
-    }
-    let replica = try Replica(
-      newModel(), momentum: options.momentum, weightDecay: options.weightDecay, optimizer: options.optimizer,
-      batchNorm: options.batchNorm, groups: options.batchNormGroups(ranks: communicator.size), loss: loss,
-      seed: options.seed, communicator: communicator, gradientCommunicator: communicator.duplicate(),
-      workers: workers, timeline: timeline)
-    let average = options.optimizer.emaDecay.map {
-      AverageModel(newModel(), of: replica.model.store, decay: $0)
-    }
-    let checkpoints = CheckpointManager(
-      options, paths, replica, average, communicator, lock: lock, timeline: timeline, warn: warn)
-    try stopIfRequested(Consensus(communicator))
-    let start = try Activity.during(.restoring) { try checkpoints.restore() }
-    try start.state.requireSameData(dataset.digest)
-    average?.updates = start.state.averageUpdates ?? 0
-    return Trainer(
-      options, communicator: communicator, workers: workers, paths: paths, timelineFile: timelineFile,
-      timeline: timeline, dataset: dataset, cache: cache, replica: replica, average: average,
-      checkpoints: checkpoints, start: start, warnings: warnings, observers: observers)
-  }
-
-  private init(
+  init(
     _ options: TrainingOptions, communicator: Communicator, workers: WorkerPool, paths: RunPaths,
     timelineFile: TimelineFile?, timeline: Timeline?, dataset: TrainingDataset, cache: SharedMemorySlots?,
     replica: Replica, average: AverageModel?, checkpoints: CheckpointManager, start: CheckpointManager.StartingPoint,
@@ -381,7 +317,7 @@ package final class Trainer {
   // MARK: - Stopping and saving
 
   /// Ends the program if a signal has come before the first step of this process: it has nothing to save. Collective.
-  private static func stopIfRequested(_ consensus: Consensus) throws {
+  static func stopIfRequested(_ consensus: Consensus) throws {
     if let status = consensus.stopStatus(StopSignal.received) { throw StopRequested(status: status) }
   }
 
@@ -440,7 +376,7 @@ package final class Trainer {
 
   // MARK: - Events
 
-  private static func warn(_ text: String) {
+  static func warn(_ text: String) {
     StandardError.write((StandardError.isTerminal ? StandardError.clearLine : "") + "gscnn: \(text)\n")
   }
 

@@ -42,7 +42,7 @@ extension TrainingOptions {
 
   /// 1.0 → "1".
   private static func plain(_ option: String, _ value: String) -> String {
-    !paths.contains(option) && value.hasSuffix(".0") ? String(value.dropLast(2)) : value
+    paths.contains(option) ? value : value.withoutZeroFraction
   }
 
   /// The value as YAML has it, in quotes if it would be read as something else.

@@ -29,8 +29,7 @@ struct Validator {
     let samples = samples(of: split)
     let folder = PredictionFolder(
       pending(split), of: samples, as: split == .val ? .colors : .labelIds(suffix: "color"), options.table)
-    let subject = Self.subject(model, samples)
-    let start = try resultSoFar(split, subject)
+    let start = try resultSoFar(split, Self.subject(model, samples))
     // The figures and the model do not depend on the predictions.
     var isWritten = true
     func cannotWrite(_ error: any Error) {
@@ -40,25 +39,9 @@ struct Validator {
     if communicator.rank == 0 {
       do { try folder.create() } catch { cannotWrite(error) }
     }
-    try notify(.imageEvaluated(split, done: start.images, of: samples.count))
-
-    var save = RoundSaver()
-    let evaluation = try Evaluator(
-      model, workers: workers, communicator: communicator, validators: options.validators
-    ).evaluate(
-      samples, from: start,
-      writingTo: folder,
-      writeFailed: cannotWrite,
-      shouldContinue: { evaluation in
-        try notify(.imageEvaluated(split, done: evaluation.images, of: samples.count))
-        save.afterRound(isLast: evaluation.images == samples.count) {
-          self.save(evaluation, subject, to: file(split))
-        }
-        guard stopRequested() else { return true }
-        save.beforeStopping { self.save(evaluation, subject, to: file(split)) }
-        return false
-      })
-    return evaluation.images == samples.count ? evaluation : nil
+    return try evaluate(
+      samples, of: split, with: model, from: start, writingTo: folder, writeFailed: cannotWrite,
+      savingTo: file(split), stopRequested: stopRequested, notify: notify)
   }
 
   /// Evaluates the average of weights on the validation split, without writing predictions. Goes on where an evaluation
@@ -75,19 +58,37 @@ struct Validator {
       start = saved
     }
     start = try broadcast(start)
-    try notify(.imageEvaluated(.val, done: start.images, of: samples.count))
-    var save = RoundSaver()
+    return try evaluate(
+      samples, of: .val, with: model, from: start, savingTo: averageFile, stopRequested: stopRequested, notify: notify)
+  }
+
+  /// Evaluates the images that `start` lacks, and saves the result so far between them.
+  private func evaluate(
+    _ samples: [SamplePaths], of split: Split, with model: GatedSCNN, from start: Evaluation,
+    writingTo folder: PredictionFolder? = nil, writeFailed: (any Error) throws -> Void = { throw $0 },
+    savingTo file: EvaluationFile, stopRequested: () -> Bool, notify: (TrainingEvent) throws -> Void
+  ) throws -> Evaluation? {
+    try notify(.imageEvaluated(split, done: start.images, of: samples.count))
+    let subject = Self.subject(model, samples)
+    var nextSave = 0.0
     let evaluation = try Evaluator(
       model, workers: workers, communicator: communicator, validators: options.validators
     ).evaluate(
       samples, from: start,
+      writingTo: folder,
+      writeFailed: writeFailed,
       shouldContinue: { evaluation in
-        try notify(.imageEvaluated(.val, done: evaluation.images, of: samples.count))
-        save.afterRound(isLast: evaluation.images == samples.count) {
-          self.save(evaluation, subject, to: averageFile)
+        try notify(.imageEvaluated(split, done: evaluation.images, of: samples.count))
+        // Before the ranks agree to go on, so that a rank that dies loses no more than an image of each rank.
+        let begin = Clock.now
+        var isSaved = false
+        if begin >= nextSave || evaluation.images == samples.count {
+          isSaved = save(evaluation, subject, to: file)
+          // Whole images take seconds, saving takes milliseconds: every round is saved unless that were 2 % of the time.
+          nextSave = Clock.now + (isSaved ? 50 * (Clock.now - begin) : 60)
         }
         guard stopRequested() else { return true }
-        save.beforeStopping { self.save(evaluation, subject, to: averageFile) }
+        if !isSaved { _ = save(evaluation, subject, to: file) }
         return false
       })
     return evaluation.images == samples.count ? evaluation : nil
@@ -104,27 +105,6 @@ struct Validator {
     var hash = XXH64()
     for floats in [model.store.values, model.store.running] { hash.update(floats) }
     return EvaluationFile.Subject(model: hash.value, images: TrainingDataset.digest(of: samples))
-  }
-
-  /// Decides after which rounds of images a result is saved.
-  private struct RoundSaver {
-    private var next = 0.0
-    private var isSaved = false
-
-    /// - Parameter save: saves, and returns whether it could.
-    mutating func afterRound(isLast: Bool, _ save: () -> Bool) {
-      // Before the ranks agree to go on, so that a rank that dies loses no more than an image of each rank.
-      let begin = Clock.now
-      isSaved = false
-      guard begin >= next || isLast else { return }
-      isSaved = save()
-      // Whole images take seconds, saving takes milliseconds: every round is saved unless that were 2 % of the time.
-      next = Clock.now + (isSaved ? 50 * (Clock.now - begin) : 60)
-    }
-
-    mutating func beforeStopping(_ save: () -> Bool) {
-      if !isSaved { isSaved = save() }
-    }
   }
 
   /// Replaces the predictions of the previous best model by the pending ones, unless some could not be written.

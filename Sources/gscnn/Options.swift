@@ -2,6 +2,7 @@ import ArgumentParser
 import Cityscapes
 import GatedSCNN
 import Inference
+import System
 import Tensors
 import Training
 
@@ -52,8 +53,7 @@ private func parseNumber<Number: OptionNumber>(_ text: String, in range: ClosedR
 
 /// 1000.0 → "1000".
 private func plain(_ number: some OptionNumber) -> String {
-  let text = "\(number)"
-  return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+  "\(number)".withoutZeroFraction
 }
 
 /// Ranges that several options share.
