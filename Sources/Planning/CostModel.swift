@@ -36,7 +36,9 @@ package struct CostModel: Codable, Sendable {
   /// The training to predict.
   package struct Workload: Codable, Sendable {
     package var images = 2975
-    package var epochs = 60.0
+    package var epochs = 60
+    /// Length of the training in steps, in place of `epochs`.
+    package var steps: Int?
     /// Batches of a step.
     package var accumulate = 1
     package var validationImages = 500
@@ -128,6 +130,7 @@ package struct CostModel: Codable, Sendable {
     let validation = Double(imagesEvaluated) * Double(workload.validationPixels) / pixels * step.forward / speed
     let checkpoints = 2 * 2 * Double(step.gradientBytes) / workload.diskBytesPerSecond
     let epoch = Double(steps) * seconds + validation + checkpoints
+    let epochs = workload.steps.map { Double($0) / Double(max(steps, 1)) } ?? Double(workload.epochs)
     return Prediction(
       nodes: cluster.nodes, ranks: cluster.ranks, threads: cluster.threads, batchSize: batchSize, share: share,
       stepSeconds: seconds,
@@ -140,7 +143,7 @@ package struct CostModel: Codable, Sendable {
       memoryMegabytes: step.fixedMegabytes + step.stepMegabytes * images
         + (workload.accumulate > 1 ? Double(step.gradientBytes) / 1e6 : 0),
       stepsPerEpoch: steps,
-      validationSeconds: validation, epochSeconds: epoch, trainingHours: epoch * workload.epochs / 3600)
+      validationSeconds: validation, epochSeconds: epoch, trainingHours: epoch * epochs / 3600)
   }
 
   /// The smallest batch that reaches an efficiency, with a power of two of images per rank; `nil` if that leaves fewer

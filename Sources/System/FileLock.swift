@@ -42,8 +42,13 @@ package final class FileLock: Sendable {
   }
 
   deinit {
-    if isExclusive, Self.isFile(path, of: descriptor) { unlink(path) }
+    removeFile()
     close(descriptor)
+  }
+
+  /// Removes the file, and with it the lock; for an exit that does not release the object.
+  package func removeFile() {
+    if isExclusive, Self.isFile(path, of: descriptor) { unlink(path) }
   }
 
   /// Whether `path` still is the file that was opened.

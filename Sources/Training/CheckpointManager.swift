@@ -123,14 +123,14 @@ final class CheckpointManager {
     let changes = try state.requireSameTraining(as: options)
     try identify(&state, of: checkpoint, in: store)
     try checkpoint.restore(replica.model.store, velocities: replica.optimizer.velocities)
+    try RunContinuation(of: checkpoint.folder, in: paths)?.copyResults(state)
+    abandoned = bestFiles.filter { leavesBehind($0, state) }
     if let average, checkpoint.hasAverage {
       try checkpoint.restoreAverage(average.model.store)
     } else {
       (state.averageUpdates, state.bestAverageScore) = (nil, nil)
     }
     state.options = options
-    try RunContinuation(of: checkpoint.folder, in: paths)?.copyResults(state)
-    abandoned = bestFiles.filter { leavesBehind($0, state) }
     for file in abandoned { state[keyPath: file.score] = nil }
     for file in bestFiles { requireBest(file, &state) }
     return StartingPoint(state: state, origin: ([checkpoint.folder] + changes).joined(separator: ", "))
@@ -145,9 +145,10 @@ final class CheckpointManager {
   }
 
   private var bestFiles: [BestFile] {
-    let model = BestFile(name: "model", path: paths.model, score: \.bestScore)
-    guard average != nil else { return [model] }
-    return [model, BestFile(name: "average of the weights", path: paths.averageModel, score: \.bestAverageScore)]
+    [
+      BestFile(name: "model", path: paths.model, score: \.bestScore),
+      BestFile(name: "average of the weights", path: paths.averageModel, score: \.bestAverageScore),
+    ]
   }
 
   /// Whether a file on the disk belongs to the training after the checkpoint, which is left behind: its figure must not be

@@ -22,11 +22,21 @@ extension JointLoss.Configuration {
     return communicator.allGather(resolved)[0]
   }
 
-  /// The class weights that were found for a run, in a line of text.
+  /// What a user of these options should know, in lines of text: the class weights that were found, and hard example
+  /// mining that leaves no pixel out.
   func notes(_ options: TrainingOptions) -> [String] {
-    guard options.loss.classWeights == .split, case .given(let weights) = classWeights else { return [] }
-    let named = zip(options.table.classes, weights).map { "\($0.name) " + String(format: "%.2f", $1) }
-    return ["class weights: \(named.joined(separator: ", "))"]
+    var notes: [String] = []
+    if options.loss.classWeights == .split, case .given(let weights) = classWeights {
+      let named = zip(options.table.classes, weights).map { "\($0.name) " + String(format: "%.2f", $1) }
+      notes.append("class weights: \(named.joined(separator: ", "))")
+    }
+    let pixels = options.cropHeight * options.cropWidth
+    if let mining, mining.minimumKept >= pixels {
+      notes.append(
+        "--ohem has no effect: it keeps at least \(mining.minimumKept) pixels of an image, and a crop has \(pixels); "
+          + "give a smaller number, for example --ohem \(mining.threshold),\(pixels / 4)")
+    }
+    return notes
   }
 }
 

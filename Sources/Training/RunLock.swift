@@ -2,7 +2,7 @@ import Foundation
 import System
 
 /// The right of one job to write a run's files, held until the object is released or the process ends.
-package final class RunLock {
+package final class RunLock: Sendable {
   /// Who holds it, as the lock's file says.
   private struct Holder: Codable {
     let host: String
@@ -47,6 +47,9 @@ package final class RunLock {
       sleep(1)
     }
   }
+
+  /// Gives the lock up, for an exit that does not release the object.
+  func end() { lock.removeFile() }
 
   private static func describe(_ holder: Holder?) -> String {
     guard let holder else { return "another process" }

@@ -37,6 +37,8 @@ package struct RunPaths: Sendable {
   package var statistics: String { prefix + "_statistics.csv" }
   package var steps: String { prefix + "_steps.csv" }
   package var checkpoints: String { prefix + "/checkpoints" }
+  /// The folder of a trial of the run.
+  var dryRun: String { prefix + "/.dry-run" }
   /// Locked by the job that writes the run's files; says which one.
   package var lock: String { prefix + "/lock" }
 

@@ -108,12 +108,12 @@ package final class Trainer {
       }
     }
     try Self.stopIfRequested(consensus)
-    if options.isDryRun == true { return try trainEpoch() ?? stop(0) }
+    if options.isDryRun == true, !isDone { return try trainEpoch() ?? stop(0) }
     while !isDone {
       if let status = try trainEpoch() ?? endEpoch() { return status }
     }
     try Activity.during(.checkpoint) { try checkpoints.flush() }
-    if options.test == .end, let status = try predictTestSplit() { return status }
+    if options.test == .end, options.isDryRun != true, let status = try predictTestSplit() { return status }
     try notify(.finished(bestScore: state.bestScore, early: state.endsEarly))
     return 0
   }

@@ -47,13 +47,23 @@ extension TrainingOptions {
 
   /// The value as YAML has it, in quotes if it would be read as something else.
   private static func quoted(_ value: String) -> String {
+    func isControl(_ scalar: Unicode.Scalar) -> Bool {
+      Character(scalar).isNewline || scalar.properties.generalCategory == .control
+    }
     let special =
-      value.contains { "#\"'\\\n".contains($0) } || value.first.map { "@`&*!|>%[]{}-?, ".contains($0) } ?? true
+      value.contains { "#\"'\\".contains($0) } || value.unicodeScalars.contains(where: isControl)
+      || value.first.map { "@`&*!|>%[]{}-?, ".contains($0) } ?? true
     let isWord = ["true", "false", "null", "~"].contains(value)
     guard special || isWord || value.hasSuffix(" ") || value.hasSuffix(":") || value.contains(": ") else {
       return value
     }
-    let escaped = value.map { ["\"": "\\\"", "\\": "\\\\", "\n": "\\n"][$0] ?? String($0) }
+    let escaped = value.unicodeScalars.map { scalar in
+      switch scalar {
+      case "\"", "\\": "\\\(scalar)"
+      case _ where isControl(scalar): String(format: "\\u%04X", scalar.value)
+      default: String(scalar)
+      }
+    }
     return "\"\(escaped.joined())\""
   }
 }

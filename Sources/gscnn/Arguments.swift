@@ -21,9 +21,21 @@ struct Arguments {
       let option = word.isEmpty ? index > 0 ? words[index - 1] : "an argument" : String(word.dropLast())
       throw UsageError("\(option): the value is empty; give one, or leave it out")
     }
+    try Self.requireOneLength(Set(words.filter { $0.hasPrefix("--") }.map(Self.name)))
     if let word = words.first(where: { $0.printable != $0 }) {
       throw UsageError("'\(word.printable)' is not UTF-8; rename it, or give a symbolic link to it whose name is")
     }
+  }
+
+  /// Refuses two lengths of a training, of which one would be ignored.
+  static func requireOneLength(_ names: Set<String>) throws {
+    guard names.isSuperset(of: ["epochs", "max-steps"]) else { return }
+    throw UsageError("--epochs and --max-steps both give the length of the training; give one of them")
+  }
+
+  /// --crop_h=64 → "crop-h"
+  static func name(_ word: String) -> String {
+    word.dropFirst(2).prefix { $0 != "=" }.split(separator: "_").joined(separator: "-")
   }
 
   /// The argument parser's message on one line, with the call for help.

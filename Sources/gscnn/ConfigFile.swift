@@ -19,28 +19,37 @@ struct ConfigFile {
   init(_ text: String, path: String) throws {
     self.path = path
     var entries: [Entry] = []
+    // A byte order mark.
+    let text = text.hasPrefix("\u{FEFF}") ? text.dropFirst() : text[...]
     let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     for (index, line) in lines.enumerated() {
       func refuse(_ problem: String) -> UsageError { UsageError("\(path), line \(index + 1): \(problem)") }
-      let line = line.trimmingCharacters(in: .whitespaces)
+      let line = line.trimmingCharacters(in: Self.blanks)
       guard !line.isEmpty, !line.hasPrefix("#") else { continue }
       guard let colon = line.firstIndex(of: ":") else {
         throw refuse("'\(line)' is not of the form option: value")
       }
-      let name = line[..<colon].trimmingCharacters(in: .whitespaces).split(separator: "_").joined(separator: "-")
+      let name = line[..<colon].trimmingCharacters(in: Self.blanks).split(separator: "_").joined(separator: "-")
       guard !name.isEmpty, !name.hasPrefix("-"), !name.contains(" ") else {
         throw refuse("'\(name)' is no option's name; leave out its dashes")
       }
-      guard let (value, isQuoted) = Self.value(line[line.index(after: colon)...].drop(while: \.isWhitespace)) else {
+      guard let (value, isQuoted) = Self.value(line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" })
+      else {
         throw refuse("the quoted value of \(name) does not end, or something follows it")
       }
       guard name != "config" else { throw refuse("a file cannot name another one; give both on the command line") }
+      guard name != "help", name != "version" else {
+        throw refuse("\(name) is for the command line; leave the line out")
+      }
       guard !value.isEmpty else { throw refuse("\(name) has no value; give one, or leave the line out") }
       guard !entries.contains(where: { $0.name == name }) else { throw refuse("\(name) is given twice; leave one out") }
       entries.append(Entry(name: name, value: value, isQuoted: isQuoted))
     }
     self.entries = entries
   }
+
+  /// YAML's. Other spaces may begin or end the name of a folder.
+  private static let blanks = CharacterSet(charactersIn: " \t")
 
   /// The value at the beginning of a text, without the comment behind it.
   ///
@@ -53,17 +62,24 @@ struct ConfigFile {
         end = index
         break
       }
-      return (text[..<end].trimmingCharacters(in: .whitespaces), false)
+      return (text[..<end].trimmingCharacters(in: blanks), false)
     }
     var (value, rest) = ("", text.dropFirst())
     while let character = rest.popFirst() {
       if character == "\\", quote == "\"" {
         guard let escaped = rest.popFirst() else { return nil }
-        value.append(escaped == "n" ? "\n" : escaped)
+        switch escaped {
+        case "n": value.append("\n")
+        case "u":
+          guard let scalar = UInt32(rest.prefix(4), radix: 16).flatMap(Unicode.Scalar.init) else { return nil }
+          rest = rest.dropFirst(4)
+          value.unicodeScalars.append(scalar)
+        default: value.append(escaped)
+        }
       } else if character == quote {
         // Two single quotes are one.
         guard quote == "'", rest.first == "'" else {
-          rest = rest.drop(while: \.isWhitespace)
+          rest = rest.drop { $0 == " " || $0 == "\t" }
           return rest.isEmpty || rest.first == "#" ? (value, true) : nil
         }
         rest.removeFirst()
@@ -84,17 +100,17 @@ struct ConfigFile {
     entries.flatMap { entry -> [String] in
       let name = entry.name
       guard !given.contains(name), known?.contains(name) ?? true, !Self.isReplaced(name, by: given) else { return [] }
-      return switch entry.value {
-      case "true" where !entry.isQuoted: ["--\(name)"]
-      case "false" where !entry.isQuoted, "null" where !entry.isQuoted, "~" where !entry.isQuoted: []
-      default: ["--\(name)=\(entry.value)"]
+      switch (entry.isQuoted, entry.value) {
+      case (false, "true"): return ["--\(name)"]
+      case (false, "false") where Arguments.flags.contains("--\(name)"): return []
+      default: return ["--\(name)=\(entry.value)"]
       }
     }
   }
 
-  /// Whether an option on the command line stands in the place of this one.
+  /// Whether an option on the command line, or of a later file, stands in the place of this one.
   private static func isReplaced(_ name: String, by given: Set<String>) -> Bool {
-    name == "max-steps" && given.contains("epochs")
+    name == "max-steps" && given.contains("epochs") || name == "epochs" && given.contains("max-steps")
   }
 }
 
@@ -139,22 +155,19 @@ extension Arguments {
   }
 
   /// The options of `train` and `plan` without a value.
-  private static let flags: Set = ["--dry-run", "--no-test", "--json", "--help"]
-
-  /// --crop_h=64 → "crop-h"
-  private static func name(_ word: String) -> String {
-    word.dropFirst(2).prefix { $0 != "=" }.split(separator: "_").joined(separator: "-")
-  }
+  fileprivate static let flags: Set = ["--dry-run", "--no-test", "--json", "--help"]
 
   private static func read(_ paths: [String]) throws -> [ConfigFile] {
     let communicator = try Communicator.initialize()
+    /// Bytes that no file of options has.
+    let longest = 1 << 20
     return try paths.map { path in
       var bytes: [UInt8] = []
       var failure: String?
       if communicator.rank == 0 {
         do {
           guard !FileSystem.isDirectory(path, followingLinks: true) else { throw POSIXError(.EISDIR) }
-          bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+          bytes = [UInt8](try FileHandle(forReadingFrom: URL(fileURLWithPath: path)).read(upToCount: longest) ?? Data())
         } catch {
           failure =
             "\(path): cannot be read (\(error.posixMessage)); give a file of options, such as one of launch/recipes"
@@ -162,7 +175,7 @@ extension Arguments {
       }
       let message = communicator.broadcast(Array((failure ?? "").utf8))
       if !message.isEmpty { throw UsageError(String(decoding: message, as: UTF8.self)) }
-      guard let text = String(validating: communicator.broadcast(bytes), as: UTF8.self) else {
+      guard bytes.count < longest, let text = String(validating: communicator.broadcast(bytes), as: UTF8.self) else {
         throw UsageError("\(path): is not text; give a file of options, such as one of launch/recipes")
       }
       return try ConfigFile(text, path: path)
@@ -174,7 +187,10 @@ extension ConfigFile {
   /// - Throws: `UsageError` that names the file, if `train` does not accept the options.
   fileprivate func check() throws {
     do {
+      try Arguments.requireOneLength(Set(entries.map(\.name)))
       _ = try Train.parse(words(without: []))
+    } catch let error as UsageError {
+      throw UsageError("\(path): \(error)")
     } catch {
       let usage = Arguments(["train"]).usageError(Train.message(for: error))
       throw UsageError("\(path): \(usage)")

@@ -69,11 +69,11 @@ extension JointLoss.Configuration.ClassWeights {
     }
     let words = text.split(separator: ",", omittingEmptySubsequences: false)
     let weights = words.compactMap { Double($0) }
-    guard weights.count == words.count, weights.allSatisfy({ (0...1e6).contains($0) }),
+    guard weights.count == words.count, weights.allSatisfy({ $0 == 0 || (1e-6...1e6).contains($0) }),
       weights.contains(where: { $0 > 0 })
     else {
       throw ValidationError(
-        "give a number from 0 to 1000000 for each class, not all 0, for example 1,2.5,0.75, or split")
+        "give 0 or a number from 0.000001 to 1000000 for each class, not all 0, for example 1,2.5,0.75, or split")
     }
     self = .given(weights)
   }

@@ -60,7 +60,7 @@ extension CommandLine {
       #expect(prediction["batch_size"] as? Int == 8 && prediction["steps_per_epoch"] as? Int == 10)
       let model = try #require(plan?["model"] as? [String: Any])
       let workload = try #require(model["workload"] as? [String: Any])
-      #expect(workload["epochs"] as? Double == 8000 && workload["accumulate"] as? Int == 2)
+      #expect(workload["steps"] as? Int == 80000 && workload["accumulate"] as? Int == 2)
       #expect((model["step"] as? [String: Any])?["height"] as? Int == 32)
       let hours = try #require(prediction["training_hours"] as? Double)
       let epoch = try #require(prediction["epoch_seconds"] as? Double)

@@ -40,6 +40,17 @@ struct PlanTests {
     #expect(three.memoryMegabytes == 1600, "and the sum of the gradients")
   }
 
+  @Test("A training of so many steps takes as many with every batch, and a validation after each epoch of them")
+  func steps() {
+    var workload = CostModel.Workload()
+    workload.steps = 2000
+    let model = CostModel(step: Self.step, workload: workload)
+    for (batch, stepsPerEpoch) in [(2, 1487.0), (8, 371.0)] {
+      let prediction = model.predict(cluster(nodes: 1), batchSize: batch)
+      #expect(abs(prediction.trainingHours - 2000 / stepsPerEpoch * prediction.epochSeconds / 3600) < 1e-9)
+    }
+  }
+
   @Test(
     "An all-reduce by recursive halving and doubling sends 2 (1 − 1/N) arrays over a link, whatever the ranks per node")
   func sums() {

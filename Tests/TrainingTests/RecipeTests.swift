@@ -237,8 +237,9 @@ extension Trainings {
     func dryRun() throws {
       let run = try TrainingRun("dry")
       defer { run.remove() }
-      let job = try run.train(ranks: 2, ["--dry-run"])
+      let job = try run.train(ranks: 2, ["--dry-run", "--ohem", "0.7", "--save-path", run.folder + "/new/new"])
       #expect(job.status == 0, "\(job.errors)")
+      #expect(job.errors.contains { $0.hasPrefix("--ohem has no effect") && $0.hasSuffix("--ohem 0.7,240") })
       #expect(job.errors.last?.hasSuffix("; the run would start") == true, "\(job.errors)")
       #expect(!FileManager.default.fileExists(atPath: run.folder))
 

@@ -40,7 +40,7 @@ struct Plan: ParsableCommand {
 
   @Option(
     name: .kebabOrSnake("batch-size"), in: .count,
-    help: .value("images", "Images per step, over all ranks; larger batches are shown too."))
+    help: .value("images", "Images of a batch, over all ranks; larger batches are shown too."))
   var batchSize = defaults.batchSize
 
   @Option(in: .count, help: .value("number", "Training images."))
@@ -55,7 +55,8 @@ struct Plan: ParsableCommand {
   @Option(in: .count, help: .value("number", "Passes over the training images."))
   var epochs = defaults.epochs
 
-  @Option(in: .steps, help: .value("steps", "Length of the training in steps, in place of --epochs."))
+  @Option(
+    in: .steps, help: .value("steps", "Length of the training in steps, whatever the batch, in place of --epochs."))
   var maxSteps: Int?
 
   @Option(in: 1...65536, help: .value("number", "Batches per step, one after another, of --batch-size images each."))
@@ -106,8 +107,7 @@ struct Plan: ParsableCommand {
     }
     var workload = CostModel.Workload()
     (workload.images, workload.accumulate) = (pictures ?? images, accumulate)
-    workload.epochs =
-      maxSteps.map { Double($0) / Double(max(workload.images / (batchSize * accumulate), 1)) } ?? Double(epochs)
+    (workload.epochs, workload.steps) = (epochs, maxSteps)
     (workload.validationImages, workload.validators) = (valPictures ?? valImages, validateOn)
     let model = CostModel(step: step, workload: workload)
     let memory = StepMeasurement.memorySecondsPerByte()

@@ -25,7 +25,7 @@ struct Train: ParsableCommand {
 
   @Option(
     name: .kebabOrSnake("batch-size"), in: .count,
-    help: .value("images", "Images per step, over all ranks; the training does not depend on the number of ranks."))
+    help: .value("images", "Images of a batch, over all ranks; the training does not depend on the number of ranks."))
   var batchSize = defaults.batchSize
 
   @Option(in: .count, help: .value("number", "Passes over the training images."))
