@@ -165,7 +165,9 @@ final class CheckpointManager {
       let aside = RunPaths.abandoned(file.path)
       do {
         try FileSystem().rename(file.path, to: aside)
-        warn("\(file.path): belongs to the training after this checkpoint, which is left behind; it is now \(aside)")
+        warn(
+          "\(file.path): belongs to the training after this checkpoint, which is left behind; it is now \(aside), and the next "
+            + "validation starts a new best one")
       } catch {
         warn("\(error); this file belongs to the training after this checkpoint, which is left behind: move it away")
       }

@@ -23,7 +23,7 @@ extension TrainingOptions {
   /// The settings as a file for `--config`.
   package var configuration: String {
     let lines = settings.map { option, value in "\(option.dropFirst(2)): \(Self.quoted(Self.plain(option, value)))\n" }
-    return "# The options of this run, for gscnn train --config FILE.\n" + lines.joined()
+    return "# The options of the run's last start, for gscnn train --config FILE.\n" + lines.joined()
   }
 
   /// The settings as lines of text.

@@ -40,6 +40,7 @@ struct Arguments {
 
   /// The argument parser's message on one line, with the call for help.
   func usageError(_ message: String) -> UsageError {
+    if let named = OptionAliases.usageError(message) { return named }
     var text = message.split(whereSeparator: \.isNewline).joined(separator: " ")
     // Like every other error: no capital, no full stop.
     text = text.prefix(1).lowercased() + text.dropFirst()

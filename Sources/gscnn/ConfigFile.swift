@@ -10,6 +10,7 @@ struct ConfigFile {
     let value: String
     /// A quoted value is text, whatever it says.
     let isQuoted: Bool
+    let line: Int
   }
 
   let path: String
@@ -43,7 +44,7 @@ struct ConfigFile {
       }
       guard !value.isEmpty else { throw refuse("\(name) has no value; give one, or leave the line out") }
       guard !entries.contains(where: { $0.name == name }) else { throw refuse("\(name) is given twice; leave one out") }
-      entries.append(Entry(name: name, value: value, isQuoted: isQuoted))
+      entries.append(Entry(name: name, value: value, isQuoted: isQuoted, line: index + 1))
     }
     self.entries = entries
   }
@@ -100,10 +101,11 @@ struct ConfigFile {
     entries.flatMap { entry -> [String] in
       let name = entry.name
       guard !given.contains(name), known?.contains(name) ?? true, !Self.isReplaced(name, by: given) else { return [] }
-      switch (entry.isQuoted, entry.value) {
-      case (false, "true"): return ["--\(name)"]
-      case (false, "false") where Arguments.flags.contains("--\(name)"): return []
-      default: return ["--\(name)=\(entry.value)"]
+      guard Arguments.flags.contains("--\(name)"), !entry.isQuoted else { return ["--\(name)=\(entry.value)"] }
+      return switch entry.value {
+      case "true": ["--\(name)"]
+      case "false": []
+      default: ["--\(name)=\(entry.value)"]
       }
     }
   }
@@ -192,8 +194,10 @@ extension ConfigFile {
     } catch let error as UsageError {
       throw UsageError("\(path): \(error)")
     } catch {
-      let usage = Arguments(["train"]).usageError(Train.message(for: error))
-      throw UsageError("\(path): \(usage)")
+      let message = Train.message(for: error)
+      let named = entries.filter { message.contains("--\($0.name)") }.max { $0.name.count < $1.name.count }
+      let place = named.map { ", line \($0.line)" } ?? ""
+      throw UsageError("\(path)\(place): \(Arguments(["train"]).usageError(message))")
     }
   }
 }

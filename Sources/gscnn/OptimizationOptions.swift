@@ -12,7 +12,8 @@ struct OptimizationOptions: ParsableArguments {
       "images", "Batch that --learning-rate is meant for: other batches scale it linearly (default: not scaled)."))
   var baseBatchSize: Int?
 
-  @Option(help: .value("unit", "Whether the learning rate decays after each epoch or after each step."))
+  @Option(
+    help: .value("unit", "Whether the learning rate decays, always polynomially, after each epoch or after each step."))
   var schedule = defaults.schedule.unit
 
   @Option(

@@ -65,6 +65,7 @@ extension CommandLine {
         ("train --class-weights 1,x", "'1,x' is invalid for '--class-weights <weights>'", "or split"),
         ("train --class-weights 1,-1", "'1,-1' is invalid for '--class-weights <weights>'", "from 0.000001 to 1000000"),
         ("train --class-weights 1,1e-320", "'1,1e-320' is invalid for '--class-weights <weights>'", "give 0 or"),
+        ("train --lr 0.1", "unknown option '--lr': it is --learning-rate here", "see gscnn train --help"),
         ("train --epochs 2 --max_steps=3", "--epochs and --max-steps both give the length", "give one of them"),
         ("train --class-weights 0,0", "'0,0' is invalid for '--class-weights <weights>'", "not all 0"),
         ("train --class-weights 1,nan", "'1,nan' is invalid for '--class-weights <weights>'", "or split"),

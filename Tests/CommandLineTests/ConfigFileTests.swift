@@ -136,17 +136,24 @@ extension CommandLine {
     @Test(
       "A file that is wrong is refused with its name, the line and the remedy",
       arguments: [
-        ("crop-x: 3\n", "options.yaml: unknown option '--crop-x'", "see gscnn train --help"),
+        ("crop-x: 3\n", "options.yaml, line 1: unknown option '--crop-x'", "see gscnn train --help"),
         ("\ncrop-h 32\n", "options.yaml, line 2: 'crop-h 32' is not of the form", "option: value"),
         ("crop-h: 32\ncrop_h: 48\n", "options.yaml, line 2: crop-h is given twice", "leave one out"),
         ("--crop-h: 32\n", "options.yaml, line 1: '--crop-h' is no option's name", "leave out its dashes"),
         ("crop-h:\n", "options.yaml, line 1: crop-h has no value", "give one"),
-        ("crop-h: -1\n", "options.yaml: the value '-1' is invalid for '--crop-h <", "from 1 to 16384"),
-        ("crop-h: false\n", "options.yaml: the value 'false' is invalid for '--crop-h <", "from 1 to 16384"),
+        ("crop-h: -1\n", "options.yaml, line 1: the value '-1' is invalid for '--crop-h <", "from 1 to 16384"),
+        ("crop-h: false\n", "options.yaml, line 1: the value 'false' is invalid for '--crop-h <", "from 1 to 16384"),
+        (
+          "# A comment.\nmax_iters: 4\n", "options.yaml, line 2: unknown option '--max-iters'", "it is --max-steps here"
+        ),
+        ("ema-decay: true\n", "options.yaml, line 1: the value 'true' is invalid for '--ema-decay <", "from 0 to"),
         ("help: true\n", "options.yaml, line 1: help is for the command line", "leave the line out"),
         ("epochs: 2\nmax-steps: 3\n", "options.yaml: --epochs and --max-steps both", "give one of them"),
         ("data-path: \"\\u00\"\n", "options.yaml, line 1: the quoted value of data-path does not end", "follows it"),
-        ("dry-run: maybe\n", "options.yaml: the option '--dry-run' does not take any value", "see gscnn train --help"),
+        (
+          "dry-run: maybe\n", "options.yaml, line 1: the option '--dry-run' does not take any value",
+          "see gscnn train --help"
+        ),
         ("config: other.yaml\n", "options.yaml, line 1: a file cannot name another one", "on the command line"),
       ])
     func wrong(text: String, problem: String, remedy: String) throws {

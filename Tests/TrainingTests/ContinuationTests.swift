@@ -42,7 +42,8 @@ extension Trainings {
       #expect(job.status == 0, "\(job.errors)")
       #expect(
         job.errors.contains(
-          "gscnn: \(run.model): belongs to the training after this checkpoint, which is left behind; it is now \(abandoned)"
+          "gscnn: \(run.model): belongs to the training after this checkpoint, which is left behind; it is now \(abandoned), "
+            + "and the next validation starts a new best one"
         ), "\(job.errors)")
       #expect(try Data(contentsOf: URL(fileURLWithPath: abandoned)) == before)
       // No figure of the training that was left behind is the best one.
