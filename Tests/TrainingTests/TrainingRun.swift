@@ -64,10 +64,11 @@ struct TrainingRun: Sendable {
   ) throws -> Job {
     let call = [
       "train", "--data-path", data, "--save-path", folder, "--crop-h", "24", "--crop-w", "40", "--batch-size", "4",
-      "--epochs", "2", "--threads", "1", "--log-every", "1",
+      "--threads", "1", "--log-every", "1",
     ]
+    let length = options.contains("--max-steps") ? [] : ["--epochs", "2"]
     return try Job.run(
-      "gscnn", call + options, ranks: ranks, under: wrapper, environment: fault.map { ["GSCNN_FAULT": $0] } ?? [:],
+      "gscnn", call + length + options, ranks: ranks, under: wrapper, environment: fault.map { ["GSCNN_FAULT": $0] } ?? [:],
       mpirun: ["--quiet", "--mca", "mpi_yield_when_idle", "1"], limit: 600, meanwhile: meanwhile)
   }
 
