@@ -68,7 +68,8 @@ struct TrainingRun: Sendable {
     ]
     let length = options.contains("--max-steps") ? [] : ["--epochs", "2"]
     return try Job.run(
-      "gscnn", call + length + options, ranks: ranks, under: wrapper, environment: fault.map { ["GSCNN_FAULT": $0] } ?? [:],
+      "gscnn", call + length + options, ranks: ranks, under: wrapper,
+      environment: fault.map { ["GSCNN_FAULT": $0] } ?? [:],
       mpirun: ["--quiet", "--mca", "mpi_yield_when_idle", "1"], limit: 600, meanwhile: meanwhile)
   }
 
