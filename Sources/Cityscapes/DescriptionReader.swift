@@ -228,9 +228,7 @@ struct DescriptionReader {
   // MARK: - Values
 
   private static func isPrintable(_ character: Character) -> Bool {
-    character.unicodeScalars.allSatisfy {
-      ![.control, .lineSeparator, .paragraphSeparator].contains($0.properties.generalCategory)
-    }
+    !character.unicodeScalars.contains(where: \.isControl)
   }
 
   private func object(_ tree: JSONTree, _ key: String, keys: [String]) throws(Failure) -> [String: JSONTree] {

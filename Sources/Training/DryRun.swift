@@ -19,11 +19,11 @@ package struct DryRun {
   /// - Throws: the error with which the training would refuse to start in its folder.
   package init(_ options: TrainingOptions, communicator: Communicator) throws {
     self.communicator = communicator
+    let findsCheckpoint = options.resume == nil || options.resume == .auto
     // Rank 0 alone may see the folder.
     let (scratch, checkpoint) = try communicator.collectively { () -> (Scratch?, String?) in
       guard communicator.rank == 0 else { return (nil, nil) }
-      let isFree = options.resume == nil || options.resume == .auto
-      let checkpoint = isFree ? try CheckpointManager.start(options) : nil
+      let checkpoint = findsCheckpoint ? try CheckpointManager.start(options) : nil
       return (try Scratch(RunPaths(options), host: communicator.host), checkpoint)
     }
     self.scratch = scratch
@@ -32,7 +32,7 @@ package struct DryRun {
     trial.stopAfter = 2
     trial.isDryRun = true
     trial.timeline = nil
-    if options.resume == nil || options.resume == .auto {
+    if findsCheckpoint {
       let path = String(decoding: communicator.broadcast(Array((checkpoint ?? "").utf8)), as: UTF8.self)
       trial.resume = path.isEmpty ? nil : .path(path)
     }

@@ -1,3 +1,6 @@
+import Foundation
+import System
+
 extension TrainingOptions {
   /// All options of the run with their values, as the command line takes them; those that are off are left out, and so
   /// are those of a single call (`--resume`, `--stop-after`, `--timeline`, `--stall-timeout`).
@@ -47,11 +50,8 @@ extension TrainingOptions {
 
   /// The value as YAML has it, in quotes if it would be read as something else.
   private static func quoted(_ value: String) -> String {
-    func isControl(_ scalar: Unicode.Scalar) -> Bool {
-      Character(scalar).isNewline || scalar.properties.generalCategory == .control
-    }
     let special =
-      value.contains { "#\"'\\".contains($0) } || value.unicodeScalars.contains(where: isControl)
+      value.contains { "#\"'\\".contains($0) } || value.unicodeScalars.contains(where: \.isControl)
       || value.first.map { "@`&*!|>%[]{}-?, ".contains($0) } ?? true
     let isWord = ["true", "false", "null", "~"].contains(value)
     guard special || isWord || value.hasSuffix(" ") || value.hasSuffix(":") || value.contains(": ") else {
@@ -60,7 +60,7 @@ extension TrainingOptions {
     let escaped = value.unicodeScalars.map { scalar in
       switch scalar {
       case "\"", "\\": "\\\(scalar)"
-      case _ where isControl(scalar): String(format: "\\u%04X", scalar.value)
+      case _ where scalar.isControl: String(format: "\\u%04X", scalar.value)
       default: String(scalar)
       }
     }
