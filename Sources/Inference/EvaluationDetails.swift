@@ -7,10 +7,32 @@ import Tensors
 /// What is measured of one predicted image beyond confusion matrix and loss. Counts alone, so that sums over images do
 /// not depend on which rank has measured them.
 package struct ImageMeasurement: Codable, Sendable, Equatable {
-  let labels: LabelConfusion
+  /// Of the pixels that have a class.
+  let confusion: ConfusionMatrix
+  /// Pixels that evaluation ignores.
+  let ignored: Int64
+  /// nil if label ids are not measured.
+  let labels: LabelConfusion?
   /// nil if the image has no instance map.
   let instances: [InstanceOverlap]?
   let boundaries: BoundaryCounts
+
+  /// Measures what train ids tell, without reading a file.
+  ///
+  /// - Parameters:
+  ///   - prediction: train ids.
+  ///   - target: train ids, or `Label.ignored`.
+  init(
+    prediction: [UInt8], target: [UInt8], _ size: Size, _ thresholds: BoundaryThresholds, _ table: LabelTable
+  ) {
+    boundaries = BoundaryCounts(
+      prediction: prediction, target: target, classes: table.classes.count, size, thresholds)
+    var confusion = ConfusionMatrix(classes: table.classes.count)
+    confusion.add(prediction: prediction, target: target)
+    self.confusion = confusion
+    ignored = Int64(target.count) - confusion.total
+    (labels, instances) = (nil, nil)
+  }
 
   /// - Parameters:
   ///   - prediction: train ids.
@@ -25,7 +47,8 @@ package struct ImageMeasurement: Codable, Sendable, Equatable {
     // The test split's labels are not published.
     let isUnlabeled = paths.split == .test && FileSystem.size(of: paths.labelIds) == nil
     if isUnlabeled, !table.isCityscapes {
-      (labels, instances) = (LabelConfusion(table), nil)
+      let labels = LabelConfusion(table)
+      (self.labels, confusion, ignored, instances) = (labels, labels.classes(table), labels.ignored(table), nil)
       return
     }
     let labelIds =
@@ -36,7 +59,8 @@ package struct ImageMeasurement: Codable, Sendable, Equatable {
         path: paths.labelIds, problem: "holds \(other), which is no label id (0 … \(table.idCount - 1))",
         remedy: "restore the file")
     }
-    labels = LabelConfusion(prediction: prediction, labelIds: labelIds, table)
+    let labels = LabelConfusion(prediction: prediction, labelIds: labelIds, table)
+    (self.labels, confusion, ignored) = (labels, labels.classes(table), labels.ignored(table))
     guard table.isCityscapes, FileSystem.size(of: paths.instanceIds) != nil else {
       instances = nil
       return
@@ -71,7 +95,7 @@ package struct ImageMeasurement: Codable, Sendable, Equatable {
   }
 }
 
-/// What `gscnn evaluate` reports beyond an evaluation during training.
+/// What is measured of a split beyond confusion matrix and loss.
 package struct EvaluationDetails: Codable, Sendable, Equatable {
   /// The score of one image.
   package struct ImageScore: Codable, Sendable, Equatable {
@@ -84,7 +108,8 @@ package struct EvaluationDetails: Codable, Sendable, Equatable {
     package let meanClassIoU: Double?
   }
 
-  package private(set) var labels: LabelConfusion
+  /// nil if label ids are not measured.
+  package private(set) var labels: LabelConfusion?
   package private(set) var boundaries: BoundaryScores
   /// In the order of the split.
   package private(set) var images: [ImageScore] = []
@@ -93,14 +118,17 @@ package struct EvaluationDetails: Codable, Sendable, Equatable {
   private var instanceScores = InstanceScores()
 
   /// Of no images yet.
-  package init(_ thresholds: BoundaryThresholds, _ table: LabelTable = .cityscapes) {
-    labels = LabelConfusion(table)
+  ///
+  /// - Parameter labelIds: whether label ids and instances are measured, which reads the label and instance maps of each
+  ///   image; a training has no other need of them.
+  package init(_ thresholds: BoundaryThresholds, _ table: LabelTable = .cityscapes, labelIds: Bool = true) {
+    labels = labelIds ? LabelConfusion(table) : nil
     boundaries = BoundaryScores(thresholds, classes: table.classes.count)
   }
 
   /// iIoU; nil unless all images have an instance map, which those of Cityscapes alone have.
   package var instances: InstanceMetrics? {
-    imagesWithoutInstances > 0 || images.isEmpty ? nil : instanceScores.metrics(labels.classes())
+    imagesWithoutInstances > 0 || images.isEmpty ? nil : labels.map { instanceScores.metrics($0.classes()) }
   }
 
   /// The images with the lowest mean class IoU, the worst first, by index in the split.
@@ -112,14 +140,14 @@ package struct EvaluationDetails: Codable, Sendable, Equatable {
 
   /// Adds the next image.
   mutating func add(_ image: ImageMeasurement, _ table: LabelTable) {
-    labels += image.labels
+    if let labels = image.labels { self.labels? += labels }
     boundaries.add(image.boundaries)
     if let instances = image.instances { instanceScores.add(instances) } else { imagesWithoutInstances += 1 }
-    let confusion = image.labels.classes(table)
+    let confusion = image.confusion
     let metrics = SegmentationMetrics(confusion, table)
     images.append(
       ImageScore(
-        ignored: image.labels.ignored(table), labeled: confusion.total,
+        ignored: image.ignored, labeled: confusion.total,
         correct: (0..<confusion.classes).reduce(0) { $0 + confusion[$1, $1] },
         meanClassIoU: confusion.total == 0 ? nil : metrics.meanClassIoU))
   }

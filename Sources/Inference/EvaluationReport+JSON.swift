@@ -86,8 +86,9 @@ extension EvaluationReport {
   /// The content of cityscapesScripts' `resultPixelLevelSemanticLabeling.json`, with its per-image scores; NaN for what
   /// does not exist. Of Cityscapes alone.
   var official: [String: JSONValue] {
-    guard evaluation.table.isCityscapes, let details = evaluation.details, metrics.pixels > 0 else { return [:] }
-    let labels = details.labels
+    guard evaluation.table.isCityscapes, let details = evaluation.details, let labels = details.labels,
+      metrics.pixels > 0
+    else { return [:] }
     let scores = SegmentationMetrics(labels.classes())
     let total = Double(labels.total)
     let instances = details.instances

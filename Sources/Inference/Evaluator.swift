@@ -122,10 +122,12 @@ package struct Evaluator {
         confusion.add(prediction: result.classes, target: target)
         (loss, seconds) = (result.loss, result.seconds)
         if let details = evaluation.details {
+          let (size, thresholds) = (sample.image.size, details.boundaries.thresholds)
           measured = [
-            try ImageMeasurement(
-              samples[index], prediction: result.classes, target: target, sample.image.size,
-              details.boundaries.thresholds, table)
+            details.labels == nil
+              ? ImageMeasurement(prediction: result.classes, target: target, size, thresholds, table)
+              : try ImageMeasurement(
+                samples[index], prediction: result.classes, target: target, size, thresholds, table)
           ]
         }
         file = try folder?.encode(result.classes, sample.image.size, index: index) ?? []

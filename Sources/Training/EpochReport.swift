@@ -1,4 +1,5 @@
 import Cityscapes
+import Inference
 import Metrics
 
 /// One epoch: a row of the statistics file.
@@ -49,21 +50,61 @@ package struct EpochReport: Codable, Sendable, Equatable {
     package let meanClassIoU: Double
     /// `nil` if the data set has no categories.
     package let meanCategoryIoU: Double?
+    /// Of each class, by train id, nil for a class in neither ground truth nor prediction; `nil` as a whole in checkpoints
+    /// of an earlier version, as those below.
+    package let classIoU: [Double?]?
+    /// Of each category, in the order of `LabelTable.categories`.
+    package let categoryIoU: [Double?]?
+    /// At each of the default thresholds; `nil` for the training split, where it is not measured.
+    package let boundaryF: [BoundaryF]?
 
     package init(
-      loss: Double, pixelAccuracy: Double, meanAccuracy: Double, meanClassIoU: Double, meanCategoryIoU: Double?
+      loss: Double, pixelAccuracy: Double, meanAccuracy: Double, meanClassIoU: Double, meanCategoryIoU: Double?,
+      classIoU: [Double?]? = nil, categoryIoU: [Double?]? = nil, boundaryF: [BoundaryF]? = nil
     ) {
       self.loss = loss
       self.pixelAccuracy = pixelAccuracy
       self.meanAccuracy = meanAccuracy
       self.meanClassIoU = meanClassIoU
       self.meanCategoryIoU = meanCategoryIoU
+      self.classIoU = classIoU
+      self.categoryIoU = categoryIoU
+      self.boundaryF = boundaryF
     }
 
-    package init(loss: Double, _ metrics: SegmentationMetrics) {
+    package init(loss: Double, _ metrics: SegmentationMetrics, boundaryF: [BoundaryF]? = nil) {
       self.init(
         loss: loss, pixelAccuracy: metrics.pixelAccuracy, meanAccuracy: metrics.meanAccuracy,
-        meanClassIoU: metrics.meanClassIoU, meanCategoryIoU: metrics.meanCategoryIoU)
+        meanClassIoU: metrics.meanClassIoU, meanCategoryIoU: metrics.meanCategoryIoU, classIoU: metrics.classIoU,
+        categoryIoU: metrics.categoryIoU, boundaryF: boundaryF)
+    }
+
+    package init(_ evaluation: Evaluation) {
+      let boundaries = evaluation.details?.boundaries
+      self.init(
+        loss: evaluation.loss, evaluation.metrics,
+        boundaryF: boundaries.map { scores in
+          scores.radii.enumerated().map {
+            BoundaryF(
+              threshold: scores.thresholds.fScore[$0], radius: $1, mean: scores.meanF(threshold: $0))
+          }
+        })
+    }
+  }
+
+  /// The boundary F-score at one threshold, averaged over the classes.
+  package struct BoundaryF: Codable, Sendable, Equatable {
+    /// Below 1 a fraction of the image's diagonal, otherwise pixels.
+    package let threshold: Double
+    /// In pixels, over the images.
+    package let radius: ClosedRange<Int>
+    /// `nil` if no image has a boundary.
+    package let mean: Double?
+
+    package init(threshold: Double, radius: ClosedRange<Int>, mean: Double?) {
+      self.threshold = threshold
+      self.radius = radius
+      self.mean = mean
     }
   }
 }

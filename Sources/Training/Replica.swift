@@ -97,6 +97,8 @@ package final class Replica {
     package let targets: [UInt8]
     /// The norm of the gradient that clipping compares with its limit.
     package let gradientNorm: Double
+    /// Without the time in which the step waited for its batches.
+    package let times: StepTimes
   }
 
   /// Runs one training step on this rank's share of a global batch: forward, losses, backward, all-reduce of the
@@ -125,11 +127,13 @@ package final class Replica {
     var losses: [JointLoss] = []
     var (predictions, targets): ([UInt8], [UInt8]) = ([], [])
     let scale = 1 / Float(count)
-    var norm = 0.0
+    var (norm, times) = (0.0, StepTimes())
+    var begin = Clock.now
     do {
       for index in 0..<count {
         let batch = try next()
-        let (loss, predicted) = try backward(batch, step: number)
+        let (loss, predicted) = try backward(batch, step: number, &times)
+        begin = Clock.now
         losses.append(loss)
         predictions += predicted
         targets += batch.target
@@ -149,18 +153,28 @@ package final class Replica {
     guard isFinite else {
       throw NonFiniteValue.parameter(model.store.parameters.first { $0.value.nonFiniteCount > 0 }?.name ?? "")
     }
-    return Outcome(loss: JointLoss.mean(of: losses), predictions: predictions, targets: targets, gradientNorm: norm)
+    times.update = Clock.now - begin
+    return Outcome(
+      loss: JointLoss.mean(of: losses), predictions: predictions, targets: targets, gradientNorm: norm, times: times)
   }
 
   /// Forward and backward pass of a batch: the gradients of its loss, summed over the ranks.
-  private func backward(_ batch: Batch, step number: Int) throws -> (loss: JointLoss, predictions: [UInt8]) {
+  private func backward(
+    _ batch: Batch, step number: Int, _ times: inout StepTimes
+  ) throws -> (loss: JointLoss, predictions: [UInt8]) {
+    let begin = Clock.now
     let (tape, loss, predictions) = forward(batch, step: number)
+    let forwardEnd = Clock.now
     observer?.forwardEnded()
     // All ranks have the same sums, so that they take the same branches.
     guard loss.total.isFinite else { throw NonFiniteValue.loss(loss.total) }
     try requireFiniteStatistics()
     timeline.measure(.backward) { tape.backward() }
+    let backwardEnd = Clock.now
     profile.measure(.communication) { buckets.synchronize() }
+    times.forward += forwardEnd - begin
+    times.backward += backwardEnd - forwardEnd
+    times.communication += Clock.now - backwardEnd
     return (loss, predictions)
   }
 

@@ -33,6 +33,7 @@ struct RunContinuation {
       !FileManager.default.fileExists(atPath: paths.model)
     else { return }
     for split in ["val", "test"] { try copy(source.predictions(split), to: paths.predictions(split)) }
+    try copy(source.validation, to: paths.validation)
     try copy(source.model, to: paths.model)
   }
 

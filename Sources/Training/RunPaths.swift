@@ -36,6 +36,12 @@ package struct RunPaths: Sendable {
   package var options: String { prefix + "_options.yaml" }
   package var statistics: String { prefix + "_statistics.csv" }
   package var steps: String { prefix + "_steps.csv" }
+  /// The IoU of each class, epoch by epoch.
+  package var classes: String { prefix + "_classes.csv" }
+  /// The figures of the best model's validation, as `gscnn evaluate --json` writes them.
+  package var validation: String { prefix + "_validation.json" }
+  /// Where, with what and since when the run runs: a `RunDescriptionFile`.
+  package var description: String { prefix + "_run.json" }
   package var checkpoints: String { prefix + "/checkpoints" }
   /// The folder of a trial of the run.
   var dryRun: String { prefix + "/.dry-run" }

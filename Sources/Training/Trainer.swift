@@ -77,8 +77,11 @@ package final class Trainer {
     self.observers =
       communicator.rank == 0
       ? [
-        StatisticsFile(path: paths.statistics, rows: state.epochs),
+        EpochsFile(path: paths.statistics, rows: state.epochs, text: StatisticsTable.text),
         StepsFile(path: paths.steps, loss: options.loss.kind),
+        EpochsFile(path: paths.classes, rows: state.epochs) { [classes = options.table.classes.map(\.name)] in
+          ClassesTable.text($0, classes: classes)
+        },
       ] + observers : []
   }
 
@@ -147,6 +150,7 @@ package final class Trainer {
     var begin = Clock.now
     while true {
       let learningRate = schedule.learningRate(step: state.totalSteps)
+      let waited = loader.statistics.secondsWaited
       let outcome = try step(loader, learningRate: learningRate)
       let end = Clock.now
       state.position.step += 1
@@ -157,12 +161,14 @@ package final class Trainer {
         state.averageUpdates = average?.updates
         state.running.add(outcome.loss, seconds: end - begin)
         state.running.confusion.add(prediction: outcome.predictions, target: outcome.targets)
+        var times = outcome.times
+        times.loading = loader.statistics.secondsWaited - waited
         try notify(
           .stepped(
             StepReport(
               position: state.position, loss: outcome.loss, learningRate: learningRate,
               gradientNorm: outcome.gradientNorm,
-              imagesPerSecond: Double(options.imagesPerStep) / (end - begin))))
+              imagesPerSecond: Double(options.imagesPerStep) / (end - begin), times: times)))
       }
       begin = end
 
@@ -247,8 +253,7 @@ package final class Trainer {
       train: EpochReport.Scores(
         loss: state.running.steps == 0 ? .nan : state.running.lossSum / Double(state.running.steps),
         SegmentationMetrics(state.running.confusion, options.table)),
-      validation: validation.map { EpochReport.Scores(loss: $0.loss, $0.metrics) },
-      average: averaged.map { EpochReport.Scores(loss: $0.loss, $0.metrics) },
+      validation: validation.map(EpochReport.Scores.init), average: averaged.map(EpochReport.Scores.init),
       learningRate: schedule.learningRate(step: state.totalSteps - 1), seconds: state.running.seconds,
       imagesPerSecond: Double(state.running.steps * options.imagesPerStep) / max(state.running.seconds, 1e-9),
       loading: loaderStatisticsOfAllRanks(), skipped: state.running.skipped)
@@ -270,6 +275,7 @@ package final class Trainer {
     if isBest {
       state.bestScore = score
       checkpoints.saveBestModel(state, report)
+      if let validation { validator.writeReport(validation) }
       validator.promote(.val)
       // Predictions of the test split by an earlier model are no longer those of the best one.
       tested == nil ? validator.removePredictions(.test) : validator.promote(.test)
@@ -395,6 +401,16 @@ package final class Trainer {
     }
     let layout = communicator.layout(threads: workers.threads).report(
       batchSize: options.batchSize, batches: options.optimizer.accumulate)
+    if communicator.rank == 0 {
+      do {
+        try RunDescriptionFile(
+          options, state, ranks: communicator.size, layout: layout, parameters: replica.model.store.parameterCount,
+          images: dataset.counts, prepared: dataset.maps?.folder, length: length
+        ).write(to: paths.description)
+      } catch {
+        Self.warn("\(error); training goes on without a description of the run")
+      }
+    }
     try notify(
       .started(
         RunDescription(

@@ -73,14 +73,42 @@ package struct StepReport {
   /// Of the mean gradient over the global batch.
   package let gradientNorm: Double
   package let imagesPerSecond: Double
+  /// Of rank 0.
+  package let times: StepTimes
 
   package init(
-    position: Position, loss: JointLoss, learningRate: Double, gradientNorm: Double, imagesPerSecond: Double
+    position: Position, loss: JointLoss, learningRate: Double, gradientNorm: Double, imagesPerSecond: Double,
+    times: StepTimes = StepTimes()
   ) {
     self.position = position
     self.loss = loss
     self.learningRate = learningRate
     self.gradientNorm = gradientNorm
     self.imagesPerSecond = imagesPerSecond
+    self.times = times
+  }
+}
+
+/// Seconds of a step on one rank, by part.
+package struct StepTimes: Sendable, Equatable {
+  /// Waiting for images.
+  package var loading: Double
+  /// The forward pass and the losses, with their all-reduces of batch statistics.
+  package var forward: Double
+  /// The backward pass, with its all-reduces of batch statistics.
+  package var backward: Double
+  /// Waiting after the backward pass for the all-reduces of the gradients.
+  package var communication: Double
+  /// The norm of the gradient and the update of the parameters.
+  package var update: Double
+
+  package init(
+    loading: Double = 0, forward: Double = 0, backward: Double = 0, communication: Double = 0, update: Double = 0
+  ) {
+    self.loading = loading
+    self.forward = forward
+    self.backward = backward
+    self.communication = communication
+    self.update = update
   }
 }

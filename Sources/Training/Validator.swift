@@ -3,6 +3,7 @@ import Distributed
 import Foundation
 import GatedSCNN
 import Inference
+import Metrics
 import System
 import Tensors
 
@@ -53,8 +54,8 @@ struct Validator {
   ) throws -> Evaluation? {
     let samples = dataset.validation
     let subject = Self.subject(model, samples)
-    var start = Evaluation(of: .val, options.table)
-    if communicator.rank == 0, let saved = try? averageFile.read(subject), saved.table == options.table {
+    var start = newEvaluation(of: .val)
+    if communicator.rank == 0, let saved = try? averageFile.read(subject), isContinued(by: saved, of: .val) {
       start = saved
     }
     start = try broadcast(start)
@@ -122,6 +123,18 @@ struct Validator {
     file(split).remove()
   }
 
+  /// Writes the figures of the best model's validation.
+  func writeReport(_ evaluation: Evaluation) {
+    guard communicator.rank == 0 else { return }
+    let predictions = PredictionFolder(
+      paths.predictions("val"), of: dataset.validation, as: .colors, options.table)
+    do {
+      try EvaluationReport(evaluation, of: predictions, at: nil, absentClasses: .leftOut).write(to: paths.validation)
+    } catch {
+      warn("\(error); training goes on, and the figures of this validation stay in the statistics alone")
+    }
+  }
+
   /// Removes the predictions of the previous best model.
   func removePredictions(_ split: Split) {
     let folder = paths.predictions(split.rawValue)
@@ -149,12 +162,24 @@ struct Validator {
 
   // MARK: - The result so far
 
+  /// Of no images yet. The labels of the test split are not published.
+  private func newEvaluation(of split: Split) -> Evaluation {
+    Evaluation(
+      of: split, options.table,
+      details: split == .val ? EvaluationDetails(BoundaryThresholds(), options.table, labelIds: false) : nil)
+  }
+
+  /// Whether a result, perhaps of an earlier version, has what a new one would have.
+  private func isContinued(by saved: Evaluation, of split: Split) -> Bool {
+    saved.table == options.table && (saved.details != nil) == (split == .val)
+  }
+
   /// The result for the images that are done, with their predictions in the pending folder. Collective.
   private func resultSoFar(_ split: Split, _ subject: EvaluationFile.Subject) throws -> Evaluation {
-    var result = Evaluation(of: split, options.table)
+    var result = newEvaluation(of: split)
     if communicator.rank == 0 {
       do {
-        if let saved = try file(split).read(subject), saved.table == options.table {
+        if let saved = try file(split).read(subject), isContinued(by: saved, of: split) {
           try requirePredictions(of: saved)
           result = saved
         } else {

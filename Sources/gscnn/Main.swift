@@ -7,8 +7,6 @@ import Training
 
 /// The program: one subcommand for each task.
 struct GSCNN: ParsableCommand {
-  static let version = "0.1.0"
-
   static let configuration = CommandConfiguration(
     commandName: "gscnn",
     abstract:
@@ -21,7 +19,7 @@ struct GSCNN: ParsableCommand {
       Exit status: 0 done; 1 failed; 2 wrong command line; 75 stopped by a signal after saving, start again with \
       --resume auto; 130 the same after Ctrl-C. Messages go to standard error, results to standard output.
       """,
-    version: "gscnn \(version)",
+    version: "gscnn \(Program.version)",
     subcommands: [
       Synthesize.self, Prepare.self, Train.self, Evaluate.self, Predict.self, View.self, Info.self, Convert.self,
       Export.self, Bench.self, Layout.self, Plan.self,

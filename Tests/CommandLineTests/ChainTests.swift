@@ -50,8 +50,9 @@ extension CommandLine {
 
       #expect(
         try work.names(in: "results") == [
-          "resnet50_32_32", "resnet50_32_32_model.safetensors", "resnet50_32_32_options.yaml",
-          "resnet50_32_32_statistics.csv", "resnet50_32_32_steps.csv",
+          "resnet50_32_32", "resnet50_32_32_classes.csv", "resnet50_32_32_model.safetensors",
+          "resnet50_32_32_options.yaml", "resnet50_32_32_run.json", "resnet50_32_32_statistics.csv",
+          "resnet50_32_32_steps.csv", "resnet50_32_32_validation.json",
         ])
       let folder = "results/resnet50_32_32"
       #expect(try work.names(in: folder) == ["checkpoints", "test", "val"])
@@ -70,7 +71,9 @@ extension CommandLine {
             + "train_category_mIOU,val_category_mIOU,"))
       let steps = try work.text("results/resnet50_32_32_steps.csv").split(separator: "\n")
       #expect(steps.count == 3)
-      #expect(steps[0] == "epoch,step,loss,semantic,edge,task,learning_rate,gradient_norm,images_per_second")
+      #expect(
+        steps[0] == "epoch,step,loss,semantic,edge,task,learning_rate,gradient_norm,images_per_second,"
+          + "loading_seconds,forward_seconds,backward_seconds,communication_seconds,update_seconds")
       #expect(steps[1].hasPrefix("1,1,") && steps[2].hasPrefix("1,2,"))
 
       let again = try work.gscnn(call + ["--resume", "auto"])

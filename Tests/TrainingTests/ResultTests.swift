@@ -77,9 +77,42 @@ extension Trainings {
       let run = try Trainings.straight.get()
       #expect(
         try names(in: run.folder)
-          == ["", "_model.safetensors", "_options.yaml", "_statistics.csv", "_steps.csv"].map { "resnet50_24_40" + $0 })
+          == [
+            "", "_classes.csv", "_model.safetensors", "_options.yaml", "_run.json", "_statistics.csv", "_steps.csv",
+            "_validation.json",
+          ].map { "resnet50_24_40" + $0 })
       #expect(try names(in: run.folder + "/resnet50_24_40") == ["checkpoints", "test", "val"])
       #expect(try names(in: run.checkpoints).allSatisfy { $0.hasPrefix("step-") })
+    }
+
+    @Test("A run describes itself: data, classes, length, and each start with its command and ranks")
+    func description() throws {
+      let run = try Trainings.straight.get()
+      let file = try RunDescriptionFile(contentsOf: run.folder + "/resnet50_24_40_run.json")
+      #expect(file.dataPath == URL(fileURLWithPath: run.data).path && file.dataSet == "Cityscapes")
+      #expect(file.classes.count == 19 && file.classes[0].name == "road" && file.classes[0].color == [128, 64, 128])
+      #expect(file.steps == file.epochs * file.stepsPerEpoch && file.starts.count == 1)
+      let start = try #require(file.starts.first)
+      #expect(start.command.contains("train") && start.step == 0 && !start.layout.isEmpty)
+    }
+
+    @Test(
+      "The report of the best validation has the figures of its epoch, and its boundary F-scores are in the statistics")
+    func validation() throws {
+      let run = try Trainings.straight.get()
+      let data = try Data(contentsOf: URL(fileURLWithPath: run.folder + "/resnet50_24_40_validation.json"))
+      let report = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+      let mean = try #require(report["mean_class_iou"] as? Double)
+      let header = try #require(run.statistics.first).split(separator: ",")
+      let rows = run.statistics.dropFirst().map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+      let column = try #require(header.firstIndex(of: "val_class_mIOU"))
+      let best = try #require(rows.first { $0[column] == String(format: "%.4f", mean * 100) })
+      #expect(rows.compactMap { Double($0[column]) }.max() == Double(best[column]))
+      let boundary = try #require(report["boundary"] as? [String: Any])
+      let scores = try #require(boundary["mean_f"] as? [Double])
+      let first = try #require(header.firstIndex(of: "val_boundary_F_0.00088"))
+      #expect(best[first...].prefix(4).map(String.init) == scores.map { String(format: "%.4f", $0 * 100) })
+      #expect((report["confusion"] as? [[Int]])?.count == 19 && report["confMatrix"] == nil)
     }
 
     @Test("Statistics have the columns of the reference implementation, and the learning rate decays each epoch")

@@ -84,8 +84,8 @@ struct TrainingRun: Sendable {
   var statisticsPath: String { prefix + "_statistics.csv" }
   var checkpoints: String { prefix + "/checkpoints" }
 
-  /// The lines of `P_steps.csv` without the last column, the speed.
-  var steps: [String] { lines(prefix + "_steps.csv", timings: 1) }
+  /// The lines of `P_steps.csv` without the last columns, speed and times.
+  var steps: [String] { lines(prefix + "_steps.csv", timings: 6) }
 
   /// The lines of `P_statistics.csv` without the columns of duration and speed.
   var statistics: [String] {

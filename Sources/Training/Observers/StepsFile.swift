@@ -3,7 +3,8 @@ import GatedSCNN
 import System
 
 /// Writes `P_steps.csv`: one line per step, appended after each step. Lines that cannot be written are kept in memory
-/// and written with a later step. The dual-task loss has a column where it is part of the loss.
+/// and written with a later step. The dual-task loss has a column where it is part of the loss. The last columns say
+/// where the time of the step went on rank 0.
 package final class StepsFile: TrainingObserver {
   private let columns: [String]
   private let path: String
@@ -24,9 +25,14 @@ package final class StepsFile: TrainingObserver {
     self.path = path
     columns =
       ["epoch", "step", "loss", "semantic", "edge", "task"] + (loss == .full ? ["dual"] : [])
-      + ["learning_rate", "gradient_norm", "images_per_second"]
+      + ["learning_rate", "gradient_norm", "images_per_second"] + Self.times
     self.warn = warn
   }
+
+  /// Seconds of the parts of a step on rank 0; empty in lines of an earlier version.
+  private static let times = [
+    "loading_seconds", "forward_seconds", "backward_seconds", "communication_seconds", "update_seconds",
+  ]
 
   private var header: String { columns.joined(separator: ",") }
 
@@ -77,9 +83,16 @@ package final class StepsFile: TrainingObserver {
   private static func position(of line: String, _ columns: [String]) -> Position? {
     let fields = fields(of: line, atMost: columns.count)
     guard fields.count == columns.count, let epoch = Int(fields[0]), let step = Int(fields[1]), epoch > 0, step > 0,
-      fields[2...].allSatisfy({ $0.isEmpty || Double($0) != nil }), !fields[columns.count - 1].isEmpty
+      fields[2...].allSatisfy({ $0.isEmpty || Double($0) != nil }), isComplete(fields, columns)
     else { return nil }
     return Position(epoch: epoch - 1, step: step)
+  }
+
+  /// Whether the last value that every version writes is there, and all times or none.
+  private static func isComplete(_ fields: [Substring], _ columns: [String]) -> Bool {
+    let count = columns.suffix(times.count) == times[...] ? times.count : 0
+    let missing = fields.suffix(count).count(where: \.isEmpty)
+    return !fields[columns.count - count - 1].isEmpty && (missing == 0 || missing == count)
   }
 
   /// A line with other columns, as it is with those of this version: what they lack is empty.
@@ -97,8 +110,11 @@ package final class StepsFile: TrainingObserver {
     let loss = report.loss
     let losses = [loss.total, loss.semantic, loss.edge, loss.task] + (loss.dual.map { [$0] } ?? [])
     let numbers = (losses + [report.learningRate, report.gradientNorm]).map { String(format: "%.9g", $0) }
+    let times = report.times
+    let seconds = [times.loading, times.forward, times.backward, times.communication, times.update]
     return "\(report.position.epoch + 1),\(report.position.step),\(numbers.joined(separator: ",")),"
-      + String(format: "%.4g\n", report.imagesPerSecond)
+      + String(format: "%.4g,", report.imagesPerSecond)
+      + seconds.map { String(format: "%.4f", $0) }.joined(separator: ",") + "\n"
   }
 
   /// Appends the pending lines.

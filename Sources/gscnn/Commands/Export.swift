@@ -48,7 +48,7 @@ struct Export: ParsableCommand {
         classes: table.classes.map { ($0.name, [$0.color.red, $0.color.green, $0.color.blue]) },
         mean: network.normalization.mean, std: network.normalization.deviation,
         canny: (Canny.low, Canny.high), identity: try identity(of: source),
-        producer: ("gscnn", GSCNN.version))
+        producer: ("gscnn", Program.version))
       let model = export.model(
         of: network, dimensions: ONNXDimensions(batch: batchSize, height: height, width: width),
         source: source)

@@ -11,8 +11,8 @@ struct Train: ParsableCommand {
     abstract: "Trains the network, alone or under mpirun; validates, saves checkpoints and the best model.",
     discussion: """
       Writes under --save-path, with P = BACKBONE_CROPH_CROPW: P_model.safetensors (the best model), P_ema_model.safetensors \
-      (the best average, with --ema-decay), P_options.yaml (for --config), P_statistics.csv (one line per epoch), \
-      P_steps.csv (one line per step), P/val and P/test (predictions of the best model), P/checkpoints.
+      (the best average, with --ema-decay), P_options.yaml (for --config), P_statistics.csv and \
+      P_classes.csv (per epoch), P_steps.csv (per step), P_validation.json (of the best model), P_run.json, P/val and P/test (predictions of the best model), P/checkpoints.
       SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or SIGXCPU to any rank: all ranks finish the step or the image of a validation, \
       save, and exit with status 75; Ctrl-C: the same with 130.
       """)
