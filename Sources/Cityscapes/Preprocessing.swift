@@ -73,8 +73,11 @@ package struct Preprocessing: Sendable {
   /// Opens all files of this rank's samples, without decoding them.
   ///
   /// - Parameters: as for `run`.
-  package func survey(threads: Int = 1, cancelled: () -> Bool = { false }) -> Survey {
+  package func survey(
+    threads: Int = 1, cancelled: () -> Bool = { false }, progress: (Double) -> Void = { _ in }
+  ) -> Survey {
     var survey = Survey()
+    var done = 0
     survey.skipped = forEachSample(threads: threads, cancelled: cancelled) { paths in
       let sources = try Sources(paths)
       return (sources.hasLabel, sources.groups(paths, table).map(\.states))
@@ -90,6 +93,8 @@ package struct Preprocessing: Sendable {
       case .failure(let error):
         survey.problems.append(Problem(sample: index, line: "\(error)"))
       }
+      done += 1
+      progress(Double(done) / Double(own.count))
     }
     return survey
   }

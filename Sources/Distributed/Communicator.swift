@@ -39,6 +39,7 @@ package final class Communicator: @unchecked Sendable {
     if launcher.connects {
       try initializeMPI()
       let communicator = world()
+      if communicator.rank > 0 { ProgressLine.shared.hide() }
       if let processes = launcher.processes, processes > communicator.size {
         throw StartError.notConnected(launcher, found: communicator.size)
       }
@@ -154,7 +155,8 @@ package final class Communicator: @unchecked Sendable {
     return (Int(rank), Int(size))
   }
 
-  static var hostName: String {
+  /// Name of this machine.
+  package static var hostName: String {
     var name = [CChar](repeating: 0, count: 256)
     gethostname(&name, name.count - 1)
     return name.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }

@@ -47,8 +47,11 @@ package struct SyntheticStreets: Sendable {
       }
     }
     let failure = Mutex<ImageError?>(nil)
+    ProgressLine.shared.begin("painting streets", of: jobs.count, unit: "images")
+    defer { ProgressLine.shared.end() }
     WorkerPool(threads: threads).parallelFor(jobs.count) { job, _ in
       if failure.withLock({ $0 != nil }) { return }
+      defer { ProgressLine.shared.advance() }
       let (split, index, paths) = jobs[job]
       do throws(ImageError) {
         let (image, labelIds) = StreetScene.painted(seed: seed, split: split, index: index, size: size)

@@ -11,7 +11,9 @@ extension CityscapesDirectory {
   /// - Returns: the samples of each of the splits.
   /// - Throws: `CityscapesDirectoryError`; `ListsDiffer`, the same on all ranks.
   package func listOnAllRanks(_ splits: [Split]?, communicator: Communicator) throws -> [[SamplePaths]] {
-    let listings = try communicator.collectively { try (splits ?? nonEmptySplits()).map(list) }
+    let listings = try ProgressLine.shared.during("listing images") {
+      try communicator.collectively { try (splits ?? nonEmptySplits()).map(list) }
+    }
     if let shared = Self.sharedImage(listings) { throw shared }
     try ListComparison(listings.flatMap(\.samples), root: root, communicator).requireEqual()
     if communicator.rank == 0 {

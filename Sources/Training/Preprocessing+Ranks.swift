@@ -5,8 +5,8 @@ import System
 extension Preprocessing {
   /// Checks the headers of all files and makes the maps that are missing or out of date, on all ranks. Afterwards every
   /// host has a map for every sample: the ranks of a host share all samples, and hosts with a common disk each begin at
-  /// another sample and leave alone what they find up to date. Rank 0 warns of labels that cannot be label ids, and says
-  /// which folder is used if it is not the data set's. On a terminal it shows the progress. Collective.
+  /// another sample and leave alone what they find up to date. Rank 0 warns of labels that cannot be label ids, says
+  /// which folder is used if it is not the data set's, and shows how far its own share is. Collective.
   ///
   /// - Parameters:
   ///   - samples: of one or several splits; the same list on every rank.
@@ -105,7 +105,9 @@ private struct PreprocessingRun {
 
   /// The headers of all files, as all ranks see them.
   private func survey(_ folder: String) throws -> Preprocessing.Survey {
-    var survey = preprocessing(folder).survey(threads: threads, cancelled: cancelled)
+    var survey = ProgressLine.shared.during("checking files", of: 1000, unit: "%") {
+      preprocessing(folder).survey(threads: threads, cancelled: cancelled, progress: Self.show)
+    }
     communicator.sleepingBarrier()
     var counts = [survey.skipped, survey.isComplete ? 0 : 1, survey.hasNewDates ? 1 : 0]
     communicator.allReduceSum(&counts)
@@ -118,20 +120,16 @@ private struct PreprocessingRun {
 
   /// Makes the maps that are missing or out of date.
   private func make(in folder: String) throws -> PreparedMaps {
-    let showsProgress = communicator.rank == 0 && StandardError.isTerminal
     var (outcome, problems) = (Preprocessing.Outcome(), [Preprocessing.Problem]())
+    ProgressLine.shared.begin("preparing images", of: 1000, unit: "%")
     do throws(PreprocessingError) {
-      outcome = try preprocessing(folder).run(threads: threads, cancelled: cancelled) { done in
-        if showsProgress {
-          StandardError.write("\(StandardError.clearLine)  preprocessing images: \(Int(100 * done)) %")
-        }
-      }
+      outcome = try preprocessing(folder).run(threads: threads, cancelled: cancelled, progress: Self.show)
     } catch {
       problems = error.problems
     }
-    if showsProgress { StandardError.write(StandardError.clearLine) }
     // Later every rank reads files that other ranks wrote here.
     communicator.sleepingBarrier()
+    ProgressLine.shared.end()
     try requireUsable(problems)
     // Hosts with disks of their own make the maps of the same sample.
     var writers = [Int](repeating: 0, count: samples.count) + [outcome.skipped]
@@ -140,6 +138,9 @@ private struct PreprocessingRun {
     guard writers.removeLast() == 0 else { throw PreparingStopped() }
     return PreparedMaps(folder: folder, written: writers.count { $0 > 0 }, labels: sum(outcome.labels), table: table)
   }
+
+  /// - Parameter share: of this rank's samples that is done.
+  private static func show(_ share: Double) { ProgressLine.shared.update { $0.done = Int(1000 * share) } }
 
   private func sum(_ labels: LabelsOfSplits) -> LabelsOfSplits {
     communicator.allGather(labels).reduce(into: LabelsOfSplits(), +=)

@@ -28,7 +28,9 @@ extension Trainer {
       try paths.createFolders()
       lock = try RunLock(paths, host: communicator.host, say: warn)
       // Preprocessing may take long: an unreadable weight file is reported before it.
-      if let path = options.pretrained { _ = try StateDict(contentsOf: path) }
+      if let path = options.pretrained {
+        _ = try ProgressLine.shared.during("reading weights") { try StateDict(contentsOf: path) }
+      }
       try CheckpointManager.requireSameClasses(options, paths)
     }
     var warnings = try MemoryEstimate.requireRoom(for: options, listed, communicator: communicator)
@@ -60,7 +62,9 @@ extension Trainer {
     let checkpoints = CheckpointManager(
       options, paths, replica, average, communicator, lock: lock, timeline: timeline, warn: warn)
     try stopIfRequested(Consensus(communicator))
-    let start = try Activity.during(.restoring) { try checkpoints.restore() }
+    let start = try ProgressLine.shared.during(options.resume == nil ? "loading weights" : "restoring the checkpoint") {
+      try Activity.during(.restoring) { try checkpoints.restore() }
+    }
     try start.state.requireSameData(dataset.digest)
     average?.updates = start.state.averageUpdates ?? 0
     return Trainer(

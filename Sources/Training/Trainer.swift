@@ -101,12 +101,16 @@ package final class Trainer {
     synchronizeRunningStatistics()
     try requireEqualReplicas()
     try Self.stopIfRequested(consensus)
-    if state.totalSteps == 0 || options.isDryRun == true { try Activity.during(.starting, rehearseValidation) }
+    if state.totalSteps == 0 || options.isDryRun == true {
+      try ProgressLine.shared.during("trying an image of the validation") {
+        try Activity.during(.starting, rehearseValidation)
+      }
+    }
     // From now on --resume auto continues this branch of the run, however soon this process ends.
     if case .path = options.resume {
       try Activity.during(.checkpoint) {
         try save()
-        try checkpoints.flush()
+        try flush()
         checkpoints.setAbandonedModelAside()
       }
     }
@@ -115,7 +119,7 @@ package final class Trainer {
     while !isDone {
       if let status = try trainEpoch() ?? endEpoch() { return status }
     }
-    try Activity.during(.checkpoint) { try checkpoints.flush() }
+    try flush()
     if options.test == .end, options.isDryRun != true, let status = try predictTestSplit() { return status }
     try notify(.finished(bestScore: state.bestScore, early: state.endsEarly))
     return 0
@@ -301,7 +305,9 @@ package final class Trainer {
   /// - Returns: the exit status if the run is to stop.
   private func predictTestSplit() throws -> Int32? {
     guard state.bestScore != nil, !validator.hasPredictions(.test) else { return nil }
-    let model = try Activity.during(.restoring) { try checkpoints.loadBestModel() }
+    let model = try ProgressLine.shared.during("loading the best model") {
+      try Activity.during(.restoring) { try checkpoints.loadBestModel() }
+    }
     let tested = try timeline.measure(.validation, as: "test split") {
       try validator.evaluate(.test, with: model, stopRequested: stopRequested, notify: notify)
     }
@@ -341,8 +347,15 @@ package final class Trainer {
     return try finishRun(status)
   }
 
+  /// Waits for the checkpoint that is being written. Collective.
+  private func flush() throws {
+    try ProgressLine.shared.during("writing the checkpoint") {
+      try Activity.during(.checkpoint) { try checkpoints.flush() }
+    }
+  }
+
   private func finishRun(_ status: Int32) throws -> Int32 {
-    try Activity.during(.checkpoint) { try checkpoints.flush() }
+    try flush()
     try notify(.stopped(status: status, checkpoint: paths.checkpoints))
     return status
   }
@@ -383,7 +396,7 @@ package final class Trainer {
   // MARK: - Events
 
   static func warn(_ text: String) {
-    StandardError.write((StandardError.isTerminal ? StandardError.clearLine : "") + "gscnn: \(text)\n")
+    StandardError.write("gscnn: \(text)\n")
   }
 
   private func notify(_ event: TrainingEvent) throws {
@@ -417,6 +430,6 @@ package final class Trainer {
           options: options, layout: layout + warnings, parameters: replica.model.store.parameterCount,
           images: dataset.counts,
           prepared: dataset.report, length: length, position: state.position,
-          origin: origin)))
+          origin: origin, epochs: state.epochs)))
   }
 }

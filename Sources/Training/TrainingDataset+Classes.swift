@@ -47,7 +47,9 @@ private struct ClassSurvey {
 
   func centroids(cancelled: () -> Bool) throws -> ClassCentroids {
     var hashes = [Int](repeating: 0, count: samples.count)
-    for (sample, hash) in zip(own, try forOwnSamples(cancelled: cancelled, ClassCentroidsFile.source(of:))) {
+    for (sample, hash) in zip(
+      own, try forOwnSamples("reading maps", cancelled: cancelled, ClassCentroidsFile.source(of:)))
+    {
       hashes[sample] = Int(bitPattern: UInt(hash))
     }
     // One rank has the hash of a sample, the others zero.
@@ -59,7 +61,9 @@ private struct ClassSurvey {
     var text = communicator.broadcast(
       [UInt8](try known.map { try ClassCentroidsFile.encode($0, source: source) } ?? Data()))
     if text.isEmpty {
-      let surveyed = try forOwnSamples(cancelled: cancelled) { try SampleClasses($0, classes: classes) }
+      let surveyed = try forOwnSamples("counting classes", cancelled: cancelled) {
+        try SampleClasses($0, classes: classes)
+      }
       let shares = communicator.gather([UInt8](try JSON.encode(surveyed)))
       text = communicator.broadcast(communicator.rank == 0 ? [UInt8](try join(shares, source)) : [])
       if communicator.rank == 0 { keep(Data(text)) }
@@ -100,10 +104,14 @@ private struct ClassSurvey {
   }
 
   /// Runs `body` for the samples of this rank.
+  ///
+  /// - Parameter title: what progress says of it.
   private func forOwnSamples<Result: Sendable>(
-    cancelled: () -> Bool, _ body: (SamplePaths) throws -> Result
+    _ title: String, cancelled: () -> Bool, _ body: (SamplePaths) throws -> Result
   ) throws -> [Result] {
     var results = [Swift.Result<Result, any Error>?](repeating: nil, count: own.count)
+    ProgressLine.shared.begin(title, of: own.count, unit: "%")
+    defer { ProgressLine.shared.end() }
     results.withUnsafeMutableBufferPointer { results in
       // Each task has an element of its own.
       nonisolated(unsafe) let results = results
@@ -111,6 +119,7 @@ private struct ClassSurvey {
         if cancelled() { return }
         results[task] = Swift.Result { try body(samples[own[task]]) }
         Activity.advance()
+        ProgressLine.shared.advance()
       }
     }
     let problems = results.compactMap { result -> String? in

@@ -37,10 +37,12 @@ package struct RunDescription {
   package let position: Position
   /// The checkpoint or weight file that it starts from, or `nil`.
   package let origin: String?
+  /// The finished epochs of a resumed run.
+  package let epochs: [EpochReport]
 
   package init(
     options: TrainingOptions, layout: [String], parameters: Int, images: [Split: Int], prepared: [String] = [],
-    length: TrainingLength, position: Position, origin: String?
+    length: TrainingLength, position: Position, origin: String?, epochs: [EpochReport] = []
   ) {
     self.options = options
     self.layout = layout
@@ -50,6 +52,7 @@ package struct RunDescription {
     self.length = length
     self.position = position
     self.origin = origin
+    self.epochs = epochs
   }
 }
 

@@ -40,12 +40,13 @@ extension CommandLine {
       #expect(first.errors.contains { $0.hasPrefix("epoch 1/1 step 1/2 loss ") })
       #expect(first.errors.last == "stopped; saved in results/resnet50_32_32/checkpoints: resume with --resume auto")
 
-      let rest = try work.gscnn(call + ["--resume", "auto"], environment: ["GSCNN_TERMINAL": "1"])
+      let rest = try work.gscnn(
+        call + ["--resume", "auto"], environment: ["GSCNN_TERMINAL": "80", "LC_ALL": "C.UTF-8"])
       #expect(rest.status == 0, "\(rest.errors)")
       #expect(rest.output == [])
       let screen = rest.errors.joined(separator: "\n")
       #expect(screen.contains("from results/resnet50_32_32/checkpoints/step-00000001: epoch 1, step 1"))
-      #expect(screen.contains("\r\u{1B}[K1/1 ████████████████ 2/2 loss "))
+      #expect(screen.contains("\r\u{1B}[Kepoch 1/1 ████████████████ 2/2, loss "))
       #expect(rest.errors.last?.hasPrefix("done; best validation class mIoU ") == true)
 
       #expect(

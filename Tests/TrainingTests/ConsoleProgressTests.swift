@@ -1,12 +1,32 @@
 import Cityscapes
 import GatedSCNN
 import Inference
+import Synchronization
+import System
 import Testing
 import Training
 
 /// Collects what is written.
-private final class Screen {
-  var pieces: [String] = []
+private final class Screen: Sendable {
+  private let written = Mutex<[String]>([])
+  private let time = Mutex(1000.0)
+
+  var pieces: [String] {
+    get { written.withLock { $0 } }
+    set { written.withLock { $0 = newValue } }
+  }
+  var seconds: Double {
+    get { time.withLock { $0 } }
+    set { time.withLock { $0 = newValue } }
+  }
+
+  func progress(isTerminal: Bool = false) -> ConsoleProgress {
+    ConsoleProgress(
+      ProgressLine(
+        redraws: isTerminal, columns: { 80 }, isUTF8: true,
+        write: { text in self.written.withLock { $0.append(text) } },
+        now: { self.seconds }), now: { self.seconds })
+  }
 }
 
 @Suite("Console progress")
@@ -42,7 +62,7 @@ struct ConsoleProgressTests {
   @Test("Without a terminal: plain lines, every --log-every steps and at the end of an epoch")
   func lines() {
     let screen = Screen()
-    let progress = ConsoleProgress(isTerminal: false) { screen.pieces.append($0) }
+    let progress = screen.progress()
     started(progress, logEvery: 4)
     for number in 1...10 { progress.observe(step(number)) }
     for done in 0...3 { progress.observe(.imageEvaluated(.val, done: done, of: 3)) }
@@ -62,8 +82,9 @@ struct ConsoleProgressTests {
         "epoch 1/2 step 8/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 images/s\n",
         "epoch 1/2 step 10/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 images/s\n",
         "epoch 1/2 in 1 min 15 s\n",
-        "  train: loss 2.5000 PA 90.00 mPA 50.00 class mIoU 40.00 category mIoU 60.00\n",
-        "  val:   loss 2.5000 PA 90.00 mPA 50.00 class mIoU 40.00 category mIoU 60.00  best so far\n",
+        "           loss     PA    mPA  class mIoU  category\n",
+        "  train  2.5000  90.00  50.00       40.00     60.00\n",
+        "  val    2.5000  90.00  50.00       40.00     60.00  best so far\n",
         "done; best validation class mIoU 40.00 %\n",
       ])
   }
@@ -71,7 +92,7 @@ struct ConsoleProgressTests {
   @Test("The dual-task loss has its place in the line of a step if it is part of the loss")
   func dualTask() {
     let screen = Screen()
-    let progress = ConsoleProgress(isTerminal: false) { screen.pieces.append($0) }
+    let progress = screen.progress()
     started(progress, logEvery: 4)
     progress.observe(
       .stepped(
@@ -88,34 +109,38 @@ struct ConsoleProgressTests {
   @Test("Without a terminal: a line each minute of an evaluation, and one where it goes on after a stop")
   func evaluation() {
     let screen = Screen()
-    var seconds = 1000.0
-    let progress = ConsoleProgress(isTerminal: false, write: { screen.pieces.append($0) }, now: { seconds })
+    let progress = screen.progress()
     func evaluate(_ split: Split, from start: Int, to end: Int, of total: Int) {
       for done in start...end {
         progress.observe(.imageEvaluated(split, done: done, of: total))
-        seconds += 25
+        screen.seconds += 25
       }
     }
     evaluate(.val, from: 0, to: 8, of: 8)
-    #expect(screen.pieces == ["  val 3 of 8 images, 2 min 5 s left\n", "  val 6 of 8 images, 50 s left\n"])
+    #expect(
+      screen.pieces == [
+        "validating: 3 of 8 images, 2 min 5 s left\n", "validating: 6 of 8 images, 50 s left\n",
+      ])
     screen.pieces = []
     evaluate(.val, from: 8, to: 8, of: 8)
     evaluate(.test, from: 5, to: 8, of: 9)
     #expect(
-      screen.pieces == ["  test goes on: 5 of 9 images are done\n", "  test 8 of 9 images, 25 s left\n"])
+      screen.pieces == [
+        "  test goes on: 5 of 9 images are done\n", "predicting the test split: 8 of 9 images, 25 s left\n",
+      ])
   }
 
   @Test("The test split without labels has no figures")
   func unlabeledTest() {
     let screen = Screen()
-    ConsoleProgress(isTerminal: false, write: { screen.pieces.append($0) }).observe(.tested(Evaluation(of: .test)))
+    screen.progress().observe(.tested(Evaluation(of: .test)))
     #expect(screen.pieces == ["  test:  0 images predicted; no figures, as their labels are empty\n"])
   }
 
   @Test("A skipped step gets a line with what was not finite and the images, and the epoch counts them")
   func skipped() {
     let screen = Screen()
-    let progress = ConsoleProgress(isTerminal: false) { screen.pieces.append($0) }
+    let progress = screen.progress()
     started(progress)
     screen.pieces = []
     let images = (1...7).map { "\($0).png" }
@@ -135,43 +160,64 @@ struct ConsoleProgressTests {
   @Test("On a terminal: a bar with loss, speed and the time left; other lines clear it")
   func bar() {
     let screen = Screen()
-    let progress = ConsoleProgress(isTerminal: true) { screen.pieces.append($0) }
+    let progress = screen.progress(isTerminal: true)
     started(progress)
     screen.pieces = []
     progress.observe(step(5))
     // 15 steps of 4 images at 0.8 images a second.
     #expect(
       screen.pieces == [
-        "\r\u{1B}[K1/2 ████████········ 5/10 loss 2.5000  0.80 images/s  1 min 15 s left"
+        "\r\u{1B}[Kepoch 1/2 ████████········ 5/10, loss 2.5000, 0.80 images/s, 1 min 15 s left"
       ])
+    screen.seconds += 25
     progress.observe(step(10, speed: 1.3))
     #expect(
-      screen.pieces.last == "\r\u{1B}[K1/2 ████████████████ 10/10 loss 2.5000  0.90 images/s  44 s left")
-    progress.observe(.imageEvaluated(.val, done: 2, of: 3))
-    #expect(screen.pieces.last == "\r\u{1B}[K  val 2/3")
+      screen.pieces.last == "\r\u{1B}[Kepoch 1/2 ████████████████ 10/10, loss 2.5000, 0.90 images/s, 44 s left")
+    progress.observe(.imageEvaluated(.val, done: 0, of: 3))
+    screen.seconds += 5
+    progress.observe(.imageEvaluated(.val, done: 1, of: 3))
+    #expect(screen.pieces.last == "\r\u{1B}[Kvalidating █████··········· 1 of 3 images, 10 s left")
+    screen.seconds += 10
+    progress.observe(.imageEvaluated(.val, done: 3, of: 3))
     progress.observe(finished(seconds: 7300, validated: false))
-    #expect(screen.pieces.suffix(2).first == "\r\u{1B}[Kepoch 1/2 in 2 h 1 min\n")
-    #expect(screen.pieces.last == "  train: loss 2.5000 PA 90.00 mPA 50.00 class mIoU 40.00 category mIoU 60.00\n")
+    #expect(screen.pieces.contains("epoch 1/2 in 2 h 1 min\n"))
+    screen.seconds += 5
+    progress.observe(step(1, epoch: 1, speed: 0.9))
+    // 9 steps of 4 images at 0.9 images a second, and a validation of 15 seconds.
+    #expect(
+      screen.pieces.last == "\r\u{1B}[Kepoch 2/2 █··············· 1/10, loss 2.5000, 0.90 images/s, 55 s left")
   }
 
-  @Test(
-    "Durations are shown in two units",
-    arguments: [
-      (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (75, "1 min 15 s"), (3599.4, "59 min 59 s"),
-      (3600, "1 h 0 min"), (90_061, "25 h 1 min"),
-    ])
-  func durations(seconds: Double, text: String) {
+  @Test("Without a terminal: a line a minute if steps take long, and the average is validated after the model")
+  func longSteps() {
     let screen = Screen()
-    let progress = ConsoleProgress(isTerminal: false) { screen.pieces.append($0) }
-    started(progress)
-    progress.observe(finished(seconds: seconds))
-    #expect(screen.pieces.contains("epoch 1/2 in \(text)\n"))
+    let progress = screen.progress()
+    started(progress, logEvery: 10)
+    screen.pieces = []
+    for number in 1...4 {
+      screen.seconds += 25
+      progress.observe(step(number))
+    }
+    #expect(
+      screen.pieces == ["epoch 1/2: 3/10, loss 2.5000, 0.80 images/s, 1 min 25 s left\n"])
+    screen.pieces = []
+    for _ in 0..<2 {
+      for done in 0...3 {
+        progress.observe(.imageEvaluated(.val, done: done, of: 3))
+        screen.seconds += 35
+      }
+    }
+    #expect(
+      screen.pieces == [
+        "validating: 2 of 3 images, 35 s left\n", "validating the average: 1 of 3 images, 1 min 10 s left\n",
+        "validating the average: 3 of 3 images, 0 s left\n",
+      ])
   }
 
   @Test("A stop names the checkpoint folder and the option to resume")
   func stop() {
     let screen = Screen()
-    let progress = ConsoleProgress(isTerminal: false) { screen.pieces.append($0) }
+    let progress = screen.progress()
     progress.observe(.stopped(status: 75, checkpoint: "results/P/checkpoints"))
     #expect(screen.pieces == ["stopped; saved in results/P/checkpoints: resume with --resume auto\n"])
   }

@@ -3,57 +3,55 @@ import Foundation
 import Inference
 import System
 
-/// Shows progress on standard error: a bar on a terminal, plain lines elsewhere. (Results go to standard output.)
+/// Shows a run on standard error: its progress by a `ProgressLine`, and lines that stay. (Results go to standard output.)
 package final class ConsoleProgress: TrainingObserver {
-  private let isTerminal: Bool
-  private let write: (String) -> Void
+  private let progress: ProgressLine
   private let now: () -> Double
   private var options = TrainingOptions()
   private var length = TrainingLength(stepsPerEpoch: 1, epochs: 1)
-  private var barIsOpen = false
+  /// Those that are finished.
+  private var epochs: [EpochReport] = []
   /// Smoothed images per second, for the time left.
   private var imagesPerSecond: Double?
-  private var evaluation: EvaluationProgress?
-
-  /// When the evaluation of a split began, after how many images, and when a line last told its progress.
-  private struct EvaluationProgress {
-    let begin: (seconds: Double, images: Int)
-    var lastLine: Double
-  }
+  /// The evaluation that is going on: when it began, after how many images.
+  private var evaluation: (begin: Double, images: Int)?
+  /// Evaluations of the validation split since the last epoch ended.
+  private var validations = 0
+  /// Seconds that the latest validation of all images takes, and that of the average of weights.
+  private var validationSeconds = [0.0, 0.0]
 
   /// - Parameters:
-  ///   - isTerminal: whether to draw a bar.
-  ///   - write: receives the text to show, line ends included.
+  ///   - progress: shows the line, and those that stay.
   ///   - now: seconds of a monotonic clock.
-  package init(
-    isTerminal: Bool = StandardError.isTerminal, write: @escaping (String) -> Void = StandardError.write,
-    now: @escaping () -> Double = { Clock.now }
-  ) {
-    self.isTerminal = isTerminal
-    self.write = write
+  package init(_ progress: ProgressLine = .shared, now: @escaping () -> Double = { Clock.now }) {
+    self.progress = progress
     self.now = now
   }
 
   package func observe(_ event: TrainingEvent) {
     switch event {
     case .started(let run): announce(run)
-    case .stepped(let report): isTerminal ? draw(report) : log(report)
+    case .stepped(let report):
+      log(report)
+      show(report)
     case .skipped(let position, let value, let images):
       line(
         "epoch \(position.epoch + 1)/\(length.epochs) step \(position.step + 1)/\(length.stepsPerEpoch) skipped: \(value); "
           + "images: "
           + images.prefix(5).joined(separator: ", ") + (images.count > 5 ? " and \(images.count - 5) more" : ""))
     case .imageEvaluated(let split, let done, let total):
-      isTerminal ? show("  \(split.rawValue) \(done)/\(total)") : log(split, done: done, of: total)
+      show(split, done: done, of: total)
     case .epochFinished(let report, let isBest, let isBestAverage):
       summarize(report, isBest: isBest, isBestAverage: isBestAverage)
     case .tested(let evaluation): line("  test:  \(Self.describe(evaluation))")
     case .stopped(_, let checkpoint):
+      endWork()
       line(
         options.isDryRun == true
           ? "dry run: the steps, a validation image of each rank that validates and a checkpoint are done; the run would start"
           : "stopped; saved in \(checkpoint): resume with --resume auto")
     case .finished(let best, let early):
+      endWork()
       let end =
         early ? "done early, after \(options.earlyStop ?? 0) validations without a better model" : "done"
       let figure = options.bestFigure
@@ -64,6 +62,7 @@ package final class ConsoleProgress: TrainingObserver {
   private func announce(_ run: RunDescription) {
     options = run.options
     length = run.length
+    epochs = run.epochs
     for text in run.layout { line(text) }
     let counts = Split.allCases.compactMap { split in run.images[split].map { "\($0) \(split.rawValue)" } }
     line(
@@ -77,11 +76,12 @@ package final class ConsoleProgress: TrainingObserver {
       let (epoch, step) = (run.position.epoch + 1, run.position.step)
       line("from \(origin): " + (epoch > run.length.epochs ? "all epochs are done" : "epoch \(epoch), step \(step)"))
     }
+    progress.begin("training", delay: 0)
   }
 
   private func log(_ report: StepReport) {
     let (epoch, step) = (report.position.epoch, report.position.step)
-    guard step % options.logEvery == 0 || step == steps(of: epoch) else { return }
+    guard !progress.redraws, step % options.logEvery == 0 || step == steps(of: epoch) else { return }
     line(
       "epoch \(epoch + 1)/\(length.epochs) step \(step)/\(steps(of: epoch)) "
         + Self.describe(report))
@@ -103,37 +103,49 @@ package final class ConsoleProgress: TrainingObserver {
 
   private static func number(_ value: Double) -> String { String(format: "%.6g", value) }
 
-  /// A line each minute, and one at the start if a stopped evaluation goes on.
-  private func log(_ split: Split, done: Int, of total: Int) {
-    guard done < total else {
-      evaluation = nil
-      return
-    }
-    let time = now()
-    guard let progress = evaluation else {
-      evaluation = EvaluationProgress(begin: (time, done), lastLine: time)
-      if done > 0 { line("  \(split.rawValue) goes on: \(done) of \(total) images are done") }
-      return
-    }
-    guard time - progress.lastLine >= 60 else { return }
-    evaluation?.lastLine = time
-    let left = (time - progress.begin.seconds) / Double(done - progress.begin.images) * Double(total - done)
-    line("  \(split.rawValue) \(done) of \(total) images, \(Self.duration(left)) left")
-  }
-
-  private func draw(_ report: StepReport) {
-    // The line must fit into 80 columns: a longer one wraps, and cannot be cleared.
-    let width = 16
+  private func show(_ report: StepReport) {
     let (epoch, step) = (report.position.epoch, report.position.step)
-    let filled = width * step / max(1, steps(of: epoch))
-    let bar = String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
     let speed = imagesPerSecond.map { 0.8 * $0 + 0.2 * report.imagesPerSecond } ?? report.imagesPerSecond
     imagesPerSecond = speed
     let stepsLeft = length.steps - epoch * length.stepsPerEpoch - step
     let left = Double(stepsLeft * options.imagesPerStep) / max(speed, 1e-9)
-    show(
-      "\(epoch + 1)/\(length.epochs) \(bar) \(step)/\(steps(of: epoch)) "
-        + String(format: "loss %.4f  %.2f images/s  ", report.loss.total, speed) + Self.duration(left) + " left")
+    progress.update { work in
+      work.title = "epoch \(epoch + 1)/\(length.epochs)"
+      (work.done, work.total) = (step, steps(of: epoch))
+      work.notes = [String(format: "loss %.4f", report.loss.total), String(format: "%.2f images/s", speed)]
+      work.secondsLeft = left + Double(validationsLeft(from: epoch)) * validationSeconds.reduce(0, +)
+    }
+  }
+
+  /// The validations from the end of an epoch on.
+  private func validationsLeft(from epoch: Int) -> Int {
+    (epoch..<max(epoch, length.epochs)).count { ($0 + 1) % options.validateEvery == 0 || $0 + 1 == length.epochs }
+  }
+
+  private func show(_ split: Split, done: Int, of total: Int) {
+    if evaluation == nil, done < total {
+      evaluation = (now(), done)
+      let isAverage = split == .val && validations == 1
+      let title = split == .test ? "predicting the test split" : "validating" + (isAverage ? " the average" : "")
+      progress.begin(title, of: total, from: done, unit: "images")
+      if done > 0 { line("  \(split.rawValue) goes on: \(done) of \(total) images are done") }
+    }
+    if evaluation != nil { progress.update { $0.done = done } }
+    guard done == total else { return }
+    if let evaluation {
+      let seconds = (now() - evaluation.begin) / Double(total - evaluation.images) * Double(total)
+      if split == .val, validations < 2 { validationSeconds[validations] = seconds }
+      progress.end()
+    }
+    evaluation = nil
+    if split == .val { validations += 1 }
+  }
+
+  /// Ends what is shown as going on.
+  private func endWork() {
+    if evaluation != nil { progress.end() }
+    evaluation = nil
+    progress.end()
   }
 
   private static func describe(_ report: StepReport) -> String {
@@ -145,19 +157,16 @@ package final class ConsoleProgress: TrainingObserver {
   }
 
   private func summarize(_ report: EpochReport, isBest: Bool, isBestAverage: Bool) {
-    func text(_ scores: EpochReport.Scores) -> String {
-      String(
-        format: "loss %.4f PA %.2f mPA %.2f class mIoU %.2f", scores.loss, scores.pixelAccuracy * 100,
-        scores.meanAccuracy * 100, scores.meanClassIoU * 100)
-        + Self.categories(scores.meanCategoryIoU)
-    }
+    validations = 0
     let skipped = report.skipped.map { $0 == 0 ? "" : "; \($0) \($0 == 1 ? "step" : "steps") skipped" } ?? ""
     line(
-      "epoch \(report.epoch)/\(length.epochs) in \(Self.duration(report.seconds))\(Self.describe(report.loading))\(skipped)"
+      "epoch \(report.epoch)/\(length.epochs) in \(String(duration: report.seconds))\(Self.describe(report.loading))\(skipped)"
     )
-    line("  train: \(text(report.train))")
-    if let validation = report.validation { line("  val:   \(text(validation))\(isBest ? "  best so far" : "")") }
-    if let average = report.average { line("  ema:   \(text(average))\(isBestAverage ? "  best so far" : "")") }
+    let summary = EpochSummary(
+      report: report, earlier: epochs, figure: options.bestFigure, classes: options.table.classes.map(\.name),
+      isBest: isBest, isBestAverage: isBestAverage)
+    for text in summary.lines { line(text) }
+    epochs.append(report)
   }
 
   /// The images loaded, and the time of the epoch spent waiting for them.
@@ -184,25 +193,5 @@ package final class ConsoleProgress: TrainingObserver {
     meanIoU.map { String(format: " category mIoU %.2f", $0 * 100) } ?? ""
   }
 
-  /// 75 → "1 min 15 s"; 7300 → "2 h 1 min".
-  static func duration(_ seconds: Double) -> String {
-    guard seconds.isFinite, seconds < 1e9 else { return "?" }
-    let total = Int(seconds.rounded())
-    return switch total {
-    case ..<60: "\(total) s"
-    case ..<3600: "\(total / 60) min \(total % 60) s"
-    default: "\(total / 3600) h \(total / 60 % 60) min"
-    }
-  }
-
-  private func line(_ text: String) {
-    write((barIsOpen ? StandardError.clearLine : "") + text + "\n")
-    barIsOpen = false
-  }
-
-  /// Shows a line that the next one overwrites.
-  private func show(_ text: String) {
-    write(StandardError.clearLine + text)
-    barIsOpen = true
-  }
+  private func line(_ text: String) { progress.line(text) }
 }

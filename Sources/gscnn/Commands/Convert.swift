@@ -1,4 +1,5 @@
 import ArgumentParser
+import System
 import Tensors
 import Training
 import Weights
@@ -27,7 +28,9 @@ struct Convert: ParsableCommand {
     }
     try OutputPath.require("OUTPUT", output, otherThan: [input])
     try onRankZero {
-      let written = try ModelFile.convert(StateDict(contentsOf: input), to: output, normalization: normalize)
+      let written = try ProgressLine.shared.during("converting") {
+        try ModelFile.convert(StateDict(contentsOf: input), to: output, normalization: normalize)
+      }
       print("\(output): \(written.count) tensors" + (written.naming.map { ", named in \(input) as by \($0)" } ?? ""))
     }
   }

@@ -76,7 +76,9 @@ struct Evaluate: ParsableCommand {
       try predictions?.create()
       try json.map(EvaluationReport.requireWritable)
     }
-    let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight, table) }
+    let model = try ProgressLine.shared.during("loading weights") {
+      try communicator.collectively { try ModelLoader.read(weights.modelWeight, table) }
+    }
     let options = prediction.options
     let needed = MemoryEstimate(
       evaluating: model.store.values.count * MemoryLayout<Float>.stride,
@@ -97,7 +99,8 @@ struct Evaluate: ParsableCommand {
       if details != nil { try ImageMeasurement.requireUsableInstances(of: share) }
     }
     let samples = listed.map { $0.prepared(in: made.folder) }
-    let progress = ProgressLine(communicator)
+    let progress = ProgressLine.shared
+    progress.begin("evaluating \(split.rawValue)", of: samples.count, unit: "images")
     Activity.enter(.validation)
     let consensus = Consensus(communicator)
     var (unwritten, firstFailure) = (0, nil as (any Error)?)
@@ -113,14 +116,16 @@ struct Evaluate: ParsableCommand {
         if options.isPlain, let image = evaluation.losses.firstIndex(where: { !$0.isFinite }) {
           throw InferenceError.notFinite(image: samples[image].image)
         }
-        progress.show("\(split.rawValue) \(evaluation.images)/\(samples.count)")
+        progress.update { $0.done = evaluation.images }
         if let status = consensus.stopStatus(StopSignal.received) { throw StopRequested(status: status) }
         return true
       })
-    progress.clear()
+    progress.end()
     if communicator.rank == 0 {
       // What cannot be written costs no figure; an archive that lacks images is not made.
-      let archived = Result { if firstFailure == nil { try predictions?.finish() } }
+      let archived = Result {
+        if firstFailure == nil { try progress.during("writing the archive") { try predictions?.finish() } }
+      }
       let report = EvaluationReport(
         evaluation, of: named, at: exporting.export, absentClasses: absentAsZero ? .zero : .leftOut)
       print(report.table)

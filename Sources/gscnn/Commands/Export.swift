@@ -43,16 +43,18 @@ struct Export: ParsableCommand {
       let source = weights.modelWeight
       try OutputPath.require("FILE", output, otherThan: [source])
       let table = try classes.table(of: weights, .single)
-      let network = try ModelLoader.read(source, table)
+      let network = try ProgressLine.shared.during("loading weights") { try ModelLoader.read(source, table) }
       let export = ONNXExport(
         classes: table.classes.map { ($0.name, [$0.color.red, $0.color.green, $0.color.blue]) },
         mean: network.normalization.mean, std: network.normalization.deviation,
         canny: (Canny.low, Canny.high), identity: try identity(of: source),
         producer: ("gscnn", Program.version))
-      let model = export.model(
-        of: network, dimensions: ONNXDimensions(batch: batchSize, height: height, width: width),
-        source: source)
-      try model.write(to: output)
+      try ProgressLine.shared.during("exporting") {
+        let model = export.model(
+          of: network, dimensions: ONNXDimensions(batch: batchSize, height: height, width: width),
+          source: source)
+        try model.write(to: output)
+      }
       print(output)
     }
   }

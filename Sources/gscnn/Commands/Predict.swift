@@ -66,7 +66,9 @@ struct Predict: ParsableCommand {
       if table.isCityscapes { try export?.requireOnePrediction() }
       try export?.create()
     }
-    let model = try communicator.collectively { try ModelLoader.read(weights.modelWeight, table) }
+    let model = try ProgressLine.shared.during("loading weights") {
+      try communicator.collectively { try ModelLoader.read(weights.modelWeight, table) }
+    }
     // Rank 0 receives the probabilities of all ranks.
     let copies = probabilities ? (communicator.rank == 0 ? communicator.size + 1 : 1) : 0
     let needed = MemoryEstimate(
@@ -74,19 +76,20 @@ struct Predict: ParsableCommand {
       largest: InferenceOptions.Extent(of: listed.map(\.path), communicator), prediction.options, copies: copies,
       classes: table.classes.count)
     try needed.requireRoomOrWarn(communicator)
-    let progress = ProgressLine(communicator)
+    let progress = ProgressLine.shared
+    progress.begin("predicting", of: listed.count, unit: "images")
     Activity.enter(.validation)
     let consensus = Consensus(communicator)
     try BatchPredictor(
       ImagePredictor(model, prediction.options, workers: workers), table, communicator: communicator, folder: output,
       outputs: outputs, export: export
     ).predict(listed) { done in
-      progress.show("\(done)/\(listed.count)")
+      progress.update { $0.done = done }
       if let status = consensus.stopStatus(StopSignal.received) { throw StopRequested(status: status) }
     }
-    progress.clear()
+    progress.end()
     if communicator.rank == 0 {
-      try export?.finish()
+      try progress.during("writing the archive") { try export?.finish() }
       print("\(listed.count == 1 ? "1 image" : "\(listed.count) images"): \(places.joined(separator: ", "))")
     }
     communicator.finalize()

@@ -4,6 +4,7 @@ import Distributed
 import Foundation
 import Images
 import Inference
+import System
 import Tensors
 
 struct View: ParsableCommand {
@@ -39,8 +40,10 @@ struct View: ParsableCommand {
       try OutputPath.require(
         "--output", output, otherThan: [path, weights.modelWeight, classes.classes].compactMap(\.self),
         dataPath: data.dataPath, table)
-      let model = try ModelLoader.read(weights.modelWeight, table)
-      let result = try PredictionRenderer(model, table, prediction.options, workers: workers).render(path, in: root)
+      let model = try ProgressLine.shared.during("loading weights") { try ModelLoader.read(weights.modelWeight, table) }
+      let result = try ProgressLine.shared.during("predicting") {
+        try PredictionRenderer(model, table, prediction.options, workers: workers).render(path, in: root)
+      }
       let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
       let output = output ?? name + "_result.png"
       try PNG.write(result, to: output)

@@ -1,0 +1,107 @@
+import Foundation
+import System
+
+/// The table of an epoch on the screen and in logs, of at most 80 columns: its figures, what changed since the best
+/// epoch before it, and the classes that gained and lost most.
+struct EpochSummary {
+  let report: EpochReport
+  /// The epochs before it.
+  let earlier: [EpochReport]
+  /// By which a validation is the best.
+  let figure: BestFigure
+  /// Names of the classes, by train id.
+  let classes: [String]
+  let isBest: Bool
+  let isBestAverage: Bool
+
+  /// The most classes named as gaining, and as losing.
+  private static let mostClasses = 3
+  private static let columns = 80
+
+  private struct Column {
+    let title: String
+    let value: (EpochReport.Scores) -> Double?
+    /// A fraction, shown in percent.
+    var isShare = true
+  }
+
+  /// Columns that no row has a figure for are left out.
+  private var columns: [Column] {
+    let all = [
+      Column(title: "loss", value: { $0.loss }, isShare: false), Column(title: "PA", value: { $0.pixelAccuracy }),
+      Column(title: "mPA", value: { $0.meanAccuracy }), Column(title: "class mIoU", value: { $0.meanClassIoU }),
+      Column(title: "category", value: { $0.meanCategoryIoU }),
+      Column(title: "boundary F", value: { $0.boundaryF?.first?.mean }),
+    ]
+    let rows = [report.train, report.validation, report.average].compactMap(\.self)
+    return all.filter { column in rows.contains { column.value($0) != nil } }
+  }
+
+  /// The best of the epochs before this one, by the figure of one of their splits.
+  private func best(_ split: (EpochReport) -> EpochReport.Scores?) -> EpochReport? {
+    earlier.reduce(nil as EpochReport?) { best, epoch in
+      guard let value = split(epoch).flatMap(figure.value) else { return best }
+      return figure.isBetter(value, than: best.flatMap(split).flatMap(figure.value)) ? epoch : best
+    }
+  }
+
+  var lines: [String] {
+    let columns = columns
+    var rows = [[""] + columns.map(\.title)]
+    var notes = [""]
+    func add(_ name: String, _ split: (EpochReport) -> EpochReport.Scores?, since other: EpochReport?, note: String) {
+      guard let scores = split(report) else { return }
+      rows.append(["  \(name)"] + columns.map { Self.text($0, $0.value(scores)) })
+      notes.append(note)
+      guard let other, let before = split(other) else { return }
+      rows.append(
+        ["  vs \(other.epoch)"]
+          + columns.map { column in
+            Self.change(column, column.value(scores).flatMap { now in column.value(before).map { now - $0 } })
+          })
+      notes.append("")
+    }
+    let best = best(\.validation)
+    add("train", \.train, since: earlier.last, note: "")
+    add("val", \.validation, since: best, note: isBest ? "  best so far" : "")
+    add("ema", \.average, since: self.best(\.average), note: isBestAverage ? "  best so far" : "")
+    return zip(TextTable(rows).lines(), notes).map { $0 + $1 } + changes(since: best)
+  }
+
+  // MARK: - Numbers
+
+  private static func text(_ column: Column, _ value: Double?) -> String {
+    guard let value else { return "-" }
+    return String(format: column.isShare ? "%.2f" : "%.4f", value * (column.isShare ? 100 : 1))
+  }
+
+  private static func change(_ column: Column, _ value: Double?) -> String {
+    guard let value, value.isFinite else { return "-" }
+    return String(format: column.isShare ? "%+.2f" : "%+.4f", value * (column.isShare ? 100 : 1))
+  }
+
+  // MARK: - Classes
+
+  /// The classes of the validation whose IoU changed most since another epoch, a line for gains and one for losses.
+  private func changes(since other: EpochReport?) -> [String] {
+    guard let now = report.validation?.classIoU, let other, let before = other.validation?.classIoU,
+      now.count == before.count, now.count == classes.count
+    else { return [] }
+    let changes = classes.indices.compactMap { index -> (name: String, change: Double, now: Double)? in
+      guard let new = now[index], let old = before[index] else { return nil }
+      return (classes[index], 100 * (new - old), 100 * new)
+    }
+    // What the text would show as no change is none.
+    let gained = changes.filter { $0.change >= 0.005 }.sorted { ($1.change, $0.name) < ($0.change, $1.name) }
+    let lost = changes.filter { $0.change <= -0.005 }.sorted { ($0.change, $0.name) < ($1.change, $1.name) }
+    return [("gained", gained), ("lost", lost)].compactMap { title, classes in
+      guard !classes.isEmpty else { return nil }
+      let parts = classes.prefix(Self.mostClasses).map {
+        "\($0.name) " + String(format: "%+.2f to %.2f", $0.change, $0.now)
+      }
+      let start = "  \(title) since epoch \(other.epoch): "
+      return (1...parts.count).map { start + parts.prefix($0).joined(separator: ", ") }
+        .last { $0.terminalColumns <= Self.columns } ?? (start + parts[0]).prefix(terminalColumns: Self.columns)
+    }
+  }
+}
