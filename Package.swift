@@ -85,6 +85,7 @@ let package = Package(
         "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Metrics", "Machine",
         "Distributed", "Weights", "Inference",
       ]),
+    .target(name: "Watching", dependencies: ["System", "Training"]),
 
     // MARK: - Benchmarks and planning
     .target(
@@ -100,7 +101,8 @@ let package = Package(
       name: "gscnn",
       dependencies: [
         "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
-        "Machine", "Distributed", "Weights", "ONNX", "Inference", "Training", "Benchmarks", "Planning",
+        "Machine", "Distributed", "Weights", "ONNX", "Inference", "Training", "Watching", "Benchmarks",
+        "Planning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -168,6 +170,7 @@ let package = Package(
         "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
         "Distributed", "Weights", "Inference", "Training", "Jobs", "gscnn",
       ], exclude: ["Fixtures", "make_optimizer_figures.py"]),
+    .testTarget(name: "WatchingTests", dependencies: ["System", "Training", "Watching"]),
     .testTarget(name: "BenchmarksTests", dependencies: ["Tensors", "GatedSCNN", "Benchmarks"]),
     .testTarget(name: "PlanningTests", dependencies: ["Benchmarks", "Planning"]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),

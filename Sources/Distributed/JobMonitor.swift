@@ -134,6 +134,17 @@ final class JobMonitor: Sendable {
 
   // MARK: - Watching
 
+  /// What the ranks have reported last, on rank 0; those that have come to their end or are not connected are missing.
+  var reports: [RankReport] {
+    let (detector, now) = (state.withLock { $0.detector }, Clock.now)
+    return hosts.indices.compactMap { rank in
+      guard let heard = rank == self.rank ? now : detector.heard(rank) else { return nil }
+      return RankReport(
+        rank: rank, host: hosts[rank], activity: rank == self.rank ? Activity.current : detector.activity(of: rank),
+        heardSecondsAgo: now - heard, waitingShare: detector.waitingShare(of: rank))
+    }
+  }
+
   private func watch() {
     var lastReport = 0.0
     var lastKeepAlive = 0.0
@@ -406,14 +417,15 @@ extension StallDetector.Stall {
 
 extension Activity.Snapshot {
   fileprivate var numbers: [Int] {
-    [Activity.Phase.allCases.firstIndex(of: phase) ?? 0, step, image, bucket, isWaiting ? 1 : 0, progress]
+    [Activity.Phase.allCases.firstIndex(of: phase) ?? 0, step, image, bucket, isWaiting ? 1 : 0, progress, waited]
   }
 
   fileprivate init?(_ numbers: [Int]) {
-    guard numbers.count == 6, Activity.Phase.allCases.indices.contains(numbers[0]) else { return nil }
+    guard numbers.count == 7, Activity.Phase.allCases.indices.contains(numbers[0]) else { return nil }
     self.init()
     phase = Activity.Phase.allCases[numbers[0]]
     (step, image, bucket, isWaiting, progress) = (numbers[1], numbers[2], numbers[3], numbers[4] > 0, numbers[5])
+    waited = numbers[6]
   }
 }
 

@@ -19,7 +19,13 @@ package struct StallDetector {
     var heard: Double
     var advanced: Double
     var activity = Activity.Snapshot()
+    /// When `waitingShare` was last measured, and the wait until then.
+    var measured: (at: Double, waited: Int)?
+    var waitingShare: Double?
   }
+
+  /// Seconds over which the share of waiting is measured.
+  private static let window = 5.0
 
   private var ranks: [Int: Rank] = [:]
 
@@ -27,6 +33,13 @@ package struct StallDetector {
 
   /// What a rank reported last.
   package func activity(of rank: Int) -> Activity.Snapshot { ranks[rank]?.activity ?? Activity.Snapshot() }
+
+  /// When a rank last reported; nil for one that is not there.
+  package func heard(_ rank: Int) -> Double? { ranks[rank]?.heard }
+
+  /// The share of the last seconds for which a rank has waited for others: of ranks that work in step, the one for which
+  /// the others wait has the smallest. Nil until it is measured.
+  package func waitingShare(of rank: Int) -> Double? { ranks[rank]?.waitingShare }
 
   package mutating func add(_ rank: Int, at now: Double) { ranks[rank] = Rank(heard: now, advanced: now) }
 
@@ -36,7 +49,16 @@ package struct StallDetector {
   package mutating func report(_ rank: Int, _ activity: Activity.Snapshot, at now: Double) {
     guard let known = ranks[rank] else { return }
     let isIdle = known.activity.progress == activity.progress && known.activity.isWaiting == activity.isWaiting
-    ranks[rank] = Rank(heard: now, advanced: isIdle ? known.advanced : now, activity: activity)
+    var next = known
+    (next.heard, next.advanced, next.activity) = (now, isIdle ? known.advanced : now, activity)
+    let last = known.measured ?? (now, activity.waited)
+    if now - last.at >= Self.window {
+      next.waitingShare = min(1, max(0, Double(activity.waited - last.waited) * 1e-6 / (now - last.at)))
+      next.measured = (now, activity.waited)
+    } else {
+      next.measured = last
+    }
+    ranks[rank] = next
   }
 
   /// Begins anew, after this process was itself stopped for a while.

@@ -39,6 +39,8 @@ package enum Activity {
     package var bucket = 0
     /// Whether the main thread waits for other ranks.
     package var isWaiting = false
+    /// Microseconds for which the main thread has waited for other ranks so far.
+    package var waited = 0
     /// Rises with each piece of work. Standing still for long means that the rank is stuck, unless it waits.
     package var progress = 0
 
@@ -58,6 +60,8 @@ package enum Activity {
     snapshot.image = imageNumber.load(ordering: .relaxed)
     snapshot.bucket = bucketNumber.load(ordering: .relaxed)
     snapshot.isWaiting = waits.load(ordering: .relaxed) > 0
+    let begin = waitBegin.load(ordering: .relaxed)
+    snapshot.waited = waited.load(ordering: .relaxed) + (begin > 0 ? max(0, microseconds() - begin) : 0)
     snapshot.progress = pieces.load(ordering: .relaxed)
     return snapshot
   }
@@ -94,8 +98,16 @@ package enum Activity {
   /// Runs `body`, which waits for other ranks. On other threads than the main thread it only runs it.
   package static func waiting<Outcome>(_ body: () throws -> Outcome) rethrows -> Outcome {
     guard pthread_self() == mainThread.load(ordering: .relaxed) else { return try body() }
-    waits.add(1, ordering: .relaxed)
-    defer { waits.subtract(1, ordering: .relaxed) }
+    // Waits may nest; only this thread changes them.
+    let begin = waits.add(1, ordering: .relaxed).oldValue == 0 ? microseconds() : nil
+    if let begin { waitBegin.store(begin, ordering: .relaxed) }
+    defer {
+      if let begin {
+        waitBegin.store(0, ordering: .relaxed)
+        waited.add(microseconds() - begin, ordering: .relaxed)
+      }
+      waits.subtract(1, ordering: .relaxed)
+    }
     return try body()
   }
 
@@ -130,11 +142,17 @@ extension Activity.Phase {
   fileprivate var index: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 }
 
+private func microseconds() -> Int { Int(Clock.now * 1e6) }
+
 private let mainThread = Atomic<pthread_t>(0)
 private let phaseIndex = Atomic<Int>(0)
 private let stepNumber = Atomic<Int>(0)
 private let imageNumber = Atomic<Int>(0)
 private let bucketNumber = Atomic<Int>(0)
 private let waits = Atomic<Int>(0)
+/// When the outermost wait began, in microseconds of the clock; 0 if there is none.
+private let waitBegin = Atomic<Int>(0)
+/// Microseconds of the waits that are over.
+private let waited = Atomic<Int>(0)
 private let pieces = Atomic<Int>(0)
 private let observers = Mutex<[@Sendable (Activity.Phase) -> Void]>([])

@@ -20,8 +20,11 @@ package enum JSON {
     (try? encode(text, .withoutEscapingSlashes)).map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
   }
 
-  package static func decode<Value: Decodable>(_ type: Value.Type, from data: Data) throws -> Value {
+  package static func decode<Value: Decodable>(
+    _ type: Value.Type, from data: Data, keys: JSONDecoder.KeyDecodingStrategy = .useDefaultKeys
+  ) throws -> Value {
     let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = keys
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     return try decoder.decode(type, from: data)

@@ -42,6 +42,8 @@ package struct RunPaths: Sendable {
   package var validation: String { prefix + "_validation.json" }
   /// Where, with what and since when the run runs: a `RunDescriptionFile`.
   package var description: String { prefix + "_run.json" }
+  /// What the run is doing, for those who watch it.
+  package var status: String { prefix + "/status.json" }
   package var checkpoints: String { prefix + "/checkpoints" }
   /// The folder of a trial of the run.
   var dryRun: String { prefix + "/.dry-run" }

@@ -24,9 +24,15 @@ extension Trainer {
     let listed = try TrainingDataset.listOnAllRanks(options, communicator: communicator)
     try options.validate(listed.stepsPerEpoch)
     var lock: RunLock?
+    var observers = observers
     if communicator.rank == 0 {
       try paths.createFolders()
       lock = try RunLock(paths, host: communicator.host, say: warn)
+      if options.isDryRun != true {
+        let status = StatusFile(path: paths.status, host: communicator.host)
+        status.start()
+        observers.append(status)
+      }
       // Preprocessing may take long: an unreadable weight file is reported before it.
       if let path = options.pretrained {
         _ = try ProgressLine.shared.during("reading weights") { try StateDict(contentsOf: path) }

@@ -69,4 +69,22 @@ struct StallDetectorTests {
     #expect(detector.stalls(of: 30, at: 101) == [])
     #expect(detector.stalls(of: 30, at: 130).count == 3)
   }
+
+  @Test("The share of waiting is that of the last seconds: the rank for which the others wait has the smallest")
+  mutating func waitingShare() throws {
+    // Rank 0 computes for the first ten seconds, and waits for most of the next ten; rank 1 does the opposite.
+    for second in 0...20 {
+      for rank in 0..<2 {
+        var activity = Activity.Snapshot()
+        let isFirst = rank == 0
+        activity.waited =
+          second <= 10 ? (isFirst ? 0 : 800_000 * second) : (isFirst ? 800_000 * (second - 10) : 8_000_000)
+        detector.report(rank, activity, at: Double(second))
+      }
+      if second == 4 { #expect(detector.waitingShare(of: 0) == nil) }
+      if second == 10 { #expect([detector.waitingShare(of: 0), detector.waitingShare(of: 1)] == [0, 0.8]) }
+    }
+    #expect([detector.waitingShare(of: 0), detector.waitingShare(of: 1)] == [0.8, 0])
+    #expect(detector.heard(0) == 20 && detector.heard(7) == nil && detector.waitingShare(of: 2) == nil)
+  }
 }

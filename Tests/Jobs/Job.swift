@@ -55,7 +55,7 @@ package struct Job: Sendable {
   }
 
   /// The path of an executable of this package, beside the program that runs the tests.
-  private static func path(of program: String) -> String {
+  package static func path(of program: String) -> String {
     let tests = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
     return tests.deletingLastPathComponent().appending(path: program).path
   }
