@@ -272,13 +272,15 @@ package final class Trainer {
       }
       if tested == nil { return try interrupted() }
     }
-    if isBestAverage, let average, checkpoints.saveBestAverage(average, score: averageScore, report) {
+    if isBestAverage, let average,
+      writing("best average", { checkpoints.saveBestAverage(average, score: averageScore, report) })
+    {
       state.bestAverageScore = averageScore
     }
     validator.discardAverage()
     if isBest {
       state.bestScore = score
-      checkpoints.saveBestModel(state, report)
+      writing("best model") { checkpoints.saveBestModel(state, report) }
       if let validation { validator.writeReport(validation) }
       validator.promote(.val)
       // Predictions of the test split by an earlier model are no longer those of the best one.
@@ -290,7 +292,7 @@ package final class Trainer {
     state.position = Position(epoch: epoch + 1, step: 0)
     state.running = TrainingState.RunningEpoch(classes: options.table.classes.count)
     if skippedInARow == 0 || isDone {
-      try Activity.during(.checkpoint) { try checkpoints.save(state, isBest: isBest) }
+      try writing("checkpoint") { try checkpoints.save(state, isBest: isBest) }
     }
     try notify(.epochFinished(report, isBest: isBest, isBestAverage: isBestAverage))
     if let tested { try notify(.tested(tested)) }
@@ -349,9 +351,12 @@ package final class Trainer {
 
   /// Waits for the checkpoint that is being written. Collective.
   private func flush() throws {
-    try ProgressLine.shared.during("writing the checkpoint") {
-      try Activity.during(.checkpoint) { try checkpoints.flush() }
-    }
+    try writing("checkpoint") { try checkpoints.flush() }
+  }
+
+  /// Runs `body`, which writes something large or waits for it.
+  private func writing<Outcome>(_ what: String, _ body: () throws -> Outcome) rethrows -> Outcome {
+    try ProgressLine.shared.during("writing the \(what)") { try Activity.during(.checkpoint, body) }
   }
 
   private func finishRun(_ status: Int32) throws -> Int32 {

@@ -279,7 +279,8 @@ package struct WatchFrame {
 
   private var ranks: [Line] {
     guard let status = run.status, isRunning, status.ranks.count > 1 else { return [] }
-    let laggards = status.phase?.total != nil || status.step != nil ? Self.laggards(status.ranks) : nil
+    // While rank 0 reads or writes something alone, the others wait for it as they should.
+    let laggards = status.phase?.total != nil ? Self.laggards(status.ranks) : nil
     let silent = status.ranks.filter { $0.heardSecondsAgo >= 5 }
     // Those to look at first, and a few of the others.
     let order = status.ranks.sorted {

@@ -209,7 +209,8 @@ struct ConsoleProgressTests {
     }
     #expect(
       screen.pieces == [
-        "validating: 2 of 3 images, 35 s left\n", "validating the average: 1 of 3 images, 1 min 10 s left\n",
+        "validating: 1 of 3 images, 1 min 10 s left\n", "validating: 3 of 3 images, 0 s left\n",
+        "validating the average: 1 of 3 images, 1 min 10 s left\n",
         "validating the average: 3 of 3 images, 0 s left\n",
       ])
   }

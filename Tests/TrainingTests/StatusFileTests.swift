@@ -35,6 +35,7 @@ import Training
       ]
       return StatusFile(
         path: path, host: "node1", progress: progress, ranks: { ranks }, time: { self.time.withLock { $0 } },
+        now: { 0 },
         warn: { text in self.warnings.withLock { $0.append(text) } })
     }
 

@@ -198,6 +198,10 @@ import Watching
     #expect(sentence([0.3, 0.25, 0.31]) == nil)
     #expect(sentence([0.3, nil, 0.31]) == nil)
     #expect(sentence([nil]) == nil)
+    var writing = Self.run
+    writing.status?.phase = RunStatus.Phase(
+      title: "writing the best model", done: 0, total: nil, unit: "", secondsLeft: nil)
+    #expect(!lines(writing).contains { $0.contains("hold") })
   }
 
   @Test("A rank that does not report is named")

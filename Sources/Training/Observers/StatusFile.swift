@@ -16,6 +16,7 @@ package final class StatusFile: TrainingObserver, Sendable {
   private let progress: ProgressLine
   private let ranks: @Sendable () -> [RankReport]
   private let time: @Sendable () -> Double
+  private let now: @Sendable () -> Double
   private let warn: @Sendable (String) -> Void
   private let state: Mutex<State>
   /// Held while the file is written, so that the last state is the last one written.
@@ -25,17 +26,20 @@ package final class StatusFile: TrainingObserver, Sendable {
   ///   - progress: what it says is being done.
   ///   - ranks: what rank 0 knows of the ranks.
   ///   - time: seconds since 1970.
+  ///   - now: seconds of the clock of `progress`.
   ///   - warn: receives a line about what cannot be written.
   package init(
     path: String, host: String, progress: ProgressLine = .shared,
     ranks: @escaping @Sendable () -> [RankReport] = { RankReport.all },
     time: @escaping @Sendable () -> Double = { Date().timeIntervalSince1970 },
+    now: @escaping @Sendable () -> Double = { Clock.now },
     warn: @escaping @Sendable (String) -> Void = { StandardError.write("gscnn: \($0)\n") }
   ) {
     self.path = path
     self.progress = progress
     self.ranks = ranks
     self.time = time
+    self.now = now
     self.warn = warn
     state = Mutex(State(status: RunStatus(host: host, process: getpid(), begin: time(), time: time())))
   }
@@ -88,7 +92,7 @@ package final class StatusFile: TrainingObserver, Sendable {
   package func write() {
     writing.withLock { _ in
       let works = progress.works
-      let now = Clock.now
+      let now = now()
       var status = state.withLock { $0.status }
       status.time = time()
       status.ranks = ranks().map(RunStatus.Rank.init)
