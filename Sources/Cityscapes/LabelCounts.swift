@@ -14,6 +14,14 @@ package struct LabelCounts: Equatable, Sendable {
     for id in labelIds { pixels[Int(id)] += 1 }
   }
 
+  /// Counts train ids under the label ids of their classes. Ignored pixels get an id of their own beyond those of the table.
+  package init(trainIds: [UInt8], _ table: LabelTable = .cityscapes) {
+    self.init(ids: table.idCount + 1)
+    for id in trainIds {
+      pixels[Int(id) < table.classes.count ? Int(table.classes[Int(id)].id) : table.idCount] += 1
+    }
+  }
+
   package static func += (left: inout LabelCounts, right: LabelCounts) {
     precondition(left.pixels.count == right.pixels.count, "counts of one label table")
     for id in left.pixels.indices { left.pixels[id] += right.pixels[id] }
@@ -23,21 +31,24 @@ package struct LabelCounts: Equatable, Sendable {
   package func hasClasses(_ table: LabelTable = .cityscapes) -> Bool { table.classes.contains { count($0) > 0 } }
 
   /// Pixels of a class.
-  private func count(_ label: LabelTable.Entry) -> Int { pixels[Int(label.id)] }
+  package func count(_ label: LabelTable.Entry) -> Int { pixels[Int(label.id)] }
 
   /// The share of each class, in one line: "32.6 % road, 5.4 % sidewalk, …, 11.2 % ignored; absent: bus, train".
   package func shares(_ table: LabelTable = .cityscapes) -> String {
-    let total = Double(max(pixels.reduce(0, +), 1))
-    func share(_ count: Int) -> String {
-      let percent = 100 * Double(count) / total
-      return percent < 0.05 ? "<0.1 %" : String(format: "%.1f %%", percent)
-    }
+    let total = pixels.reduce(0, +)
+    func share(_ count: Int) -> String { Self.percent(count, of: total) }
     let present = table.classes.filter { count($0) > 0 }
-    let ignored = pixels.reduce(0, +) - present.reduce(0) { $0 + count($1) }
+    let ignored = total - present.reduce(0) { $0 + count($1) }
     let missing = table.classes.filter { count($0) == 0 }.map(\.name)
     let shares = present.map { "\(share(count($0))) \($0.name)" } + (ignored > 0 ? ["\(share(ignored)) ignored"] : [])
     return shares.joined(separator: ", ")
       + (missing.isEmpty || present.isEmpty ? "" : "; absent: \(missing.joined(separator: ", "))")
+  }
+
+  /// "12.3 %"; "<0.1 %" of a few pixels.
+  package static func percent(_ count: Int, of total: Int) -> String {
+    let percent = 100 * Double(count) / Double(max(total, 1))
+    return count > 0 && percent < 0.05 ? "<0.1 %" : String(format: "%.1f %%", percent)
   }
 
   /// Why these pixels cannot be the label ids of a whole split, of street scenes in Cityscapes; nil if they can.

@@ -32,4 +32,14 @@ package enum Palette {
       }
     }
   }
+
+  /// Two images of one size and kind, half and half.
+  package static func blended(_ one: Image, _ other: Image) -> Image {
+    precondition(one.size == other.size && one.channels == other.channels, "images to blend are of one size and kind")
+    var result = one
+    for index in result.pixels.indices {
+      result.pixels[index] = UInt8((UInt16(one.pixels[index]) + UInt16(other.pixels[index]) + 1) / 2)
+    }
+    return result
+  }
 }

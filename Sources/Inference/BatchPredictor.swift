@@ -14,10 +14,11 @@ package struct BatchPredictor {
   private let outputs: [PredictionOutput]
   /// For the benchmark server; by index of the image.
   private let export: PredictionFolder?
+  private let collectors: [any PredictionCollector]
 
   package init(
     _ predictor: ImagePredictor, _ table: LabelTable = .cityscapes, communicator: Communicator, folder: String,
-    outputs: [PredictionOutput], export: PredictionFolder?
+    outputs: [PredictionOutput], export: PredictionFolder?, collectors: [any PredictionCollector] = []
   ) {
     self.table = table
     self.predictor = predictor
@@ -25,6 +26,7 @@ package struct BatchPredictor {
     self.folder = folder
     self.outputs = outputs
     self.export = export
+    self.collectors = collectors
   }
 
   /// Predicts images in rounds of one image per rank. Rank 0 writes the results of all ranks, whose disks may be their
@@ -66,6 +68,12 @@ package struct BatchPredictor {
         let file = try result.map { try export.encode($0.prediction.classes, $0.image.size, index: index) }
         for (index, file) in zip(indices, communicator.gather(file ?? [])) where !file.isEmpty {
           try export.write(file, index: index)
+        }
+      }
+      for collector in collectors {
+        let part = result.map { collector.encode($0.prediction.classes, of: $0.image, index: index) }
+        for (index, part) in zip(indices, communicator.gather(part ?? [])) where !part.isEmpty {
+          try collector.add(part, index: index)
         }
       }
       problems += found.filter { !$0.isEmpty }

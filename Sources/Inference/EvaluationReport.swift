@@ -31,8 +31,7 @@ package struct EvaluationReport {
   /// Checks that a report can be written there, so that an evaluation does not take hours in vain.
   package static func requireWritable(_ path: String) throws {
     do {
-      if FileSystem.isDirectory(path, followingLinks: true) { throw FileError(path, .create, errno: EISDIR) }
-      if !FileSystem.isStream(path) { try FileSystem().probe(FileSystem.parent(of: path)) }
+      try FileSystem().probeFile(path)
     } catch {
       throw InferenceError.cannotWriteReport(path, reason: error.posixMessage)
     }

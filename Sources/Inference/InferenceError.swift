@@ -9,6 +9,10 @@ package enum InferenceError: CollectiveError, CustomStringConvertible, Equatable
   case cannotWriteFolder(String, reason: String)
   case cannotWriteArchive(String, reason: String)
   case cannotWriteReport(String, reason: String)
+  case cannotWritePicture(String, reason: String)
+  case cannotWriteVideo(String, reason: String)
+  case noFFmpeg
+  case noGroundTruth(String)
   case noImages(String)
   case noList(String)
   case notFinite(image: String)
@@ -22,6 +26,7 @@ package enum InferenceError: CollectiveError, CustomStringConvertible, Equatable
   case sameName(String, first: String, second: String)
   case severalPredictions(folder: String, image: String, first: String, second: String)
   case sizeMismatch(labels: String, labelSize: String, imageSize: String)
+  case tooLargeView(String, panel: String)
 
   package var description: String {
     switch self {
@@ -30,6 +35,12 @@ package enum InferenceError: CollectiveError, CustomStringConvertible, Equatable
     case .notFinite(let image): "\(image.printable): the network's output for this image is infinite or not a number"
     case .nothingToMeasure(let labels): "\(labels): holds no labeled pixel, so that there is nothing to measure"
     case .cannotWriteReport(let path, let reason): "\(path): the report cannot be written (\(reason))"
+    case .cannotWritePicture(let path, let reason): "\(path.printable): the picture cannot be written (\(reason))"
+    case .cannotWriteVideo(let path, let reason): "\(path.printable): the video cannot be written (\(reason))"
+    case .noFFmpeg: "ffmpeg, which encodes videos, is in no folder of PATH"
+    case .noGroundTruth(let image): "\(image.printable): has no ground truth that the prediction could be compared with"
+    case .tooLargeView(let image, let panel):
+      "\(image.printable): a picture with panels of \(panel) pixels would have more than \(PNG.maximumPixels)"
     case .missingPredictions(let missing, let count, let reason):
       "\(missing) of \(count) predictions are not written; the first: \(reason)"
     case .noSuchImage(let name, let dataPath):

@@ -31,8 +31,8 @@ package struct InputImages {
   private var linked: Set<[CChar]> = []
 
   /// - Parameters:
-  ///   - words: of the command line. A folder stands for the PNG and JPEG files in it and in its folders, sorted; `@FILE`
-  ///     for a line each of FILE.
+  ///   - words: of the command line. A folder stands for the PNG and JPEG files in it and in its folders, sorted, numbers in
+  ///     names by their value; `@FILE` for a line each of FILE.
   ///   - output: the folder to write to; left out when it lies in one of `words`.
   ///   - suffixes: of the files to write for each image.
   ///   - export: the folder of the benchmark server's files, if they are asked for.
@@ -85,7 +85,8 @@ package struct InputImages {
   /// - Returns: whether there are images.
   private mutating func walk(_ folder: String, root: String) throws -> Bool {
     var hasImages = false
-    for name in try FileSystem.list(folder) where !name.hasPrefix(".") {
+    let names = try FileSystem.list(folder).sorted { $0.naturallyPrecedes($1) }
+    for name in names where !name.hasPrefix(".") {
       let path = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
       if FileSystem.isDirectory(path) {
         if !outputs.contains(FileSystem.canonical(path)), try walk(path, root: root) { hasImages = true }
@@ -119,12 +120,13 @@ package struct InputImages {
     found.append(Found(path: path, root: FileSystem.canonical(root ?? parent), canonical: canonical))
   }
 
-  /// The paths that match a pattern, sorted.
+  /// The paths that match a pattern, sorted as those of a folder.
   private static func matches(of pattern: String) -> [String] {
     var result = glob_t()
     defer { globfree(&result) }
     guard glob(pattern.pathBytes, 0, nil, &result) == 0 else { return [] }
     return (0..<Int(result.gl_pathc)).compactMap { result.gl_pathv[$0].map { String(path: $0) } }
+      .sorted { $0.naturallyPrecedes($1) }
   }
 
   // MARK: - Names

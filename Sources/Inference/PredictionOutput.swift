@@ -31,11 +31,7 @@ package enum PredictionOutput: String, Codable, Sendable, CaseIterable {
     case .color: return try PNG.encode(indices: classes, palette: table.palette, for: path)
     case .labelIds: return try PNG.encode(table.labelIds(classes), for: path)
     case .overlay:
-      var overlay = Palette.colored(classes, by: table.palette)
-      for index in overlay.pixels.indices {
-        overlay.pixels[index] = UInt8((UInt16(overlay.pixels[index]) + UInt16(image.pixels[index]) + 1) / 2)
-      }
-      return try PNG.encode(overlay, for: path)
+      return try PNG.encode(Palette.blended(image, Palette.colored(classes, by: table.palette)), for: path)
     case .probabilities:
       guard let probabilities = prediction.probabilities else { preconditionFailure("they were not kept") }
       return Self.numpy(probabilities)

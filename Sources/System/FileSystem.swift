@@ -48,6 +48,12 @@ package struct FileSystem: Sendable {
     }
   }
 
+  /// Checks that a file can be written to `path`, without touching what is there.
+  package func probeFile(_ path: String) throws {
+    if Self.isDirectory(path, followingLinks: true) { throw FileError(path, .create, errno: EISDIR) }
+    if !Self.isStream(path) { try probe(Self.parent(of: path)) }
+  }
+
   /// Waits until the names in a directory are on the disk.
   package func syncDirectory(_ path: String) throws {
     try before?(.syncDirectory, path)

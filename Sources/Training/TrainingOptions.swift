@@ -204,17 +204,22 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
         "scales the learning rate of \(learningRate) to \(scaledLearningRate); give a larger one")
     }
     _ = try batchNormGroups(ranks: ranks)
-    let standard = AugmentationOptions().settings
-    let changed = augmentationOptions.settings.first { setting in !standard.contains { $0 == setting } }
-    if augmentation == .none, let changed {
-      throw OptionError(
-        changed.option, changed.value, "nothing is random with --augment none; leave out one of the two")
-    }
+    try validateAugmentation()
     if case .given(let weights) = loss.classWeights, weights.count != table.classes.count {
       throw OptionError(
         "--class-weights", weights.map { "\($0)" }.joined(separator: ","),
         "\(weights.count) weights for the \(table.classes.count) classes of \(table.name); give one for each, in the order "
           + "of the train ids, or split")
+    }
+  }
+
+  /// Refuses random changes of images that are not changed at all.
+  package func validateAugmentation() throws {
+    let standard = AugmentationOptions().settings
+    let changed = augmentationOptions.settings.first { setting in !standard.contains { $0 == setting } }
+    if augmentation == .none, let changed {
+      throw OptionError(
+        changed.option, changed.value, "nothing is random with --augment none; leave out one of the two")
     }
   }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cityscapes
+import Training
 
 /// How training images are changed at random.
 struct RandomChangeOptions: ParsableArguments {
@@ -53,4 +54,21 @@ struct AugmentationGroup: ParsableArguments {
     options.classUniform = classUniform
     return options
   }
+}
+
+/// Whether training images are changed at all.
+struct AugmentOption: ParsableArguments {
+  @Option(
+    help: .value(
+      "kind", "random: scale, crop and flip at random; none: images in file order, cropped or padded, for comparisons."
+    ))
+  var augment = defaults.augmentation
+}
+
+struct SeedOption: ParsableArguments {
+  @Option(
+    parsing: .unconditional,
+    help: .value(
+      "number", "Random seed of weights, order, augmentation and noise; the same seed gives the same run."))
+  var seed = defaults.seed
 }

@@ -1,6 +1,8 @@
 import ArgumentParser
+import Cityscapes
 import Distributed
 import Foundation
+import Images
 import Inference
 import System
 import Tensors
@@ -11,8 +13,8 @@ struct Predict: ParsableCommand {
     commandName: "predict",
     abstract: "Predicts images that need no labels; alone or under mpirun.",
     discussion: """
-      The ranks share the images; rank 0 writes. Writes --color unless other results or --export are asked for. Results \
-      keep the folders of their images below the one that holds all of them.
+      The ranks share the images; rank 0 writes. Writes --color unless other results, --export, --contact-sheet or --video \
+      are asked for. Results keep the folders of their images below the one that holds all of them.
       """)
 
   @Argument(
@@ -38,9 +40,30 @@ struct Predict: ParsableCommand {
   @Flag(help: "Write NAME_probabilities.npy: float16, classes × height × width, for NumPy.")
   var probabilities = false
 
+  @Option(
+    help: .value(
+      "file.png", "Write one picture with thumbnails of image and prediction, of up to \(ContactSheet.limit) images."))
+  var contactSheet: String?
+
+  @Option(
+    help: .value("file.mp4", "Write a video of all images, numbers in their names counted by value; needs ffmpeg."))
+  var video: String?
+
+  @Option(help: .value("name", "What the video shows: the prediction beside the image, or over it."))
+  var videoLayout = PredictionVideo.Layout.sideBySide
+
+  @Option(in: 0.1...240, help: .value("number", "Images per second of the video."))
+  var fps = 17.0
+
   @OptionGroup var prediction: PredictionOptions
   @OptionGroup var exporting: ExportOptions
   @OptionGroup var threads: ThreadOptions
+
+  func validate() throws {
+    if let video, !video.lowercased().hasSuffix(".mp4") {
+      throw ValidationError("--video \(video): give a name that ends in .mp4")
+    }
+  }
 
   func run() throws {
     StopSignal.listen()
@@ -62,9 +85,18 @@ struct Predict: ParsableCommand {
       for path in [exporting.export, exporting.destination?.archive] {
         try OutputPath.require("--export", path, otherThan: inputs + listed.map(\.path))
       }
+      for (option, path) in [("--contact-sheet", contactSheet), ("--video", video)] {
+        try OutputPath.require(option, path, otherThan: inputs + listed.map(\.path))
+      }
       if !outputs.isEmpty { try PredictionFolder(output, of: [], as: .colors).create() }
       if table.isCityscapes { try export?.requireOnePrediction() }
       try export?.create()
+    }
+    let sheet = contactSheet.map { ContactSheet($0, names: listed.map(\.name), table) }
+    let film = video.flatMap { video(to: $0, of: listed, table, communicator) }
+    if communicator.rank == 0 {
+      try sheet?.create()
+      try film?.create()
     }
     let model = try ProgressLine.shared.during("loading weights") {
       try communicator.collectively { try ModelLoader.read(weights.modelWeight, table) }
@@ -80,14 +112,25 @@ struct Predict: ParsableCommand {
     progress.begin("predicting", of: listed.count, unit: "images")
     Activity.enter(.validation)
     let consensus = Consensus(communicator)
-    try BatchPredictor(
-      ImagePredictor(model, prediction.options, workers: workers), table, communicator: communicator, folder: output,
-      outputs: outputs, export: export
-    ).predict(listed) { done in
-      progress.update { $0.done = done }
-      if let status = consensus.stopStatus(StopSignal.received) { throw StopRequested(status: status) }
+    let collectors = [sheet as (any PredictionCollector)?, film].compactMap(\.self)
+    func finishPictures() throws {
+      if communicator.rank == 0 { for collector in collectors { try collector.finish() } }
+    }
+    do {
+      try BatchPredictor(
+        ImagePredictor(model, prediction.options, workers: workers), table, communicator: communicator,
+        folder: output, outputs: outputs, export: export, collectors: collectors
+      ).predict(listed) { done in
+        progress.update { $0.done = done }
+        if let status = consensus.stopStatus(StopSignal.received) { throw StopRequested(status: status) }
+      }
+    } catch let error as UnusableImages {
+      // They lack the images that could not be read.
+      try finishPictures()
+      throw error
     }
     progress.end()
+    try progress.during("writing pictures") { try finishPictures() }
     if communicator.rank == 0 {
       try progress.during("writing the archive") { try export?.finish() }
       print("\(listed.count == 1 ? "1 image" : "\(listed.count) images"): \(places.joined(separator: ", "))")
@@ -100,12 +143,28 @@ struct Predict: ParsableCommand {
       (.color, color), (.labelIds, labelIds), (.overlay, overlay), (.probabilities, probabilities),
     ]
     let outputs = asked.filter(\.1).map(\.0)
-    return outputs.isEmpty && exporting.export == nil ? [.color] : outputs
+    let others = [exporting.export, contactSheet, video].compactMap(\.self)
+    return outputs.isEmpty && others.isEmpty ? [.color] : outputs
+  }
+
+  /// The video of these images; nil if the size of none of them can be read. Collective.
+  private func video(
+    to path: String, of images: [InputImage], _ table: LabelTable, _ communicator: Communicator
+  ) -> PredictionVideo? {
+    // Rank 0 reads it, as it has found the images: disks may differ.
+    let size = communicator.rank == 0 ? images.lazy.compactMap { try? Photograph.size($0.path) }.first : nil
+    guard let size = communicator.allGather(size.map { [$0.height, $0.width] } ?? []).first, size.count == 2 else {
+      return nil
+    }
+    return PredictionVideo(
+      path, layout: videoLayout, framesPerSecond: fps, first: Size(size[0], size[1]), table)
   }
 
   /// Where the results are.
   private var places: [String] {
     let exported = [exporting.destination?.folder, exporting.destination?.archive].compactMap(\.self)
-    return (outputs.isEmpty ? [] : [output]) + exported
+    return (outputs.isEmpty ? [] : [output]) + exported + [contactSheet, video].compactMap(\.self)
   }
 }
+
+extension PredictionVideo.Layout: ExpressibleByArgument {}

@@ -39,11 +39,7 @@ struct Train: ParsableCommand {
   @Option(name: .kebabOrSnake("save-path"), help: .value("folder", "Folder for everything that the run writes."))
   var savePath = defaults.savePath
 
-  @Option(
-    parsing: .unconditional,
-    help: .value(
-      "number", "Random seed of weights, order, augmentation and noise; the same seed gives the same run."))
-  var seed = defaults.seed
+  @OptionGroup var seeding: SeedOption
 
   @OptionGroup var threads: ThreadOptions
 
@@ -128,11 +124,7 @@ struct Train: ParsableCommand {
     ))
   var pretrained: String?
 
-  @Option(
-    help: .value(
-      "kind", "random: scale, crop and flip at random; none: images in file order, cropped or padded, for comparisons."
-    ))
-  var augment = defaults.augmentation
+  @OptionGroup var augmenting: AugmentOption
 
   @OptionGroup var augmentation: AugmentationGroup
 
@@ -197,7 +189,7 @@ struct Train: ParsableCommand {
     options.epochs = epochs
     options.steps = maxSteps
     options.savePath = savePath
-    options.seed = seed
+    options.seed = seeding.seed
     options.threads = threads.threads
     optimization.set(&options)
     options.batchNorm = batchNorm
@@ -215,7 +207,7 @@ struct Train: ParsableCommand {
     options.resume = resume.map { $0 == "auto" ? .auto : .path($0) }
     options.stopAfter = stopAfter
     options.pretrained = pretrained
-    options.augmentation = augment
+    options.augmentation = augmenting.augment
     options.augmentationOptions = augmentation.options
     options.normalization = normalize
     options.cacheGigabytes = cacheGb

@@ -28,6 +28,19 @@ struct View: ParsableCommand {
   @Option(help: .value("file", "File to write (default: the image's name with _result.png, in the current folder)."))
   var output: String?
 
+  @Option(in: .pixels, help: .value("pixels", "Width of each panel (default: that of the image)."))
+  var width: Int?
+
+  @Flag(help: "Add titles, and a legend: the classes that occur, their colors and shares.")
+  var legend = false
+
+  @Flag(help: "Add a panel with the colors of the prediction over the image, half and half.")
+  var overlay = false
+
+  @Flag(
+    help: "Add a panel with the errors: red where the prediction is wrong, dark where the ground truth has no class.")
+  var errors = false
+
   @OptionGroup var prediction: PredictionOptions
   @OptionGroup var threads: ThreadOptions
 
@@ -42,12 +55,21 @@ struct View: ParsableCommand {
         dataPath: data.dataPath, table)
       let model = try ProgressLine.shared.during("loading weights") { try ModelLoader.read(weights.modelWeight, table) }
       let result = try ProgressLine.shared.during("predicting") {
-        try PredictionRenderer(model, table, prediction.options, workers: workers).render(path, in: root)
+        try PredictionRenderer(model, table, prediction.options, workers: workers).render(path, in: root, options)
       }
       let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
       let output = output ?? name + "_result.png"
       try PNG.write(result, to: output)
       print(output)
     }
+  }
+
+  private var options: ViewOptions {
+    var options = ViewOptions()
+    options.width = width
+    options.hasLegend = legend
+    options.hasOverlay = overlay
+    options.hasErrors = errors
+    return options
   }
 }

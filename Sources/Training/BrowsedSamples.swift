@@ -1,0 +1,115 @@
+import Cityscapes
+import Images
+import System
+import Tensors
+
+/// The first samples that a training feeds the network, as its loader makes them, to look at before the training.
+package struct BrowsedSamples {
+  /// A slot of a batch.
+  package struct Sample {
+    package let paths: SamplePaths
+    /// RGB, with the normalization undone.
+    package let image: Image
+    /// `Label.ignored` where a pixel has no class.
+    package let trainIds: Image
+    /// 0 or 255.
+    package let boundary: Image
+    /// 0 or 255.
+    package let canny: Image
+
+    var name: String { paths.city.isEmpty ? paths.name : "\(paths.city)/\(paths.name)" }
+    var hasLabels: Bool { trainIds.pixels.contains { $0 != Label.ignored } }
+  }
+
+  package let samples: [Sample]
+  private let options: TrainingOptions
+  private let maps: PreparedMaps
+  private let images: Int
+
+  /// - Parameters:
+  ///   - dataset: prepared and drawn, of one rank.
+  ///   - count: the most samples to load: those of the first steps of the first epoch.
+  /// - Throws: the loader's error about a file.
+  package init(_ dataset: TrainingDataset, _ options: TrainingOptions, count: Int) throws {
+    guard let maps = dataset.maps else { preconditionFailure("the maps are prepared first") }
+    let loader = dataset.loader(from: Position(epoch: 0, step: 0))
+    defer { loader.stop() }
+    var samples: [Sample] = []
+    while samples.count < count, let batch = try loader.next() {
+      for (slot, index) in batch.indices.enumerated() where samples.count < count {
+        samples.append(
+          Sample(
+            paths: dataset.train[index], image: batch.rgb(slot, options.imageNormalization),
+            trainIds: batch.trainIds(slot), boundary: batch.boundary(slot), canny: batch.canny(slot)))
+      }
+    }
+    (self.samples, self.options, self.maps, images) = (samples, options, maps, dataset.train.count)
+  }
+
+  // MARK: - Figures
+
+  /// Of the drawn crops.
+  private var labels: LabelCounts {
+    LabelCounts(trainIds: samples.flatMap(\.trainIds.pixels), options.table)
+  }
+
+  /// The share of each class in the crops, and in each split.
+  package var shares: [String] { ["crops: \(labels.shares(options.table))"] + maps.shares }
+
+  /// What looks wrong, a line each.
+  package var warnings: [String] {
+    var lines: [String] = []
+    if let split = maps.labels[.train] {
+      let absent = options.table.classes.filter { split.count($0) == 0 }.map(\.name)
+      if !absent.isEmpty, split.hasClasses(options.table) {
+        lines.append(
+          "the training split has no pixel of \(absent.joined(separator: ", ")): "
+            + "the network will never predict \(absent.count == 1 ? "this class" : "these classes")")
+      }
+    }
+    let empty = samples.filter { !$0.hasLabels }
+    if let first = empty.first {
+      lines.append(
+        "\(empty.count) of \(samples.count) crops have no pixel of a class, and nothing to learn from: "
+          + "\(first.paths.image)\(empty.count > 1 ? " and others" : ""); look at their labels, or give a larger crop")
+    }
+    return lines
+  }
+
+  // MARK: - The sheet
+
+  /// Image, label, boundary and Canny edges of each sample in a row, with the classes that occur.
+  ///
+  /// - Parameter width: of a panel; nil: that of the crop, within what can be read and fits on a screen.
+  package func sheet(width: Int?) -> Image {
+    let crop = Size(options.cropHeight, options.cropWidth)
+    let size = Resize.size(crop, width: width ?? min(max(crop.width, 200), 320))
+    let table = options.table
+    let rows = samples.map { sample in
+      [
+        (sample.name, sample.image), ("label", Palette.colored(sample.trainIds, by: table.palette)),
+        ("boundary", sample.boundary), ("Canny edges", sample.canny),
+      ].map { PanelSheet.Panel($0, Resize.mean($1, to: size)) }
+    }
+    return PanelSheet(
+      heading: "\(samples.count) crops of \(crop.widthByHeight), \(images) training images, seed \(options.seed)",
+      rows, legends: [(legendTitle, legend)], textHeight: PanelSheet.textHeight(panelWidth: size.width)
+    ).drawn()
+  }
+
+  private var legendTitle: String {
+    maps.labels[.train] == nil ? "share of these crops" : "share of these crops / of the training split"
+  }
+
+  private var legend: [Legend.Entry] {
+    let (drawn, split) = (labels, maps.labels[.train])
+    func share(_ counts: LabelCounts, _ entry: LabelTable.Entry) -> String {
+      LabelCounts.percent(counts.count(entry), of: counts.pixels.reduce(0, +))
+    }
+    let classes = options.table.classes.filter { drawn.count($0) > 0 }.map { entry in
+      let shares = [drawn, split].compactMap { $0.map { share($0, entry) } }
+      return Legend.Entry(entry.color, "\(entry.name)  \(shares.joined(separator: " / "))")
+    }
+    return classes + [Legend.Entry((red: 0, green: 0, blue: 0), "ignored, or beyond the image")]
+  }
+}
