@@ -175,7 +175,7 @@ let package = Package(
     .testTarget(name: "PlanningTests", dependencies: ["Benchmarks", "Planning"]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["Tensors", "Images", "Jobs", "ImageFixtures", "gscnn"],
+      name: "CommandLineTests", dependencies: ["System", "Tensors", "Images", "Jobs", "ImageFixtures", "gscnn"],
       exclude: ["Fixtures"]),
   ]
 )

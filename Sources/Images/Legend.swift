@@ -14,14 +14,12 @@ package struct Legend {
   }
 
   private let entries: [Entry]
-  private let width: Int
   /// Of a capital letter, in pixels.
   private let textHeight: Int
-  private let columns: Int
+  private let columnWidth: Int
   private let rows: Int
 
   private var lineHeight: Int { Lettering.lineHeight(textHeight) }
-  private var columnWidth: Int { width / columns }
   /// From the left end of a swatch to its text.
   private var indent: Int { 5 * textHeight / 2 }
 
@@ -30,12 +28,10 @@ package struct Legend {
   ///   - textHeight: of a capital letter, in pixels.
   package init(_ entries: [Entry], width: Int, textHeight: Int) {
     self.entries = entries
-    self.width = width
     self.textHeight = textHeight
     let widest = entries.map { Lettering.width(of: $0.text, height: textHeight) }.max() ?? 0
-    let column = widest + 5 * textHeight / 2 + 2 * textHeight
-    columns = min(max(1, width / column), max(1, entries.count))
-    rows = entries.count.dividedRoundingUp(by: columns)
+    columnWidth = min(widest + 5 * textHeight / 2 + 2 * textHeight, max(width, 1))
+    rows = entries.count.dividedRoundingUp(by: max(1, width / columnWidth))
   }
 
   /// In pixels.

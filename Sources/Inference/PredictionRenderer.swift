@@ -70,7 +70,7 @@ package struct PredictionRenderer {
   ///   - labels: label ids, if there is a ground truth.
   ///   - prediction: train ids.
   ///   - size: of a panel.
-  static func panels(
+  package static func panels(
     of image: Image, labels: Image?, _ prediction: [UInt8], _ table: LabelTable, _ view: ViewOptions, _ size: Size
   ) -> Image {
     let colored = Palette.colored(Image(image.size, channels: 1, pixels: prediction), by: table.palette)

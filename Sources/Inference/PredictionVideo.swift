@@ -136,7 +136,7 @@ package final class PredictionVideo: PredictionCollector, @unchecked Sendable {
     try? FileSystem().remove(temporary)
     return .cannotWriteVideo(
       path,
-      reason: "ffmpeg ended with status \(outcome.status)"
-        + (outcome.lastLines.isEmpty ? "" : ": " + outcome.lastLines))
+      reason: outcome.lastLines.isEmpty
+        ? "ffmpeg ended with status \(outcome.status)" : "ffmpeg: \(outcome.lastLines)")
   }
 }

@@ -63,8 +63,8 @@ package struct BrowsedSamples {
       let absent = options.table.classes.filter { split.count($0) == 0 }.map(\.name)
       if !absent.isEmpty, split.hasClasses(options.table) {
         lines.append(
-          "the training split has no pixel of \(absent.joined(separator: ", ")): "
-            + "the network will never predict \(absent.count == 1 ? "this class" : "these classes")")
+          "the training split has no pixel of \(absent.joined(separator: ", ")): the network cannot learn "
+            + (absent.count == 1 ? "this class" : "these classes"))
       }
     }
     let empty = samples.filter { !$0.hasLabels }

@@ -99,7 +99,15 @@ extension CommandLine {
           ("--model-weight, --model_weight <file>", "safetensors"),
           ("--input-pic, --input_pic <image>", "_leftImg8bit.png"), ("--output <file>", "_result.png"),
           ("--scales <numbers>", "default: 1)"), ("--flip", "mirrored"), ("--window <widthxheight>", "whole image)"),
-          ("--overlap <pixels>", "default: a third"),
+          ("--overlap <pixels>", "default: a third"), ("--width <pixels>", "default: that of the image)"),
+          ("--legend", "shares"), ("--overlay", "half and half"), ("--errors", "wrong"),
+        ])
+      try expect(
+        "browse",
+        [
+          ("<folder>", "in place of --data-path"), ("--images <number>", "default: 8)"),
+          ("--output <file>", "default: browse.png)"), ("--width <pixels>", "at most 320)"),
+          ("--crop-h, --crop_h <pixels>", "default: 512)"), ("--scale <factors>", "default: 0.5,1,2)"),
         ])
       try expect(
         "predict",
@@ -108,6 +116,9 @@ extension CommandLine {
           ("--output <folder>", "default: predictions)"), ("--color", "NAME_color.png"),
           ("--label-ids", "NAME_labelIds.png"), ("--overlay", "NAME_overlay.png"), ("--probabilities", "NumPy"),
           ("--scales <numbers>", "default: 1)"), ("--export <folder>", ".zip"), ("--zip", "--export"),
+          ("--contact-sheet <file.png>", "up to 48"), ("--video <file.mp4>", "ffmpeg"),
+          ("--video-layout <name>", "values: side-by-side, overlay; default: side-by-side)"),
+          ("--fps <number>", "default: 17)"),
         ])
       try expect("info", [("<file>", "safetensors"), ("--tensors", "every tensor")])
       try expect(

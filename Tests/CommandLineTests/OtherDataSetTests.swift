@@ -33,6 +33,7 @@ extension CommandLine {
       let predicted = try predict(set)
       try evaluate(set, predicted)
       try view(set)
+      try browse(set)
       try describe(set)
       try export(set)
     }
@@ -97,6 +98,11 @@ extension CommandLine {
       var trainIds: [UInt8: Int] = [:]
       for trainId in 0..<set.classes { trainIds[set.id(trainId)] = trainId }
       for (sample, ids) in zip(set.samples("val"), predicted) {
+        _ = try run([
+          "view", "--model-weight", Self.model, "--input-pic", sample.image, "--output", "errors.png", "--legend",
+          "--errors", "--width", "100",
+        ])
+        #expect(try Photograph.size(work.place("errors.png")).width > 4 * 100)
         let truth = try PNG.read(work.place("data/" + sample.labels), as: .gray)
         #expect(truth.size == ids.size)
         for (label, prediction) in zip(truth.pixels, ids.pixels) {
@@ -159,6 +165,13 @@ extension CommandLine {
           try #require((0..<3).map { Int(view[y, width + x, $0]) } == color)
         }
       }
+    }
+
+    /// The crops that the training begins with.
+    private func browse(_ set: OtherDataSet) throws {
+      let job = try run(["browse", "data", "--classes", set.file, "--crop-h", "32", "--crop-w", "32", "--images", "3"])
+      #expect(job.output.map { $0.prefix { $0 != ":" } } == ["browse.png", "crops", "train", "val"])
+      #expect(try Photograph.size(work.place("browse.png")).width == 4 * 200 + 3 * 8 + 2 * 12)
     }
 
     private func describe(_ set: OtherDataSet) throws {

@@ -115,4 +115,40 @@ struct ResizeTests {
         Resize.nearest(image, by: factor, window: window) == Resize.nearest(other, by: factor, window: window))
     }
   }
+
+  @Test("For looking at, a pixel is the mean of the area that it covers", arguments: [1, 3])
+  func mean(channels: Int) {
+    let image = Image.noise(7, 11, channels: channels, seed: 3)
+    #expect(Resize.mean(image, to: image.size) == image)
+    for size in [Size(3, 4), Size(7, 2), Size(1, 1), Size(14, 22), Size(9, 30), Size(5, 16)] {
+      let result = Resize.mean(image, to: size)
+      #expect(result.size == size)
+      for y in 0..<size.height {
+        for x in 0..<size.width {
+          for channel in 0..<channels {
+            // Each pixel as size.height × size.width equal parts.
+            var sum = 0
+            for row in y * 7..<(y + 1) * 7 {
+              for column in x * 11..<(x + 1) * 11 {
+                sum += Int(image[row / size.height, column / size.width, channel])
+              }
+            }
+            let expected = Double(sum) / 77
+            #expect(abs(Double(result[y, x, channel]) - expected) <= 0.501)
+          }
+        }
+      }
+    }
+    let large = Image(Size(2, 3), channels: channels, filledWith: 255)
+    #expect(Resize.mean(large, to: Size(301, 7)) == Image(Size(301, 7), channels: channels, filledWith: 255))
+  }
+
+  @Test("A width and a box keep the proportions of an image, and at least a pixel")
+  func proportions() {
+    #expect(Resize.size(Size(1024, 2048), width: 300) == Size(150, 300))
+    #expect(Resize.size(Size(1, 5000), width: 10) == Size(1, 10))
+    #expect(Resize.size(Size(1024, 2048), fitting: Size(240, 240)) == Size(120, 240))
+    #expect(Resize.size(Size(2048, 1024), fitting: Size(240, 240)) == Size(240, 120))
+    #expect(Resize.size(Size(5000, 1), fitting: Size(240, 240)) == Size(240, 1))
+  }
 }
