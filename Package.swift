@@ -15,14 +15,20 @@ func march(_ level: String) -> [SwiftSetting] {
   #endif
 }
 
+/// `swift package generate-documentation` needs a plugin, which no other command does: only with this variable set is it
+/// resolved and built.
+let documentation: [Package.Dependency] =
+  Context.environment["GSCNN_DOCUMENTATION"] == nil
+  ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", exact: "1.5.0")]
+
 /// Targets are listed bottom-up: each imports only targets above it that it declares (`Tests/check-manifest`).
-/// The dependency is pinned, so that a commit of this repository always builds the same program.
+/// Dependencies are pinned, so that a commit of this repository always builds the same program.
 let package = Package(
   name: "gscnn",
   products: [.executable(name: "gscnn", targets: ["gscnn"])],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
-  ],
+  ] + documentation,
   targets: [
     // MARK: - C libraries
     .systemLibrary(name: "CIntrinsics"),

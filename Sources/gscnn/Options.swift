@@ -14,7 +14,9 @@ extension NameSpecification {
 }
 
 extension ArgumentHelp {
-  /// - Parameter name: the placeholder for the value.
+  /// - Parameters:
+  ///   - name: the placeholder for the value.
+  ///   - text: what the option does.
   static func value(_ name: String, _ text: String) -> ArgumentHelp { ArgumentHelp(text, valueName: name) }
 
   /// For the name that an option had in an earlier version: accepted, and not shown.

@@ -7,6 +7,8 @@ enum OutputPath {
   /// Refuses the name of a file that the command reads, and any name among the images and labels of a data set.
   ///
   /// - Parameters:
+  ///   - option: that gives the path, for errors.
+  ///   - path: nil if the option is not given.
   ///   - inputs: files that the command reads.
   ///   - dataPath: the data set that the command reads, if any.
   ///   - table: of the data set.
