@@ -30,7 +30,6 @@ package final class ContactSheet: PredictionCollector {
     chosen = Set((0..<count).map { count > 1 ? $0 * (names.count - 1) / (count - 1) : 0 })
   }
 
-  /// Checks that the file can be written, and creates its folder. On rank 0.
   package func create() throws {
     try reporting {
       try FileSystem().createDirectory(FileSystem.parent(of: path))

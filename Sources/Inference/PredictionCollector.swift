@@ -2,6 +2,9 @@ import Images
 
 /// Makes one file of many predictions, such as a contact sheet or a video.
 package protocol PredictionCollector: AnyObject {
+  /// Checks that the file can be written, and creates its folder. On rank 0, before the first image.
+  func create() throws
+
   /// What the file takes from an image. On the rank that has predicted it, whose disks may be its own.
   ///
   /// - Parameters:

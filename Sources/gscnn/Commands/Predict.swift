@@ -1,8 +1,6 @@
 import ArgumentParser
-import Cityscapes
 import Distributed
 import Foundation
-import Images
 import Inference
 import System
 import Tensors
@@ -40,30 +38,10 @@ struct Predict: ParsableCommand {
   @Flag(help: "Write NAME_probabilities.npy: float16, classes × height × width, for NumPy.")
   var probabilities = false
 
-  @Option(
-    help: .value(
-      "file.png", "Write one picture with thumbnails of image and prediction, of up to \(ContactSheet.limit) images."))
-  var contactSheet: String?
-
-  @Option(
-    help: .value("file.mp4", "Write a video of all images, numbers in their names counted by value; needs ffmpeg."))
-  var video: String?
-
-  @Option(help: .value("name", "What the video shows: the prediction beside the image, or over it."))
-  var videoLayout = PredictionVideo.Layout.sideBySide
-
-  @Option(in: 0.1...240, help: .value("number", "Images per second of the video."))
-  var fps = 17.0
-
+  @OptionGroup var pictures: PictureOptions
   @OptionGroup var prediction: PredictionOptions
   @OptionGroup var exporting: ExportOptions
   @OptionGroup var threads: ThreadOptions
-
-  func validate() throws {
-    if let video, !video.lowercased().hasSuffix(".mp4") {
-      throw ValidationError("--video \(video): give a name that ends in .mp4")
-    }
-  }
 
   func run() throws {
     StopSignal.listen()
@@ -79,25 +57,17 @@ struct Predict: ParsableCommand {
     let listed = try JSON.decode(
       [InputImage].self, from: Data(communicator.broadcast([UInt8](JSON.encode(found)))))
     let export = try exporting.destination.map { try PredictionFolder($0, ofUnlabeled: listed, table) }
+    let lists = images.filter { $0.hasPrefix("@") }.map { String($0.dropFirst()) }
+    let inputs = [weights.modelWeight, classes.classes].compactMap(\.self) + lists
     if communicator.rank == 0 {
-      let lists = images.filter { $0.hasPrefix("@") }.map { String($0.dropFirst()) }
-      let inputs = [weights.modelWeight, classes.classes].compactMap(\.self) + lists
       for path in [exporting.export, exporting.destination?.archive] {
         try OutputPath.require("--export", path, otherThan: inputs + listed.map(\.path))
-      }
-      for (option, path) in [("--contact-sheet", contactSheet), ("--video", video)] {
-        try OutputPath.require(option, path, otherThan: inputs + listed.map(\.path))
       }
       if !outputs.isEmpty { try PredictionFolder(output, of: [], as: .colors).create() }
       if table.isCityscapes { try export?.requireOnePrediction() }
       try export?.create()
     }
-    let sheet = contactSheet.map { ContactSheet($0, names: listed.map(\.name), table) }
-    let film = video.flatMap { video(to: $0, of: listed, table, communicator) }
-    if communicator.rank == 0 {
-      try sheet?.create()
-      try film?.create()
-    }
+    let collectors = try pictures.collectors(of: listed, table, otherThan: inputs, communicator)
     let model = try ProgressLine.shared.during("loading weights") {
       try communicator.collectively { try ModelLoader.read(weights.modelWeight, table) }
     }
@@ -112,7 +82,6 @@ struct Predict: ParsableCommand {
     progress.begin("predicting", of: listed.count, unit: "images")
     Activity.enter(.validation)
     let consensus = Consensus(communicator)
-    let collectors = [sheet as (any PredictionCollector)?, film].compactMap(\.self)
     func finishPictures() throws {
       if communicator.rank == 0 { for collector in collectors { try collector.finish() } }
     }
@@ -143,28 +112,13 @@ struct Predict: ParsableCommand {
       (.color, color), (.labelIds, labelIds), (.overlay, overlay), (.probabilities, probabilities),
     ]
     let outputs = asked.filter(\.1).map(\.0)
-    let others = [exporting.export, contactSheet, video].compactMap(\.self)
-    return outputs.isEmpty && others.isEmpty ? [.color] : outputs
-  }
-
-  /// The video of these images; nil if the size of none of them can be read. Collective.
-  private func video(
-    to path: String, of images: [InputImage], _ table: LabelTable, _ communicator: Communicator
-  ) -> PredictionVideo? {
-    // Rank 0 reads it, as it has found the images: disks may differ.
-    let size = communicator.rank == 0 ? images.lazy.compactMap { try? Photograph.size($0.path) }.first : nil
-    guard let size = communicator.allGather(size.map { [$0.height, $0.width] } ?? []).first, size.count == 2 else {
-      return nil
-    }
-    return PredictionVideo(
-      path, layout: videoLayout, framesPerSecond: fps, first: Size(size[0], size[1]), table)
+    let isAlone = exporting.export == nil && pictures.paths.isEmpty
+    return outputs.isEmpty && isAlone ? [.color] : outputs
   }
 
   /// Where the results are.
   private var places: [String] {
     let exported = [exporting.destination?.folder, exporting.destination?.archive].compactMap(\.self)
-    return (outputs.isEmpty ? [] : [output]) + exported + [contactSheet, video].compactMap(\.self)
+    return (outputs.isEmpty ? [] : [output]) + exported + pictures.paths
   }
 }
-
-extension PredictionVideo.Layout: ExpressibleByArgument {}
