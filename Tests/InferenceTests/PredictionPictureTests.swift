@@ -128,6 +128,6 @@ struct PredictionPictureTests {
     #expect(try !folder.names.contains("none.png"))
     let unwritable = ContactSheet(folder.file("sheet 1.png") + "/x.png", names: ["a"])
     let error = #expect(throws: InferenceError.self) { try unwritable.create() }
-    #expect("\(try #require(error))".contains("the picture cannot be written (Not a directory)"))
+    #expect("\(try #require(error))".contains("the picture cannot be written (File exists)"))
   }
 }
