@@ -76,7 +76,9 @@ let package = Package(
     .target(name: "Machine", dependencies: ["CLinux", "System"]),
     .target(name: "Distributed", dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine"]),
     .target(name: "Weights", dependencies: ["CZlib", "System", "Tensors", "Layers"]),
-    .target(name: "ONNX", dependencies: ["System", "Tensors", "Layers", "GatedSCNN", "Weights"]),
+    .target(name: "Protobuf", dependencies: ["System"]),
+    .target(name: "ONNX", dependencies: ["System", "Protobuf", "Tensors", "Layers", "GatedSCNN", "Weights"]),
+    .target(name: "TensorBoard", dependencies: ["System", "Protobuf"]),
 
     // MARK: - Inference and training
     .target(
@@ -88,7 +90,8 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Metrics", "Machine",
+        "System", "TensorBoard", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Metrics",
+        "Machine",
         "Distributed", "Weights", "Inference",
       ]),
     .target(name: "Watching", dependencies: ["System", "Training"]),
@@ -130,6 +133,8 @@ let package = Package(
       ], path: "Tests/FuzzProgram"),
     .testTarget(name: "FuzzTests", dependencies: ["Jobs", "FuzzProgram", "gscnn"]),
     .testTarget(name: "SystemTests", dependencies: ["System", "Jobs"]),
+    .testTarget(
+      name: "TensorBoardTests", dependencies: ["System", "TensorBoard", "Jobs"], exclude: ["tensorboard_reads.py"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "MicrokernelsTests", dependencies: ["Tensors", "Microkernels", "Kernels"]),
     .testTarget(
@@ -173,7 +178,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
+        "System", "TensorBoard", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
+        "SyntheticStreets", "Metrics",
         "Distributed", "Weights", "Inference", "Training", "Jobs", "gscnn",
       ], exclude: ["Fixtures", "make_optimizer_figures.py"]),
     .testTarget(name: "WatchingTests", dependencies: ["System", "Training", "Watching"]),

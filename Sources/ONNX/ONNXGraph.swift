@@ -1,3 +1,5 @@
+import Protobuf
+
 /// A graph of operators: ONNX's GraphProto, as far as a network of single-precision tensors needs it.
 ///
 /// Source of the numbers of fields and of types: https://github.com/onnx/onnx, `onnx/onnx.proto`.

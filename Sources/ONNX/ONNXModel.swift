@@ -1,3 +1,4 @@
+import Protobuf
 import System
 
 /// A graph with its version and description: ONNX's ModelProto, the contents of an `.onnx` file.

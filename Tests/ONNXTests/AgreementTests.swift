@@ -10,6 +10,7 @@ import Testing
 @Suite("An exported network gives the results of evaluation", .serialized)
 struct AgreementTests {
   private static let tolerance: Float = 1e-4
+  private static let python = Python(with: "onnx", "onnxruntime")
 
   private func expectAgreement(_ path: String, _ test: Case) throws {
     let results = try ONNXInterpreter.run(ONNXFile(path), test.inputs)
@@ -83,7 +84,7 @@ struct AgreementTests {
 
   @Test(
     "By ONNX Runtime, of files that ONNX's own checker accepts: even and odd sizes, batches of 1 and 2",
-    .enabled(if: Python.hasONNX, "\(Python.need)"), arguments: Backbone.allCases)
+    .enabled(if: Self.python.isAvailable, "\(Self.python.need)"), arguments: Backbone.allCases)
   func runtime(_ backbone: Backbone) throws {
     let folder = try TestFolder()
     let network = makeNetwork(backbone)
@@ -91,7 +92,7 @@ struct AgreementTests {
       let path = folder.place("model.onnx")
       try export.model(of: network, dimensions: dimensions, source: "w").write(to: path)
       for test in cases { try test.write(to: folder.place(test.name)) }
-      return try Python.run("onnx_agrees.py", [path] + cases.map { folder.place($0.name) })
+      return try Self.python.run("onnx_agrees.py", [path] + cases.map { folder.place($0.name) })
     }
     let cases = [(1, 33, 47), (2, 64, 96), (1, 96, 129), (2, 75, 101), (1, 1, 5)].map { Case(network, $0, $1, $2) }
     let dynamic = try compare(.init(), cases)
