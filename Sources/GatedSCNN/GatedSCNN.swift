@@ -62,9 +62,12 @@ package struct GatedSCNN {
   /// - Parameters:
   ///   - image: RGB, normalized, `[N, H, W, 3]`.
   ///   - canny: Canny edges of the 8-bit image, 0 or 1, `[N, H, W, 1]`.
-  package func callAsFunction(image: Tensor, canny: Tensor, in tape: Tape) -> Output {
+  ///   - onAttention: receives the attention of the shape stream, `[N, H, W, 1]`. Who keeps it keeps its memory.
+  package func callAsFunction(
+    image: Tensor, canny: Tensor, in tape: Tape, onAttention: ((Activation) -> Void)? = nil
+  ) -> Output {
     let canny = Activation(canny)
-    let (fused, edge) = fusedFeatures(image: Activation(image), canny: canny, in: tape)
+    let (fused, edge) = fusedFeatures(image: Activation(image), canny: canny, in: tape, onAttention)
     let scores = classifier(head.reduce(fused) { x, layer in layer(x, in: tape) }, in: tape)
     return Output(logits: tape.interpolate(scores, to: canny.size, alignCorners: false), edge: edge)
   }
@@ -72,11 +75,12 @@ package struct GatedSCNN {
   /// Backbone, shape stream and fusion. A separate function, so that their activations are released before the head
   /// runs.
   private func fusedFeatures(
-    image: Activation, canny: Activation, in tape: Tape
+    image: Activation, canny: Activation, in tape: Tape, _ onAttention: ((Activation) -> Void)?
   ) -> (features: Activation, edge: Activation) {
     let features = backbone(image, in: tape)
     let (low, high) = (features.res1, features.res4)
     let (edge, attention) = shapeStream(consume features, canny: canny, in: tape)
+    onAttention?(attention)
     return (fusion(low: low, high: high, attention: attention, in: tape), edge)
   }
 }

@@ -19,13 +19,14 @@ struct RunContinuation {
     self.source = source
   }
 
-  /// Copies what the run has written up to the checkpoint: its steps, and its best model with that model's predictions,
+  /// Copies what the run has written up to the checkpoint: its steps, its curves, and its best model with that model's predictions,
   /// if the model is still the one that was the best then. What is there already stays.
   ///
   /// - Throws: `TrainingError`.
   func copyResults(_ state: TrainingState) throws {
-    // The steps after the checkpoint are removed when the file is opened.
+    // The steps after the checkpoint are removed when the files are opened.
     try copy(source.steps, to: paths.steps)
+    try copy(source.tensorBoard, to: paths.tensorBoard)
     if let best = state.bestAverageScore, RunPaths.score(of: source.averageModel) == best {
       try copy(source.averageModel, to: paths.averageModel)
     }

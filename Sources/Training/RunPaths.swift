@@ -44,6 +44,8 @@ package struct RunPaths: Sendable {
   package var description: String { prefix + "_run.json" }
   /// What the run is doing, for those who watch it.
   package var status: String { prefix + "/status.json" }
+  /// The folder of TensorBoard's runs: train, val, ema.
+  package var tensorBoard: String { prefix + "/tensorboard" }
   package var checkpoints: String { prefix + "/checkpoints" }
   /// The folder of a trial of the run.
   var dryRun: String { prefix + "/.dry-run" }

@@ -43,6 +43,8 @@ package final class Trainer {
   /// A checkpoint after them would hold the parameters before them, which may be the reason: until a step succeeds none
   /// is written that would push out the earlier ones.
   private var skippedInARow = 0
+  /// Whether this process has shown image and ground truth of the images that it predicts.
+  private var hasShownTruth = false
   /// More skipped steps in a row are not due to single images.
   private static let maximumSkips = 5
 
@@ -82,7 +84,10 @@ package final class Trainer {
         EpochsFile(path: paths.classes, rows: state.epochs) { [classes = options.table.classes.map(\.name)] in
           ClassesTable.text($0, classes: classes)
         },
-      ] + observers : []
+      ]
+        + (options.tensorBoard.isOn
+          ? [TensorBoardFiles(folder: paths.tensorBoard, options, parameters: replica.model.store.parameters)] : [])
+        + observers : []
   }
 
   /// Trains until the end of the training or until a stop is requested. Collective.
@@ -90,7 +95,13 @@ package final class Trainer {
   /// - Returns: the exit status: 0 at the end and after `stopAfter`; 75 or 130 after a signal. Everything is saved then.
   package func run() throws -> Int32 {
     Activity.enter(.training)
-    let status = try train()
+    let status: Int32
+    do {
+      status = try train()
+    } catch {
+      if !(error is StopRequested) { try? notify(.failed) }
+      throw error
+    }
     cache?.close()
     if let timelineFile, let timeline { try timelineFile.write(timeline) }
     return status
@@ -252,6 +263,7 @@ package final class Trainer {
       }
       if averaged == nil { return try interrupted() }
     }
+    guard try showImages(after: epoch + 1) else { return try interrupted() }
     let report = EpochReport(
       epoch: epoch + 1,
       train: EpochReport.Scores(
@@ -300,6 +312,23 @@ package final class Trainer {
     guard !isDone else { return nil }
     if let status = consensus.stopStatus(StopSignal.received) { return try finishRun(status) }
     return remainingSteps <= 0 ? try finishRun(0) : nil
+  }
+
+  /// Predicts a few validation images for TensorBoard, if it is time. Collective.
+  ///
+  /// - Parameter epoch: counted from 1.
+  /// - Returns: false if a stop was requested before all of them were done.
+  private func showImages(after epoch: Int) throws -> Bool {
+    guard options.tensorBoard.wantsImages(after: epoch, of: length.epochs) else { return true }
+    let preview = ImagePreview(
+      options: options, workers: workers, communicator: communicator, samples: dataset.validation, warn: Self.warn)
+    let images = try timeline.measure(.validation, as: "images for TensorBoard") {
+      try preview.predict(with: replica.model, withTruth: !hasShownTruth, stopRequested: stopRequested)
+    }
+    guard let images else { return false }
+    hasShownTruth = true
+    try notify(.imagesPredicted(images, epoch: epoch))
+    return true
   }
 
   /// Predicts the test split with the best model, unless an earlier start of the run has done so. Collective.

@@ -10,12 +10,16 @@ package enum TrainingEvent {
   case skipped(Position, NonFiniteValue, images: [String])
   /// More images of a split are evaluated; at first, those done before the run was stopped.
   case imageEvaluated(Split, done: Int, of: Int)
+  /// Some images of the validation split are predicted after an epoch, counted from 1.
+  case imagesPredicted([ImagePanels], epoch: Int)
   case epochFinished(EpochReport, isBest: Bool, isBestAverage: Bool)
   /// The best model is evaluated on the test split.
   case tested(Evaluation)
   case stopped(status: Int32, checkpoint: String)
   /// - Parameter early: whether validations without a better model ended the training.
   case finished(bestScore: Double?, early: Bool)
+  /// The run ends with an error.
+  case failed
 }
 
 /// Observes a run.

@@ -20,7 +20,7 @@ extension TrainingOptions {
     settings += [("--checkpoint-minutes", "\(checkpointMinutes ?? 0)"), ("--keep", "\(keep)")]
     settings += optional("--cache-gb", cacheGigabytes) + optional("--threads", threads)
     settings.append(("--log-every", "\(logEvery)"))
-    return settings
+    return settings + tensorBoard.settings
   }
 
   /// The settings as a file for `--config`.

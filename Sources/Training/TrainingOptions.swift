@@ -112,6 +112,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var cacheGigabytes: Double?
   /// Steps from one line of progress to the next when standard error is not a terminal.
   package var logEvery = 10
+  package var tensorBoard = TensorBoardOptions()
   /// File for a trace of the run; `nil`: none.
   package var timeline: String?
 
@@ -255,6 +256,10 @@ extension Backbone: Codable {}
 extension KeyedDecodingContainer {
   func decode(_ type: JointLoss.Configuration.Type, forKey key: Key) throws -> JointLoss.Configuration {
     try decodeIfPresent(type, forKey: key) ?? JointLoss.Configuration()
+  }
+
+  func decode(_ type: TensorBoardOptions.Type, forKey key: Key) throws -> TensorBoardOptions {
+    try decodeIfPresent(type, forKey: key) ?? TensorBoardOptions()
   }
 
   func decode(_ type: OptimizerOptions.Type, forKey key: Key) throws -> OptimizerOptions {

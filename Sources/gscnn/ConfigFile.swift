@@ -104,7 +104,7 @@ struct ConfigFile {
       guard Arguments.flags.contains("--\(name)"), !entry.isQuoted else { return ["--\(name)=\(entry.value)"] }
       return switch entry.value {
       case "true": ["--\(name)"]
-      case "false": []
+      case "false": Arguments.flags.contains("--no-\(name)") ? ["--no-\(name)"] : []
       default: ["--\(name)=\(entry.value)"]
       }
     }
@@ -157,7 +157,9 @@ extension Arguments {
   }
 
   /// The options of `train` and `plan` without a value.
-  fileprivate static let flags: Set = ["--dry-run", "--no-test", "--json", "--help"]
+  fileprivate static let flags: Set = [
+    "--dry-run", "--no-test", "--tensorboard", "--no-tensorboard", "--tensorboard-histograms", "--json", "--help",
+  ]
 
   private static func read(_ paths: [String]) throws -> [ConfigFile] {
     let communicator = try Communicator.initialize()

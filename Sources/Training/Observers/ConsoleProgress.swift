@@ -56,6 +56,7 @@ package final class ConsoleProgress: TrainingObserver {
         early ? "done early, after \(options.earlyStop ?? 0) validations without a better model" : "done"
       let figure = options.bestFigure
       line(best.map { "\(end); best validation \(figure.title) \(figure.text($0))" } ?? end)
+    case .imagesPredicted, .failed: break
     }
   }
 

@@ -13,6 +13,7 @@ struct Bench: ParsableCommand {
     abstract: "Times a part of the program on synthetic data and prints one line of JSON.",
     subcommands: [
       Step.self, EvaluateImage.self, CompareBoundaries.self, LoadImages.self, AllReduce.self, SaveCheckpoint.self,
+      WriteEvents.self,
     ])
 
   struct Step: ParsableCommand {
@@ -185,6 +186,23 @@ struct Bench: ParsableCommand {
         communicator: communicator, workers: WorkerPool(threads: threads.count(for: communicator)))
       if communicator.rank == 0 { print(result.line) }
       communicator.finalize()
+    }
+  }
+
+  struct WriteEvents: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "tensorboard", abstract: "What event files for TensorBoard cost a step: seconds and bytes.")
+
+    @Option(
+      name: .kebabOrSnake("save-path"), help: .value("folder", "Disk to write to; nothing stays there."))
+    var savePath = "."
+
+    @OptionGroup var repetitions: RepetitionOptions
+
+    func run() throws {
+      try onRankZero {
+        print(try Benchmarks.tensorBoard(repetitions: repetitions.steps, folder: savePath).line)
+      }
     }
   }
 

@@ -12,7 +12,8 @@ struct Train: ParsableCommand {
     discussion: """
       Writes under --save-path, with P = BACKBONE_CROPH_CROPW: P_model.safetensors (the best model), P_ema_model.safetensors \
       (the best average, with --ema-decay), P_options.yaml (for --config), P_statistics.csv and \
-      P_classes.csv (per epoch), P_steps.csv (per step), P_validation.json (of the best model), P_run.json, P/val and P/test (predictions of the best model), P/checkpoints.
+      P_classes.csv (per epoch), P_steps.csv (per step), P_validation.json (of the best model), P_run.json, P/tensorboard \
+      (event files), P/val and P/test (predictions of the best model), P/checkpoints.
       SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or SIGXCPU to any rank: all ranks finish the step or the image of a validation, \
       save, and exit with status 75; Ctrl-C: the same with 130.
       """)
@@ -146,6 +147,8 @@ struct Train: ParsableCommand {
   @Option(in: .steps, help: .value("steps", "Steps between lines of progress if standard error is not a terminal."))
   var logEvery = defaults.logEvery
 
+  @OptionGroup var tensorBoard: TensorBoardGroup
+
   @Option(
     help: .value(
       "file", "Write a trace of the last steps for ui.perfetto.dev or chrome://tracing, one process per rank."))
@@ -212,6 +215,7 @@ struct Train: ParsableCommand {
     options.normalization = normalize
     options.cacheGigabytes = cacheGb
     options.logEvery = logEvery
+    options.tensorBoard = tensorBoard.options
     options.timeline = timeline
     return options
   }
