@@ -96,6 +96,11 @@ let package = Package(
       ]),
     .target(name: "Watching", dependencies: ["System", "Training"]),
 
+    // MARK: - Reports
+    .target(
+      name: "Reports",
+      dependencies: ["System", "Tensors", "Images", "Cityscapes", "Metrics", "Inference", "Training"]),
+
     // MARK: - Benchmarks and planning
     .target(
       name: "Benchmarks",
@@ -110,7 +115,7 @@ let package = Package(
       name: "gscnn",
       dependencies: [
         "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
-        "Machine", "Distributed", "Weights", "ONNX", "Inference", "Training", "Watching", "Benchmarks",
+        "Machine", "Distributed", "Weights", "ONNX", "Inference", "Training", "Watching", "Reports", "Benchmarks",
         "Planning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -183,6 +188,9 @@ let package = Package(
         "Distributed", "Weights", "Inference", "Training", "Jobs", "gscnn",
       ], exclude: ["Fixtures", "make_optimizer_figures.py"]),
     .testTarget(name: "WatchingTests", dependencies: ["System", "Training", "Watching"]),
+    .testTarget(
+      name: "ReportsTests",
+      dependencies: ["System", "Tensors", "Images", "Cityscapes", "Training", "Reports", "Jobs"]),
     .testTarget(name: "BenchmarksTests", dependencies: ["Tensors", "GatedSCNN", "Benchmarks"]),
     .testTarget(name: "PlanningTests", dependencies: ["Benchmarks", "Planning"]),
     .testTarget(name: "ClusterTests", dependencies: ["Jobs", "gscnn"], exclude: ["hosts"]),

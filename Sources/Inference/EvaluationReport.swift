@@ -13,7 +13,7 @@ package struct EvaluationReport {
   let folder: String?
 
   /// How many of the worst images and of the most confused pairs of classes are named.
-  static let named = 5
+  package static let named = 5
 
   /// - Parameters:
   ///   - predictions: of all images of the split.
@@ -37,12 +37,16 @@ package struct EvaluationReport {
     }
   }
 
-  /// Writes the figures as one JSON object, as fractions from 0 to 1: ours, and beside them those of cityscapesScripts
-  /// under its names, as `evalPixelLevelSemanticLabeling` writes them.
+  /// The figures as one JSON object, as fractions from 0 to 1: ours, and beside them those of cityscapesScripts under its
+  /// names, as `evalPixelLevelSemanticLabeling` writes them.
+  package var json: Data {
+    Data((JSONValue.object(ours.merging(official) { ours, _ in ours }).text + "\n").utf8)
+  }
+
+  /// Writes the figures as JSON.
   package func write(to path: String) throws {
     do {
-      let content = ours.merging(official) { ours, _ in ours }
-      try FileSystem().replaceFile(path, with: Data((JSONValue.object(content).text + "\n").utf8))
+      try FileSystem().replaceFile(path, with: json)
     } catch {
       throw InferenceError.cannotWriteReport(path, reason: error.posixMessage)
     }

@@ -92,13 +92,14 @@ package struct Evaluator {
   ///     next images are measured.
   ///   - folder: where rank 0 writes the predictions of all ranks, whose disks may be their own; those of a round are
   ///     there when `shouldContinue` is called.
+  ///   - worst: keeps the predictions of the worst images; for an evaluation with details.
   ///   - writeFailed: called on rank 0 with the error of a prediction that could not be written; to go on it returns.
   ///   - shouldContinue: called on every rank after each round, with the result so far; its answer is the same on all
   ///     ranks.
   /// - Returns: the result for all images, or for the first ones if `shouldContinue` answered false.
   package func evaluate(
     _ samples: [SamplePaths], from start: Evaluation,
-    writingTo folder: PredictionFolder? = nil,
+    writingTo folder: PredictionFolder? = nil, keeping worst: WorstPredictions? = nil,
     writeFailed: (any Error) throws -> Void = { throw $0 },
     shouldContinue: (Evaluation) throws -> Bool = { _ in true }
   ) throws -> Evaluation {
@@ -111,7 +112,7 @@ package struct Evaluator {
       let indices = evaluation.images..<min(evaluation.images + evaluatingRanks, samples.count)
       let index = indices.lowerBound + communicator.rank
       var (confusion, loss, seconds) = (ConfusionMatrix(classes: table.classes.count), 0.0, 0.0)
-      var (file, measured) = ([UInt8](), [ImageMeasurement]())
+      var (file, measured, classes) = ([UInt8](), [ImageMeasurement](), [UInt8]())
       if indices.contains(index) {
         Activity.begin(image: index + 1)
         let sample = try Sample.read(samples[index], index: index, classes: table.classes.count)
@@ -121,6 +122,7 @@ package struct Evaluator {
         let target = sample.trainIds.pixels
         confusion.add(prediction: result.classes, target: target)
         (loss, seconds) = (result.loss, result.seconds)
+        classes = result.classes
         if let details = evaluation.details {
           let (size, thresholds) = (sample.image.size, details.boundaries.thresholds)
           measured = [
@@ -134,6 +136,9 @@ package struct Evaluator {
       }
       sum(confusion, loss, seconds, of: indices, into: &evaluation)
       if evaluation.details != nil { evaluation.add(communicator.allGather(measured).flatMap(\.self)) }
+      if let worst, let details = evaluation.details {
+        worst.update(details, indices, with: classes, of: index, communicator)
+      }
       if let folder {
         for (index, file) in zip(indices, communicator.gather(file)) {
           do { try folder.write(file, index: index) } catch { try writeFailed(error) }

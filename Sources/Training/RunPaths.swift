@@ -4,11 +4,18 @@ import System
 /// The files and folders that a run writes.
 package struct RunPaths: Sendable {
   package let folder: String
-  private let prefix: String
+  /// What the paths of the files begin with.
+  package let prefix: String
 
   package init(_ options: TrainingOptions) {
     folder = options.savePath
     prefix = options.savePath + "/" + options.prefix
+  }
+
+  /// - Parameter prefix: what the paths of the files begin with, as `results/resnet50_512_512`.
+  package init(prefix: String) {
+    self.prefix = prefix
+    folder = FileSystem.parent(of: prefix)
   }
 
   /// The paths of the run that a checkpoint belongs to.

@@ -29,6 +29,14 @@ extension TrainingOptions {
     return "# The options of the run's last start, for gscnn train --config FILE.\n" + lines.joined()
   }
 
+  /// The settings in a text as `configuration` writes it; lines of another form are left out.
+  package static func settings(ofConfiguration text: String) -> [(option: String, value: String)] {
+    text.split(whereSeparator: \.isNewline).compactMap { line in
+      guard !line.hasPrefix("#"), let colon = line.range(of: ": ") else { return nil }
+      return ("--" + line[..<colon.lowerBound], unquoted(line[colon.upperBound...]))
+    }
+  }
+
   /// The settings as lines of text.
   package func listing(width: Int = 110) -> [String] {
     var lines = ["options:"]
@@ -65,5 +73,25 @@ extension TrainingOptions {
       }
     }
     return "\"\(escaped.joined())\""
+  }
+
+  /// The inverse of `quoted`.
+  private static func unquoted(_ text: Substring) -> String {
+    guard text.count > 1, text.hasPrefix("\""), text.hasSuffix("\"") else { return String(text) }
+    var value = ""
+    var rest = text.dropFirst().dropLast()
+    while let character = rest.popFirst() {
+      guard character == "\\", let escaped = rest.popFirst() else {
+        value.append(character)
+        continue
+      }
+      if escaped == "u", let scalar = UInt32(rest.prefix(4), radix: 16).flatMap(Unicode.Scalar.init) {
+        rest = rest.dropFirst(4)
+        value.unicodeScalars.append(scalar)
+      } else {
+        value.append(escaped)
+      }
+    }
+    return value
   }
 }

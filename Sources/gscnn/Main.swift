@@ -21,10 +21,8 @@ struct GSCNN: ParsableCommand {
       """,
     version: "gscnn \(Program.version)",
     subcommands: [
-      Synthesize.self, Prepare.self, Browse.self, Train.self, Watch.self, Evaluate.self, Predict.self, View.self,
-      Info.self,
-      Convert.self,
-      Export.self, Bench.self, Layout.self, Plan.self,
+      Synthesize.self, Prepare.self, Browse.self, Train.self, Watch.self, Report.self, Evaluate.self, Predict.self,
+      View.self, Info.self, Convert.self, Export.self, Bench.self, Layout.self, Plan.self,
     ])
 }
 

@@ -3,6 +3,7 @@ import Cityscapes
 import Distributed
 import Inference
 import Metrics
+import Reports
 import System
 import Tensors
 import Training
@@ -34,6 +35,11 @@ struct Evaluate: ParsableCommand {
   var json: String?
 
   @Option(
+    help: .value(
+      "file", "Write an HTML page there that shows the figures, the confusion matrix and the worst images."))
+  var report: String?
+
+  @Option(
     parsing: .unconditional,
     help: .value(
       "numbers",
@@ -60,7 +66,10 @@ struct Evaluate: ParsableCommand {
     if communicator.rank == 0 {
       let archive = exporting.destination?.archive
       let inputs = [weights.modelWeight, classes.classes].compactMap(\.self)
-      for (option, path) in [("--json", json), ("--export", exporting.export), ("--export", archive)] {
+      let outputs = [
+        ("--json", json), ("--report", report), ("--export", exporting.export), ("--export", archive),
+      ]
+      for (option, path) in outputs {
         try OutputPath.require(option, path, otherThan: inputs, dataPath: data.dataPath, table)
       }
       // A folder of all images and labels may be that of the predictions if no name is that of an input.
@@ -71,10 +80,12 @@ struct Evaluate: ParsableCommand {
         }
       }
       if let archive { try OutputPath.require("--json", json, otherThan: [archive]) }
+      try OutputPath.require("--report", report, otherThan: [archive, json].compactMap(\.self))
       // The benchmark's script takes names of Cityscapes alone.
       if table.isCityscapes { try predictions?.requireOnePrediction(images: listed.map(\.name)) }
       try predictions?.create()
       try json.map(EvaluationReport.requireWritable)
+      try report.map { try PageFile.requireWritable($0, option: "--report") }
     }
     let model = try ProgressLine.shared.during("loading weights") {
       try communicator.collectively { try ModelLoader.read(weights.modelWeight, table) }
@@ -88,7 +99,7 @@ struct Evaluate: ParsableCommand {
     let made = try Preprocessing.runOnAllRanks(
       listed, of: data.dataPath, prepared: maps.prepared, table: table, communicator: communicator,
       threads: workers.threads, cancelled: { StopSignal.received != nil })
-    if made.hasLabeledPixels(split) == false, predictions == nil || json != nil {
+    if made.hasLabeledPixels(split) == false, predictions == nil || json != nil || report != nil {
       throw InferenceError.nothingToMeasure(
         labels: table.isCityscapes ? "\(data.dataPath)/gtFine/\(split.rawValue)" : "\(data.dataPath), \(split.rawValue)"
       )
@@ -104,11 +115,12 @@ struct Evaluate: ParsableCommand {
     Activity.enter(.validation)
     let consensus = Consensus(communicator)
     var (unwritten, firstFailure) = (0, nil as (any Error)?)
+    let worst = report.map { _ in WorstPredictions() }
     let evaluation = try Evaluator(
       model, workers: workers, communicator: communicator, options: options
     ).evaluate(
       samples, from: Evaluation(of: split, table, details: details),
-      writingTo: predictions,
+      writingTo: predictions, keeping: worst,
       writeFailed: { error in
         (unwritten, firstFailure) = (unwritten + 1, firstFailure ?? error)
       },
@@ -121,21 +133,51 @@ struct Evaluate: ParsableCommand {
         return true
       })
     progress.end()
+    let layout = communicator.layout(threads: workers.threads)
     if communicator.rank == 0 {
       // What cannot be written costs no figure; an archive that lacks images is not made.
       let archived = Result {
         if firstFailure == nil { try progress.during("writing the archive") { try predictions?.finish() } }
       }
-      let report = EvaluationReport(
+      let figures = EvaluationReport(
         evaluation, of: named, at: exporting.export, absentClasses: absentAsZero ? .zero : .leftOut)
-      print(report.table)
-      if let json { try report.write(to: json) }
+      print(figures.table)
+      if let json { try figures.write(to: json) }
+      if let report, let worst {
+        let page = try EvaluationPage(
+          EvaluationFigures(figures.json), table,
+          images: WorstImage.list(evaluation, listed, named.names, worst), model: weights.modelWeight,
+          options: settings, command: ["gscnn"] + Arguments.ofProcess.words, ranks: communicator.size,
+          layout: ([layout.description] + layout.hosts).joined(separator: "\n  "))
+        try PageFile.write(page.text, to: report, option: "--report")
+      }
       if let firstFailure {
         throw InferenceError.missingPredictions(unwritten, of: samples.count, reason: "\(firstFailure)")
       }
       try archived.get()
     }
     communicator.finalize()
+  }
+}
+
+extension Evaluate {
+  /// The options that decide what is measured, with their values.
+  private var settings: [(option: String, value: String)] {
+    let options = prediction.options
+    var settings = [
+      ("--data-path", data.dataPath), ("--model-weight", weights.modelWeight), ("--split", split.rawValue),
+      ("--scales", options.scales.map { "\($0)".withoutZeroFraction }.joined(separator: ",")),
+      ("--flip", options.flip ? "yes" : "no"),
+      ("--window", options.window.map { "\($0.width)x\($0.height), overlap \(options.overlap)" } ?? "the whole image"),
+      (
+        "--boundary-thresholds",
+        boundaryThresholds.fScore.map { "\($0)".withoutZeroFraction }.joined(separator: ",")
+      ),
+      ("--absent-as-zero", absentAsZero ? "yes" : "no"),
+    ]
+    if let file = classes.classes { settings.append(("--classes", file)) }
+    if let folder = maps.prepared { settings.append(("--prepared", folder)) }
+    return settings
   }
 }
 
