@@ -107,8 +107,8 @@ struct RunFilesTests {
       try file.observe(started(at: Position(epoch: 0, step: 3)))
       #expect(try lines() == [header] + rows.map { $0 + ",,,,," })
     }
-    try FileManager.default.contents(atPath: path).map { try ($0 + Data("1,4,1,1,1,1,1,1,1,0,1,2,,\n".utf8)) }?
-      .write(to: URL(fileURLWithPath: path))
+    let text = try String(contentsOfFile: path, encoding: .utf8) + "1,4,1,1,1,1,1,1,1,0,1,2,,\n"
+    try text.write(toFile: path, atomically: true, encoding: .utf8)
     var warnings: [String] = []
     let file = StepsFile(path: path) { warnings.append($0) }
     try file.observe(started(at: Position(epoch: 0, step: 4)))
