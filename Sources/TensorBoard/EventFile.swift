@@ -112,6 +112,8 @@ package final class EventFile {
     for name in names(in: folder) {
       let path = "\(folder)/\(name)"
       let file = try MappedFile(path)
+      // The mapping must outlive its bytes.
+      defer { withExtendedLifetime(file) {} }
       var records = EventRecords(file.bytes)
       var kept: [Range<Int>] = []
       var holdsValues = false

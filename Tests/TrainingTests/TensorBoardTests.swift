@@ -15,8 +15,8 @@ private let python = Python(with: "tensorboard")
 private func steps(of run: String) throws -> [String: [Int]] {
   var steps: [String: [Int]] = [:]
   for name in FileSystem.names(in: run) {
-    try MappedFile("\(run)/\(name)").bytes.withMemoryRebound(to: UInt8.self) { bytes in
-      for (_, payload) in EventRecords(UnsafeRawBufferPointer(bytes)) {
+    try [UInt8](Data(contentsOf: URL(fileURLWithPath: "\(run)/\(name)"))).withUnsafeBytes { bytes in
+      for (_, payload) in EventRecords(bytes) {
         let (step, tag) = Event.identity(of: payload)
         if let tag { steps[tag, default: []].append(step) }
       }
