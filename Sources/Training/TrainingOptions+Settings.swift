@@ -25,7 +25,9 @@ extension TrainingOptions {
 
   /// The settings as a file for `--config`.
   package var configuration: String {
-    let lines = settings.map { option, value in "\(option.dropFirst(2)): \(Self.quoted(Self.plain(option, value)))\n" }
+    let lines = settings.map { option, value in
+      "\(option.dropFirst(2)): \(Self.flags.contains(option) ? value : Self.quoted(Self.plain(option, value)))\n"
+    }
     return "# The options of the run's last start, for gscnn train --config FILE.\n" + lines.joined()
   }
 
@@ -48,6 +50,9 @@ extension TrainingOptions {
     lines[lines.count - 1].removeLast()
     return lines
   }
+
+  /// Those whose value is true or false, without quotes.
+  private static let flags: Set = ["--tensorboard", "--tensorboard-histograms"]
 
   private static let paths: Set = ["--data-path", "--classes", "--prepared", "--save-path", "--pretrained"]
 

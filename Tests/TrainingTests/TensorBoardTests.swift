@@ -135,6 +135,20 @@ struct TensorBoardFilesTests {
     #expect(try steps(of: folder + "/val")["_hparams_/session_end_info"] == [12])
   }
 
+  @Test("The file of options holds what is not the default, as words that --config takes for flags")
+  func configuration() {
+    var options = TrainingOptions()
+    func lines() -> [Substring] {
+      options.configuration.split(separator: "\n").filter { $0.hasPrefix("tensorboard") }
+    }
+    #expect(lines() == ["tensorboard-images-every: 10"])
+    options.tensorBoard.histograms = true
+    #expect(lines() == ["tensorboard-images-every: 10", "tensorboard-histograms: true"])
+    options.tensorBoard = TensorBoardOptions()
+    options.tensorBoard.isOn = false
+    #expect(lines() == ["tensorboard: false", "tensorboard-images-every: 10"])
+  }
+
   @Test("Every option that shapes a training is a column of the table of options")
   func columns() throws {
     var options = TrainingOptions()
