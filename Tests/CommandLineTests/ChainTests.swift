@@ -56,7 +56,7 @@ extension CommandLine {
           "resnet50_32_32_steps.csv", "resnet50_32_32_validation.json",
         ])
       let folder = "results/resnet50_32_32"
-      #expect(try work.names(in: folder) == ["checkpoints", "status.json", "test", "val"])
+      #expect(try work.names(in: folder) == ["checkpoints", "status.json", "tensorboard", "test", "val"])
       #expect(
         try work.names(in: folder + "/val") == [
           "synthetica_000000_000019_color.png", "synthetica_000001_000019_color.png",

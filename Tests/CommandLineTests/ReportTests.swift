@@ -34,7 +34,8 @@ extension CommandLine {
         let value = try #require(line?.split(separator: " ").last?.replacing(",", with: ""))
         #expect(page.contains("<dd data-value=\"\(value)\">"), "\(key) \(value)")
       }
-      #expect(try work.text("three.html").contains("launch/ranks -n 3"))
+      let words = ["launch/ranks", "-n", "3"].map { "<span class=\"word\">\($0)</span>" }
+      #expect(try work.text("three.html").contains(words.joined(separator: " ")))
     }
 
     @Test("A training that has stopped after a step has a report; the page is named in the output")
@@ -61,15 +62,15 @@ extension CommandLine {
         ["report", "nothing"], status: 1, saying: "nothing: holds no files of a training",
         "give the folder of --save-path")
       try work.expectRefusal(
-        ["report", "results", "--output", "results"], status: 1, saying: "--output results", "give another path")
+        ["report", "results", "--output", "results"], status: 2, saying: "--output results", "give another path")
       try work.expectRefusal(
-        ["report", "results", "--output", "results/resnet50_32_32_steps.csv"], status: 1,
+        ["report", "results", "--output", "results/resnet50_32_32_steps.csv"], status: 2,
         saying: "--output results/resnet50_32_32_steps.csv", "this command reads that file")
       try work.expectRefusal(
-        Workplace.evaluate + ["--report", "missing/page.html"], status: 1, saying: "--report missing/page.html",
+        Workplace.evaluate + ["--report", "missing/page.html"], status: 2, saying: "--report missing/page.html",
         "give another path")
       try work.expectRefusal(
-        Workplace.evaluate + ["--report", "same", "--json", "same"], status: 1, saying: "--report same", "give another")
+        Workplace.evaluate + ["--report", "same", "--json", "same"], status: 2, saying: "--report same", "give another")
     }
   }
 }

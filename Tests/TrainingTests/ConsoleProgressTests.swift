@@ -77,7 +77,7 @@ struct ConsoleProgressTests {
         "   batch-norm sync, normalize imagenet, save-best class-miou, schedule epoch, final-learning-rate 0,\n",
         "   warmup-steps 0, optimizer sgd, backbone-lr-factor 1, head-lr-factor 1, accumulate 1, scale 0.5,1,2,\n",
         "   loss standard, on-nonfinite stop, validate-on all, validate-every 1, test end, checkpoint-minutes 30,\n",
-        "   keep 3, log-every 4\n",
+        "   keep 3, log-every 4, tensorboard-images-every 10\n",
         "epoch 1/2 step 4/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 images/s\n",
         "epoch 1/2 step 8/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 images/s\n",
         "epoch 1/2 step 10/10 loss 2.5000 (semantic 1.0000 edge 0.0500 task 0.5000) lr 0.01 0.80 images/s\n",

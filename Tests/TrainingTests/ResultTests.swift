@@ -81,7 +81,8 @@ extension Trainings {
             "", "_classes.csv", "_model.safetensors", "_options.yaml", "_run.json", "_statistics.csv", "_steps.csv",
             "_validation.json",
           ].map { "resnet50_24_40" + $0 })
-      #expect(try names(in: run.folder + "/resnet50_24_40") == ["checkpoints", "test", "val"])
+      #expect(
+        try names(in: run.folder + "/resnet50_24_40") == ["checkpoints", "status.json", "tensorboard", "test", "val"])
       #expect(try names(in: run.checkpoints).allSatisfy { $0.hasPrefix("step-") })
     }
 

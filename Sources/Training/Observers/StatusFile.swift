@@ -9,6 +9,8 @@ import System
 package final class StatusFile: TrainingObserver, Sendable {
   private struct State {
     var status: RunStatus
+    /// Whether the training has begun, and not only its preparation.
+    var hasStarted = false
     var hasEnded = false
     var hasFailed = false
   }
@@ -19,6 +21,8 @@ package final class StatusFile: TrainingObserver, Sendable {
   private let now: @Sendable () -> Double
   private let warn: @Sendable (String) -> Void
   private let state: Mutex<State>
+  /// What an earlier job of the run has left.
+  private let earlier: Data?
   /// Held while the file is written, so that the last state is the last one written.
   private let writing = Mutex<Void>(())
 
@@ -41,12 +45,20 @@ package final class StatusFile: TrainingObserver, Sendable {
     self.time = time
     self.now = now
     self.warn = warn
+    earlier = FileManager.default.contents(atPath: path)
     state = Mutex(State(status: RunStatus(host: host, process: getpid(), begin: time(), time: time())))
   }
 
   /// Starts to write, until the run ends.
   package func start() {
-    CleanupHandlers.add { [self] in end(.failed) }
+    CleanupHandlers.add { [self] in
+      // A job that was refused says nothing about the run.
+      guard let earlier, !state.withLock({ $0.hasStarted }) else { return end(.failed) }
+      writing.withLock { _ in
+        state.withLock { $0.hasEnded = true }
+        try? FileSystem().replaceFile(path, with: earlier, sync: false)
+      }
+    }
     SystemThread.start("gscnn status") { [self] in
       while !state.withLock({ $0.hasEnded }) {
         let begin = Clock.now
@@ -60,6 +72,7 @@ package final class StatusFile: TrainingObserver, Sendable {
   package func observe(_ event: TrainingEvent) {
     switch event {
     case .started(let run):
+      state.withLock { $0.hasStarted = true }
       change {
         ($0.epochs, $0.stepsPerEpoch) = (run.length.epochs, run.length.stepsPerEpoch)
         ($0.epoch, $0.step) = (min(run.position.epoch + 1, run.length.epochs), run.position.step)
@@ -85,35 +98,37 @@ package final class StatusFile: TrainingObserver, Sendable {
     }
     guard isFirst else { return }
     change { $0.state = last }
-    write()
+    writing.withLock { _ in replaceFile() }
   }
 
-  /// Replaces the file.
+  /// Replaces the file, unless the run has ended.
   package func write() {
-    writing.withLock { _ in
-      let works = progress.works
-      let now = now()
-      var status = state.withLock { $0.status }
-      status.time = time()
-      status.ranks = ranks().map(RunStatus.Rank.init)
-      if status.state == .running {
-        status.phase = works.last.map {
-          RunStatus.Phase(
-            title: $0.title, done: $0.done, total: $0.total, unit: $0.unit, secondsLeft: $0.left(at: now))
-        }
-        // Of the training, around what is going on.
-        status.secondsLeft = works.first?.secondsLeft.flatMap { _ in works.first?.left(at: now) }
+    writing.withLock { _ in if !state.withLock({ $0.hasEnded }) { replaceFile() } }
+  }
+
+  private func replaceFile() {
+    let works = progress.works
+    let now = now()
+    var status = state.withLock { $0.status }
+    status.time = time()
+    status.ranks = ranks().map(RunStatus.Rank.init)
+    if status.state == .running {
+      status.phase = works.last.map {
+        RunStatus.Phase(
+          title: $0.title, done: $0.done, total: $0.total, unit: $0.unit, secondsLeft: $0.left(at: now))
       }
-      do {
-        try FileSystem().replaceFile(path, with: status.json, sync: false)
-        state.withLock { $0.hasFailed = false }
-      } catch {
-        let isFirst = state.withLock { state in
-          defer { state.hasFailed = true }
-          return !state.hasFailed
-        }
-        if isFirst { warn("\(error); training goes on, and gscnn watch does not see what it is doing") }
+      // Of the training, around what is going on.
+      status.secondsLeft = works.first?.secondsLeft.flatMap { _ in works.first?.left(at: now) }
+    }
+    do {
+      try FileSystem().replaceFile(path, with: status.json, sync: false)
+      state.withLock { $0.hasFailed = false }
+    } catch {
+      let isFirst = state.withLock { state in
+        defer { state.hasFailed = true }
+        return !state.hasFailed
       }
+      if isFirst { warn("\(error); training goes on, and gscnn watch does not see what it is doing") }
     }
   }
 }
