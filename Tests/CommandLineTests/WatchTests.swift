@@ -121,6 +121,16 @@ extension CommandLine {
 private final class Tmux {
   private let name = "gscnn-\(UUID().uuidString)"
 
+  /// Foundation takes a process for ended when the descriptors that it has inherited are closed; the server of tmux, which
+  /// stays, would keep them open.
+  private static let script = """
+    for descriptor in /proc/self/fd/*; do
+      number=${descriptor##*/}
+      ((number < 3)) || eval "exec $number>&-"
+    done 2>/dev/null
+    exec tmux "$@"
+    """
+
   init(in folder: String) throws {
     _ = try command(["new-session", "-d", "-x", "80", "-y", "24", "-c", folder, "env", "PS1=$ ", "bash", "--norc"])
   }
@@ -129,8 +139,9 @@ private final class Tmux {
 
   @discardableResult
   private func command(_ words: [String]) throws -> [String] {
+    let tmux = ["-L", name, "-f", "/dev/null", "-u"]
     let job = try Job.run(
-      command: ["tmux", "-L", name, "-f", "/dev/null", "-u"] + words, environment: ["LC_ALL": "C.UTF-8"])
+      command: ["bash", "-c", Self.script, "tmux"] + tmux + words, environment: ["LC_ALL": "C.UTF-8"])
     try #require(job.status == 0, "\(words): \(job.errors)")
     return job.output
   }
