@@ -63,9 +63,11 @@ final class ParsedPage {
         open.removeLast()
         continue
       }
-      guard let begin = rest.firstIndex(of: "<") else { break }
+      guard let begin = rest.utf8.firstIndex(of: UInt8(ascii: "<")) else { break }
       if begin > rest.startIndex { parent.children.append(.text(try Self.unescaped(rest[..<begin]))) }
-      guard let end = rest[begin...].firstIndex(of: ">") else { throw Malformed(reason: "a tag does not end") }
+      guard let end = rest[begin...].utf8.firstIndex(of: UInt8(ascii: ">")) else {
+        throw Malformed(reason: "a tag does not end")
+      }
       let tag = rest[rest.index(after: begin)..<end]
       rest = rest[rest.index(after: end)...]
       if tag.hasPrefix("/") {
@@ -107,14 +109,25 @@ final class ParsedPage {
     return Element(String(name), attributes)
   }
 
+  private static let entities: KeyValuePairs = ["&lt;": "<", "&gt;": ">", "&quot;": "\"", "&#39;": "'", "&amp;": "&"]
+
   private static func unescaped(_ text: Substring) throws -> String {
-    var result = String(text)
-    let withoutEntities = result.replacing(/&(amp|lt|gt|quot|#39);/, with: "")
-    if withoutEntities.contains(where: { "&<>\"".contains($0) }) { throw Malformed(reason: "\(text) is not escaped") }
-    for (entity, character) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")] {
-      result = result.replacingOccurrences(of: entity, with: character)
+    let bytes = text.utf8
+    guard !bytes.contains(UInt8(ascii: "<")), !bytes.contains(UInt8(ascii: "\"")) else {
+      throw Malformed(reason: "\(text) is not escaped")
     }
-    return result
+    var rest = text
+    var result = ""
+    while let ampersand = rest.utf8.firstIndex(of: UInt8(ascii: "&")) {
+      result += rest[..<ampersand]
+      rest = rest[ampersand...]
+      guard let (entity, character) = entities.first(where: { rest.hasPrefix($0.key) }) else {
+        throw Malformed(reason: "\(text) is not escaped")
+      }
+      result += character
+      rest = rest.dropFirst(entity.count)
+    }
+    return result + rest
   }
 
   // MARK: - Parts of a report
