@@ -21,8 +21,8 @@ package final class StatusFile: TrainingObserver, Sendable {
   private let now: @Sendable () -> Double
   private let warn: @Sendable (String) -> Void
   private let state: Mutex<State>
-  /// What an earlier job of the run has left.
-  private let earlier: Data?
+  /// Whether an earlier job of the run has left its status: a job that is refused before it trains leaves that alone.
+  private let hasEarlier: Bool
   /// Held while the file is written, so that the last state is the last one written.
   private let writing = Mutex<Void>(())
 
@@ -45,24 +45,17 @@ package final class StatusFile: TrainingObserver, Sendable {
     self.time = time
     self.now = now
     self.warn = warn
-    earlier = FileManager.default.contents(atPath: path)
+    hasEarlier = FileSystem.exists(path)
     state = Mutex(State(status: RunStatus(host: host, process: getpid(), begin: time(), time: time())))
   }
 
   /// Starts to write, until the run ends.
   package func start() {
-    CleanupHandlers.add { [self] in
-      // A job that was refused says nothing about the run.
-      guard let earlier, !state.withLock({ $0.hasStarted }) else { return end(.failed) }
-      writing.withLock { _ in
-        state.withLock { $0.hasEnded = true }
-        try? FileSystem().replaceFile(path, with: earlier, sync: false)
-      }
-    }
+    CleanupHandlers.add { [self] in if !hasEarlier || state.withLock({ $0.hasStarted }) { end(.failed) } }
     SystemThread.start("gscnn status") { [self] in
       while !state.withLock({ $0.hasEnded }) {
         let begin = Clock.now
-        write()
+        if !hasEarlier || state.withLock({ $0.hasStarted }) { write() }
         // At most one percent of the time of one thread, however slow the disk is.
         usleep(UInt32(min(60, max(1, 100 * (Clock.now - begin))) * 1e6))
       }
