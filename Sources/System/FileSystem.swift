@@ -14,7 +14,14 @@ package struct FileSystem: Sendable {
   /// Called before each operation that changes the disk, with its path. If it throws, the operation is not executed.
   package var before: (@Sendable (Operation, String) throws -> Void)?
 
-  package init(before: (@Sendable (Operation, String) throws -> Void)? = nil) { self.before = before }
+  /// Whether writing counts as a piece of work of this process (`Activity.advance`). What is written at regular times,
+  /// whatever the process does, must not: it would hide that the process is stuck.
+  let isProgress: Bool
+
+  package init(isProgress: Bool = true, before: (@Sendable (Operation, String) throws -> Void)? = nil) {
+    self.isProgress = isProgress
+    self.before = before
+  }
 
   /// Creates a directory and its missing parents. Does nothing if the directory exists.
   package func createDirectory(_ path: String) throws {

@@ -82,7 +82,7 @@ package final class OutputFile {
       let result = retryingInterrupted { Glibc.write(descriptor, start + written, piece) }
       guard result > 0 else { throw FileError(path, .write, errno: errno) }
       written += result
-      Activity.advance()
+      if fileSystem.isProgress { Activity.advance() }
     }
   }
 }

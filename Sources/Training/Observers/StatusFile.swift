@@ -114,7 +114,7 @@ package final class StatusFile: TrainingObserver, Sendable {
       status.secondsLeft = works.first?.secondsLeft.flatMap { _ in works.first?.left(at: now) }
     }
     do {
-      try FileSystem().replaceFile(path, with: status.json, sync: false)
+      try FileSystem(isProgress: false).replaceFile(path, with: status.json, sync: false)
       state.withLock { $0.hasFailed = false }
     } catch {
       let isFirst = state.withLock { state in
