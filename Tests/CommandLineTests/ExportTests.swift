@@ -49,7 +49,7 @@ extension CommandLine {
       let job = try onTwoDisks(Workplace.training + ["--epochs", "1", "--validate-on", "all", "--threads", "1"])
       #expect(job.status == 0, "\(job.errors)")
       let folder = "results/resnet50_32_32"
-      #expect(try work.names(in: "host0/\(folder)") == ["checkpoints", "test", "val"])
+      #expect(try work.names(in: "host0/\(folder)") == ["checkpoints", "status.json", "tensorboard", "test", "val"])
       #expect(try work.names(in: "host0/\(folder)/val") == names("color"))
       #expect(try work.names(in: "host0/\(folder)/test") == names("color", 0...1))
       #expect(!work.exists("host1/results"))
