@@ -25,12 +25,13 @@ extension CommandLine {
       ("validate-every", "2"), ("test", "never"), ("checkpoint-every", "4"), ("checkpoint-minutes", "12"),
       ("keep", "2"),
       ("cache-gb", "0.5"), ("threads", "2"), ("log-every", "3"),
+      ("tensorboard-images-every", "5"), ("tensorboard-histograms", "true"),
     ]
 
     /// Those of a single call, and those whose place another one takes.
     private static let others: Set = [
       "resume", "stop-after", "dry-run", "config", "timeline", "stall-timeout", "epochs", "pretrained", "version",
-      "help",
+      "help", "tensorboard/--no-tensorboard",
     ]
 
     /// Two of Cityscapes' classes: enough pixels of each to draw by class from few images.
