@@ -28,7 +28,7 @@ package enum StandardError {
   /// Writes a text as it is, but bytes of paths that are not UTF-8 as `\\xf6`. Errors, such as a full disk, are ignored.
   ///
   /// A line that an earlier text has left open on a terminal is cleared before it.
-  package static func write(_ text: String) { write(closingLine(before: text), to: STDERR_FILENO) }
+  package static func write(_ text: String) { writeText(closingLine(before: text), to: STDERR_FILENO) }
 
   private static func closingLine(before text: String) -> String {
     let isOpen = !text.hasSuffix("\n") && text != clearLine
@@ -51,25 +51,25 @@ package enum StandardError {
   /// Writes a text even after `silence`, and the status with which the job ends to the file that a launch script has made
   /// for it.
   package static func writeLast(_ text: String, status: Int32) {
-    write(closingLine(before: text), to: lastMessages.load(ordering: .relaxed))
+    writeText(closingLine(before: text), to: lastMessages.load(ordering: .relaxed))
     guard let path = getenv("GSCNN_REPORT") else { return }
     let report = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
     guard report >= 0 else { return }
-    write("\(status)\n", to: report)
+    writeText("\(status)\n", to: report)
     close(report)
   }
+}
 
-  private static func write(_ text: String, to descriptor: Int32) {
-    let bytes = Array(text.printable.utf8)
-    var done = 0
-    while done < bytes.count {
-      let written = bytes.withUnsafeBytes {
-        Glibc.write(descriptor, $0.baseAddress.map { $0 + done }, $0.count - done)
-      }
-      if written < 0, errno == EINTR { continue }
-      guard written > 0 else { return }
-      done += written
+/// Writes a text to a descriptor as it is, but bytes of paths that are not UTF-8 as `\\xf6`. Errors are ignored.
+package func writeText(_ text: String, to descriptor: Int32) {
+  let bytes = Array(text.printable.utf8)
+  var done = 0
+  while done < bytes.count {
+    let written = bytes.withUnsafeBytes { buffer in
+      retryingInterrupted { Glibc.write(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done) }
     }
+    guard written > 0 else { return }
+    done += written
   }
 }
 

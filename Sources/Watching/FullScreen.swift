@@ -53,16 +53,5 @@ package final class FullScreen {
     if hasInput { tcsetattr(STDIN_FILENO, TCSAFLUSH, &earlier) }
   }
 
-  private func write(_ text: String) {
-    let bytes = Array(text.utf8)
-    var done = 0
-    while done < bytes.count {
-      let written = bytes.withUnsafeBytes {
-        Glibc.write(STDOUT_FILENO, $0.baseAddress.map { $0 + done }, $0.count - done)
-      }
-      if written < 0, errno == EINTR { continue }
-      guard written > 0 else { return }
-      done += written
-    }
-  }
+  private func write(_ text: String) { writeText(text, to: STDOUT_FILENO) }
 }
