@@ -36,7 +36,9 @@ struct PartsTests {
     #expect(Figures.count(1_234_567) == "1\u{202F}234\u{202F}567" && Figures.count(12) == "12")
     #expect(Figures.count(1, "image") == "1 image" && Figures.count(2, "image") == "2 images")
     #expect(
-      [0.0004, 0.25, 3.2, 12.5, 75, 4000, 200_000].map(Figures.duration)
+      [0.0004, 0.25, 3.2, 12.5, 75, 4000, 200_000].map {
+        Figures.duration($0).replacingOccurrences(of: "\u{A0}", with: " ")
+      }
         == ["0 ms", "250 ms", "3.20 s", "12.5 s", "1 min 15 s", "1 h 6 min", "2 d 7 h"])
     #expect(
       [0.01, 12.345678, 1e-5, -3, .infinity, .nan].map(Figures.number)

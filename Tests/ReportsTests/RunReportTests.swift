@@ -83,6 +83,18 @@ struct RunReportTests {
     #expect(table.all("tbody")[0].elements.map { $0.all("rect").count } == [1, 1, 0])
   }
 
+  @Test("Each class with figures has a chart of its IoU by epoch, all on the same axes")
+  func classCurves() throws {
+    let page = try RunFiles().page()
+    let charts = try page.section("classes").all("figure", class: "chart")
+    #expect(charts.map { $0.all("span", class: "title").first?.text } == ["road", "sky"])
+    #expect(charts.map { $0.figures.map { $0.values[0] } } == [[48.5, 58.25, 60], [8.5, 4.25, 1]])
+    for chart in charts {
+      #expect(chart.all("span", class: "y").map(\.text) == ["0", "25", "50", "75", "100"])
+      #expect(chart.all("span", class: "swatch").count == 1)
+    }
+  }
+
   @Test("By --save-best loss the best epoch is that with the lowest loss")
   func bestLoss() throws {
     let run = try RunFiles()

@@ -17,6 +17,10 @@ struct LineChart {
   var missing = "There are no values yet."
   /// By run in a comparison, whose runs have the same colors in all charts; nil: in the order of the lines.
   var colors: [Int]?
+  /// The ends of the y axis; nil: those of the values.
+  var limits: ClosedRange<Double>?
+  /// Of the class that the chart is about, as CSS writes it.
+  var swatch: String?
 
   /// Lines that a reader can tell apart: colors, and dashes for who sees no colors.
   static let styles = 8
@@ -32,11 +36,14 @@ struct LineChart {
     let points = drawn.flatMap(\.element.points)
     let isWhole = points.allSatisfy { $0.x == $0.x.rounded() }
     let xs = Scale(points.map(\.x), extending: false, ticks: 6, smallestStep: isWhole ? 1 : 0)
-    let ys = Scale(
-      points.flatMap { [$0.y, $0.range?.lowerBound ?? $0.y, $0.range?.upperBound ?? $0.y] }, includingZero: fromZero)
+    let heights = points.flatMap { [$0.y, $0.range?.lowerBound ?? $0.y, $0.range?.upperBound ?? $0.y] }
+    let ys = Scale(limits.map { [$0.lowerBound, $0.upperBound] } ?? heights, includingZero: fromZero)
     return .tag("figure", ["class": "chart"]) {
       HTML.tag("figcaption") {
-        HTML.tag("span", ["class": "title"]) { title }
+        HTML.tag("span", ["class": "title"]) {
+          swatch.map(HTML.swatch)
+          title
+        }
         HTML.tag("span", ["class": "unit"]) { unit }
       }
       if curves.count > 1 { legend(drawn.map { (style($0.offset), $0.element.name) }) }

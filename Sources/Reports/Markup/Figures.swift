@@ -48,8 +48,12 @@ package enum Figures {
     "\(count(value)) \(noun)\(value == 1 ? "" : "s")"
   }
 
-  /// "3.2 s", "12 min 5 s", "5 h 12 min", "3 d 4 h".
+  /// "3.2 s", "12 min 5 s", "5 h 12 min", "3 d 4 h", with spaces that do not break.
   package static func duration(_ seconds: Double) -> String {
+    breakableDuration(seconds).replacingOccurrences(of: " ", with: "\u{A0}")
+  }
+
+  private static func breakableDuration(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds >= 0, seconds < 1e12 else { return number(seconds) }
     if seconds < 0.9995 { return String(format: "%.0f ms", seconds * 1000) }
     if seconds < 9.995 { return String(format: "%.2f s", seconds) }

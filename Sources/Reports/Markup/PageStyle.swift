@@ -35,8 +35,8 @@ enum PageStyle {
     header p { margin: 0 0 1rem; color: var(--faint) }
     p { max-width: 46rem }
     nav { position: sticky; top: 0; background: var(--paper); border-bottom: 1px solid var(--rule); z-index: 5 }
-    nav ul { display: flex; gap: 0 1.2rem; list-style: none; margin: 0; padding: 0; overflow-x: auto; scrollbar-width: thin }
-    nav a { display: block; padding: .6rem 0; white-space: nowrap; text-decoration: none }
+    nav ul { display: flex; gap: 0 1rem; list-style: none; margin: 0; padding: 0; overflow-x: auto; scrollbar-width: thin }
+    nav a { display: block; padding: .6rem 0; white-space: nowrap; text-decoration: none; font-size: .95rem }
     nav a:hover { text-decoration: underline }
     section { padding: 1.8rem 0 .6rem; border-bottom: 1px solid var(--rule) }
     footer { color: var(--faint); font-size: .9rem }
@@ -48,13 +48,17 @@ enum PageStyle {
       white-space: pre-wrap; overflow-wrap: anywhere }
     .word { display: inline-block; max-width: 100% }
 
-    .tiles { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 9rem), 1fr)); margin: 0 }
+    .tiles { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 10.5rem), 1fr)); margin: 0 }
     .tiles div { background: var(--raised); border-radius: 6px; padding: .7rem .9rem; display: flex; flex-direction: column }
     .tiles dt { color: var(--faint); font-size: .9rem }
-    .tiles dd { margin: 0; font-size: 1.45rem; font-weight: 600; line-height: 1.3; font-variant-numeric: tabular-nums }
+    .tiles dd { margin: 0; font-size: 1.3rem; font-weight: 600; line-height: 1.3; font-variant-numeric: tabular-nums }
     .tiles dd + dd { font-size: .9rem; font-weight: 400; color: var(--faint) }
 
     .charts { display: grid; gap: 1.8rem 2.2rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)) }
+    .charts.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)) }
+    .small .plot { height: 7rem }
+    .small .axis, .small .every-other { display: none }
+    .small details { margin-top: 1.6rem }
     figure { margin: 0; min-width: 0 }
     figcaption { display: flex; flex-wrap: wrap; gap: 0 .8rem; align-items: baseline; margin-bottom: .3rem }
     .title { font-weight: 600 }

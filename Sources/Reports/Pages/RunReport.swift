@@ -91,6 +91,22 @@ package struct RunReport {
         caption: "IoU by class, %", columns: ["epoch \(best)"] + (before == nil ? [] : ["epoch \(previous ?? 0)"]),
         extraColumns: before == nil ? [] : ["change, points"], rows: rows
       ).html
+      classCurves
+    }
+  }
+
+  /// A small chart for each class, all on the same axes.
+  private var classCurves: [HTML] {
+    let charts = record.classes.compactMap { style in
+      record.classIoU(of: style.name, split: "val").map {
+        LineChart(title: style.name, unit: "", curves: [Curve(style.name, $0)], limits: 0...100, swatch: style.color)
+      }
+    }
+    return HTMLBuilder.content {
+      if !charts.isEmpty {
+        HTML.tag("h3") { "IoU of the validation by epoch, %" }
+        HTML.tag("div", ["class": "charts small"]) { for chart in charts { chart.html } }
+      }
     }
   }
 

@@ -152,6 +152,15 @@ package struct RunRecord {
     return Dictionary(values) { first, _ in first }
   }
 
+  /// The IoU of a class by epoch, in percent. Nil before two epochs are evaluated.
+  func classIoU(of name: String, split: String) -> [(x: Double, y: Double?)]? {
+    guard let table = try? classIoU.get(), let kind = table.index("split"), let epochs = table.numbers("epoch"),
+      let values = table.numbers(name)
+    else { return nil }
+    let points = table.rows.indices.filter { table.rows[$0][kind] == split }.map { (x: epochs[$0] ?? 0, y: values[$0]) }
+    return points.count { $0.y?.isFinite ?? false } > 1 ? points : nil
+  }
+
   /// What is left out of a file, in words.
   var damage: [String] {
     [(statistics, paths.statistics), (steps, paths.steps), (classIoU, paths.classes)].compactMap { table, path in
