@@ -15,20 +15,16 @@ func march(_ level: String) -> [SwiftSetting] {
   #endif
 }
 
-/// `swift package generate-documentation` needs a plugin, which no other command does: only with this variable set is it
-/// resolved and built.
-let documentation: [Package.Dependency] =
-  Context.environment["GSCNN_DOCUMENTATION"] == nil
-  ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", exact: "1.5.0")]
-
 /// Targets are listed bottom-up: each imports only targets above it that it declares (`Tests/check-manifest`).
 /// Dependencies are pinned, so that a commit of this repository always builds the same program.
 let package = Package(
   name: "gscnn",
   products: [.executable(name: "gscnn", targets: ["gscnn"])],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
-  ] + documentation,
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    // For `swift package generate-documentation` alone.
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", exact: "1.5.0"),
+  ],
   targets: [
     // MARK: - C libraries
     .systemLibrary(name: "CIntrinsics"),
@@ -133,8 +129,7 @@ let package = Package(
       name: "FuzzProgram",
       dependencies: [
         "CZlib", "System", "Tensors", "Layers", "Images", "Cityscapes", "Metrics", "Machine", "Distributed", "Weights",
-        "Training",
-        "ImageFixtures",
+        "TensorBoard", "Training", "Reports", "Watching", "ImageFixtures",
       ], path: "Tests/FuzzProgram"),
     .testTarget(name: "FuzzTests", dependencies: ["Jobs", "FuzzProgram", "gscnn"]),
     .testTarget(name: "SystemTests", dependencies: ["System", "Jobs"]),

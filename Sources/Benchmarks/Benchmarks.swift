@@ -30,7 +30,7 @@ package enum Benchmarks {
     let peak = PeakFLOPS.measure(on: workers)
     let counter = Profile()
     replica.profile = counter
-    _ = try replica.step(batch, learningRate: 0.01)
+    try ProgressLine.shared.during("warming up") { _ = try replica.step(batch, learningRate: 0.01) }
     let macs = counter.macs.values.reduce(0, +)
     replica.profile = profile
     let before = replica.communication
@@ -60,7 +60,9 @@ package enum Benchmarks {
     let batch = Batch.noise(1, size)
     let peak = PeakFLOPS.measure(on: workers)
     let counter = Profile()
-    _ = model.predict(batch, withLoss: false, on: workers, profile: counter)
+    ProgressLine.shared.during("warming up") {
+      _ = model.predict(batch, withLoss: false, on: workers, profile: counter)
+    }
     let macs = counter.macs.values.reduce(0, +)
     let seconds = repeated(steps) { _ = model.predict(batch, withLoss: false, on: workers, profile: profile) }
     return BenchmarkResult(
@@ -108,10 +110,14 @@ package enum Benchmarks {
 
   /// The seconds of each of `count` calls.
   static func repeated(_ count: Int, _ body: () throws -> Void) rethrows -> [Double] {
-    try (0..<count).map { _ in
-      let begin = Clock.now
-      try body()
-      return rounded(Clock.now - begin, to: 1e-6)
+    try ProgressLine.shared.during("timing", of: count, unit: "repetitions") {
+      try (0..<count).map { _ in
+        let begin = Clock.now
+        try body()
+        let seconds = Clock.now - begin
+        ProgressLine.shared.advance()
+        return rounded(seconds, to: 1e-6)
+      }
     }
   }
 

@@ -93,9 +93,11 @@ package struct StepMeasurement: Codable, Sendable {
     replica.optimizer.step(learningRate: 0, on: workers)
     let fixed = residentMegabytes
 
-    for _ in 0..<2 {
-      recorder.begin()
-      _ = try replica.step(batch, learningRate: 0)
+    try ProgressLine.shared.during("measuring a step") {
+      for _ in 0..<2 {
+        recorder.begin()
+        _ = try replica.step(batch, learningRate: 0)
+      }
     }
     let end = Clock.now
     let backward = max(recorder.backwardEnd - recorder.forwardEnd, 1e-9)

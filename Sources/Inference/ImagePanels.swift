@@ -45,31 +45,23 @@ package struct ImagePanels: Codable, Sendable, Equatable {
   ) throws {
     self.name = name
     let (classes, edges, attention) = model.maps(of: sample, on: workers)
-    let (truth, predicted) = (sample.trainIds.reducedByChoice, classes.reducedByChoice)
+    let (image, truth, predicted) = (
+      sample.image.reducedByMean, sample.trainIds.reducedByChoice, classes.reducedByChoice
+    )
     var panels: [Panel] = []
     if withTruth {
       panels += [
-        try Panel("1 image", sample.image.reducedByMean),
+        try Panel("1 image", image),
         try Panel("2 ground truth", Palette.colored(truth, by: table.palette)),
       ]
     }
     self.panels =
       try panels + [
         Panel("3 prediction", Palette.colored(predicted, by: table.palette)),
-        Panel("4 errors", Self.errors(truth, predicted)),
+        Panel("4 errors", ErrorMap(of: image, target: truth.pixels, prediction: predicted.pixels).image),
         Panel("5 edges", edges.reducedByMean),
         Panel("6 attention", attention.reducedByMean),
       ]
-  }
-
-  /// Where the prediction is wrong: red; where it is right: light gray; where there is no class in the ground truth: black.
-  private static func errors(_ truth: Image, _ predicted: Image) -> Image {
-    let kinds = zip(truth.pixels, predicted.pixels).map { truth, predicted -> UInt8 in
-      truth == Label.ignored ? 0 : truth == predicted ? 1 : 2
-    }
-    return Palette.colored(
-      Image(truth.size, channels: 1, pixels: kinds),
-      by: [(red: 0, green: 0, blue: 0), (red: 224, green: 224, blue: 224), (red: 208, green: 16, blue: 48)])
   }
 }
 
@@ -79,13 +71,8 @@ extension Image {
     min(1, Double(ImagePanels.longestSide) / Double(max(size.width, size.height)))
   }
 
-  /// Reduced; each pixel is the mean of those that it covers, up to a factor of two.
-  fileprivate var reducedByMean: Image {
-    var image = self
-    // Bilinear interpolation alone would skip pixels.
-    while image.reduction <= 0.5 { image = Resize.bilinear(image, by: 0.5) }
-    return image.reduction < 1 ? Resize.bilinear(image, by: image.reduction) : image
-  }
+  /// Reduced; each pixel is the mean of those that it covers.
+  fileprivate var reducedByMean: Image { Resize.mean(self, to: Resize.scaled(size, by: reduction)) }
 
   /// Reduced; each pixel is one of the image's.
   fileprivate var reducedByChoice: Image { reduction < 1 ? Resize.nearest(self, by: reduction) : self }

@@ -19,6 +19,7 @@ struct Target {
       png(folder), safetensors(folder), checkpoint(folder), manifest(folder), steps(folder),
       kernelFiles(folder), pth(folder), pdparams(folder), zip(folder),
       environment(), classes(folder), augmentation(), centroids(), options(folder), hosts(folder),
+      events(folder), run(folder),
     ]
   }
 }
