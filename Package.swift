@@ -169,7 +169,9 @@ let package = Package(
       exclude: ["Fixtures", "make_weight_files.py", "pytorch_reads.py"]),
     .testTarget(
       name: "InferenceTests",
-      dependencies: ["Tensors", "Images", "Cityscapes", "Metrics", "Inference", "ImageFixtures"],
+      dependencies: [
+        "Tensors", "Kernels", "GatedSCNN", "Images", "Cityscapes", "Metrics", "Inference", "ImageFixtures",
+      ],
       exclude: ["Fixtures", "official_figures.py"]),
     .testTarget(
       name: "ONNXTests",

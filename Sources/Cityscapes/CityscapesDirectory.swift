@@ -37,6 +37,13 @@ package struct SamplePaths: Hashable, Sendable {
   /// Whether the files are named and of the kinds as in Cityscapes.
   let isOfCityscapes: Bool
 
+  /// Names the image alone among those of its split. Images of Cityscapes have their city in their name; others may differ
+  /// in their folder alone.
+  package var displayName: String {
+    isOfCityscapes || city.isEmpty
+      ? name : (city.split(separator: "/") + [name[...]]).joined(separator: "-")
+  }
+
   /// The label ids as train ids: classes from 0 on, or `Label.ignored`.
   package var labelTrainIds: String { map("labelTrainIds") }
   /// 1 along class boundaries, else 0.

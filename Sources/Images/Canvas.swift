@@ -16,8 +16,10 @@ package struct Canvas {
 
   package mutating func fill(_ rect: Image.Rect, with color: Palette.Color) {
     let columns = rect.columns.clamped(to: 0..<image.size.width)
+    let line = (0..<columns.count).flatMap { _ in [color.red, color.green, color.blue] }
     for row in rect.rows.clamped(to: 0..<image.size.height) {
-      for column in columns { blend(color, 1, x: column, y: row) }
+      let start = 3 * (row * image.size.width + columns.lowerBound)
+      image.pixels.replaceSubrange(start..<start + line.count, with: line)
     }
   }
 

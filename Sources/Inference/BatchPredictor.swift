@@ -14,11 +14,11 @@ package struct BatchPredictor {
   private let outputs: [PredictionOutput]
   /// For the benchmark server; by index of the image.
   private let export: PredictionFolder?
-  private let collectors: [any PredictionCollector]
+  private let collectors: PredictionCollectors
 
   package init(
     _ predictor: ImagePredictor, _ table: LabelTable = .cityscapes, communicator: Communicator, folder: String,
-    outputs: [PredictionOutput], export: PredictionFolder?, collectors: [any PredictionCollector] = []
+    outputs: [PredictionOutput], export: PredictionFolder?, collectors: PredictionCollectors = PredictionCollectors()
   ) {
     self.table = table
     self.predictor = predictor
@@ -70,10 +70,10 @@ package struct BatchPredictor {
           try export.write(file, index: index)
         }
       }
-      for collector in collectors {
+      for (number, collector) in collectors.all.enumerated() {
         let part = result.map { collector.encode($0.prediction.classes, of: $0.image, index: index) }
         for (index, part) in zip(indices, communicator.gather(part ?? [])) where !part.isEmpty {
-          try collector.add(part, index: index)
+          collectors.add(part, index: index, to: number)
         }
       }
       problems += found.filter { !$0.isEmpty }

@@ -20,3 +20,36 @@ package protocol PredictionCollector: AnyObject {
   /// Completes the file, which appears under its name. On rank 0.
   func finish() throws
 }
+
+/// Several collectors. One that fails costs its own file, and neither the others nor the results of each image.
+package final class PredictionCollectors {
+  /// The same on all ranks.
+  let all: [any PredictionCollector]
+  private var failed: Set<Int> = []
+  private var firstFailure: (any Error)?
+
+  package init(_ all: [any PredictionCollector] = []) { self.all = all }
+
+  /// On rank 0.
+  func add(_ encoded: [UInt8], index: Int, to number: Int) {
+    guard !failed.contains(number) else { return }
+    attempt(number) { try all[number].add(encoded, index: index) }
+  }
+
+  /// Completes the files of those that have not failed. On rank 0, at the end.
+  ///
+  /// - Throws: the first error there was.
+  package func finish() throws {
+    for number in all.indices where !failed.contains(number) { attempt(number) { try all[number].finish() } }
+    if let firstFailure { throw firstFailure }
+  }
+
+  private func attempt(_ number: Int, _ body: () throws -> Void) {
+    do {
+      try body()
+    } catch {
+      failed.insert(number)
+      firstFailure = firstFailure ?? error
+    }
+  }
+}

@@ -111,6 +111,7 @@ package final class EventFile {
     }
     for name in names(in: folder) {
       let path = "\(folder)/\(name)"
+      // Nobody else writes it while this process has the lock of the run.
       let file = try MappedFile(path)
       // The mapping must outlive its bytes.
       defer { withExtendedLifetime(file) {} }

@@ -2,13 +2,23 @@
 package struct Histogram: Equatable {
   /// How many numbers lie in a range.
   package struct Bucket: Equatable {
-    package let lowerBound: Double
-    package let upperBound: Double
+    package fileprivate(set) var lowerBound: Double
+    package fileprivate(set) var upperBound: Double
     package var count: Double
   }
 
   /// From the least number to the largest: 30; one around the number if all are equal; none if there are no numbers.
   package private(set) var buckets: [Bucket] = []
+
+  /// That of the numbers times a positive factor.
+  package func scaled(by factor: Double) -> Histogram {
+    var scaled = self
+    for index in buckets.indices {
+      scaled.buckets[index].lowerBound *= factor
+      scaled.buckets[index].upperBound *= factor
+    }
+    return scaled
+  }
 
   /// - Parameter numbers: those that are not finite are left out.
   package init(of numbers: UnsafeBufferPointer<Float>, buckets count: Int = 30) {

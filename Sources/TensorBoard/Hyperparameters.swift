@@ -22,7 +22,6 @@ package struct Hyperparameters {
   package enum Status: Int {
     case success = 1
     case failure = 2
-    case running = 3
   }
 
   /// A scalar that is a column of the table.
@@ -36,8 +35,6 @@ package struct Hyperparameters {
     }
   }
 
-  /// The name of the row.
-  package let name: String
   /// TensorBoard takes the columns of one of the trainings that it shows: they had better be the same in all.
   package let columns: [Column]
   /// By the name of the column; those of other names are not shown.
@@ -45,8 +42,7 @@ package struct Hyperparameters {
   package let metrics: [Metric]
 
   /// - Parameter metrics: tags of the run that this is written to.
-  package init(name: String, columns: [Column], values: [String: String], metrics: [Metric]) {
-    self.name = name
+  package init(columns: [Column], values: [String: String], metrics: [Metric]) {
     self.columns = columns
     self.values = values
     self.metrics = metrics
@@ -85,7 +81,7 @@ package struct Hyperparameters {
       entry.add(2, content)
       start.add(1, entry)
     }
-    start.add(4, name)
+    // Without a group's name the row has that of the run's folder: trainings of one name would be one row.
     start.add(5, double: time)
     return [
       Self.value("experiment", field: 2, experiment), Self.value("session_start_info", field: 3, start),
@@ -106,6 +102,6 @@ package struct Hyperparameters {
     var data = ProtobufMessage()
     data.add(field, message)
     return SummaryValue(
-      tags + name, SummaryValue.empty, plugin: "hparams", content: data.encoded, .tensor)
+      tags + name, SummaryValue.empty, plugin: "hparams", content: data.encoded)
   }
 }

@@ -39,19 +39,15 @@ package struct SummaryValue {
     let content = numbers.flatMap { number in withUnsafeBytes(of: number.bitPattern.littleEndian) { Array($0) } }
     var tensor = tensor(.double, shape: [histogram.buckets.count, 3])
     tensor.add(4, bytes: content)
-    return SummaryValue(tag, tensor, plugin: "histograms", .tensor)
+    return SummaryValue(tag, tensor, plugin: "histograms")
   }
 
   /// A text in Markdown.
   package static func text(_ tag: String, _ markdown: String) -> SummaryValue {
-    SummaryValue(tag, string(markdown.utf8.map { $0 }), plugin: "text", .tensor)
+    SummaryValue(tag, string(markdown.utf8.map { $0 }), plugin: "text")
   }
 
   // MARK: - Tensors and plug-ins
-
-  enum DataClass: Int {
-    case tensor = 2
-  }
 
   private enum ElementType: Int {
     case float = 1
@@ -62,15 +58,14 @@ package struct SummaryValue {
   /// A value that a plug-in of TensorBoard shows.
   ///
   /// - Parameter content: what the plug-in wants to know besides the value.
-  init(
-    _ tag: String, _ tensor: ProtobufMessage, plugin: String, content: [UInt8] = [], _ dataClass: DataClass
-  ) {
+  init(_ tag: String, _ tensor: ProtobufMessage, plugin: String, content: [UInt8] = []) {
     var data = ProtobufMessage()
     data.add(1, plugin)
     if !content.isEmpty { data.add(2, bytes: content) }
     var metadata = ProtobufMessage()
     metadata.add(1, data)
-    metadata.add(4, dataClass.rawValue)
+    // DATA_CLASS_TENSOR.
+    metadata.add(4, 2)
     self.init(tag) { message in
       message.add(8, tensor)
       message.add(9, metadata)

@@ -29,13 +29,17 @@ package struct BrowsedSamples {
   /// - Parameters:
   ///   - dataset: prepared and drawn, of one rank.
   ///   - count: the most samples to load: those of the first steps of the first epoch.
-  /// - Throws: the loader's error about a file.
-  package init(_ dataset: TrainingDataset, _ options: TrainingOptions, count: Int) throws {
+  ///   - cancelled: asked between two samples.
+  /// - Throws: the loader's error about a file; `PreparingStopped`.
+  package init(
+    _ dataset: TrainingDataset, _ options: TrainingOptions, count: Int, cancelled: () -> Bool = { false }
+  ) throws {
     guard let maps = dataset.maps else { preconditionFailure("the maps are prepared first") }
     let loader = dataset.loader(from: Position(epoch: 0, step: 0))
     defer { loader.stop() }
     var samples: [Sample] = []
     while samples.count < count, let batch = try loader.next() {
+      if cancelled() { throw PreparingStopped() }
       for (slot, index) in batch.indices.enumerated() where samples.count < count {
         samples.append(
           Sample(
@@ -78,15 +82,23 @@ package struct BrowsedSamples {
 
   // MARK: - The sheet
 
+  /// Height and width of a panel of the sheet.
+  package static func panelSize(_ options: TrainingOptions, width: Int?) -> Size {
+    Resize.size(Size(options.cropHeight, options.cropWidth), width: width ?? min(max(options.cropWidth, 200), 320))
+  }
+
   /// Image, label, boundary and Canny edges of each sample in a row, with the classes that occur.
   ///
-  /// - Parameter width: of a panel; nil: that of the crop, within what can be read and fits on a screen.
-  package func sheet(width: Int?) -> Image {
+  /// - Parameters:
+  ///   - width: of a panel; nil: that of the crop, within what can be read and fits on a screen.
+  ///   - cancelled: asked between two samples.
+  /// - Throws: `PreparingStopped`.
+  package func sheet(width: Int?, cancelled: () -> Bool = { false }) throws -> Image {
+    let (size, table) = (Self.panelSize(options, width: width), options.table)
     let crop = Size(options.cropHeight, options.cropWidth)
-    let size = Resize.size(crop, width: width ?? min(max(crop.width, 200), 320))
-    let table = options.table
-    let rows = samples.map { sample in
-      [
+    let rows = try samples.map { sample in
+      if cancelled() { throw PreparingStopped() }
+      return [
         (sample.name, sample.image), ("label", Palette.colored(sample.trainIds, by: table.palette)),
         ("boundary", sample.boundary), ("Canny edges", sample.canny),
       ].map { PanelSheet.Panel($0, Resize.mean($1, to: size)) }

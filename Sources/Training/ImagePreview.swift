@@ -71,9 +71,7 @@ struct ImagePreview {
   private func panels(_ index: Int, _ model: GatedSCNN, _ withTruth: Bool) throws -> ImagePanels {
     let paths = samples[index]
     let sample = try Sample.read(paths, index: index, classes: options.table.classes.count)
-    let file = FileSystem.name(of: paths.image)
-    let suffix = SamplePaths.imageSuffix
-    let name = file.hasSuffix(suffix) ? String(file.dropLast(suffix.count)) : String(file.prefix { $0 != "." })
-    return try ImagePanels(of: sample, named: name, by: model, options.table, withTruth: withTruth, on: workers)
+    return try ImagePanels(
+      of: sample, named: paths.displayName, by: model, options.table, withTruth: withTruth, on: workers)
   }
 }

@@ -12,6 +12,8 @@ package struct RunDescriptionFile: Codable, Equatable, Sendable {
     package let version: String
     /// As rank 0 was started, program included.
     package let command: [String]
+    /// Where it was started, to which relative paths of the command refer; nil in files of earlier versions.
+    package let folder: String?
     package let ranks: Int
     /// Machines, ranks and threads, as lines of text.
     package let layout: [String]
@@ -68,8 +70,9 @@ package struct RunDescriptionFile: Codable, Equatable, Sendable {
     epochs = length.epochs
     starts = [
       Start(
-        time: Date().formatted(.iso8601), version: Program.version, command: CommandLine.arguments, ranks: ranks,
-        layout: layout, instructionSet: InstructionSet.chosen.rawValue, step: state.totalSteps)
+        time: Date().formatted(.iso8601), version: Program.version, command: CommandLine.arguments,
+        folder: FileManager.default.currentDirectoryPath, ranks: ranks, layout: layout,
+        instructionSet: InstructionSet.chosen.rawValue, step: state.totalSteps)
     ]
   }
 

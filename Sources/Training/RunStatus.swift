@@ -6,7 +6,7 @@ import System
 package struct RunStatus: Codable, Sendable, Equatable {
   package enum State: String, Codable, Sendable {
     case running
-    /// Stopped after saving.
+    /// Stopped by a signal or an option, after saving if there was anything to save.
     case stopped
     /// Ended by an error.
     case failed

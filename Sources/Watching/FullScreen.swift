@@ -4,7 +4,8 @@ import System
 /// The whole screen of a terminal, until `end`: what was on it before comes back.
 package final class FullScreen {
   private var earlier = termios()
-  private let hasInput: Bool
+  /// Whether keys can be pressed.
+  package let hasInput: Bool
 
   /// - Returns: nil if standard output is no terminal that can be redrawn.
   package init?() {
@@ -12,9 +13,8 @@ package final class FullScreen {
     hasInput = tcgetattr(STDIN_FILENO, &earlier) == 0
     if hasInput {
       var keys = earlier
-      keys.c_lflag &= ~tcflag_t(ICANON | ECHO)
-      // Ctrl-Z does nothing (_POSIX_VDISABLE): a stopped process would leave the screen as it is.
-      withUnsafeMutableBytes(of: &keys.c_cc) { $0[Int(VSUSP)] = 0 }
+      // Ctrl-C, Ctrl-Z and Ctrl-\ are keys as others: a process that they stop or end would leave the screen as it is.
+      keys.c_lflag &= ~tcflag_t(ICANON | ECHO | ISIG)
       tcsetattr(STDIN_FILENO, TCSAFLUSH, &keys)
     }
     var action = sigaction()
@@ -33,6 +33,9 @@ package final class FullScreen {
     let screen = lines.map { "\u{1B}[K" + $0 }.joined(separator: "\r\n")
     write("\u{1B}[H" + screen + (lines.count < size.rows ? "\r\n\u{1B}[J" : ""))
   }
+
+  /// Whether a key is a wish to end: q or Ctrl-C.
+  package static func quits(_ key: Character?) -> Bool { key.map { "qQ\u{3}".contains($0) } ?? false }
 
   /// Waits for a key, a signal or a new size of the terminal, but no longer than this.
   ///

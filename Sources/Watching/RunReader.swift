@@ -17,10 +17,12 @@ package final class RunReader {
   private var statusChanged: Double?
 
   /// - Parameters:
-  ///   - path: a results folder, P, or the folder P.
+  ///   - path: a results folder, P, the folder P, or a file of the run.
   ///   - host: name of this machine.
   package init(_ path: String, host: String) {
-    self.path = Self.withoutSlashes(path)
+    let path = Self.withoutSlashes(path)
+    let ending = FileSystem.exists(path) ? Self.endings.first { path.hasSuffix($0) } : nil
+    self.path = String(path.dropLast(ending?.count ?? 0))
     self.host = host
   }
 
@@ -46,6 +48,11 @@ package final class RunReader {
   }
 
   // MARK: - Where
+
+  /// Of the files of a run.
+  private static let endings = [
+    "_steps.csv", "_statistics.csv", "_classes.csv", "_run.json", "_options.yaml", "_validation.json",
+  ]
 
   private static func withoutSlashes(_ path: String) -> String {
     var path = path

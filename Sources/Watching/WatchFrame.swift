@@ -89,7 +89,7 @@ package struct WatchFrame {
       ])
     }
     add([
-      position, loss.map { String(format: "loss %.4f", $0) },
+      position, loss.map { "loss \(Self.text($0))" },
       run.status?.imagesPerSecond.map { String(format: "%.2f images/s", $0) },
       isRunning ? run.status?.secondsLeft.map { "\(String(timeLeft: $0)) left" } : nil,
     ])
@@ -111,6 +111,9 @@ package struct WatchFrame {
 
   private var loss: Double? { run.status?.loss ?? run.steps.last?.loss }
 
+  /// A loss; that of a training that diverges may have many digits.
+  private static func text(_ loss: Double) -> String { String(format: abs(loss) < 1e5 ? "%.4f" : "%.3g", loss) }
+
   private var isRunning: Bool { run.status?.state == .running && !state.isBad }
 
   /// Whether the run goes on, as far as its files and this machine's processes tell.
@@ -121,7 +124,7 @@ package struct WatchFrame {
     }
     switch status.state {
     case .finished: return ("finished \(date(status.time))", false)
-    case .stopped: return ("stopped \(date(status.time)) after saving; --resume auto goes on", false)
+    case .stopped: return ("stopped \(date(status.time)); --resume auto goes on", false)
     case .failed: return ("ended by an error \(date(status.time)); see its log", true)
     case .running: break
     }
@@ -192,7 +195,7 @@ package struct WatchFrame {
     var blocks: [[String]] = []
     if hasLoss {
       let drawn = TextCurve(values: losses, isUTF8: screen.isUTF8).lines(columns: width, rows: height) {
-        String(format: $0 < 10 ? "%.3f" : "%.1f", $0)
+        abs($0) < 1e5 ? String(format: $0 < 10 ? "%.3f" : "%.1f", $0) : Self.text($0)
       }
       blocks.append(["loss of \(losses.count) \(losses.count == 1 ? "step" : "steps")"] + drawn)
     }
@@ -232,7 +235,7 @@ package struct WatchFrame {
     let first = max(0, run.epochs.count - most)
     for row in run.epochs[first...] {
       func percent(_ column: String) -> String { row[column].map { String(format: "%.2f", $0) } ?? "-" }
-      func loss(_ column: String) -> String { row[column].map { String(format: "%.4f", $0) } ?? "-" }
+      func loss(_ column: String) -> String { row[column].map(Self.text) ?? "-" }
       table.append(
         [
           row.fields["epoch"] ?? "", percent("val_class_mIOU"), loss("val_loss"), percent("train_class_mIOU"),
@@ -254,7 +257,7 @@ package struct WatchFrame {
     guard most > 0, !run.steps.isEmpty else { return [] }
     let rows = run.steps.suffix(most).map { step in
       [
-        "\(step.epoch)", "\(step.step)", step.loss.map { String(format: "%.4f", $0) } ?? "-", step.imagesPerSecond,
+        "\(step.epoch)", "\(step.step)", step.loss.map(Self.text) ?? "-", step.imagesPerSecond,
         step.learningRate,
       ]
     }

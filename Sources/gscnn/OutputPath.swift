@@ -4,22 +4,27 @@ import Training
 
 /// A path that the user gives for an output, which replaces what has that name.
 enum OutputPath {
-  /// Refuses the name of a file that the command reads, and any name among the images and labels of a data set.
+  /// Why results must not be replaced by other results.
+  static let isWritten = "this command writes another result there"
+
+  /// Refuses the name of a file that the command uses, and any name among the images and labels of a data set.
   ///
   /// - Parameters:
   ///   - option: that gives the path, for errors.
   ///   - path: nil if the option is not given.
-  ///   - inputs: files that the command reads.
+  ///   - others: files that the command reads, or writes as well.
+  ///   - reason: why they must not be replaced.
   ///   - dataPath: the data set that the command reads, if any.
   ///   - table: of the data set.
   static func require(
-    _ option: String, _ path: String?, otherThan inputs: [String], dataPath: String? = nil,
-    _ table: LabelTable = .cityscapes
+    _ option: String, _ path: String?, otherThan others: [String],
+    because reason: String = "this command reads that file",
+    dataPath: String? = nil, _ table: LabelTable = .cityscapes
   ) throws {
     guard let path else { return }
     let place = FileSystem.target(path)
-    if inputs.contains(where: { FileSystem.target($0) == place || FileSystem.canonical($0) == place }) {
-      throw OptionError(option, path, "this command reads that file; give another")
+    if others.contains(where: { FileSystem.target($0) == place || FileSystem.canonical($0) == place }) {
+      throw OptionError(option, path, "\(reason); give another")
     }
     guard let dataPath else { return }
     // Also where the data set holds a link to the folder.

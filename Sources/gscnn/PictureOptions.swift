@@ -16,13 +16,20 @@ struct PictureOptions: ParsableArguments {
     help: .value("file.mp4", "Write a video of all images, numbers in their names counted by value; needs ffmpeg."))
   var video: String?
 
-  @Option(help: .value("name", "What the video shows: the prediction beside the image, or over it."))
-  var videoLayout = PredictionVideo.Layout.sideBySide
+  @Option(
+    help: .value("name", "What the video shows: the prediction beside the image, or over it (default: side-by-side)."))
+  var videoLayout: PredictionVideo.Layout?
 
-  @Option(in: 0.1...240, help: .value("number", "Images per second of the video."))
-  var fps = 17.0
+  @Option(in: 0.1...240, help: .value("number", "Images per second of the video (default: 17)."))
+  var fps: Double?
 
   func validate() throws {
+    if let contactSheet, !contactSheet.lowercased().hasSuffix(".png") {
+      throw ValidationError("--contact-sheet \(contactSheet): give a name that ends in .png")
+    }
+    guard video != nil || videoLayout == nil && fps == nil else {
+      throw ValidationError("\(fps == nil ? "--video-layout" : "--fps") is about the video; give --video too")
+    }
     if let video, !video.lowercased().hasSuffix(".mp4") {
       throw ValidationError("--video \(video): give a name that ends in .mp4")
     }
@@ -36,23 +43,26 @@ struct PictureOptions: ParsableArguments {
   /// - Parameters:
   ///   - images: in the order in which they are predicted.
   ///   - inputs: files that the command reads besides.
+  ///   - results: other files that it writes.
   /// - Throws: on rank 0, if a file cannot be written, or ffmpeg is missing.
   func collectors(
-    of images: [InputImage], _ table: LabelTable, otherThan inputs: [String], _ communicator: Communicator
-  ) throws -> [any PredictionCollector] {
+    of images: [InputImage], _ table: LabelTable, otherThan inputs: [String], and results: [String],
+    _ communicator: Communicator
+  ) throws -> PredictionCollectors {
     if communicator.rank == 0 {
       for (option, path) in [("--contact-sheet", contactSheet), ("--video", video)] {
         try OutputPath.require(option, path, otherThan: inputs + images.map(\.path))
+        try OutputPath.require(option, path, otherThan: results, because: OutputPath.isWritten)
       }
     }
     var collectors: [any PredictionCollector] = []
     if let contactSheet { collectors.append(ContactSheet(contactSheet, names: images.map(\.name), table)) }
     if let video, let size = Self.firstSize(images, communicator) {
       collectors.append(
-        PredictionVideo(video, layout: videoLayout, framesPerSecond: fps, first: size, table))
+        PredictionVideo(video, layout: videoLayout ?? .sideBySide, framesPerSecond: fps ?? 17, first: size, table))
     }
     if communicator.rank == 0 { for collector in collectors { try collector.create() } }
-    return collectors
+    return PredictionCollectors(collectors)
   }
 
   /// The size of the first image that has one; nil if none can be read. Collective.

@@ -49,6 +49,7 @@ struct OtherDataSetTests {
     let table = try table()
     let listing = try directory(table).list(.train)
     #expect(listing.samples.map { "\($0.city)/\($0.name)" } == ["a/deep/y", "a/z", "/b"])
+    #expect(listing.samples.map(\.displayName) == ["a-deep-y", "a-z", "b"])
     #expect(
       listing.samples.map(\.image) == ["a/deep/y", "a/z", "b"].map { folder.file("images/training/\($0).png") })
     #expect(

@@ -77,6 +77,12 @@ extension CommandLine {
       try work.expectRefusal(
         Self.predict + ["frames", "--contact-sheet", "results"], status: 1,
         saying: "results: the picture cannot be written (Is a directory)", "--contact-sheet")
+      try work.expectRefusal(
+        Self.predict + ["frames", "--contact-sheet", "sheet.jpg"], status: 2, saying: "--contact-sheet sheet.jpg",
+        "ends in .png")
+      try work.expectRefusal(
+        Self.predict + ["frames", "--color", "--output", "out", "--contact-sheet", "out/frame_3_color.png"], status: 2,
+        saying: "--contact-sheet out/frame_3_color.png: this command writes another result there")
       // An image that cannot be read is named, and the sheet has a place for it.
       try work.truncate("frames/frame_5.png")
       let damaged = try work.gscnn(Self.predict + ["frames", "--contact-sheet", "damaged.png"])
@@ -142,7 +148,7 @@ extension CommandLine {
 
     @Test("Without ffmpeg nothing is predicted; when it fails its last lines are told and no video is left")
     func failures() throws {
-      let call = Self.predict + ["frames", "--color", "--video", "x.mp4"]
+      let call = Self.predict + ["frames", "--color", "--contact-sheet", "sheet.png", "--video", "x.mp4"]
       let bare = try StandIns()
       // Which starts the program, and is the only command there.
       try FileManager.default.createSymbolicLink(atPath: bare.folder + "/env", withDestinationPath: "/usr/bin/env")
@@ -169,9 +175,15 @@ extension CommandLine {
             == "gscnn: x.mp4: the video cannot be written \(told); give another path for --video, or leave it out")
         #expect(try work.text("x.mp4") == "earlier")
         #expect(try work.names(in: ".").filter { $0.hasSuffix(".tmp") } == [])
+        // All other results are there.
+        #expect(try work.names(in: "predictions").count == 12 && work.exists("sheet.png"))
+        try work.remove("predictions")
+        try work.remove("sheet.png")
       }
       try work.expectRefusal(
         Self.predict + ["frames", "--video", "x.avi"], status: 2, saying: "--video x.avi", "ends in .mp4")
+      try work.expectRefusal(
+        Self.predict + ["frames", "--fps", "5"], status: 2, saying: "--fps is about the video; give --video too")
     }
 
     @Test(
@@ -249,6 +261,9 @@ extension CommandLine {
         call + ["--output", Workplace.image()], status: 2, saying: "--output ", "among the images and labels")
       try work.expectRefusal(
         call + ["--output", "none/x.png"], status: 1, saying: "none/x.png: cannot be written", "its folder exists")
+      try work.expectRefusal(
+        call + ["--images", "256", "--width", "16384"], status: 2, saying: "--width 16384: a picture of 256 crops",
+        "fewer --images")
       try PNG.write(Image(Size(32, 48), channels: 1, filledWith: 77), to: work.place(Workplace.labelIds()))
       try work.expectRefusal(call, status: 1, saying: Workplace.labelIds(), "holds 77, but label ids end at 33")
       try PNG.write(Image(Size(16, 48), channels: 1), to: work.place(Workplace.labelIds()))

@@ -66,6 +66,16 @@ extension CommandLine {
       try work.expectRefusal(
         ["report", "results", "--output", "results/resnet50_32_32_steps.csv"], status: 2,
         saying: "--output results/resnet50_32_32_steps.csv", "this command reads that file")
+      // Also those that the run has no need of now.
+      for path in ["results/resnet50_32_32_ema_model.safetensors", "results/resnet50_32_32/checkpoints/page.html"] {
+        try work.expectRefusal(
+          ["report", "results", "--output", path], status: 2, saying: "--output \(path)", "give another")
+      }
+      // The training knows its data set.
+      let image = "data/leftImg8bit/val/synthetica/synthetica_000000_000019_leftImg8bit.png"
+      try work.expectRefusal(
+        ["report", "results", "--output", image], status: 2, saying: "--output \(image)",
+        "lies among the images and labels of the data set")
       try work.expectRefusal(
         Workplace.evaluate + ["--report", "missing/page.html"], status: 2, saying: "--report missing/page.html",
         "give another path")

@@ -107,7 +107,12 @@ extension CommandLine {
         $0.contains { $0.hasPrefix("7        77  ") } && $0.contains { $0.hasPrefix("loss of 3 steps") }
       }
 
-      try terminal.press("q")
+      // Neither a core dump nor a stopped process, which would leave the screen as it is.
+      try terminal.press("C-\\")
+      try terminal.press("C-z")
+      try terminal.resize(81, 24)
+      try terminal.wait { $0.contains { $0.hasPrefix("loss of 3 steps") } }
+      try terminal.press("C-c")
       try terminal.wait { $0.first == "before" && !$0.contains { $0.contains("resnet50") } }
       // A line that is typed is shown again.
       try terminal.type("echo $((6 * 7))")

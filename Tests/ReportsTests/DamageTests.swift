@@ -40,6 +40,29 @@ struct DamageTests {
     _ = try run.page()
   }
 
+  @Test("Epochs and distances that no training has still make a page")
+  func numbers() throws {
+    let run = try RunFiles()
+    let text = try run.text("_statistics.csv")
+    try run.write(
+      text.replacing("val_boundary_F_0.00088", with: "val_boundary_F_nan")
+        .replacing("val_boundary_F_0.005", with: "val_boundary_F_1e30")
+        .replacing("\n3,", with: "\n9223372036854775807,"), to: "_statistics.csv")
+    let page = try run.page()
+    #expect(try page.chart("Class mIoU").figures.map(\.heading) == ["1", "2"])
+    #expect(try page.missing("summary") == ["1 line of \(run.prefix)_statistics.csv is damaged and left out."])
+  }
+
+  @Test("Losses that are all not finite are said to be so")
+  func notFinite() throws {
+    let run = try RunFiles()
+    try run.write("epoch,step,loss,semantic\n1,1,nan,inf\n1,2,nan,inf\n", to: "_steps.csv")
+    let chart = try run.page().chart("Parts of the loss")
+    #expect(
+      chart.all("p", class: "missing").map(\.text)
+        == ["There is no finite value. 4 values are not finite and left out."])
+  }
+
   @Test("The unfinished last line of a running training is left out, and the page says so")
   func torn() throws {
     let run = try RunFiles()

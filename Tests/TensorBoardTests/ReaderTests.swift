@@ -25,7 +25,6 @@ struct ReaderTests {
     .init("Classes", [.init("all", tags: ["iou/.*"])]), .init("Steps", [.init("losses", tags: ["loss/a", "loss/b"])]),
   ])
   private static let hyperparameters = Hyperparameters(
-    name: "first",
     columns: [
       .init("backbone", isNumber: false), .init("ema-decay", isNumber: true),
       .init("learning-rate", isNumber: true, isFirst: true),
@@ -108,7 +107,7 @@ struct ReaderTests {
     let table = try #require(runs["(hparams)"] as? [String: [String: Any]])
     let groups = try #require(table["sessions"]?["sessionGroups"] as? [[String: Any]])
     try #require(groups.count == 1)
-    #expect(groups[0]["name"] as? String == "first")
+    #expect(groups[0]["name"] as? String == ".")
     let values = try #require(groups[0]["hparams"] as? [String: Any])
     #expect(values["learning-rate"] as? Double == 0.01 && values["backbone"] as? String == "resnet50")
     #expect(values["ema-decay"] as? String ?? "" == "")

@@ -122,15 +122,16 @@ extension Trainings {
       #expect(
         run.statistics.first
           == "epoch,train_loss,val_loss,train_PA,val_PA,train_mPA,val_mPA,train_class_mIOU,val_class_mIOU,"
-          + "train_category_mIOU,val_category_mIOU,learning_rate")
+          + "train_category_mIOU,val_category_mIOU,learning_rate,val_boundary_F_0.00088,val_boundary_F_0.001875,"
+          + "val_boundary_F_0.00375,val_boundary_F_0.005")
       let rows = run.statistics.dropFirst().map { $0.split(separator: ",").compactMap { Double($0) } }
-      #expect(rows.map(\.count) == [12, 12])
+      #expect(rows.map(\.count) == [16, 16])
       #expect(rows.map { $0[0] } == [1, 2])
       #expect(rows.map { $0[11] } == [0.01, 0.005])
       for (row, first) in zip(rows, [0, 5]) {
         let mean = run.losses[first..<first + 5].reduce(0, +) / 5
         #expect(abs(row[1] - mean) < 1e-7 * mean, "the loss of an epoch is the mean over its steps")
-        #expect(row[3...10].allSatisfy { (0...100).contains($0) })
+        #expect((row[3...10] + row[12...]).allSatisfy { (0...100).contains($0) })
       }
       #expect(run.steps.first == "epoch,step,loss,semantic,edge,task,learning_rate,gradient_norm")
       #expect(

@@ -32,11 +32,12 @@ struct TensorBoardFilesTests {
 
   init() throws { folder = try RunFolder.new("tensorboard") }
 
-  private func started(at epoch: Int, _ step: Int) -> TrainingEvent {
+  /// - Parameter epochs: those that the checkpoint holds.
+  private func started(at epoch: Int, _ step: Int, epochs: [EpochReport] = []) -> TrainingEvent {
     .started(
       RunDescription(
         options: TrainingOptions(), layout: ["1 rank"], parameters: 0, images: [:], length: length,
-        position: Position(epoch: epoch, step: step), origin: nil))
+        position: Position(epoch: epoch, step: step), origin: nil, epochs: epochs))
   }
 
   private func stepped(_ epoch: Int, _ step: Int) -> TrainingEvent {
@@ -46,13 +47,16 @@ struct TensorBoardFilesTests {
         gradientNorm: 3, imagesPerSecond: 2))
   }
 
-  private func finished(_ epoch: Int) -> TrainingEvent {
+  private func report(_ epoch: Int) -> EpochReport {
     let scores = EpochReport.Scores(
       loss: 1, SegmentationMetrics(ConfusionMatrix(classes: TrainingOptions().table.classes.count)))
-    return .epochFinished(
-      EpochReport(
-        epoch: epoch, train: scores, validation: scores, average: scores, learningRate: 0.5, seconds: 1,
-        imagesPerSecond: 2), isBest: true, isBestAverage: false)
+    return EpochReport(
+      epoch: epoch, train: scores, validation: scores, average: scores, learningRate: 0.5, seconds: 1,
+      imagesPerSecond: 2)
+  }
+
+  private func finished(_ epoch: Int) -> TrainingEvent {
+    .epochFinished(report(epoch), isBest: true, isBestAverage: false)
   }
 
   /// A process of a run that observes these events.
@@ -125,6 +129,26 @@ struct TensorBoardFilesTests {
     files.observe(stepped(0, 3))
     #expect(warnings.count == 2 && warnings.last == "\(folder): is written again")
     #expect(try steps(of: folder + "/train")["loss/total"] == [1, 2, 3])
+  }
+
+  @Test("Epochs that were not written are written from the checkpoint, and no others again")
+  func restored() throws {
+    // Killed between the checkpoint of the first epoch and its figures.
+    #expect(observe([started(at: 0, 0)] + (1...5).map { stepped(0, $0) }) == [])
+    #expect(observe([started(at: 1, 0, epochs: [report(1)]), stepped(1, 1)]) == [])
+    #expect(observe([started(at: 1, 1, epochs: [report(1)]), stepped(1, 2)]) == [])
+    for run in ["train", "val", "ema"] { #expect(try steps(of: "\(folder)/\(run)")["epoch/loss"] == [5]) }
+    #expect(try steps(of: folder + "/train")["loss/total"] == Array(1...7))
+  }
+
+  @Test("A run that is stopped while the folder cannot be written says that its last curves are missing")
+  func stoppedOnFullDisk() {
+    let fileSystem = FileSystem { operation, path in
+      if operation == .write { throw FileError(path, operation, errno: ENOSPC) }
+    }
+    let warnings = observe(
+      [started(at: 0, 0), stepped(0, 1), .stopped(status: 75, checkpoint: "c")], fileSystem: fileSystem)
+    #expect(warnings.count == 2 && warnings.last == "\(folder): the last curves are not written")
   }
 
   @Test("A run that ends with an error says so, and one that is stopped is still running")

@@ -153,7 +153,7 @@ import Watching
     #expect(
       state { $0.statusAge = 7300 }
         == "no news for 2 h 1 min: process 4711 on node1 has been killed, or its disk stands still")
-    #expect(state { $0.status?.state = .stopped } == "stopped 2026-11-27 14:00 after saving; --resume auto goes on")
+    #expect(state { $0.status?.state = .stopped } == "stopped 2026-11-27 14:00; --resume auto goes on")
     #expect(state { $0.status?.state = .finished } == "finished 2026-11-27 14:00")
     #expect(state { $0.status?.state = .failed } == "ended by an error 2026-11-27 14:00; see its log")
     #expect(state { $0.status = nil } == "no status file: written by an earlier version, or not started")

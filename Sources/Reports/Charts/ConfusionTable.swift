@@ -27,10 +27,12 @@ struct ConfusionTable {
           "The \(Self.maximumClasses) classes with the most wrong pixels of \(classes.count); the JSON file has them all."
         }
       }
-      HTML.tag("input", ["type": "radio", "name": "confusion", "id": "confusion-shares", "checked": ""])
-      HTML.tag("label", ["for": "confusion-shares"]) { "Share of the true class" }
-      HTML.tag("input", ["type": "radio", "name": "confusion", "id": "confusion-counts"])
-      HTML.tag("label", ["for": "confusion-counts"]) { "Pixels" }
+      HTML.tag("div", ["role": "radiogroup", "aria-label": "What the matrix shows"]) {
+        HTML.tag("input", ["type": "radio", "name": "confusion", "id": "confusion-shares", "checked": ""])
+        HTML.tag("label", ["for": "confusion-shares"]) { "Share of the true class" }
+        HTML.tag("input", ["type": "radio", "name": "confusion", "id": "confusion-counts"])
+        HTML.tag("label", ["for": "confusion-counts"]) { "Pixels" }
+      }
       HTML.tag("p", ["class": "note"]) {
         "A row is a class of the ground truth, a column what was predicted. The diagonal is correct. "
         "Arrow keys move through the cells."
@@ -39,7 +41,8 @@ struct ConfusionTable {
         share == 0 ? "" : share < 0.0005 ? "0.0" : String(format: share >= 0.9995 ? "%.0f" : "%.1f", 100 * share)
       }
       table("counts", caption: "Confusion matrix, pixels") { _, count in Figures.compact(count) }
-      HTML.tag("p", ["class": "reading", "aria-live": "polite"])
+      // A screen reader says the label of the cell that has the focus.
+      HTML.tag("p", ["class": "reading", "aria-hidden": "true"])
     }
   }
 

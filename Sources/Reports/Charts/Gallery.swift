@@ -59,17 +59,11 @@ struct Gallery {
     }
     let wrong: [Palette.Color] = [(red: 205, green: 210, blue: 215), (red: 200, green: 30, blue: 20)]
     let files = [
-      try? PNG.encode(Self.scaled(panels.photograph, by: factor), for: "report"), map(panels.truth, palette),
+      try? PNG.encode(Resize.mean(panels.photograph, to: Resize.scaled(panels.size, by: factor)), for: "report"),
+      map(panels.truth, palette),
       map(panels.prediction, palette), map(panels.errors, wrong),
     ]
     return files.map { $0.map { "data:image/png;base64," + Data($0).base64EncodedString() } ?? "" }
-  }
-
-  /// Averages 2×2 pixels as long as that is not too small, so that no pixel is left out.
-  private static func scaled(_ image: Image, by factor: Double) -> Image {
-    var (image, factor) = (image, factor)
-    while factor <= 0.5 { (image, factor) = (Resize.bilinear(image, by: 0.5), factor * 2) }
-    return factor < 1 ? Resize.bilinear(image, by: factor) : image
   }
 
   /// The classes that occur in a map.
@@ -101,12 +95,14 @@ struct Gallery {
         HTML.tag("p") { "Mean class IoU \(Figures.percent(image.meanClassIoU)). " + mistakes(panels) }
         HTML.tag("div", ["class": "panels"]) {
           for (title, file) in zip(["Image", "Ground truth", "Prediction", "Where they differ"], files) {
+            // Label maps are not smoothed: no class has the colors between two others.
             HTML.tag("div") {
               HTML.tag("p") { title }
               HTML.tag(
                 "img",
                 [
-                  "src": file, "alt": "\(title) of \(image.name)", "loading": "lazy", "decoding": "async",
+                  "class": title == "Image" ? nil : "map", "src": file, "alt": "\(title) of \(image.name)",
+                  "loading": "lazy", "decoding": "async",
                   "width": "\(panels.size.width)", "height": "\(panels.size.height)",
                 ])
             }

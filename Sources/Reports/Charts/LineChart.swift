@@ -30,7 +30,7 @@ struct LineChart {
     guard !drawn.isEmpty else {
       return .tag("figure", ["class": "chart"]) {
         HTML.tag("figcaption") { title }
-        HTML.tag("p", ["class": "missing"]) { missing }
+        HTML.tag("p", ["class": "missing"]) { gaps.map { "There is no finite value. \($0)" } ?? missing }
       }
     }
     let points = drawn.flatMap(\.element.points)
@@ -135,18 +135,19 @@ struct LineChart {
     }.joined(separator: "; ")
   }
 
+  /// How many values have no point; nil if all have one.
+  private var gaps: String? {
+    let omitted = curves.map(\.omitted).reduce(0, +)
+    guard omitted > 1 else { return omitted == 1 ? "1 value is not finite and left out." : nil }
+    return "\(Figures.count(omitted)) values are not finite and left out."
+  }
+
   private var remarks: [String] {
-    let (perPoint, omitted) = (curves.map(\.valuesPerPoint).max() ?? 1, curves.map(\.omitted).reduce(0, +))
+    let perPoint = curves.map(\.valuesPerPoint).max() ?? 1
     let means =
       perPoint > 1
       ? "A point is the mean of \(Figures.count(perPoint)) steps; the band reaches from the smallest to the largest of them."
       : nil
-    let gaps =
-      switch omitted {
-      case 0: String?.none
-      case 1: "1 value is not finite and left out."
-      default: "\(Figures.count(omitted)) values are not finite and left out."
-      }
     return [means, note, gaps].compactMap(\.self)
   }
 

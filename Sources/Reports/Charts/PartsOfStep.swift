@@ -90,14 +90,15 @@ struct PartsOfStep {
     ) { rects }
   }
 
-  var html: HTML {
+  /// - Parameter run: its name, on a page of several.
+  func html(of run: String? = nil) -> HTML {
     .tag("figure", ["class": "parts"]) {
       HTML.tag("figcaption") {
         HTML.tag("span", ["class": "title"]) { "A step takes \(Figures.duration(whole))" }
         HTML.tag("span", ["class": "unit"]) { "mean of \(Figures.count(steps, "step")), rank 0" }
       }
       bar
-      HTML.scrolling("Where the time of a step went") {
+      HTML.scrolling("Where the time of a step went" + (run.map { ", \($0)" } ?? "")) {
         HTML.tag("table", ["class": "numbers"]) {
           HTML.tag("thead") {
             HTML.tag("tr") {

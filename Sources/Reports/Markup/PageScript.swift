@@ -23,7 +23,7 @@ enum PageScript {
       plot.append(cursor, tip);
 
       let current = rows.length - 1;
-      function show(index) {
+      function choose(index) {
         current = Math.min(Math.max(index, 0), rows.length - 1);
         const cells = [...rows[current].cells];
         const position = 100 * share(xs[current]);
@@ -44,9 +44,12 @@ enum PageScript {
         cursor.style.left = position + "%";
         tip.style.left = position + "%";
         tip.style.transform = "translateX(-" + position + "%)";
-        cursor.hidden = tip.hidden = false;
         plot.setAttribute("aria-valuenow", current + 1);
         plot.setAttribute("aria-valuetext", [heading, ...lines].map((part) => part.textContent).join(", "));
+      }
+      function show(index) {
+        choose(index);
+        cursor.hidden = tip.hidden = false;
       }
       function hide() { if (document.activeElement !== plot) cursor.hidden = tip.hidden = true; }
 
@@ -54,8 +57,7 @@ enum PageScript {
       plot.setAttribute("role", "slider");
       plot.setAttribute("aria-valuemin", 1);
       plot.setAttribute("aria-valuemax", rows.length);
-      plot.setAttribute("aria-valuenow", rows.length);
-      plot.setAttribute("aria-valuetext", plot.getAttribute("aria-label"));
+      choose(current);
       plot.addEventListener("pointermove", (event) => {
         const box = plot.getBoundingClientRect();
         const x = low + (event.clientX - box.left) / box.width * (high - low);
@@ -91,6 +93,7 @@ enum PageScript {
         const share = cell.dataset.share ? ", " + cell.dataset.share + " of " + truth : "";
         return truth + " predicted as " + prediction + ": " + pixels + " pixels" + share;
       }
+      matrix.setAttribute("role", "grid");
       cells.flat().forEach((cell, index) => { cell.tabIndex = index === 0 ? 0 : -1; });
       matrix.addEventListener("pointerover", (event) => {
         const cell = event.target.closest("tbody td");

@@ -121,8 +121,8 @@ enum PageStyle {
     .confusion input { margin: 0 .35rem 0 0; width: 1.05rem; height: 1.05rem; vertical-align: -.15rem; accent-color: var(--link) }
     .confusion label { margin-right: 1.4rem }
     .confusion .counts { display: none }
-    #confusion-counts:checked ~ .counts { display: block }
-    #confusion-counts:checked ~ .shares { display: none }
+    .confusion:has(#confusion-counts:checked) .counts { display: block }
+    .confusion:has(#confusion-counts:checked) .shares { display: none }
     .matrix { font-size: .8125rem }
     .matrix th, .matrix td { padding: .2rem .3rem; border: 1px solid var(--rule); white-space: nowrap }
     .matrix td { min-width: 2.7rem; text-align: center }
@@ -142,6 +142,7 @@ enum PageStyle {
     .panels { display: grid; gap: .6rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)) }
     .panels div { min-width: 0 }
     .panels img { display: block; width: 100%; height: auto; background: var(--raised) }
+    .panels img.map { image-rendering: pixelated }
     .panels p { margin: 0 0 .2rem; font-size: .875rem; color: var(--faint) }
 
     @media (max-width: 40rem) {

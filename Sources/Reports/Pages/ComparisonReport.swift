@@ -5,7 +5,11 @@ import System
 package struct ComparisonReport {
   private let runs: [(name: String, record: RunRecord)]
 
-  package init(_ records: [RunRecord]) {
+  private let output: String?
+
+  /// - Parameter output: where the page is written, if the user has said so.
+  package init(_ records: [RunRecord], output: String? = nil) {
+    self.output = output
     let prefixes = records.map(\.paths.prefix)
     let names = prefixes.map { FileSystem.name(of: $0) }
     let folders = prefixes.map { FileSystem.name(of: FileSystem.parent(of: $0)) }
@@ -25,14 +29,21 @@ package struct ComparisonReport {
         Section("classes", "Classes") { classes },
         Section("time", "Time of a step") { time },
         Section("options", "Options") { options },
-        Section("ranks", "Ranks") { perRun { Provenance(record: $0).ranks } },
-        Section("reproduce", "How to reproduce them") { perRun { Provenance(record: $0).commands(dataPath: nil) } },
+        Section("ranks", "Ranks") { perRun { Provenance(record: $0).ranks(of: $1) } },
+        Section("reproduce", "How to reproduce them") {
+          perRun { record, _ in Provenance(record: record).commands() } + pageCommand
+        },
       ]
     ).text
   }
 
-  private func perRun(_ content: (RunRecord) -> [HTML]) -> [HTML] {
-    runs.flatMap { run in [HTML.tag("h3") { run.name }] + content(run.record) }
+  private var pageCommand: [HTML] {
+    let words = ["gscnn", "report"] + runs.map(\.record.prefix) + (output.map { ["--output", $0] } ?? [])
+    return [.tag("h3") { "This page" }, .command(Shell.quoted(words))]
+  }
+
+  private func perRun(_ content: (RunRecord, String) -> [HTML]) -> [HTML] {
+    runs.flatMap { run in [HTML.tag("h3") { run.name }] + content(run.record, run.name) }
   }
 
   private var summary: [HTML] {
@@ -40,9 +51,10 @@ package struct ComparisonReport {
       HTML.scrolling("Figures of the runs") {
         HTML.tag("table", ["class": "numbers"]) {
           HTML.tag("caption") { "The best model of each run, on its validation split" }
-          HTML.header(
+          HTML.header([
             "run", "class mIoU", "category mIoU", "pixel accuracy", "boundary F", "best epoch", "epochs", "time",
-            "images/s")
+            "images/s",
+          ])
           HTML.tag("tbody") { for (index, run) in runs.enumerated() { line(index, run.name, RunFigures(run.record)) } }
         }
       }
@@ -97,7 +109,7 @@ package struct ComparisonReport {
       [HTML.tag("h3") { run.name }]
         + HTMLBuilder.content {
           switch parts(run.record) {
-          case .success(let parts): parts.html
+          case .success(let parts): parts.html(of: run.name)
           case .failure(let missing): HTML.missing("\(missing)")
           }
         }

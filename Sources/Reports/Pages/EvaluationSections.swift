@@ -25,7 +25,7 @@ struct EvaluationSections {
           HTML.tag("h3") { "Most confused classes" }
           HTML.scrolling("Most confused classes") {
             HTML.tag("table", ["class": "numbers"]) {
-              HTML.header("true class", "predicted as", "pixels", "share of the class")
+              HTML.header(["true class", "predicted as", "pixels", "share of the class"], texts: ["predicted as"])
               HTML.tag("tbody") {
                 for pair in figures.mostConfused {
                   HTML.tag("tr") {
@@ -81,11 +81,13 @@ extension HTMLBuilder {
 
 extension HTML {
   /// The head of a table; its first column and those of texts are aligned to the left.
-  static func header(_ columns: String...) -> HTML { header(columns) }
-
-  static func header(_ columns: [String]) -> HTML {
+  static func header(_ columns: [String], texts: Set<String> = []) -> HTML {
     .tag("thead") {
-      HTML.tag("tr") { for column in columns { HTML.tag("th", ["scope": "col"]) { column } } }
+      HTML.tag("tr") {
+        for column in columns {
+          HTML.tag("th", ["scope": "col", "class": texts.contains(column) ? "text" : nil]) { column }
+        }
+      }
     }
   }
 

@@ -5,8 +5,11 @@ import Training
 struct Provenance {
   let record: RunRecord
 
-  /// The ranks of the first start, and each start.
-  var ranks: [HTML] {
+  /// The ranks of the last start, and each start.
+  ///
+  /// - Parameter name: of the run, on a page of several.
+  func ranks(of name: String? = nil) -> [HTML] {
+    func label(_ text: String) -> String { name.map { "\(text), \($0)" } ?? text }
     let run: RunDescriptionFile
     do { run = try record.description.get() } catch { return [.missing("\(error)")] }
     guard let last = run.starts.last else {
@@ -17,12 +20,12 @@ struct Provenance {
         "\(Figures.count(last.ranks, "rank")), \(last.instructionSet) instructions, since \(last.time)"
         run.starts.count > 1 ? ", the last of \(run.starts.count) starts:" : ":"
       }
-      HTML.listing("Layout of the ranks", last.layout.joined(separator: "\n"))
+      HTML.listing(label("Layout of the ranks"), last.layout.joined(separator: "\n"))
       if run.starts.count > 1 {
-        HTML.scrolling("Starts of the run") {
+        HTML.scrolling(label("Starts of the run")) {
           HTML.tag("table", ["class": "numbers"]) {
             HTML.tag("caption") { "Starts of the run" }
-            HTML.header("time", "steps done", "ranks", "instructions", "version")
+            HTML.header(["time", "steps done", "ranks", "instructions", "version"])
             HTML.tag("tbody") {
               for start in run.starts {
                 HTML.tag("tr") {
@@ -40,14 +43,24 @@ struct Provenance {
   }
 
   /// - Parameter dataPath: the data set, if it is not where the run had it.
-  func commands(dataPath: String?) -> [HTML] {
+  func page(dataPath: String?) -> [HTML] {
+    let words = ["gscnn", "report", record.prefix] + (dataPath.map { ["--data-path", $0] } ?? [])
+    return [.tag("p") { "This page:" }, .command(Shell.quoted(words))]
+  }
+
+  /// - Parameter dataPath: the data set, if it is not where the run had it.
+  func commands(dataPath: String? = nil) -> [HTML] {
     let run = try? record.description.get()
-    let data = Shell.quoted(dataPath ?? run?.dataPath ?? record.option("--data-path") ?? "data")
+    let data = Shell.quoted(dataPath ?? record.dataPath ?? "data")
     let (paths, first, last) = (record.paths, run?.starts.first, run?.starts.last)
     let launcher = last.map { $0.ranks > 1 ? "launch/ranks -n \($0.ranks) " : "" } ?? ""
     return HTMLBuilder.content {
       if let first {
-        HTML.tag("p") { "Each rank was started by gscnn \(first.version) as" }
+        HTML.tag("p") {
+          "Each rank was started by gscnn \(first.version)"
+          if let folder = first.folder { " in the folder \(folder), to which paths are relative," }
+          " as"
+        }
         HTML.command(Shell.quoted(first.command))
       } else if case .failure(let missing) = record.description {
         HTML.missing("The command line is not known: \(missing)")
@@ -60,9 +73,6 @@ struct Provenance {
       HTML.command(
         "\(launcher)gscnn evaluate --data-path \(data) --model-weight \(Shell.quoted(paths.model)) --report evaluation.html"
       )
-      HTML.tag("p") { "This page:" }
-      HTML.command(
-        "gscnn report \(Shell.quoted(paths.prefix))" + (dataPath == nil ? "" : " --data-path \(data)"))
     }
   }
 }

@@ -68,7 +68,8 @@ struct RunCurves {
   private func boundaryCurves(_ record: RunRecord) -> [Curve] {
     guard let columns = (try? record.statistics.get())?.columns else { return [] }
     return columns.filter { $0.hasPrefix("val_boundary_F_") }.compactMap { column in
-      let threshold = Double(column.dropFirst("val_boundary_F_".count))
+      let number = Double(column.dropFirst("val_boundary_F_".count))
+      let threshold = number.flatMap { (0...1e6).contains($0) ? $0 : nil }
       let name = threshold.map {
         $0 < 1 ? "within \(Figures.number($0 * 100)) % of the diagonal" : "within \(Int($0)) px"
       }

@@ -28,9 +28,11 @@ package struct RunReport {
         Section("images", "Worst images") { gallery },
         Section("boundaries", "Boundaries") { evaluation { $0.boundaries } },
         Section("time", "Time of a step") { time },
-        Section("ranks", "Ranks") { Provenance(record: record).ranks },
+        Section("ranks", "Ranks") { Provenance(record: record).ranks() },
         Section("options", "Options") { options },
-        Section("reproduce", "How to reproduce it") { Provenance(record: record).commands(dataPath: dataPath) },
+        Section("reproduce", "How to reproduce it") {
+          Provenance(record: record).commands(dataPath: dataPath) + Provenance(record: record).page(dataPath: dataPath)
+        },
       ]
     ).text
   }
@@ -165,7 +167,7 @@ package struct RunReport {
           "Loading is waiting for images; communication is waiting, after the backward pass, for gradients that are not "
           "yet all-reduced; forward and backward contain the all-reduces of batch statistics."
         }
-        parts.html
+        parts.html()
         LineChart(title: "Seconds of a step by part", unit: "s, rank 0", curves: curves).html
       }
     } catch {

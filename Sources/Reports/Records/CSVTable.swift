@@ -56,12 +56,12 @@ package struct CSVTable: Sendable, Equatable {
     index(column).map { index in rows.map { Double($0[index]) } }
   }
 
-  /// The rows whose columns `integers` hold positive integers; the others count as damaged.
+  /// The rows whose columns `integers` hold numbers from 1 to a billion; the others count as damaged.
   package func requiring(integers: [String]) -> CSVTable? {
     let indices = integers.compactMap(index)
     guard indices.count == integers.count else { return nil }
     var table = self
-    table.rows = rows.filter { row in indices.allSatisfy { (Int(row[$0]) ?? 0) > 0 } }
+    table.rows = rows.filter { row in indices.allSatisfy { (1...1_000_000_000).contains(Int(row[$0]) ?? 0) } }
     table.damaged += rows.count - table.rows.count
     return table
   }

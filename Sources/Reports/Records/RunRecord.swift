@@ -14,6 +14,8 @@ package struct MissingFigures: Error, Equatable, CustomStringConvertible {
 /// What the files of a run say. A file that is missing or damaged is a sentence in its place.
 package struct RunRecord {
   let paths: RunPaths
+  /// What the paths of its files begin with.
+  package var prefix: String { paths.prefix }
   /// A line per epoch.
   let statistics: Result<CSVTable, MissingFigures>
   /// A line per step.
@@ -96,8 +98,11 @@ package struct RunRecord {
     (try? description.get()).map(ClassStyle.list) ?? ClassStyle.list(table)
   }
 
+  /// The data set, where the run had it; nil if its files do not say.
+  package var dataPath: String? { (try? description.get())?.dataPath ?? option("--data-path") }
+
   /// Of the data set, from the model, which carries it.
-  var table: LabelTable { (try? ModelLoader.table(of: paths.model, asked: nil)) ?? .cityscapes }
+  package var table: LabelTable { (try? ModelLoader.table(of: paths.model, asked: nil)) ?? .cityscapes }
 
   /// The value of an option, as `--save-best`.
   func option(_ name: String) -> String? { (try? options.get())?.first { $0.option == name }?.value }

@@ -35,6 +35,8 @@ extension RunPaths {
     return Set(names).sorted().map { FileSystem.join(trimmed, $0) }
   }
 
-  /// The files that a report reads, which it must not replace.
-  package var inputsOfReport: [String] { [statistics, steps, classes, validation, description, options, model] }
+  /// The files of the run, which a report must not replace.
+  package var files: [String] {
+    [statistics, steps, classes, validation, description, options, model, averageModel]
+  }
 }

@@ -16,8 +16,7 @@ struct WorstImages {
     guard let worst = figures.worstImages else {
       throw MissingFigures("\(record.paths.validation) does not name the worst images.")
     }
-    let known = (try? record.description.get())?.dataPath ?? record.option("--data-path")
-    guard let root = dataPath ?? known, let split = Split(rawValue: figures.split) else {
+    guard let root = dataPath ?? record.dataPath, let split = Split(rawValue: figures.split) else {
       throw MissingFigures("It is not known where the data set is; give it as --data-path.")
     }
     let samples: [SamplePaths]

@@ -26,8 +26,9 @@ package final class EpochsFile: TrainingObserver {
 
   package func observe(_ event: TrainingEvent) throws {
     switch event {
-    // A resumed run writes the rows that it has: the file may be damaged or of an earlier moment.
-    case .started, .stopped, .finished: if !isCurrent, !rows.isEmpty { write() }
+    // A resumed run writes the rows that it has: the file may be damaged, or have epochs that are gone on from no more.
+    case .started: if !rows.isEmpty || FileSystem.exists(path) { write() }
+    case .stopped, .finished: if !isCurrent, !rows.isEmpty { write() }
     case .epochFinished(let report, _, _):
       rows.append(report)
       write()

@@ -51,7 +51,11 @@ package final class StatusFile: TrainingObserver, Sendable {
 
   /// Starts to write, until the run ends.
   package func start() {
-    CleanupHandlers.add { [self] in if !hasEarlier || state.withLock({ $0.hasStarted }) { end(.failed) } }
+    CleanupHandlers.add { [self] in
+      guard !hasEarlier || state.withLock({ $0.hasStarted }) else { return }
+      // A signal may come before there is anything to save.
+      end(StopSignal.received == nil ? .failed : .stopped)
+    }
     SystemThread.start("gscnn status") { [self] in
       while !state.withLock({ $0.hasEnded }) {
         let begin = Clock.now

@@ -26,6 +26,8 @@ package final class TensorBoardFiles: TrainingObserver {
   private var files: [Run: EventFile] = [:]
   private var length = TrainingLength(stepsPerEpoch: 1, epochs: 1)
   private var hasFailed = false
+  /// Whether this process has computed gradients.
+  private var hasStepped = false
 
   /// - Parameters:
   ///   - folder: of the runs.
@@ -48,17 +50,20 @@ package final class TensorBoardFiles: TrainingObserver {
   package func observe(_ event: TrainingEvent) {
     switch event {
     case .started(let run): start(run)
-    case .stepped(let report): add(.train, step(at: report.position), Self.values(of: report))
+    case .stepped(let report):
+      hasStepped = true
+      add(.train, step(at: report.position), Self.values(of: report))
     case .imagesPredicted(let images, let epoch):
       add(.val, step(atEndOf: epoch), images.flatMap(Self.values))
     case .epochFinished(let report, _, _): add(report)
     case .finished: add(.val, length.steps, [Hyperparameters.end(.success, at: now())])
     case .failed: add(.val, length.steps, [Hyperparameters.end(.failure, at: now())])
-    case .stopped, .skipped, .imageEvaluated, .tested: return
+    case .stopped: break
+    case .skipped, .imageEvaluated, .tested: return
     }
     flush()
     switch event {
-    case .finished, .failed: close()
+    case .finished, .failed, .stopped: close()
     default: break
     }
   }
@@ -70,12 +75,20 @@ package final class TensorBoardFiles: TrainingObserver {
     let done = step(at: run.position)
     for name in Run.allCases {
       let path = "\(folder)/\(name.rawValue)"
+      let isDone = isDone(at: run.position)
+      var lastEpoch = 0
       do {
-        try EventFile.trim(path, keeping: isDone(at: run.position))
+        try EventFile.trim(path) { step, tag in
+          let isKept = isDone(step, tag)
+          if isKept, tag == Tag.epochLoss { lastEpoch = max(lastEpoch, step) }
+          return isKept
+        }
       } catch {
         warn("\(error); training goes on, and TensorBoard may show steps twice")
       }
       files[name] = EventFile(in: path, firstStep: done + 1, time: now(), fileSystem: fileSystem)
+      // Epochs that an earlier process could not write, or that began without event files.
+      for report in run.epochs where step(atEndOf: report.epoch) > lastEpoch { add(report, to: name) }
     }
     add(
       .train, done,
@@ -92,9 +105,9 @@ package final class TensorBoardFiles: TrainingObserver {
     let lastEpoch = step(atEndOf: position.epoch)
     return { step, tag in
       if tag.hasPrefix(Hyperparameters.tags) || tag == ScalarLayout.tag { return false }
-      if tag.hasPrefix(Tag.start) { return step < done }
+      if tag == Tag.options || tag == Tag.layout { return step < done }
       // A checkpoint after the last step of an epoch may be from before its validation.
-      return step <= (Tag.ofSteps.contains { tag.hasPrefix($0) } ? done : lastEpoch)
+      return step <= (Tag.ofSteps.contains(tag) ? done : lastEpoch)
     }
   }
 
@@ -120,11 +133,10 @@ package final class TensorBoardFiles: TrainingObserver {
     }
     metrics += [
       Hyperparameters.Metric(tag: "epoch/pixel_accuracy", title: "pixel accuracy, %"),
-      Hyperparameters.Metric(tag: "epoch/loss", title: "validation loss"),
+      Hyperparameters.Metric(tag: Tag.epochLoss, title: "validation loss"),
     ]
     let values = options.shaping.map { (String($0.option.dropFirst(2)), $0.value) }
-    return Hyperparameters(
-      name: options.savePath, columns: Self.columns, values: Dictionary(values) { $1 }, metrics: metrics)
+    return Hyperparameters(columns: Self.columns, values: Dictionary(values) { $1 }, metrics: metrics)
   }
 
   /// Every option that shapes a training, also those that this one lacks.
@@ -147,11 +159,16 @@ package final class TensorBoardFiles: TrainingObserver {
   // MARK: - Values
 
   private enum Tag {
-    static let start = "run/"
-    static let options = start + "options"
-    static let layout = start + "layout"
-    /// What the tags of single steps begin with; all others are of epochs.
-    static let ofSteps = ["loss/", "optimizer/", "speed/", "time/"]
+    static let options = "run/options"
+    static let layout = "run/layout"
+    /// Each epoch has it, in each run.
+    static let epochLoss = "epoch/loss"
+    /// Those of single steps; all others are of epochs.
+    static let ofSteps: Set = [
+      "loss/total", "loss/semantic", "loss/edge", "loss/task", "loss/dual", "optimizer/learning_rate",
+      "optimizer/gradient_norm", "speed/images_per_second", "time/loading", "time/forward", "time/backward",
+      "time/communication", "time/update",
+    ]
   }
 
   /// The number of steps done at a position.
@@ -181,19 +198,25 @@ package final class TensorBoardFiles: TrainingObserver {
   }
 
   private func add(_ report: EpochReport) {
-    let step = step(atEndOf: report.epoch)
-    add(.train, step, values(of: report.train))
-    if let validation = report.validation { add(.val, step, values(of: validation)) }
-    if let average = report.average { add(.ema, step, values(of: average)) }
+    for run in Run.allCases { add(report, to: run) }
     guard options.tensorBoard.histograms else { return }
     for parameter in parameters {
-      add(
-        .train, step,
-        [
-          .histogram("parameters/\(parameter.name)", Self.histogram(of: parameter.value)),
-          .histogram("gradients/\(parameter.name)", Self.histogram(of: parameter.gradient)),
-        ])
+      let value = SummaryValue.histogram("parameters/\(parameter.name)", Self.histogram(of: parameter.value))
+      // Gradients are sums over the batches of a step. A process that begins with a validation has none.
+      let mean = Self.histogram(of: parameter.gradient).scaled(by: 1 / Double(options.optimizer.accumulate))
+      let gradient = hasStepped ? [SummaryValue.histogram("gradients/\(parameter.name)", mean)] : []
+      add(.train, step(atEndOf: report.epoch), [value] + gradient)
     }
+  }
+
+  private func add(_ report: EpochReport, to run: Run) {
+    let scores =
+      switch run {
+      case .train: report.train
+      case .val: report.validation
+      case .ema: report.average
+      }
+    if let scores { add(run, step(atEndOf: report.epoch), values(of: scores)) }
   }
 
   private static func histogram(of numbers: FloatSlice) -> Histogram {
@@ -216,7 +239,7 @@ package final class TensorBoardFiles: TrainingObserver {
       // On small images several thresholds are the same number of pixels.
       if !figures.contains(where: { $0.tag == tag }) { figures.append((tag, score.mean)) }
     }
-    return [.scalar("epoch/loss", scores.loss)]
+    return [.scalar(Tag.epochLoss, scores.loss)]
       + figures.compactMap { tag, share in share.map { .scalar(tag, $0 * 100) } }
   }
 
@@ -245,7 +268,9 @@ package final class TensorBoardFiles: TrainingObserver {
   }
 
   private func close() {
-    if hasFailed { warn("\(folder): the last curves are not written") }
+    guard hasFailed else { return }
+    warn("\(folder): the last curves are not written")
+    warnOfLosses()
   }
 
   private func warnOfLosses() {

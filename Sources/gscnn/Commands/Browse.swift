@@ -53,6 +53,13 @@ struct Browse: ParsableCommand {
       try options.validateAugmentation()
       try OutputPath.require(
         "--output", output, otherThan: [classes.classes].compactMap(\.self), dataPath: options.dataPath, options.table)
+      let panel = BrowsedSamples.panelSize(options, width: width)
+      // Four panels for each crop.
+      guard images * panel.height <= PNG.maximumPixels / (4 * panel.width) else {
+        throw OptionError(
+          "--width", "\(panel.width)",
+          "a picture of \(images) crops of this width has too many pixels; give a smaller one, or fewer --images")
+      }
       let threads = threads.count(for: nil)
       let cancelled = { StopSignal.received != nil }
       let listed = try TrainingDataset.listOnAllRanks(options, communicator: alone)
@@ -61,8 +68,8 @@ struct Browse: ParsableCommand {
           listed.train + listed.validation, of: options.dataPath, prepared: options.prepared, table: options.table,
           communicator: alone, threads: threads, cancelled: cancelled)
       ).drawn(communicator: alone, threads: threads, cancelled: cancelled)
-      let browsed = try BrowsedSamples(dataset, options, count: images)
-      try PNG.write(browsed.sheet(width: width), to: output)
+      let browsed = try BrowsedSamples(dataset, options, count: images, cancelled: cancelled)
+      try PNG.write(browsed.sheet(width: width, cancelled: cancelled), to: output)
       for warning in browsed.warnings { StandardError.write("gscnn: warning: \(warning)\n") }
       print(output)
       for line in browsed.shares { print(line) }

@@ -79,8 +79,11 @@ struct Evaluate: ParsableCommand {
           try OutputPath.require("--export", path, otherThan: [], dataPath: data.dataPath, table)
         }
       }
-      if let archive { try OutputPath.require("--json", json, otherThan: [archive]) }
-      try OutputPath.require("--report", report, otherThan: [archive, json].compactMap(\.self))
+      if let archive {
+        try OutputPath.require("--json", json, otherThan: [archive], because: OutputPath.isWritten)
+      }
+      try OutputPath.require(
+        "--report", report, otherThan: [archive, json].compactMap(\.self), because: OutputPath.isWritten)
       // The benchmark's script takes names of Cityscapes alone.
       if table.isCityscapes { try predictions?.requireOnePrediction(images: listed.map(\.name)) }
       try predictions?.create()
@@ -142,8 +145,9 @@ struct Evaluate: ParsableCommand {
       let figures = EvaluationReport(
         evaluation, of: named, at: exporting.export, absentClasses: absentAsZero ? .zero : .leftOut)
       print(figures.table)
-      if let json { try figures.write(to: json) }
-      if let report, let worst {
+      let written = Result { if let json { try figures.write(to: json) } }
+      let shown = Result {
+        guard let report, let worst else { return }
         let page = try EvaluationPage(
           EvaluationFigures(figures.json), table,
           images: WorstImage.list(evaluation, listed, named.names, worst), model: weights.modelWeight,
@@ -155,6 +159,8 @@ struct Evaluate: ParsableCommand {
         throw InferenceError.missingPredictions(unwritten, of: samples.count, reason: "\(firstFailure)")
       }
       try archived.get()
+      try written.get()
+      try shown.get()
     }
     communicator.finalize()
   }

@@ -67,7 +67,12 @@ struct Predict: ParsableCommand {
       if table.isCityscapes { try export?.requireOnePrediction() }
       try export?.create()
     }
-    let collectors = try pictures.collectors(of: listed, table, otherThan: inputs, communicator)
+    let exported = export.map { export in
+      listed.indices.map { FileSystem.join(export.path, export.fileName($0)) }
+        + [exporting.destination?.archive].compactMap(\.self)
+    }
+    let results = listed.flatMap { image in outputs.map { "\(output)/\(image.name)\($0.suffix)" } } + (exported ?? [])
+    let collectors = try pictures.collectors(of: listed, table, otherThan: inputs, and: results, communicator)
     let model = try ProgressLine.shared.during("loading weights") {
       try communicator.collectively { try ModelLoader.read(weights.modelWeight, table) }
     }
@@ -82,9 +87,6 @@ struct Predict: ParsableCommand {
     progress.begin("predicting", of: listed.count, unit: "images")
     Activity.enter(.validation)
     let consensus = Consensus(communicator)
-    func finishPictures() throws {
-      if communicator.rank == 0 { for collector in collectors { try collector.finish() } }
-    }
     do {
       try BatchPredictor(
         ImagePredictor(model, prediction.options, workers: workers), table, communicator: communicator,
@@ -95,13 +97,14 @@ struct Predict: ParsableCommand {
       }
     } catch let error as UnusableImages {
       // They lack the images that could not be read.
-      try finishPictures()
+      if communicator.rank == 0 { try collectors.finish() }
       throw error
     }
     progress.end()
-    try progress.during("writing pictures") { try finishPictures() }
     if communicator.rank == 0 {
+      let pictures = Result { try progress.during("writing pictures") { try collectors.finish() } }
       try progress.during("writing the archive") { try export?.finish() }
+      try pictures.get()
       print("\(listed.count == 1 ? "1 image" : "\(listed.count) images"): \(places.joined(separator: ", "))")
     }
     communicator.finalize()

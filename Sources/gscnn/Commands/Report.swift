@@ -45,12 +45,23 @@ struct Report: ParsableCommand {
         output
         ?? (prefixes.count == 1
           ? prefixes[0] + "_report.html" : FileSystem.join(FileSystem.parent(of: prefixes[0]), "report.html"))
-      let inputs = prefixes.flatMap { RunPaths(prefix: $0).inputsOfReport }
-      try OutputPath.require("--output", path, otherThan: inputs, dataPath: dataPath)
-      try PageFile.requireWritable(path, option: "--output")
+      guard prefixes.count == 1 || dataPath == nil else {
+        throw OptionError("--data-path", dataPath ?? "", "a comparison of trainings shows no images; leave it out")
+      }
       let records = prefixes.map(RunRecord.init)
+      for record in records {
+        try OutputPath.require(
+          "--output", path, otherThan: RunPaths(prefix: record.prefix).files, dataPath: dataPath ?? record.dataPath,
+          record.table)
+        // Checkpoints, predictions and event files.
+        if (FileSystem.target(path) + "/").hasPrefix(FileSystem.canonical(record.prefix) + "/") {
+          throw OptionError("--output", path, "lies in the folder of the training's own files; give another")
+        }
+      }
+      try PageFile.requireWritable(path, option: "--output")
       let text =
-        records.count == 1 ? RunReport(records[0], dataPath: dataPath).text : ComparisonReport(records).text
+        records.count == 1
+        ? RunReport(records[0], dataPath: dataPath).text : ComparisonReport(records, output: output).text
       try PageFile.write(text, to: path, option: "--output")
       print(path)
     }

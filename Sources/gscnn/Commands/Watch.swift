@@ -29,8 +29,11 @@ struct Watch: ParsableCommand {
     repeat {
       let size = screen.size
       let lines = reader.read().map { frame($0, columns: size.columns, rows: size.rows - 1) } ?? waiting(size.columns)
-      screen.show(lines.prefix(max(1, size.rows - 1)) + ["q quits".prefix(terminalColumns: size.columns)])
-    } while StopSignal.received == nil && !["q", "Q"].contains(screen.key(within: 1))
+      screen.show(
+        lines.prefix(max(1, size.rows - 1)) + [
+          (screen.hasInput ? "q quits" : "Ctrl-C quits").prefix(terminalColumns: size.columns)
+        ])
+    } while StopSignal.received == nil && !FullScreen.quits(screen.key(within: 1))
   }
 
   private func printOnce(_ reader: RunReader) throws {
