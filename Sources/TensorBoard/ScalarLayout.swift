@@ -47,6 +47,6 @@ package struct ScalarLayout {
       }
       layout.add(2, message)
     }
-    return SummaryValue(Self.tag, SummaryValue.string(layout.encoded), plugin: "custom_scalars", .tensor)
+    return SummaryValue(Self.tag, SummaryValue.string(layout.encoded), plugin: "custom_scalars")
   }
 }
