@@ -14,12 +14,11 @@ struct ImagePanelsTests {
     "Panels are reduced to 512 pixels; errors are red where the prediction differs from a class of the ground truth")
   func panels() throws {
     let size = Size(32, 1024)
+    // Bands of one class each, and one without a class.
+    let bands = (0..<1024).map { x -> UInt8 in x < 128 ? Label.ignored : UInt8(x / 64) }
+    let trainIds = Image(size, channels: 1, pixels: (0..<32).flatMap { _ in bands })
     let sample = Sample(
-      index: 0, image: .noise(32, 1024, channels: 3, seed: 1),
-      // Bands of one class each, and one without a class.
-      trainIds: Image(
-        size, channels: 1,
-        pixels: (0..<32 * 1024).map { pixel in pixel % 1024 < 128 ? Label.ignored : UInt8(pixel % 1024 / 64) }),
+      index: 0, image: .noise(32, 1024, channels: 3, seed: 1), trainIds: trainIds,
       canny: Image(size, channels: 1), boundary: Image(size, channels: 1))
     let model = GatedSCNN(.resnet50, seed: 1)
     func read(withTruth: Bool) throws -> [String: Image] {

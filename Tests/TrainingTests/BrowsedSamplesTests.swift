@@ -70,7 +70,7 @@ extension Trainings {
     func sheet() throws {
       let browsing = try options { $0.batchSize = 1 }
       let browsed = try BrowsedSamples(dataset(browsing), browsing, count: 3)
-      let sheet = browsed.sheet(width: 56)
+      let sheet = try browsed.sheet(width: 56)
       let sample = browsed.samples[2]
       let panels = [
         sample.image, Palette.colored(sample.trainIds, by: Label.palette), sample.boundary, sample.canny,
