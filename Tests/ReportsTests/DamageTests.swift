@@ -40,6 +40,15 @@ struct DamageTests {
     _ = try run.page()
   }
 
+  @Test("A byte that is not UTF-8 costs the figures of that file alone")
+  func notText() throws {
+    let run = try RunFiles()
+    let text = try Data(contentsOf: run.url("_validation.json"))
+    let quote = try #require(text.lastIndex(of: UInt8(ascii: "\"")))
+    try (text[..<quote] + [0xE3] + text[quote...].dropFirst()).write(to: run.url("_validation.json"))
+    #expect(try run.page().missing("confusion").contains { $0.contains("_validation.json is damaged") })
+  }
+
   @Test("Epochs and distances that no training has still make a page")
   func numbers() throws {
     let run = try RunFiles()

@@ -107,7 +107,7 @@ struct ReaderTests {
     let table = try #require(runs["(hparams)"] as? [String: [String: Any]])
     let groups = try #require(table["sessions"]?["sessionGroups"] as? [[String: Any]])
     try #require(groups.count == 1)
-    #expect(groups[0]["name"] as? String == ".")
+    #expect(groups[0]["name"] as? String == "val")
     let values = try #require(groups[0]["hparams"] as? [String: Any])
     #expect(values["learning-rate"] as? Double == 0.01 && values["backbone"] as? String == "resnet50")
     #expect(values["ema-decay"] as? String ?? "" == "")

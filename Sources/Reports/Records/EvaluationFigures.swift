@@ -82,11 +82,13 @@ package struct EvaluationFigures: Decodable, Sendable {
     case worstImages = "worst_images"
   }
 
-  /// - Throws: `DecodingError` if the text is no such file, or its parts contradict each other.
+  /// - Throws: an error of Foundation if the text is no such file, or its parts contradict each other.
   package init(_ data: Data) throws {
     let decoder = JSONDecoder()
     // The figures of cityscapesScripts beside ours hold NaN, as Python writes it.
     decoder.allowsJSON5 = true
+    // With JSON5 Foundation traps on bytes that are not UTF-8.
+    guard String(validating: data, as: UTF8.self) != nil else { throw CocoaError(.coderReadCorrupt) }
     self = try decoder.decode(Self.self, from: data)
     let isConsistent =
       confusion.count == classes.count
