@@ -17,7 +17,7 @@ struct PictureOptions: ParsableArguments {
   var video: String?
 
   @Option(
-    help: .value("name", "What the video shows: the prediction beside the image, or over it (default: side-by-side)."))
+    help: .value("name", "What the video shows: the prediction beside the image (the default), or over it."))
   var videoLayout: PredictionVideo.Layout?
 
   @Option(in: 0.1...240, help: .value("number", "Images per second of the video (default: 17)."))

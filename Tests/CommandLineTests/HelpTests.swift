@@ -117,7 +117,7 @@ extension CommandLine {
           ("--label-ids", "NAME_labelIds.png"), ("--overlay", "NAME_overlay.png"), ("--probabilities", "NumPy"),
           ("--scales <numbers>", "default: 1)"), ("--export <folder>", ".zip"), ("--zip", "--export"),
           ("--contact-sheet <file.png>", "up to 48"), ("--video <file.mp4>", "ffmpeg"),
-          ("--video-layout <name>", "values: side-by-side, overlay; default: side-by-side)"),
+          ("--video-layout <name>", "beside the image (the default), or over it. (values: side-by-side, overlay)"),
           ("--fps <number>", "default: 17)"),
         ])
       try expect("info", [("<file>", "safetensors"), ("--tensors", "every tensor")])

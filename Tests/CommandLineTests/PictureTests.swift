@@ -74,9 +74,10 @@ extension CommandLine {
       try work.expectRefusal(
         Self.predict + ["frames", "--contact-sheet", "frames/frame_3.png"], status: 2,
         saying: "--contact-sheet frames/frame_3.png: ", "reads that file")
+      try FileManager.default.createDirectory(atPath: work.place("folder.png"), withIntermediateDirectories: false)
       try work.expectRefusal(
-        Self.predict + ["frames", "--contact-sheet", "results"], status: 1,
-        saying: "results: the picture cannot be written (Is a directory)", "--contact-sheet")
+        Self.predict + ["frames", "--contact-sheet", "folder.png"], status: 1,
+        saying: "folder.png: the picture cannot be written (Is a directory)", "--contact-sheet")
       try work.expectRefusal(
         Self.predict + ["frames", "--contact-sheet", "sheet.jpg"], status: 2, saying: "--contact-sheet sheet.jpg",
         "ends in .png")
