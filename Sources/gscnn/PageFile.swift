@@ -6,7 +6,9 @@ import Training
 enum PageFile {
   /// Checks that a page can be written there, so that nothing takes hours in vain.
   ///
-  /// - Parameter option: by which the path is given.
+  /// - Parameters:
+  ///   - path: of the page.
+  ///   - option: by which the path is given.
   static func requireWritable(_ path: String, option: String) throws {
     try reporting(path, option) {
       if FileSystem.isDirectory(path, followingLinks: true) { throw FileError(path, .create, errno: EISDIR) }

@@ -42,8 +42,10 @@ struct PictureOptions: ParsableArguments {
   ///
   /// - Parameters:
   ///   - images: in the order in which they are predicted.
+  ///   - table: of their classes.
   ///   - inputs: files that the command reads besides.
   ///   - results: other files that it writes.
+  ///   - communicator: of the ranks that predict.
   /// - Throws: on rank 0, if a file cannot be written, or ffmpeg is missing.
   func collectors(
     of images: [InputImage], _ table: LabelTable, otherThan inputs: [String], and results: [String],

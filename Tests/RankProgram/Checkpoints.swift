@@ -9,6 +9,7 @@ extension RankProgram {
   /// after each, and the operations on files in the end. Kills itself on the way.
   ///
   /// - Parameters:
+  ///   - folder: of the checkpoints.
   ///   - kill: `before` an operation, or in the `middle` of a write.
   ///   - number: the operation or the write at which it is killed, counted from 1; 0: none.
   static func checkpoints(in folder: String, kill: String, number: Int) throws {
