@@ -30,7 +30,7 @@ package struct ComparisonReport {
         Section("time", "Time of a step") { time },
         Section("options", "Options") { options },
         Section("ranks", "Ranks") { perRun { Provenance(record: $0).ranks(of: $1) } },
-        Section("reproduce", "How to reproduce them") {
+        Section("reproduce", "Reproduce them") {
           perRun { record, _ in Provenance(record: record).commands() } + pageCommand
         },
       ]

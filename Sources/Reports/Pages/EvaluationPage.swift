@@ -50,7 +50,7 @@ package struct EvaluationPage {
         Section("options", "Options") {
           HTML.pairs("Options", ["option", "value"], options.map { ([$0.option, $0.value], false) })
         },
-        Section("reproduce", "How to reproduce it") {
+        Section("reproduce", "Reproduce it") {
           HTML.tag("p") { "The figures are the same with any number of ranks." }
           HTML.command((ranks > 1 ? "launch/ranks -n \(ranks) " : "") + Shell.quoted(command))
         },

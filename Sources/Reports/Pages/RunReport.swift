@@ -30,7 +30,7 @@ package struct RunReport {
         Section("time", "Time of a step") { time },
         Section("ranks", "Ranks") { Provenance(record: record).ranks() },
         Section("options", "Options") { options },
-        Section("reproduce", "How to reproduce it") {
+        Section("reproduce", "Reproduce it") {
           Provenance(record: record).commands(dataPath: dataPath) + Provenance(record: record).page(dataPath: dataPath)
         },
       ]
