@@ -37,9 +37,9 @@ package struct GatedSCNN {
 
   /// - Parameters:
   ///   - classes: 2 or more.
-  ///   - seed: of the initial weights.
+  ///   - seed: of the initial weights; nil: they are zeros, to be loaded, which saves more than a second.
   package init(
-    _ backboneType: Backbone, classes: Int = cityscapesClasses, seed: UInt64, normalization: Normalization = .imagenet
+    _ backboneType: Backbone, classes: Int = cityscapesClasses, seed: UInt64?, normalization: Normalization = .imagenet
   ) {
     self.classes = classes
     self.backboneType = backboneType

@@ -11,7 +11,7 @@ package enum ModelLoader {
   package static func read(_ path: String, _ table: LabelTable = .cityscapes) throws -> GatedSCNN {
     let file = try StateDict(contentsOf: path)
     let model = GatedSCNN(
-      try NameMatch(file).map(backbone) ?? .resnet50, classes: table.classes.count, seed: 0,
+      try NameMatch(file).map(backbone) ?? .resnet50, classes: table.classes.count, seed: nil,
       normalization: try file.normalization ?? .imagenet)
     try ModelFile.load(file, into: model.store)
     return model

@@ -63,20 +63,27 @@ package final class ParameterStore {
     entries.append(.counter(counter))
   }
 
-  /// Allocates and initializes every entry. Called once, after all layers are registered.
+  /// Allocates every entry. Called once, after all layers are registered.
   ///
-  /// - Parameter seed: of the random initial values; a parameter's values depend only on the seed and its name.
-  package func allocate(seed: UInt64) {
+  /// - Parameter seed: of the initial values; nil: parameters are zeros, to be loaded.
+  package func allocate(seed: UInt64?) {
     values = Self.flatArray(parameters.map(\.layout.count)) { index, offset in parameters[index].offset = offset }
     running = Self.flatArray(statistics.map(\.count)) { index, offset in statistics[index].offset = offset }
     for parameter in parameters {
       parameter.value = FloatSlice(values.buffer, offset: parameter.offset, count: parameter.layout.count)
-      parameter.initial.fill(parameter, seed: seed)
     }
     for statistic in statistics {
       statistic.value = FloatSlice(running.buffer, offset: statistic.offset, count: statistic.count)
       for index in 0..<statistic.count { statistic.value[index] = statistic.initial }
     }
+    if let seed { initialize(seed: seed) }
+  }
+
+  /// Gives every parameter its initial values.
+  ///
+  /// - Parameter seed: of the random ones; a parameter's values depend only on the seed and its name.
+  package func initialize(seed: UInt64) {
+    for parameter in parameters { parameter.initial.fill(parameter, seed: seed) }
   }
 
   /// Allocates the gradients; needed for training only.

@@ -96,7 +96,7 @@ package enum CheckpointInspector {
       let classes =
         try ModelLoader.outputs(of: file).flatMap { (2...LabelTable.maximumClasses).contains($0) ? $0 : nil }
         ?? GatedSCNN.cityscapesClasses
-      let report = try ModelFile.compare(file, with: GatedSCNN(backbone, classes: classes, seed: 0).store)
+      let report = try ModelFile.compare(file, with: GatedSCNN(backbone, classes: classes, seed: nil).store)
       lines.append(report.text("fit the network"))
       if !report.ignored.isEmpty { lines.append("ignored: \(report.ignored.abbreviated().joined(separator: ", "))") }
     } catch let error as WeightsError {

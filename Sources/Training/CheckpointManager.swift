@@ -60,6 +60,7 @@ final class CheckpointManager {
 
   /// Restores every rank's replica from a checkpoint or a weight file, if the options ask for one. Collective.
   func restore() throws -> StartingPoint {
+    // Until then the weights are zeros, on the other ranks until they are broadcast.
     var start = StartingPoint(state: TrainingState(options: options), origin: nil)
     if communicator.rank == 0 {
       let store = try CheckpointStore(folder: paths.checkpoints, keep: options.keep, timeline: timeline, warn: warn)
@@ -257,6 +258,7 @@ final class CheckpointManager {
     }
     var state = TrainingState(options: options)
     state.run = RunIdentity()
+    replica.model.store.initialize(seed: options.seed)
     guard let path = options.pretrained else { return StartingPoint(state: state, origin: nil) }
     let file = try StateDict(contentsOf: path)
     if let given = try file.normalization, given != options.imageNormalization {
@@ -316,10 +318,10 @@ final class CheckpointManager {
     ModelFile.metadata(options.imageNormalization).merging(options.table.metadata) { $1 }
   }
 
-  /// A network like the replica's.
+  /// A network like the replica's, whose weights are to be loaded.
   private var newModel: GatedSCNN {
     GatedSCNN(
-      options.backbone, classes: options.table.classes.count, seed: options.seed,
+      options.backbone, classes: options.table.classes.count, seed: nil,
       normalization: options.imageNormalization)
   }
 

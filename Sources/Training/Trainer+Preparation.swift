@@ -54,7 +54,7 @@ extension Trainer {
     warnings += loss.notes(options)
     func newModel() -> GatedSCNN {
       GatedSCNN(
-        options.backbone, classes: options.table.classes.count, seed: options.seed,
+        options.backbone, classes: options.table.classes.count, seed: nil,
         normalization: options.imageNormalization)
     }
     let replica = try Replica(
