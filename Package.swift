@@ -1,17 +1,20 @@
 // swift-tools-version:6.0
 import PackageDescription
 
-/// Compiles a target for a level of x86-64; other architectures are not affected.
+/// Compiles a target for a level of x86-64, and an extension beyond it; other architectures are not affected.
 ///
 /// `-Xarch_x86_64` passes the next flag to clang only if the *target* is x86-64, so a cross-build needs no setting. Swift
 /// before 6.3 is not known to support it on Linux; there the architecture of the building machine decides.
-func march(_ level: String) -> [SwiftSetting] {
+func march(_ level: String, _ feature: String? = nil) -> [SwiftSetting] {
+  let flags = ["-march=\(level)"] + (feature.map { ["-m\($0)"] } ?? [])
   #if compiler(>=6.3)
-    [.unsafeFlags(["-Xcc", "-Xarch_x86_64", "-Xcc", "-march=\(level)", "-Xcc", "-Qunused-arguments"])]
+    return [
+      .unsafeFlags(flags.flatMap { ["-Xcc", "-Xarch_x86_64", "-Xcc", $0] } + ["-Xcc", "-Qunused-arguments"])
+    ]
   #elseif arch(x86_64)
-    [.unsafeFlags(["-Xcc", "-march=\(level)"])]
+    return [.unsafeFlags(flags.flatMap { ["-Xcc", $0] })]
   #else
-    []
+    return []
   #endif
 }
 
@@ -39,23 +42,29 @@ let package = Package(
     .target(name: "System", dependencies: ["CZlib"]),
 
     // MARK: - Numbers
-    .target(name: "Tensors", dependencies: ["System"]),
+    // What microkernels take: pointers, vectors, precisions.
+    .target(name: "Microkernels", dependencies: ["CIntrinsics"]),
+    .target(name: "Tensors", dependencies: ["System", "Microkernels"]),
 
     // MARK: - Microkernels, one target per instruction set; `InstructionSet` chooses at run time
-    // `Sources/MicrokernelsShared` and `MicrokernelsGEMM` (blocked GEMM) are not targets: relative links in the folder of
-    // each instruction set compile them into it. Nothing else may be compiled for more than the plain processor. A new
-    // instruction set is a folder with `Backend.swift`, a GEMM microkernel and the two links, a target here and a case of
+    // `Sources/MicrokernelsShared`, `MicrokernelsGEMM` (blocked GEMM), `MicrokernelsAVX512Shared` and
+    // `MicrokernelsWidened` (bfloat16 without an instruction for it) are not targets: relative links in the folder of each
+    // instruction set compile them into it. Nothing else may be compiled for more than the plain processor. A new
+    // instruction set is a folder with `Backend.swift`, a GEMM microkernel and the links, a target here and a case of
     // `InstructionSet`.
-    .target(name: "Microkernels"),
     .target(name: "MicrokernelsPlain", dependencies: ["COpenBLAS", "Microkernels"]),
     .target(
       name: "MicrokernelsAVX2", dependencies: ["CIntrinsics", "Microkernels"], swiftSettings: march("x86-64-v3")),
     .target(
       name: "MicrokernelsAVX512", dependencies: ["CIntrinsics", "Microkernels"], swiftSettings: march("x86-64-v4")),
     .target(
+      name: "MicrokernelsAVX512BF16", dependencies: ["CIntrinsics", "Microkernels"],
+      swiftSettings: march("x86-64-v4", "avx512bf16")),
+    .target(
       name: "Kernels",
       dependencies: [
         "System", "Tensors", "Microkernels", "MicrokernelsPlain", "MicrokernelsAVX2", "MicrokernelsAVX512",
+        "MicrokernelsAVX512BF16",
       ]),
 
     // MARK: - The network
@@ -80,15 +89,14 @@ let package = Package(
     .target(
       name: "Inference",
       dependencies: [
-        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Metrics", "Distributed",
-        "Weights",
+        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Metrics",
+        "Distributed", "Weights",
       ]),
     .target(
       name: "Training",
       dependencies: [
-        "System", "TensorBoard", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Metrics",
-        "Machine",
-        "Distributed", "Weights", "Inference",
+        "System", "TensorBoard", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
+        "Metrics", "Machine", "Distributed", "Weights", "Inference",
       ]),
     .target(name: "Watching", dependencies: ["System", "Training"]),
 
@@ -101,8 +109,8 @@ let package = Package(
     .target(
       name: "Benchmarks",
       dependencies: [
-        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
-        "Distributed", "Weights", "Inference", "Training",
+        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
+        "SyntheticStreets", "Metrics", "Distributed", "Weights", "Inference", "Training",
       ]),
     .target(name: "Planning", dependencies: ["System", "Inference", "Benchmarks"]),
 
@@ -110,8 +118,9 @@ let package = Package(
     .executableTarget(
       name: "gscnn",
       dependencies: [
-        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "SyntheticStreets", "Metrics",
-        "Machine", "Distributed", "Weights", "ONNX", "Inference", "Training", "Watching", "Reports", "Benchmarks",
+        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
+        "SyntheticStreets", "Metrics", "Machine", "Distributed", "Weights", "ONNX", "Inference", "Training", "Watching",
+        "Reports", "Benchmarks",
         "Planning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -181,8 +190,7 @@ let package = Package(
       name: "TrainingTests",
       dependencies: [
         "System", "TensorBoard", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
-        "SyntheticStreets", "Metrics",
-        "Distributed", "Weights", "Inference", "Training", "Jobs", "gscnn",
+        "SyntheticStreets", "Metrics", "Distributed", "Weights", "Inference", "Training", "Jobs", "gscnn",
       ], exclude: ["Fixtures", "make_optimizer_figures.py"]),
     .testTarget(name: "WatchingTests", dependencies: ["System", "Training", "Watching"]),
     .testTarget(

@@ -38,14 +38,14 @@ package enum BatchNormKernel {
         let rest = squares + width
         let values = run.start(in: z)
         for c in stride(from: 0, to: width, by: 8) {
-          pivot.store(z.shape.channels == 1 ? Vector(repeating: values[0]) : values.vector(c), c)
+          pivot.store(z.shape.channels == 1 ? Vector(repeating: values.read(0)) : values.vector(c), c)
           sum.store(Vector(), c)
           squares.store(Vector(), c)
         }
         microkernels.addDeviations(values, rows: run.rows, width: width, from: pivot, to: sum, squares)
         if run.rest > 0 {
           run.copyRest(of: z, filler: pivot[0], to: rest)
-          microkernels.addDeviations(rest, rows: 1, width: width, from: pivot, to: sum, squares)
+          microkernels.addDeviations(ElementPointer(rest), rows: 1, width: width, from: pivot, to: sum, squares)
         }
         let fullRows = Double(run.rows)
         for c in 0..<width {
@@ -73,15 +73,15 @@ package enum BatchNormKernel {
     precondition(
       normalizers.allSatisfy { $0.channels == z.shape.channels } && residual.map { $0.shape == z.shape } ?? true)
     let microkernels = workers.microkernels
-    let y = inPlace ? z : Tensor(z.shape)
+    let y = inPlace ? z : Tensor(z.shape, z.precision)
     let nonTemporal = !inPlace && y.usesNonTemporalStores
     let blocks = GroupedRows(z.shape, groups: normalizers.count)
     let scale = blocks.rows(of: normalizers.map(\.scale))
     let shift = blocks.rows(of: normalizers.map(\.shift))
     blocks.forEachBlock(on: workers) { run, first, rows, width in
       microkernels.normalize(
-        z.start + first, rows: rows, width: width, scale: scale[run].start, shift: shift[run].start,
-        residual: residual.map { UnsafePointer($0.start + first) }, relu: relu, into: y.start + first,
+        z.elements + first, rows: rows, width: width, scale: scale[run].start, shift: shift[run].start,
+        residual: residual.map { $0.elements + first }, relu: relu, into: y.elements + first,
         nonTemporal: nonTemporal)
     }
     return y
@@ -143,7 +143,7 @@ package enum BatchNormKernel {
       let masked = masked(dy, output: y, inPlace: inPlace, on: workers)
       return (masked, gradientSums(masked, z, normalizers, .none, masked: nil, on: workers))
     }
-    let masked = inPlace ? dy : Tensor(dy.shape)
+    let masked = inPlace ? dy : Tensor(dy.shape, dy.precision)
     return (masked, gradientSums(dy, z, normalizers, .output(y), masked: masked, on: workers))
   }
 
@@ -152,11 +152,11 @@ package enum BatchNormKernel {
     _ dy: Tensor, output y: Tensor, inPlace: Bool = false, on workers: WorkerPool
   ) -> Tensor {
     precondition(dy.shape == y.shape)
-    let masked = inPlace ? dy : Tensor(dy.shape)
+    let masked = inPlace ? dy : Tensor(dy.shape, dy.precision)
     let microkernels = workers.microkernels
     GroupedRows(dy.shape, groups: 1).forEachBlock(on: workers) { _, first, rows, width in
       microkernels.reluGradient(
-        dy.start + first, where: y.start + first, into: masked.start + first, count: rows * width)
+        dy.elements + first, where: y.elements + first, into: masked.elements + first, count: rows * width)
     }
     return masked
   }
@@ -180,14 +180,14 @@ package enum BatchNormKernel {
     let mean = blocks.rows(of: normalizers.map(\.mean))
     let slope = blocks.rows(of: tilts.map(\.slope))
     let offset = blocks.rows(of: tilts.map(\.offset))
-    let dz = inPlace ? dy : Tensor(dy.shape)
+    let dz = inPlace ? dy : Tensor(dy.shape, dy.precision)
     let microkernels = workers.microkernels
     blocks.forEachBlock(on: workers) { run, first, rows, width in
       microkernels.batchNormInputGradient(
-        dy.start + first, z.start + first, rows: rows, width: width,
+        dy.elements + first, z.elements + first, rows: rows, width: width,
         NormalizerPointers(scale: scale[run].start, shift: shift[run].start, mean: mean[run].start),
-        slope: slope[run].start, offset: offset[run].start, mask: mask.map { UnsafePointer($0.start + first) },
-        into: dz.start + first)
+        slope: slope[run].start, offset: offset[run].start, mask: mask.map { $0.elements + first },
+        into: dz.elements + first)
     }
     return dz
   }
@@ -232,7 +232,7 @@ package enum BatchNormKernel {
       for c in stride(from: 0, to: 2 * width, by: 8) { workspace.store(Vector(), c) }
       microkernels.addBatchNormGradientSums(
         run.start(in: dy), run.start(in: z), rows: run.rows, width: width, normalizer.rows,
-        mask: mask.map { UnsafePointer(run.start(in: $0)) }, masked: masked.map { run.start(in: $0) }, to: sum, product)
+        mask: mask.map { run.start(in: $0) }, masked: masked.map { run.start(in: $0) }, to: sum, product)
       if run.rest > 0 {
         // Past the end the gradient is zero: its lanes add nothing, whatever the mask.
         let (restGradients, restValues, restOutput) = (product + width, product + width + 8, product + width + 16)
@@ -240,11 +240,11 @@ package enum BatchNormKernel {
         run.copyRest(of: z, filler: 0, to: restValues)
         let restMask = mask.map { output in
           run.copyRest(of: output, filler: 0, to: restOutput)
-          return UnsafePointer(restOutput)
+          return ElementPointer(restOutput)
         }
         microkernels.addBatchNormGradientSums(
-          restGradients, restValues, rows: 1, width: width, normalizer.rows, mask: restMask, masked: nil, to: sum,
-          product)
+          ElementPointer(restGradients), ElementPointer(restValues), rows: 1, width: width, normalizer.rows,
+          mask: restMask, masked: nil, to: sum, product)
       }
       for c in 0..<width {
         sums[c] += Double(sum[c])

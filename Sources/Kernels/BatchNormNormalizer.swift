@@ -68,8 +68,9 @@ extension BatchNormKernel {
         workers.forEachChunk(of: rows, grain: max(1, 65_536 / channels)) { rows, _ in
           let first = rows.lowerBound * channels
           microkernels.normalize(
-            filter.start + first, rows: rows.count, width: channels, scale: scale.start, shift: zeros.start,
-            residual: nil, relu: false, into: result.start + first, nonTemporal: false)
+            ElementPointer(filter.start + first), rows: rows.count, width: channels, scale: scale.start,
+            shift: zeros.start,
+            residual: nil, relu: false, into: ElementPointer(result.start + first), nonTemporal: false)
         }
       } else {
         for index in 0..<filter.floats.count { result.start[index] = filter.start[index] * scale[index % channels] }

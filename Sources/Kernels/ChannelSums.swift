@@ -17,14 +17,12 @@ enum ChannelSums {
     /// Pixels of a single channel that do not fill a row.
     let rest: Int
 
-    /// The first float of the run in a tensor.
-    func start(in tensor: Tensor) -> UnsafeMutablePointer<Float> {
-      tensor.start + firstPixel * tensor.shape.stride
-    }
+    /// The first number of the run in a tensor.
+    func start(in tensor: Tensor) -> ElementPointer { tensor.elements + firstPixel * tensor.shape.stride }
 
-    /// Writes the pixels of the incomplete row to `row`, padded with `filler`.
+    /// Writes the pixels of the incomplete row of a single channel to `row`, padded with `filler`.
     func copyRest(of tensor: Tensor, filler: Float, to row: UnsafeMutablePointer<Float>) {
-      let source = start(in: tensor) + rows * 8
+      let source = tensor.start + firstPixel + rows * 8
       row.store(Vector(repeating: filler))
       for i in 0..<rest { row[i] = source[i] }
     }

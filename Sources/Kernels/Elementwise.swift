@@ -1,3 +1,4 @@
+import Glibc
 import Microkernels
 import Tensors
 
@@ -11,10 +12,10 @@ private let grain = 1 << 15
 package enum Accumulation {
   /// `a += b` in the memory of `a`; both `[N, H, W, C]`.
   package static func addInPlace(_ a: Tensor, _ b: Tensor, on workers: WorkerPool) {
-    precondition(a.shape == b.shape)
+    precondition(a.shape == b.shape && a.precision == b.precision)
     let microkernels = workers.microkernels
     workers.forEachChunk(of: a.shape.count, grain: grain) { chunk, _ in
-      microkernels.add(b.start + chunk.lowerBound, to: a.start + chunk.lowerBound, count: chunk.count)
+      microkernels.add(b.elements + chunk.lowerBound, to: a.elements + chunk.lowerBound, count: chunk.count)
     }
   }
 }
@@ -35,10 +36,10 @@ extension Accumulation {
 package enum ReLU {
   /// - Returns: `max(x, 0)`, of the shape of `x`.
   package static func forward(_ x: Tensor, on workers: WorkerPool) -> Tensor {
-    let y = Tensor(x.shape)
+    let y = Tensor(x.shape, x.precision)
     let microkernels = workers.microkernels
     workers.forEachChunk(of: x.shape.count, grain: grain) { chunk, _ in
-      microkernels.relu(x.start + chunk.lowerBound, into: y.start + chunk.lowerBound, count: chunk.count)
+      microkernels.relu(x.elements + chunk.lowerBound, into: y.elements + chunk.lowerBound, count: chunk.count)
     }
     return y
   }
@@ -48,7 +49,8 @@ package enum ReLU {
     let microkernels = workers.microkernels
     workers.forEachChunk(of: y.shape.count, grain: grain) { chunk, _ in
       let first = chunk.lowerBound
-      microkernels.reluGradient(dy.start + first, where: y.start + first, into: dy.start + first, count: chunk.count)
+      microkernels.reluGradient(
+        dy.elements + first, where: y.elements + first, into: dy.elements + first, count: chunk.count)
     }
     return dy
   }
@@ -107,13 +109,13 @@ package enum Gating {
   package static func forward(_ feature: Tensor, _ attention: Tensor, on workers: WorkerPool) -> Tensor {
     check(feature, attention)
     let stride = feature.shape.stride
-    let y = Tensor(feature.shape)
+    let y = Tensor(feature.shape, feature.precision)
     let microkernels = workers.microkernels
     workers.forEachChunk(of: feature.shape.pixels, grain: grain) { pixels, _ in
       let first = pixels.lowerBound
       microkernels.gate(
-        feature.start + first * stride, rows: pixels.count, width: stride, by: attention.start + first,
-        into: y.start + first * stride)
+        feature.elements + first * stride, rows: pixels.count, width: stride, by: attention.start + first,
+        into: y.elements + first * stride)
     }
     return y
   }
@@ -125,14 +127,14 @@ package enum Gating {
     check(feature, attention)
     precondition(dy.shape == feature.shape)
     let stride = feature.shape.stride
-    let featureGradient = Tensor(feature.shape)
+    let featureGradient = Tensor(feature.shape, feature.precision)
     let attentionGradient = Tensor(attention.shape)
     let microkernels = workers.microkernels
     workers.forEachChunk(of: feature.shape.pixels, grain: grain) { pixels, _ in
       let first = pixels.lowerBound
       microkernels.gateGradient(
-        dy.start + first * stride, feature.start + first * stride, rows: pixels.count, width: stride,
-        by: attention.start + first, feature: featureGradient.start + first * stride,
+        dy.elements + first * stride, feature.elements + first * stride, rows: pixels.count, width: stride,
+        by: attention.start + first, feature: featureGradient.elements + first * stride,
         attention: attentionGradient.start + first)
     }
     return (featureGradient, attentionGradient)
@@ -147,19 +149,18 @@ package enum Gating {
 package enum Concatenation {
   /// - Parameter parts: `[N, H, W, C₁]`, `[N, H, W, C₂]`, …
   /// - Returns: `[N, H, W, C₁ + C₂ + …]`, the channels in the order of the parts.
-  package static func join(_ parts: [Tensor], on workers: WorkerPool) -> Tensor {
+  package static func join(_ parts: [Tensor], _ precision: Precision = .float32, on workers: WorkerPool) -> Tensor {
     precondition(!parts.isEmpty)
     let channels = parts.map(\.shape.channels)
     let shape = parts[0].shape.with(channels: channels.reduce(0, +))
     precondition(parts.allSatisfy { $0.shape.with(channels: 1) == shape.with(channels: 1) })
-    let joined = Tensor(shape)
+    let joined = Tensor(shape, precision)
     workers.forEachChunk(of: shape.pixels, grain: grain(shape)) { pixels, _ in
       clearPadding(of: joined, pixels)
       var offset = 0
       for (part, count) in zip(parts, channels) {
-        for pixel in pixels {
-          copy(count, from: part.start + pixel * part.shape.stride, to: joined.start + pixel * shape.stride + offset)
-        }
+        copy(
+          count, of: pixels, from: part.elements, part.shape.stride, to: joined.elements + offset, shape.stride)
         offset += count
       }
     }
@@ -169,16 +170,16 @@ package enum Concatenation {
   /// The backward pass: splits a gradient into those of the parts.
   ///
   /// - Parameter channels: C₁, C₂, … of the parts.
+  /// - Returns: the gradients, in the precision of dy.
   package static func split(_ dy: Tensor, into channels: [Int], on workers: WorkerPool) -> [Tensor] {
     precondition(channels.reduce(0, +) == dy.shape.channels)
-    let parts = channels.map { Tensor(dy.shape.with(channels: $0)) }
+    let parts = channels.map { Tensor(dy.shape.with(channels: $0), dy.precision) }
     workers.forEachChunk(of: dy.shape.pixels, grain: grain(dy.shape)) { pixels, _ in
       var offset = 0
       for (part, count) in zip(parts, channels) {
         clearPadding(of: part, pixels)
-        for pixel in pixels {
-          copy(count, from: dy.start + pixel * dy.shape.stride + offset, to: part.start + pixel * part.shape.stride)
-        }
+        copy(
+          count, of: pixels, from: dy.elements + offset, dy.shape.stride, to: part.elements, part.shape.stride)
         offset += count
       }
     }
@@ -188,18 +189,39 @@ package enum Concatenation {
   /// Pixels of a task, about 16 KiB: the parts of a pixel are still in cache when the next part is copied.
   private static func grain(_ shape: Shape) -> Int { max(16, (1 << 12) / shape.stride) }
 
-  @inline(__always)
+  /// Copies `count` channels of some pixels.
   private static func copy(
-    _ count: Int, from source: UnsafeMutablePointer<Float>, to target: UnsafeMutablePointer<Float>
+    _ count: Int, of pixels: Range<Int>, from source: ElementPointer, _ sourceStride: Int, to target: ElementPointer,
+    _ targetStride: Int
   ) {
-    var channel = 0
-    while channel + 8 <= count {
-      target.store(source.vector(channel), channel)
-      channel += 8
+    switch (source.precision, target.precision) {
+    case (.float32, .float32):
+      copy(count, pixels, source.elements(Float.self), sourceStride, target.elements(Float.self), targetStride)
+    case (.float32, .bfloat16):
+      copy(count, pixels, source.elements(Float.self), sourceStride, target.elements(BFloat16.self), targetStride)
+    case (.bfloat16, .float32):
+      copy(count, pixels, source.elements(BFloat16.self), sourceStride, target.elements(Float.self), targetStride)
+    case (.bfloat16, .bfloat16):
+      copy(count, pixels, source.elements(BFloat16.self), sourceStride, target.elements(BFloat16.self), targetStride)
     }
-    while channel < count {
-      target[channel] = source[channel]
-      channel += 1
+  }
+
+  @inline(__always)
+  private static func copy<E: Element, F: Element>(
+    _ count: Int, _ pixels: Range<Int>, _ source: Elements<E>, _ sourceStride: Int, _ target: Elements<F>,
+    _ targetStride: Int
+  ) {
+    for pixel in pixels {
+      let (source, target) = (source + pixel * sourceStride, target + pixel * targetStride)
+      var channel = 0
+      while channel + 8 <= count {
+        target.store(source.vector(channel), channel)
+        channel += 8
+      }
+      while channel < count {
+        target[channel] = source[channel]
+        channel += 1
+      }
     }
   }
 
@@ -208,6 +230,7 @@ package enum Concatenation {
   private static func clearPadding(of tensor: Tensor, _ pixels: Range<Int>) {
     let stride = tensor.shape.stride
     if stride == tensor.shape.channels { return }
-    for pixel in pixels { tensor.start.store(Vector.zero, (pixel + 1) * stride - 8) }
+    let bytes = 8 * tensor.precision.size
+    for pixel in pixels { memset((tensor.elements + ((pixel + 1) * stride - 8)).address, 0, bytes) }
   }
 }

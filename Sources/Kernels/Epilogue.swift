@@ -21,16 +21,16 @@ package struct Epilogue {
     self.relu = relu
   }
 
-  /// The epilogue of the part of the result that begins at float `offset`, which belongs to channel `channel`.
-  func pointers(atFloat offset: Int, channel: Int = 0) -> EpiloguePointers {
+  /// The epilogue of the part of the result that begins at number `offset`, which belongs to channel `channel`.
+  func pointers(at offset: Int, channel: Int = 0) -> EpiloguePointers {
     EpiloguePointers(
-      bias: bias.map { UnsafePointer($0.start + channel) }, residual: residual.map { UnsafePointer($0.start + offset) },
+      bias: bias.map { UnsafePointer($0.start + channel) }, residual: residual.map { $0.elements + offset },
       relu: relu)
   }
 
   /// The epilogue of image `index` of the result.
   func pointers(image index: Int) -> EpiloguePointers {
-    pointers(atFloat: residual.map { $0.image(index) - $0.start } ?? 0)
+    pointers(at: residual.map { index * $0.shape.pixelsPerImage * $0.shape.stride } ?? 0)
   }
 }
 
@@ -51,5 +51,5 @@ enum NonTemporal {
 
 extension Tensor {
   /// Whether a kernel that writes this tensor once, from end to end, uses non-temporal stores.
-  var usesNonTemporalStores: Bool { NonTemporal.pays(floats: shape.count) }
+  var usesNonTemporalStores: Bool { precision == .float32 && NonTemporal.pays(floats: shape.count) }
 }

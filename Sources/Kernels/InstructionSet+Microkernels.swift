@@ -5,6 +5,7 @@ import Tensors
 #if arch(x86_64)
   import MicrokernelsAVX2
   import MicrokernelsAVX512
+  import MicrokernelsAVX512BF16
 #endif
 
 extension InstructionSet {
@@ -15,6 +16,7 @@ extension InstructionSet {
     #if arch(x86_64)
       case .avx2: MicrokernelsAVX2.Backend.self
       case .avx512: MicrokernelsAVX512.Backend.self
+      case .avx512bf16: MicrokernelsAVX512BF16.Backend.self
     #endif
     }
   }

@@ -18,14 +18,16 @@ package enum Interpolation {
   /// - Parameters:
   ///   - x: `[N, H, W, C]`.
   ///   - rows: the rows of the output to compute; nil for all.
+  ///   - precision: of the output; that of x, unless given.
   /// - Returns: `[N, rows.count, size.width, C]`.
   package static func resize(
-    _ x: Tensor, to size: Size, corners: Corners, rows wanted: Range<Int>? = nil, on workers: WorkerPool
+    _ x: Tensor, to size: Size, corners: Corners, rows wanted: Range<Int>? = nil,
+    precision: Precision? = nil, on workers: WorkerPool
   ) -> Tensor {
     let shape = x.shape
     let wanted = wanted ?? 0..<size.height
     precondition(wanted.lowerBound >= 0 && wanted.upperBound <= size.height)
-    let y = Tensor(shape.with(size: Size(wanted.count, size.width)))
+    let y = Tensor(shape.with(size: Size(wanted.count, size.width)), precision ?? x.precision)
     let rows = InterpolationTaps(outputs: size.height, inputs: shape.height, corners)
     let columns = InterpolationTaps(outputs: size.width, inputs: shape.width, corners)
     let stride = shape.stride
@@ -35,21 +37,23 @@ package enum Interpolation {
     workers.parallelFor(shape.images * wanted.count) { task, worker in
       let (image, index) = task.quotientAndRemainder(dividingBy: wanted.count)
       let row = wanted.lowerBound + index
-      let input = x.image(image)
+      let input = x.elements(image: image)
       let blended = workspace.row(worker)
       microkernels.lerp(
         input + rows.lower[row] * rowFloats, input + rows.upper[row] * rowFloats, fraction: rows.fraction[row],
-        into: blended, count: rowFloats)
-      let output = y.start + task * size.width * stride
+        into: ElementPointer(blended), count: rowFloats)
       if stride == 1 {
+        let output = y.start + task * size.width
         for column in 0..<size.width {
           let left = blended[columns.lower[column]]
           output[column] = left.addingProduct(columns.fraction[column], blended[columns.upper[column]] - left)
         }
       } else {
+        let output = y.elements + task * size.width * stride
         for column in 0..<size.width {
           microkernels.lerp(
-            blended + columns.lower[column] * stride, blended + columns.upper[column] * stride,
+            ElementPointer(blended + columns.lower[column] * stride),
+            ElementPointer(blended + columns.upper[column] * stride),
             fraction: columns.fraction[column], into: output + column * stride, count: stride)
         }
       }
@@ -62,12 +66,13 @@ package enum Interpolation {
   /// - Parameters:
   ///   - dy: `[N, H′, W′, C]`.
   ///   - inputSize: H and W of the input.
+  ///   - precision: of the result; that of dy, unless given.
   /// - Returns: `[N, H, W, C]`.
   package static func gradient(
-    _ dy: Tensor, inputSize: Size, corners: Corners, on workers: WorkerPool
+    _ dy: Tensor, inputSize: Size, corners: Corners, precision: Precision? = nil, on workers: WorkerPool
   ) -> Tensor {
     let shape = dy.shape
-    let dx = Tensor(shape.with(size: inputSize))
+    let dx = Tensor(shape.with(size: inputSize), precision ?? dy.precision)
     let rows = TransposedTaps(
       inputs: inputSize.height, InterpolationTaps(outputs: shape.height, inputs: inputSize.height, corners))
     let columns = TransposedTaps(
@@ -79,9 +84,11 @@ package enum Interpolation {
     workers.parallelFor(shape.images * inputSize.height) { task, worker in
       let (image, row) = task.quotientAndRemainder(dividingBy: inputSize.height)
       let gathered = workspace.row(worker)
-      gather(microkernels, dy.image(image), rows, row, step: rowFloats, count: rowFloats, into: gathered)
-      let output = dx.start + task * inputSize.width * stride
+      gather(
+        microkernels, dy.elements(image: image), rows, row, step: rowFloats, count: rowFloats,
+        into: ElementPointer(gathered))
       if stride == 1 {
+        let output = dx.start + task * inputSize.width
         for column in 0..<inputSize.width {
           let first = columns.first[column]
           var sum: Float = 0
@@ -91,19 +98,22 @@ package enum Interpolation {
           output[column] = sum
         }
       } else {
+        let output = dx.elements + task * inputSize.width * stride
         for column in 0..<inputSize.width {
-          gather(microkernels, gathered, columns, column, step: stride, count: stride, into: output + column * stride)
+          gather(
+            microkernels, ElementPointer(gathered), columns, column, step: stride, count: stride,
+            into: output + column * stride)
         }
       }
     }
     return dx
   }
 
-  /// The weighted sum of the outputs that read input position `index`; they are `step` floats apart and each has
-  /// `count` floats, rounded up to whole vectors.
+  /// The weighted sum of the outputs that read input position `index`; they are `step` numbers apart and each has
+  /// `count` numbers, rounded up to whole vectors.
   private static func gather(
-    _ microkernels: any MicrokernelSet.Type, _ source: UnsafeMutablePointer<Float>, _ taps: TransposedTaps,
-    _ index: Int, step: Int, count: Int, into result: UnsafeMutablePointer<Float>
+    _ microkernels: any MicrokernelSet.Type, _ source: ElementPointer, _ taps: TransposedTaps,
+    _ index: Int, step: Int, count: Int, into result: ElementPointer
   ) {
     let begin = taps.begin[index]
     microkernels.weightedSum(

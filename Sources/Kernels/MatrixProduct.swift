@@ -1,7 +1,8 @@
 import Microkernels
 import Tensors
 
-/// GEMM: products of single-precision matrices, on one thread; kernels call it from their tasks.
+/// GEMM: products of matrices of floats, or of bfloat16 numbers summed as floats ("rounded"), on one thread; kernels call
+/// it from their tasks.
 ///
 /// `C = A · B` reads A and C row by row as they lie in tensors, and packed B. `C += Aᵀ · B`, the gradient of weights,
 /// reads both from panels of a few hundred rows. The order of additions in an element of C depends on the depth alone,
@@ -91,6 +92,77 @@ struct MatrixProduct {
     microkernels.multiplyTransposed(
       rows: rows, leftColumns: leftColumns, rightColumns: rightColumns, left: left, right: right, capacity: capacity,
       into: c, cStride: cStride)
+  }
+}
+
+/// Products of bfloat16 numbers.
+extension MatrixProduct {
+  /// Floats of workspace that `multiplyRounded` needs.
+  func roundedWorkspaceCount(depth: Int) -> Int { microkernels.roundedWorkspaceCount(depth: depth) }
+
+  /// `C[rows, columns] = A[rows, depth] · B[depth, columns]`; as `multiply`.
+  @inline(__always)
+  func multiplyRounded(
+    rows: Int, columns: Range<Int>, _ a: ElementPointer, aStride: Int, _ b: RoundedB, into c: ElementPointer,
+    cStride: Int, epilogue: EpiloguePointers? = nil, workspace: UnsafeMutablePointer<Float>
+  ) {
+    microkernels.multiplyRounded(
+      rows: rows, columns: columns, a.elements(), aStride: aStride, b, into: c, cStride: cStride, epilogue: epilogue,
+      workspace: workspace)
+  }
+
+  /// Packs `rows` rows of A for `multiplyTransposedRounded`; as `packLeft`, with an even capacity.
+  func packRoundedLeft(
+    rows: Int, columns: Int, from source: ElementPointer, rowStride: Int, capacity: Int,
+    into packed: UnsafeMutablePointer<Float>
+  ) {
+    microkernels.packRoundedRows(
+      rows: rows, columns: columns, from: source.elements(), rowStride: rowStride, width: microkernels.leftPanelWidth,
+      capacity: capacity, into: packed)
+  }
+
+  /// Packs `rows` rows of B for `multiplyTransposedRounded`; as `packRight`, with an even capacity.
+  func packRoundedRight(
+    rows: Int, columns: Int, from source: ElementPointer, rowStride: Int, capacity: Int,
+    into packed: UnsafeMutablePointer<Float>
+  ) {
+    microkernels.packRoundedRows(
+      rows: rows, columns: columns, from: source.elements(), rowStride: rowStride,
+      width: microkernels.rightPanelWidth(columns: columns), capacity: capacity, into: packed)
+  }
+
+  /// `C[leftColumns, rightColumns] += Aᵀ · B` over `rows` packed rows; as `multiplyTransposed`.
+  @inline(__always)
+  func multiplyTransposedRounded(
+    rows: Int, leftColumns: Int, rightColumns: Int, left: UnsafePointer<Float>, right: UnsafePointer<Float>,
+    capacity: Int, into c: UnsafeMutablePointer<Float>, cStride: Int
+  ) {
+    microkernels.multiplyTransposedRounded(
+      rows: rows, leftColumns: leftColumns, rightColumns: rightColumns, left: left, right: right, capacity: capacity,
+      into: c, cStride: cStride)
+  }
+}
+
+/// Rounds and packs the right matrix of a bfloat16 product and owns its memory.
+struct RoundedBStorage {
+  let matrix: RoundedB
+  private let buffer: Buffer
+
+  /// As `PackedBStorage` does.
+  init(
+    depth: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, columnStride: Int = 1,
+    on workers: WorkerPool
+  ) {
+    let microkernels = workers.microkernels
+    let buffer = Buffer(count: microkernels.roundedCount(depth: depth, columns: columns))
+    let width = microkernels.panelWidth(columns: columns)
+    workers.parallelFor(columns.dividedRoundingUp(by: width)) { panel, _ in
+      microkernels.packRounded(
+        panel: panel, depth: depth, columns: columns, from: source, rowStride: rowStride, columnStride: columnStride,
+        into: buffer.start)
+    }
+    self.buffer = buffer
+    matrix = RoundedB(buffer.start, depth: depth, columns: columns.roundedUp(toMultipleOf: 8))
   }
 }
 

@@ -22,14 +22,22 @@ package enum Pooling {
   /// - Parameter x: `[N, H, W, C]`.
   /// - Returns: `[N, ⌈H/2⌉, ⌈W/2⌉, C]`, and the indices of the maxima.
   package static func max3x3(_ x: Tensor, on workers: WorkerPool) -> (Tensor, MaxPoolIndices) {
+    switch x.precision {
+    case .float32: max3x3(x, Float.self, workers)
+    case .bfloat16: max3x3(x, BFloat16.self, workers)
+    }
+  }
+
+  private static func max3x3<E: Element>(_ x: Tensor, _: E.Type, _ workers: WorkerPool) -> (Tensor, MaxPoolIndices) {
     let shape = x.shape
     let size = half(shape.size)
-    let y = Tensor(shape.with(size: size))
+    let y = Tensor(shape.with(size: size), x.precision)
+    let output: Elements<E> = y.elements.elements()
     let argmax = MaxPoolIndices(y.shape)
     let stride = shape.stride
     let indices = argmax.start
     forEachRow(of: y.shape, on: workers) { image, row in
-      let input = x.image(image)
+      let input: Elements<E> = x.elements(image: image).elements()
       let rows = max(0, 2 * row - 1)..<min(shape.height, 2 * row + 2)
       for column in 0..<size.width {
         let columns = max(0, 2 * column - 1)..<min(shape.width, 2 * column + 2)
@@ -49,7 +57,7 @@ package enum Pooling {
                 where: isBetter)
             }
           }
-          y.start.store(best, pixel + channel)
+          output.store(best, pixel + channel)
           UnsafeMutableRawPointer(indices + pixel + channel).storeBytes(
             of: SIMD8<UInt8>(truncatingIfNeeded: bestIndex), as: SIMD8<UInt8>.self)
           channel += 8
@@ -63,8 +71,18 @@ package enum Pooling {
   package static func maxGradient(
     _ dy: Tensor, argmax: MaxPoolIndices, inputShape: Shape, on workers: WorkerPool
   ) -> Tensor {
+    switch dy.precision {
+    case .float32: maxGradient(dy, argmax, inputShape, Float.self, workers)
+    case .bfloat16: maxGradient(dy, argmax, inputShape, BFloat16.self, workers)
+    }
+  }
+
+  private static func maxGradient<E: Element>(
+    _ dy: Tensor, _ argmax: MaxPoolIndices, _ inputShape: Shape, _: E.Type, _ workers: WorkerPool
+  ) -> Tensor {
     precondition(dy.shape == inputShape.with(size: half(inputShape.size)))
-    let dx = Tensor(inputShape)
+    let dx = Tensor(inputShape, dy.precision)
+    let (gradients, result): (Elements<E>, Elements<E>) = (dy.elements.elements(), dx.elements.elements())
     let size = dy.shape.size
     let stride = inputShape.stride
     let indices = argmax.start
@@ -72,7 +90,7 @@ package enum Pooling {
       let rows = row / 2...min((row + 1) / 2, size.height - 1)
       for column in 0..<inputShape.width {
         let columns = column / 2...min((column + 1) / 2, size.width - 1)
-        let target = dx.start + ((image * inputShape.height + row) * inputShape.width + column) * stride
+        let target = result + ((image * inputShape.height + row) * inputShape.width + column) * stride
         var channel = 0
         while channel < stride {
           var sum = Vector.zero
@@ -83,7 +101,7 @@ package enum Pooling {
                 truncatingIfNeeded: UnsafeRawPointer(indices + index).loadUnaligned(as: SIMD8<UInt8>.self))
               let isOther =
                 bestIndex .!= VectorMath.Integers(repeating: windowIndex(row, column, in: (windowRow, windowColumn)))
-              sum += dy.start.vector(index).replacing(with: 0, where: isOther)
+              sum += gradients.vector(index).replacing(with: 0, where: isOther)
             }
           }
           target.store(sum, channel)
@@ -109,12 +127,12 @@ package enum Pooling {
   package static func average2x2Stride2(_ x: Tensor, on workers: WorkerPool) -> Tensor {
     let shape = x.shape
     let size = half(shape.size)
-    let y = Tensor(shape.with(size: size))
+    let y = Tensor(shape.with(size: size), x.precision)
     let stride = shape.stride
     forEachRow(of: y.shape, on: workers) { image, row in
-      let upper = x.image(image) + 2 * row * shape.width * stride
+      let upper = x.elements(image: image) + 2 * row * shape.width * stride
       let below = 2 * row + 1 < shape.height ? shape.width * stride : nil
-      let output = y.image(image) + row * size.width * stride
+      let output = y.elements(image: image) + row * size.width * stride
       for column in 0..<size.width {
         let right = 2 * column + 1 < shape.width ? stride : nil
         let factor: Float = (below == nil ? 1 : 0.5) * (right == nil ? 1 : 0.5)
@@ -129,13 +147,13 @@ package enum Pooling {
   /// Each input pixel gets the gradient of its window over 4, 2 or 1, the number of its pixels.
   package static func average2x2Stride2Gradient(_ dy: Tensor, inputShape: Shape, on workers: WorkerPool) -> Tensor {
     precondition(dy.shape == inputShape.with(size: half(inputShape.size)))
-    let dx = Tensor(inputShape)
+    let dx = Tensor(inputShape, dy.precision)
     let stride = inputShape.stride
     let size = inputShape.size
     forEachRow(of: inputShape, on: workers) { image, row in
       let rowFactor: Float = row | 1 < size.height ? 0.5 : 1
-      let input = dy.image(image) + row / 2 * dy.shape.width * stride
-      let output = dx.image(image) + row * size.width * stride
+      let input = dy.elements(image: image) + row / 2 * dy.shape.width * stride
+      let output = dx.elements(image: image) + row * size.width * stride
       for column in 0..<size.width {
         let factor: Float = rowFactor * (column | 1 < size.width ? 0.5 : 1)
         sum(
@@ -164,12 +182,12 @@ package enum Pooling {
 
   private static func averageWithNeighbors(_ x: Tensor, direction: Int, on workers: WorkerPool) -> Tensor {
     let shape = x.shape
-    let y = Tensor(shape)
+    let y = Tensor(shape, x.precision)
     let stride = shape.stride
     let rowFloats = shape.width * stride
     forEachRow(of: shape, on: workers) { image, row in
-      let input = x.image(image) + row * rowFloats
-      let output = y.image(image) + row * rowFloats
+      let input = x.elements(image: image) + row * rowFloats
+      let output = y.elements(image: image) + row * rowFloats
       let nextRow = (0..<shape.height).contains(row + direction) ? direction * rowFloats : nil
       // All pixels but the last have a horizontal neighbor; they are contiguous.
       let end = direction > 0 ? shape.width - 1 : 0
@@ -193,31 +211,21 @@ package enum Pooling {
     let shape = x.shape
     let stride = shape.stride
     let rowSums = Buffer(count: shape.images * shape.height * stride)
+    let microkernels = workers.microkernels
     forEachRow(of: shape, on: workers) { image, row in
-      let input = x.image(image) + row * shape.width * stride
+      let input = x.elements(image: image) + row * shape.width * stride
       let sums = rowSums.start + (image * shape.height + row) * stride
-      var channel = 0
-      while channel < stride {
-        sums.store(input.vector(channel), channel)
-        channel += 8
-      }
-      for column in 1..<max(1, shape.width) {
-        let pixel = input + column * stride
-        channel = 0
-        while channel < stride {
-          sums.store(sums.vector(channel) + pixel.vector(channel), channel)
-          channel += 8
-        }
-      }
+      microkernels.convert(input, to: ElementPointer(sums), count: stride)
+      microkernels.addRows(input + stride, rows: shape.width - 1, width: stride, to: sums)
     }
-    let mean = Tensor(shape.with(size: Size(1, 1)))
+    let mean = Tensor(shape.with(size: Size(1, 1)), x.precision)
     let divisor = Double(shape.pixelsPerImage)
     workers.parallelFor(shape.images) { image, _ in
       let sums = rowSums.start + image * shape.height * stride
       for channel in 0..<stride {
         var sum = 0.0
         for row in 0..<shape.height { sum += Double(sums[row * stride + channel]) }
-        mean.image(image)[channel] = Float(sum / divisor)
+        mean.elements(image: image).write(Float(sum / divisor), channel)
       }
     }
     return mean
@@ -229,13 +237,13 @@ package enum Pooling {
   /// - Returns: `[N, H, W, C]`.
   package static func globalAverageGradient(_ dy: Tensor, inputSize: Size, on workers: WorkerPool) -> Tensor {
     precondition(dy.shape.size == Size(1, 1))
-    let dx = Tensor(dy.shape.with(size: inputSize))
+    let dx = Tensor(dy.shape.with(size: inputSize), dy.precision)
     let stride = dx.shape.stride
     let factor = Float(1 / Double(dx.shape.pixelsPerImage))
     forEachRow(of: dx.shape, on: workers) { image, row in
-      let output = dx.image(image) + row * inputSize.width * stride
+      let output = dx.elements(image: image) + row * inputSize.width * stride
       for column in 0..<inputSize.width {
-        sum(dy.image(image), and: nil, and: nil, times: factor, count: stride, into: output + column * stride)
+        sum(dy.elements(image: image), and: nil, and: nil, times: factor, count: stride, into: output + column * stride)
       }
     }
     return dx
@@ -257,12 +265,22 @@ package enum Pooling {
     }
   }
 
-  /// For each of `count` floats from `source` on: the sum of the float itself and of those at distance `right`, `below`
+  /// For each of `count` numbers from `source` on: the sum of the number itself and of those at distance `right`, `below`
   /// and `right + below` (if not nil), times `factor`.
   @inline(__always)
   private static func sum(
-    _ source: UnsafeMutablePointer<Float>, and right: Int?, and below: Int?, times factor: Float, count: Int,
-    into result: UnsafeMutablePointer<Float>
+    _ source: ElementPointer, and right: Int?, and below: Int?, times factor: Float, count: Int,
+    into result: ElementPointer
+  ) {
+    switch source.precision {
+    case .float32: sum(source.elements(Float.self), right, below, factor, count, result.elements())
+    case .bfloat16: sum(source.elements(BFloat16.self), right, below, factor, count, result.elements())
+    }
+  }
+
+  @inline(__always)
+  private static func sum<E: Element>(
+    _ source: Elements<E>, _ right: Int?, _ below: Int?, _ factor: Float, _ count: Int, _ result: Elements<E>
   ) {
     switch (right, below) {
     case (let right?, let below?):

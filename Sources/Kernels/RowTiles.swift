@@ -1,4 +1,5 @@
 import Glibc
+import Microkernels
 import Tensors
 
 /// Tiles of whole rows of images.
@@ -13,13 +14,15 @@ package enum RowTiles {
     rows: Range<Int>, of target: Tensor, fromRow: Int, of source: Tensor, on workers: WorkerPool
   ) {
     precondition(source.shape.with(size: target.shape.size) == target.shape && source.shape.width == target.shape.width)
+    precondition(source.precision == target.precision)
     precondition(rows.upperBound <= target.shape.height && fromRow + rows.count <= source.shape.height)
-    let floats = target.shape.width * target.shape.stride
+    let count = target.shape.width * target.shape.stride
+    let bytes = count * target.precision.size
     workers.parallelFor(target.shape.images * rows.count) { task, _ in
       let (image, row) = task.quotientAndRemainder(dividingBy: rows.count)
-      memcpy(
-        target.image(image) + (rows.lowerBound + row) * floats, source.image(image) + (fromRow + row) * floats,
-        floats * MemoryLayout<Float>.stride)
+      let to = target.elements(image: image) + (rows.lowerBound + row) * count
+      let from = source.elements(image: image) + (fromRow + row) * count
+      memcpy(to.address, from.address, bytes)
     }
   }
 }

@@ -21,7 +21,7 @@ enum SingleChannelConvolution {
     workers.forEachChunk(of: shape.pixels, grain: grain(shape)) { pixels, _ in
       let first = pixels.lowerBound
       microkernels.dot(
-        matrix.start + first * shape.stride, rows: pixels.count, width: shape.stride, padded.start, plus: offset,
+        matrix.elements + first * shape.stride, rows: pixels.count, width: shape.stride, padded.start, plus: offset,
         into: plane.start + first)
     }
   }
@@ -38,7 +38,7 @@ enum SingleChannelConvolution {
       let first = pixels.lowerBound
       microkernels.outerProduct(
         plane.start + first, rows: pixels.count, width: shape.stride, padded.start, plus: paddedBias.start,
-        into: matrix.start + first * shape.stride)
+        into: matrix.elements + first * shape.stride)
     }
   }
 
@@ -53,7 +53,7 @@ enum SingleChannelConvolution {
     workers.parallelFor(sums.images * sums.segments) { task, worker in
       let image = task / sums.segments
       let pixels = sums.rows(of: task % sums.segments, in: shape.pixelsPerImage)
-      let rows = matrix.image(image)
+      let rows = matrix.elements(image: image)
       let values = plane.image(image)
       let target = sums.part(image, task % sums.segments)
       let sum = chunkSums.start + worker * width

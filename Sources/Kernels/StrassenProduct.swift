@@ -101,7 +101,7 @@ struct StrassenProduct {
       for lower in [0, 1] {
         let offset = (image * 2 * half + lower * half + first) * cStride
         microkernels.applyEpilogue(
-          epilogue.pointers(atFloat: offset), to: c.start + offset, rows: rows, columns: 2 * columns, stride: cStride)
+          epilogue.pointers(at: offset), to: c.start + offset, rows: rows, columns: 2 * columns, stride: cStride)
       }
     }
   }

@@ -2,7 +2,7 @@ import Microkernels
 import Tensors
 
 /// The 3×3 convolution with stride 2 and padding 1, as GEMM of gathered pixels (im2col, a block at a time) with the
-/// filter.
+/// filter. There are few of them: they are computed in single precision, whatever that of the tensors.
 ///
 /// Output pixel (y, x) reads the input rows 2y − 1 … 2y + 1 and columns 2x − 1 … 2x + 1; there are ⌈H/2⌉ × ⌈W/2⌉ of
 /// them.
@@ -17,9 +17,17 @@ package enum StridedConvolution {
   /// - Parameters:
   ///   - x: `[N, H, W, C]`
   ///   - weight: `[3, 3, C, K]`, K > 1.
+  ///   - precision: of the result; that of x, unless given.
   /// - Returns: `[N, ⌈H/2⌉, ⌈W/2⌉, K]`
   package static func forward(
-    _ x: Tensor, _ weight: Filter, epilogue: Epilogue? = nil, on workers: WorkerPool
+    _ x: Tensor, _ weight: Filter, epilogue: Epilogue? = nil, precision: Precision? = nil, on workers: WorkerPool
+  ) -> Tensor {
+    let z = forward(Conversion.convert(x, to: .float32, on: workers), weight, epilogue, on: workers)
+    return Conversion.convert(z, to: precision ?? x.precision, on: workers)
+  }
+
+  private static func forward(
+    _ x: Tensor, _ weight: Filter, _ epilogue: Epilogue?, on workers: WorkerPool
   ) -> Tensor {
     check(weight)
     precondition(x.shape.channels == weight.inputs)
@@ -51,7 +59,7 @@ package enum StridedConvolution {
       gemm.multiply(
         rows: rows, gathered, aStride: rowStride, packed.matrix, into: z.image(image) + first * z.shape.stride,
         cStride: z.shape.stride,
-        epilogue: epilogue?.pointers(atFloat: z.image(image) - z.start + first * z.shape.stride),
+        epilogue: epilogue?.pointers(at: z.image(image) - z.start + first * z.shape.stride),
         workspace: gathered + block * rowStride)
     }
     return z
@@ -64,6 +72,13 @@ package enum StridedConvolution {
   /// own, of up to four taps, whose results lie two pixels apart.
   package static func inputGradient(
     _ dz: Tensor, _ weight: Filter, inputSize: Size, on workers: WorkerPool
+  ) -> Tensor {
+    let dx = inputGradient(Conversion.convert(dz, to: .float32, on: workers), weight, inputSize, on: workers)
+    return Conversion.convert(dx, to: dz.precision, on: workers)
+  }
+
+  private static func inputGradient(
+    _ dz: Tensor, _ weight: Filter, _ inputSize: Size, on workers: WorkerPool
   ) -> Tensor {
     check(weight)
     precondition(weight.inputs > 1 && dz.shape.channels == weight.outputs)
@@ -128,6 +143,8 @@ package enum StridedConvolution {
     check(dw)
     precondition(dw.inputs > 1 && x.shape.channels == dw.inputs && dz.shape.channels == dw.outputs)
     precondition(dz.shape.images == x.shape.images && dz.shape.size == outputSize(of: x.shape.size))
+    let x = Conversion.convert(x, to: .float32, on: workers)
+    let dz = Conversion.convert(dz, to: .float32, on: workers)
     let width = x.shape.stride
     let panelWidth = workers.microkernels.leftPanelWidth
     WeightGradient.compute(

@@ -1,4 +1,5 @@
 import Glibc
+import Microkernels
 import Tensors
 
 /// `dW = Xᵀ · dZ`, the weight gradient of convolutions that are computed by GEMM.
@@ -12,7 +13,7 @@ enum WeightGradient {
   private static let run = 1024
   /// Pixels packed at a time.
   private static let chunk = 256
-  /// Capacity of a panel: not a large power of two, so that panels do not share cache sets.
+  /// Capacity of a panel, even: not a large power of two, so that panels do not share cache sets.
   private static let capacity = chunk + 4
 
   /// - Parameters:
@@ -20,7 +21,8 @@ enum WeightGradient {
   ///   - dz: gradient of the output, `[N, H, W, K]`, more than one channel.
   ///   - dw: the gradient, which is overwritten; rows of K floats.
   ///   - row: the row of dW that a column of X belongs to; nil if the column is padding.
-  ///   - packLeft: packs `columns` of X over pixels `rows` of an image as `MatrixProduct.packLeft` does.
+  ///   - packLeft: packs `columns` of X over pixels `rows` of an image as `MatrixProduct.packLeft` does, or
+  ///     `packRoundedLeft` if dZ is bfloat16.
   static func compute(
     columns: Int, _ dz: Tensor, into dw: UnsafeMutablePointer<Float>, on workers: WorkerPool,
     row: (_ column: Int) -> Int?,
@@ -61,13 +63,23 @@ enum WeightGradient {
         for first in stride(from: pixels.startIndex, to: pixels.endIndex, by: chunk) {
           let rows = first..<min(pixels.endIndex, first + chunk)
           packLeft(image, rows, left, capacity, leftPanels)
-          gemm.packRight(
-            rows: rows.count, columns: right.count,
-            from: dz.image(image) + first * shape.stride + right.lowerBound, rowStride: shape.stride,
-            capacity: capacity, into: rightPanels)
-          gemm.multiplyTransposed(
-            rows: rows.count, leftColumns: left.count, rightColumns: right.count, left: leftPanels,
-            right: rightPanels, capacity: capacity, into: target, cStride: blockColumns)
+          let source = dz.elements(image: image) + (first * shape.stride + right.lowerBound)
+          switch dz.precision {
+          case .float32:
+            gemm.packRight(
+              rows: rows.count, columns: right.count, from: source.floats, rowStride: shape.stride,
+              capacity: capacity, into: rightPanels)
+            gemm.multiplyTransposed(
+              rows: rows.count, leftColumns: left.count, rightColumns: right.count, left: leftPanels,
+              right: rightPanels, capacity: capacity, into: target, cStride: blockColumns)
+          case .bfloat16:
+            gemm.packRoundedRight(
+              rows: rows.count, columns: right.count, from: source, rowStride: shape.stride, capacity: capacity,
+              into: rightPanels)
+            gemm.multiplyTransposedRounded(
+              rows: rows.count, leftColumns: left.count, rightColumns: right.count, left: leftPanels,
+              right: rightPanels, capacity: capacity, into: target, cStride: blockColumns)
+          }
         }
       }
     }

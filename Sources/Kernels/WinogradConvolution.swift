@@ -56,7 +56,7 @@ enum WinogradConvolution {
 
       for row in 0..<count {
         tiles.transformInput(
-          x.image(image), channels: filter.inputs, tile: first + row,
+          x.elements(image: image), channels: filter.inputs, tile: first + row,
           to: inputs.layout(v + row * inputs.row), workspace: transformWorkspace)
       }
       for product in 0..<products {
@@ -66,7 +66,7 @@ enum WinogradConvolution {
       }
       for row in 0..<count {
         tiles.transformOutput(
-          m + row * outputs.row, product: outputs.product, tile: first + row, to: y.image(image),
+          m + row * outputs.row, product: outputs.product, tile: first + row, to: y.elements(image: image),
           channels: y.shape.stride, nonTemporal: y.usesNonTemporalStores, epilogue: epilogue?.pointers(image: image),
           workspace: transformWorkspace
         )
@@ -106,7 +106,7 @@ enum WinogradConvolution {
         for row in rows {
           let (image, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
           tiles.transformInput(
-            x.image(image), channels: filter.inputs, tile: tile,
+            x.elements(image: image), channels: filter.inputs, tile: tile,
             to: inputs.layout(v + row * inputs.row, nonTemporal: nonTemporal),
             workspace: workspace.start + worker * size)
         }
@@ -127,7 +127,7 @@ enum WinogradConvolution {
         for row in rows {
           let (image, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
           tiles.transformOutput(
-            m + row * outputs.row, product: outputs.product, tile: tile, to: y.image(image),
+            m + row * outputs.row, product: outputs.product, tile: tile, to: y.elements(image: image),
             channels: y.shape.stride, nonTemporal: y.usesNonTemporalStores, epilogue: epilogue?.pointers(image: image),
             workspace: workspace.start + worker * size)
         }

@@ -70,9 +70,9 @@ struct WinogradTiles: Sendable {
 extension WinogradTiles {
   /// Bᵀ x B of tile `tile`, all channels.
   ///
-  /// - Parameter image: the first pixel, `channels` (a multiple of 8) floats per pixel.
+  /// - Parameter image: the first pixel, `channels` (a multiple of 8) numbers per pixel.
   func transformInput(
-    _ image: UnsafeMutablePointer<Float>, channels: Int, tile: Int, to target: TileLayout,
+    _ image: ElementPointer, channels: Int, tile: Int, to target: TileLayout,
     workspace: UnsafeMutablePointer<Float>
   ) {
     let top = rows[tile / columns.count] - vertical.halo * dilation
@@ -84,7 +84,7 @@ extension WinogradTiles {
 
   /// A dy Aᵀ of tile `tile`, all channels; see `transformInput`.
   func transformGradient(
-    _ image: UnsafeMutablePointer<Float>, channels: Int, tile: Int, to target: TileLayout,
+    _ image: ElementPointer, channels: Int, tile: Int, to target: TileLayout,
     workspace: UnsafeMutablePointer<Float>
   ) {
     microkernels.transformGradient(
@@ -95,21 +95,22 @@ extension WinogradTiles {
   ///
   /// - Parameters:
   ///   - products: product p of the channels is at `products + p · product`.
-  ///   - image: the first pixel of the result, `channels` (a multiple of 8) floats per pixel.
+  ///   - image: the first pixel of the result, `channels` (a multiple of 8) numbers per pixel.
   ///   - nonTemporal: whether to use non-temporal stores if pixels are whole cache lines.
   ///   - epilogue: the one of the whole image.
   func transformOutput(
-    _ products: UnsafePointer<Float>, product: Int, tile: Int, to image: UnsafeMutablePointer<Float>,
+    _ products: UnsafePointer<Float>, product: Int, tile: Int, to image: ElementPointer,
     channels: Int, nonTemporal: Bool, epilogue: EpiloguePointers? = nil, workspace: UnsafeMutablePointer<Float>
   ) {
     let patch = outputPatch(image, channels, tile, nonTemporal: nonTemporal && channels % 16 == 0)
+    let offset = (rows[tile / columns.count] * size.width + columns[tile % columns.count]) * channels
     microkernels.transformOutput(
       products, product: product, vertical, horizontal, to: patch, channels: channels,
-      epilogue: epilogue?.advanced(columns: 0, floats: patch.start - image), workspace: workspace)
+      epilogue: epilogue?.advanced(columns: 0, elements: offset), workspace: workspace)
   }
 
   private func outputPatch(
-    _ image: UnsafeMutablePointer<Float>, _ channels: Int, _ tile: Int, nonTemporal: Bool = false
+    _ image: ElementPointer, _ channels: Int, _ tile: Int, nonTemporal: Bool = false
   ) -> TilePatch {
     patch(
       image, channels, rows[tile / columns.count], columns[tile % columns.count], rows: vertical.outputs,
@@ -117,7 +118,7 @@ extension WinogradTiles {
   }
 
   private func patch(
-    _ image: UnsafeMutablePointer<Float>, _ channels: Int, _ top: Int, _ left: Int, rows: Int, columns: Int,
+    _ image: ElementPointer, _ channels: Int, _ top: Int, _ left: Int, rows: Int, columns: Int,
     nonTemporal: Bool = false
   ) -> TilePatch {
     TilePatch(

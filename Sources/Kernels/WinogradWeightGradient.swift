@@ -18,7 +18,7 @@ enum WinogradWeightGradient {
     let rows = x.shape.stride
     let columns = gemm.paddedRight(dy.shape.stride)
     let operands = Operands(
-      x: x.image(image), dy: dy.image(image), rows: rows,
+      x: x.elements(image: image), dy: dy.elements(image: image), rows: rows,
       gradients: dy.shape.stride, columns: columns, tiles: tiles, gemm: gemm)
     if rows * columns <= largestFused {
       fused(operands, to: dw, adding, on: workers)
@@ -37,8 +37,8 @@ enum WinogradWeightGradient {
   private static let segments = 16
 
   private struct Operands {
-    let x: UnsafeMutablePointer<Float>
-    let dy: UnsafeMutablePointer<Float>
+    let x: ElementPointer
+    let dy: ElementPointer
     /// Channels of x, padding included: rows of each sum.
     let rows: Int
     /// Channels of dy, padding included.

@@ -13,42 +13,57 @@ package struct PackedB {
   }
 }
 
+/// The right matrix B of a bfloat16 product, rounded and packed as `MicrokernelSet.packRounded` writes it.
+package struct RoundedB {
+  package let start: UnsafePointer<Float>
+  /// Rows of B.
+  package let depth: Int
+  /// Columns of B, a multiple of 8.
+  package let columns: Int
+
+  package init(_ start: UnsafePointer<Float>, depth: Int, columns: Int) {
+    self.start = start
+    self.depth = depth
+    self.columns = columns
+  }
+}
+
 /// The epilogue of a convolution or GEMM for one block of the result: `max(0, y + bias + residual)`, computed while y
 /// is in the cache. (`Epilogue` in `Kernels` is the same for a whole tensor.)
 package struct EpiloguePointers {
   /// One number per column, whole vectors.
   package let bias: UnsafePointer<Float>?
   /// Has the layout of the result.
-  package let residual: UnsafePointer<Float>?
+  package let residual: ElementPointer?
   package let relu: Bool
 
-  package init(bias: UnsafePointer<Float>?, residual: UnsafePointer<Float>? = nil, relu: Bool = false) {
+  package init(bias: UnsafePointer<Float>?, residual: ElementPointer? = nil, relu: Bool = false) {
     self.bias = bias
     self.residual = residual
     self.relu = relu
   }
 
-  /// The epilogue of the block that begins `columns` columns to the right and `floats` floats further on.
-  package func advanced(columns: Int, floats: Int) -> EpiloguePointers {
-    EpiloguePointers(bias: bias.map { $0 + columns }, residual: residual.map { $0 + floats }, relu: relu)
+  /// The epilogue of the block that begins `columns` columns to the right and `elements` numbers further on.
+  package func advanced(columns: Int, elements: Int) -> EpiloguePointers {
+    EpiloguePointers(bias: bias.map { $0 + columns }, residual: residual.map { $0 + elements }, relu: relu)
   }
 }
 
 /// The pixels under a Winograd tile: those in `rows` × `columns` are in the image, the others count as zero.
 package struct TilePatch {
   /// The pixel at row and column 0 of the tile, which may lie outside of the image.
-  package let start: UnsafeMutablePointer<Float>
-  /// Floats from row to row.
+  package let start: ElementPointer
+  /// Numbers from row to row.
   package let row: Int
-  /// Floats from column to column.
+  /// Numbers from column to column.
   package let column: Int
   package let rows: Range<Int>
   package let columns: Range<Int>
-  /// Whether output pixels are written with non-temporal stores; they must then be aligned to 64 bytes.
+  /// Whether output pixels, if floats, are written with non-temporal stores; they must then be aligned to 64 bytes.
   package let nonTemporal: Bool
 
   package init(
-    start: UnsafeMutablePointer<Float>, row: Int, column: Int, rows: Range<Int>, columns: Range<Int>,
+    start: ElementPointer, row: Int, column: Int, rows: Range<Int>, columns: Range<Int>,
     nonTemporal: Bool = false
   ) {
     self.start = start

@@ -1,7 +1,7 @@
 /// The microkernels of one instruction set: the innermost loops of all arithmetic. They take pointers and own no
 /// memory.
 ///
-/// `MicrokernelsPlain`, `MicrokernelsAVX2` and `MicrokernelsAVX512` each have a `Backend` that conforms. What they
+/// `MicrokernelsPlain`, `MicrokernelsAVX2` and the others each have a `Backend` that conforms. What they
 /// share is in `MicrokernelsShared` and `MicrokernelsGEMM`, linked into their folders and compiled once per instruction
 /// set. `WorkerPool` carries the instruction set that its kernels use; `InstructionSet.microkernels` is the backend.
 ///
@@ -10,7 +10,8 @@
 /// the whole program, which would stop with an illegal instruction on an older processor. `Tests/check-symbols` proves
 /// that there is no such copy.
 ///
-/// Rows of pixels are `width` floats, a multiple of 8.
+/// Rows of pixels are `width` numbers, a multiple of 8. What a microkernel reads or writes as `ElementPointer` has one
+/// precision, unless it converts; arithmetic is in single precision.
 package protocol MicrokernelSet: Sendable {
   /// The name shown to the user: "AVX2".
   static var name: String { get }
@@ -71,6 +72,43 @@ package protocol MicrokernelSet: Sendable {
     rows: Int, leftColumns: Int, rightColumns: Int, left: UnsafePointer<Float>, right: UnsafePointer<Float>,
     capacity: Int, into c: UnsafeMutablePointer<Float>, cStride: Int)
 
+  // MARK: - GEMM of bfloat16 numbers
+  // Both operands are rounded to bfloat16, sums are in single precision. The layout of a packed operand is the backend's:
+  // pairs of depth where an instruction multiplies them, otherwise floats.
+
+  /// Floats of memory of a rounded `depth` × `columns` matrix.
+  static func roundedCount(depth: Int, columns: Int) -> Int
+
+  /// Floats of workspace that `multiplyRounded` needs.
+  static func roundedWorkspaceCount(depth: Int) -> Int
+
+  /// Rounds and packs one panel, of `panelWidth` columns, of the matrix whose element (i, j) is
+  /// `source[i * rowStride + j * columnStride]`.
+  static func packRounded(
+    panel: Int, depth: Int, columns: Int, from source: UnsafePointer<Float>, rowStride: Int, columnStride: Int,
+    into packed: UnsafeMutablePointer<Float>)
+
+  /// `C = A · B` and then the epilogue. C and the residual have one precision. An odd depth reads one number more of
+  /// each row of A, which must be finite.
+  static func multiplyRounded(
+    rows: Int, columns: Range<Int>, _ a: Elements<BFloat16>, aStride: Int, _ b: RoundedB, into c: ElementPointer,
+    cStride: Int, epilogue: EpiloguePointers?, workspace: UnsafeMutablePointer<Float>)
+
+  /// Packs rows for `multiplyTransposedRounded`, as `packRows` does.
+  ///
+  /// - Parameter capacity: rows that a panel has room for; even.
+  static func packRoundedRows(
+    rows: Int, columns: Int, from source: Elements<BFloat16>, rowStride: Int, width: Int, capacity: Int,
+    into packed: UnsafeMutablePointer<Float>)
+
+  /// `C += Aᵀ · B` over packed rows; see `multiplyTransposed`.
+  ///
+  /// A panel takes `capacity · width` floats of memory, or half as many where it holds pairs; those of an operand are
+  /// contiguous.
+  static func multiplyTransposedRounded(
+    rows: Int, leftColumns: Int, rightColumns: Int, left: UnsafePointer<Float>, right: UnsafePointer<Float>,
+    capacity: Int, into c: UnsafeMutablePointer<Float>, cStride: Int)
+
   // MARK: - Winograd
 
   /// Floats of workspace that the transform of a tile needs.
@@ -115,65 +153,62 @@ package protocol MicrokernelSet: Sendable {
 
   /// Adds the deviations of each column from `pivot` to `sum` and their squares to `squares`.
   static func addDeviations(
-    _ values: UnsafePointer<Float>, rows: Int, width: Int, from pivot: UnsafePointer<Float>,
+    _ values: ElementPointer, rows: Int, width: Int, from pivot: UnsafePointer<Float>,
     to sum: UnsafeMutablePointer<Float>, _ squares: UnsafeMutablePointer<Float>)
 
   /// `z · scale + shift (+ residual)`, followed by ReLU if `relu`.
   ///
-  /// - Parameter nonTemporal: whether to use non-temporal stores; y must then be aligned to 64 bytes.
+  /// - Parameter nonTemporal: whether to write floats with non-temporal stores; y must then be aligned to 64 bytes.
   static func normalize(
-    _ z: UnsafePointer<Float>, rows: Int, width: Int, scale: UnsafePointer<Float>, shift: UnsafePointer<Float>,
-    residual: UnsafePointer<Float>?, relu: Bool, into y: UnsafeMutablePointer<Float>, nonTemporal: Bool)
+    _ z: ElementPointer, rows: Int, width: Int, scale: UnsafePointer<Float>, shift: UnsafePointer<Float>,
+    residual: ElementPointer?, relu: Bool, into y: ElementPointer, nonTemporal: Bool)
 
   /// Adds the gradients g that `mask` passes to `sum`, and g · (z − mean) to `product`.
   ///
   /// - Parameter masked: if not nil, receives g; `mask` is then an output.
   static func addBatchNormGradientSums(
-    _ dy: UnsafePointer<Float>, _ z: UnsafePointer<Float>, rows: Int, width: Int, _ channels: NormalizerPointers,
-    mask: ReLUMask<UnsafePointer<Float>>, masked: UnsafeMutablePointer<Float>?,
+    _ dy: ElementPointer, _ z: ElementPointer, rows: Int, width: Int, _ channels: NormalizerPointers,
+    mask: ReLUMask<ElementPointer>, masked: ElementPointer?,
     to sum: UnsafeMutablePointer<Float>, _ product: UnsafeMutablePointer<Float>)
 
   /// `g · scale + (z − mean) · slope + offset` for the gradients g that `mask` passes.
   static func batchNormInputGradient(
-    _ dy: UnsafePointer<Float>, _ z: UnsafePointer<Float>, rows: Int, width: Int, _ channels: NormalizerPointers,
-    slope: UnsafePointer<Float>, offset: UnsafePointer<Float>, mask: ReLUMask<UnsafePointer<Float>>,
-    into dz: UnsafeMutablePointer<Float>)
+    _ dy: ElementPointer, _ z: ElementPointer, rows: Int, width: Int, _ channels: NormalizerPointers,
+    slope: UnsafePointer<Float>, offset: UnsafePointer<Float>, mask: ReLUMask<ElementPointer>, into dz: ElementPointer)
 
   // MARK: - Rows
 
   /// Adds each row to `sums`.
-  static func addRows(_ values: UnsafePointer<Float>, rows: Int, width: Int, to sums: UnsafeMutablePointer<Float>)
+  static func addRows(_ values: ElementPointer, rows: Int, width: Int, to sums: UnsafeMutablePointer<Float>)
 
   /// Adds each row times its number in `factors` to `sums`.
   static func addRows(
-    _ values: UnsafePointer<Float>, rows: Int, width: Int, times factors: UnsafePointer<Float>,
+    _ values: ElementPointer, rows: Int, width: Int, times factors: UnsafePointer<Float>,
     to sums: UnsafeMutablePointer<Float>)
 
   /// The dot product of each row with `weights`, plus `offset`.
   static func dot(
-    _ values: UnsafePointer<Float>, rows: Int, width: Int, _ weights: UnsafePointer<Float>, plus offset: Float,
+    _ values: ElementPointer, rows: Int, width: Int, _ weights: UnsafePointer<Float>, plus offset: Float,
     into result: UnsafeMutablePointer<Float>)
 
   /// Each of `values` times the row `weights`, plus the row `bias`.
   static func outerProduct(
     _ values: UnsafePointer<Float>, rows: Int, width: Int, _ weights: UnsafePointer<Float>,
-    plus bias: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>)
+    plus bias: UnsafePointer<Float>, into result: ElementPointer)
 
   /// Each row times 1 + its number in `attention`.
   static func gate(
-    _ feature: UnsafePointer<Float>, rows: Int, width: Int, by attention: UnsafePointer<Float>,
-    into result: UnsafeMutablePointer<Float>)
+    _ feature: ElementPointer, rows: Int, width: Int, by attention: UnsafePointer<Float>, into result: ElementPointer)
 
   /// The gradients of `gate`: `dy · (1 + attention)`, and Σ dy · feature of each row.
   static func gateGradient(
-    _ dy: UnsafePointer<Float>, _ feature: UnsafePointer<Float>, rows: Int, width: Int,
-    by attention: UnsafePointer<Float>, feature featureGradient: UnsafeMutablePointer<Float>,
-    attention attentionGradient: UnsafeMutablePointer<Float>)
+    _ dy: ElementPointer, _ feature: ElementPointer, rows: Int, width: Int, by attention: UnsafePointer<Float>,
+    feature featureGradient: ElementPointer, attention attentionGradient: UnsafeMutablePointer<Float>)
 
   // MARK: - Elementwise (`count` is rounded up to whole vectors of 8)
 
   /// `sum += summand`
-  static func add(_ summand: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>, count: Int)
+  static func add(_ summand: ElementPointer, to sum: ElementPointer, count: Int)
 
   /// `sum = a · left + b · right`, for `rows` rows of `columns` floats each.
   static func linearCombination(
@@ -181,11 +216,14 @@ package protocol MicrokernelSet: Sendable {
     _ right: UnsafePointer<Float>, _ rightStride: Int, into sum: UnsafeMutablePointer<Float>, _ sumStride: Int)
 
   /// `max(x, 0)`
-  static func relu(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int)
+  static func relu(_ x: ElementPointer, into y: ElementPointer, count: Int)
 
   /// `dy` where `y` is positive, else 0; `dx` may be `dy`.
   static func reluGradient(
-    _ dy: UnsafePointer<Float>, where y: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, count: Int)
+    _ dy: ElementPointer, where y: ElementPointer, into dx: ElementPointer, count: Int)
+
+  /// The same numbers in another precision, rounded if it is less.
+  static func convert(_ source: ElementPointer, to target: ElementPointer, count: Int)
 
   /// An SGD step; see `SGDKernel`. `count` is exact.
   ///
@@ -200,11 +238,31 @@ package protocol MicrokernelSet: Sendable {
 
   /// Linear interpolation, `low + fraction · (high − low)`.
   static func lerp(
-    _ low: UnsafePointer<Float>, _ high: UnsafePointer<Float>, fraction: Float,
-    into result: UnsafeMutablePointer<Float>, count: Int)
+    _ low: ElementPointer, _ high: ElementPointer, fraction: Float, into result: ElementPointer, count: Int)
 
-  /// The sum of `terms` runs of floats, `step` floats from one to the next, each times its weight.
+  /// The sum of `terms` runs of numbers, `step` numbers from one to the next, each times its weight.
   static func weightedSum(
-    _ source: UnsafePointer<Float>, step: Int, weights: UnsafePointer<Float>, terms: Int,
-    into result: UnsafeMutablePointer<Float>, count: Int)
+    _ source: ElementPointer, step: Int, weights: UnsafePointer<Float>, terms: Int, into result: ElementPointer,
+    count: Int)
+}
+
+/// The same for floats.
+extension MicrokernelSet {
+  package static func addRows(
+    _ values: UnsafePointer<Float>, rows: Int, width: Int, to sums: UnsafeMutablePointer<Float>
+  ) {
+    addRows(ElementPointer(values), rows: rows, width: width, to: sums)
+  }
+
+  package static func add(_ summand: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>, count: Int) {
+    add(ElementPointer(summand), to: ElementPointer(sum), count: count)
+  }
+
+  package static func lerp(
+    _ low: UnsafePointer<Float>, _ high: UnsafePointer<Float>, fraction: Float,
+    into result: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    lerp(
+      ElementPointer(low), ElementPointer(high), fraction: fraction, into: ElementPointer(result), count: count)
+  }
 }

@@ -1,33 +1,6 @@
-import CIntrinsics
 import Microkernels
 
 /// The microkernels for x86-64-v4: AVX-512.
 package enum Backend: MicrokernelSet {
   package static let name = "AVX-512"
 }
-
-typealias NativeVector = SIMD16<Float>
-typealias GEMMMicrokernel = GEMMMicrokernel12x32
-
-extension SIMD8<Float>: SIMDVector {
-  @inline(__always)
-  static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self { c.addingProduct(a, b) }
-
-  @inline(__always)
-  func storeNonTemporal(to target: UnsafeMutablePointer<Float>) { store_nontemporal_8(target, self) }
-}
-
-extension SIMD16<Float>: SIMDVector {
-  @inline(__always)
-  static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self { c.addingProduct(a, b) }
-
-  @inline(__always)
-  var relu: SIMD16<Float> { replacing(with: 0, where: self .< 0) }
-
-  @inline(__always)
-  func storeNonTemporal(to target: UnsafeMutablePointer<Float>) { store_nontemporal_16(target, self) }
-}
-
-/// `SIMDVector.fma` of single numbers.
-@inline(__always)
-func scalarFMA(_ a: Float, _ b: Float, _ c: Float) -> Float { c.addingProduct(a, b) }

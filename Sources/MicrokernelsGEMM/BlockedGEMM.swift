@@ -81,7 +81,7 @@ extension Backend {
           rows: blockRows, columns, depth: firstDepth..<firstDepth + blockDepth,
           a + firstRow * aStride + firstDepth, aStride, b, c + firstRow * cStride, cStride,
           accumulate || firstDepth > 0,
-          firstDepth + blockDepth == b.depth ? epilogue?.advanced(columns: 0, floats: firstRow * cStride) : nil,
+          firstDepth + blockDepth == b.depth ? epilogue?.advanced(columns: 0, elements: firstRow * cStride) : nil,
           workspace)
         firstDepth += blockDepth
       }
@@ -148,7 +148,8 @@ extension Backend {
       if let epilogue {
         let offset = j - columns.lowerBound
         applyEpilogue(
-          epilogue.advanced(columns: offset, floats: offset), to: target, rows: rows, columns: filled, stride: cStride)
+          epilogue.advanced(columns: offset, elements: offset), to: target, rows: rows, columns: filled, stride: cStride
+        )
       }
     }
   }

@@ -1,7 +1,15 @@
 import Microkernels
 
 extension Backend {
-  package static func add(_ summand: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>, count: Int) {
+  package static func add(_ summand: ElementPointer, to sum: ElementPointer, count: Int) {
+    switch sum.precision {
+    case .float32: add(summand.elements(Float.self), sum.elements(), count)
+    case .bfloat16: add(summand.elements(BFloat16.self), sum.elements(), count)
+    }
+  }
+
+  @inline(__always)
+  private static func add<E: Element>(_ summand: Elements<E>, _ sum: Elements<E>, _ count: Int) {
     for i in stride(from: 0, to: count, by: 8) { sum.store(sum.vector(i) + summand.vector(i), i) }
   }
 
@@ -15,16 +23,46 @@ extension Backend {
     }
   }
 
-  package static func relu(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int) {
+  package static func relu(_ x: ElementPointer, into y: ElementPointer, count: Int) {
+    switch x.precision {
+    case .float32: relu(x.elements(Float.self), y.elements(), count)
+    case .bfloat16: relu(x.elements(BFloat16.self), y.elements(), count)
+    }
+  }
+
+  @inline(__always)
+  private static func relu<E: Element>(_ x: Elements<E>, _ y: Elements<E>, _ count: Int) {
     for i in stride(from: 0, to: count, by: 8) { y.store(x.vector(i).relu, i) }
   }
 
   package static func reluGradient(
-    _ dy: UnsafePointer<Float>, where y: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, count: Int
+    _ dy: ElementPointer, where y: ElementPointer, into dx: ElementPointer, count: Int
   ) {
-    for i in stride(from: 0, to: count, by: 8) {
-      dx.store(dy.vector(i).replacing(with: 0, where: y.vector(i) .<= 0), i)
+    switch y.precision {
+    case .float32: reluGradient(dy.elements(Float.self), y.elements(), dx.elements(), count)
+    case .bfloat16: reluGradient(dy.elements(BFloat16.self), y.elements(), dx.elements(), count)
     }
+  }
+
+  @inline(__always)
+  private static func reluGradient<E: Element>(
+    _ dy: Elements<E>, _ y: Elements<E>, _ dx: Elements<E>, _ count: Int
+  ) {
+    for i in stride(from: 0, to: count, by: 8) { dx.store(dy.vector(i).zeroed(whereNotPositive: y.vector(i)), i) }
+  }
+
+  package static func convert(_ source: ElementPointer, to target: ElementPointer, count: Int) {
+    switch (source.precision, target.precision) {
+    case (.float32, .float32): convert(source.elements(Float.self), target.elements(Float.self), count)
+    case (.float32, .bfloat16): convert(source.elements(Float.self), target.elements(BFloat16.self), count)
+    case (.bfloat16, .float32): convert(source.elements(BFloat16.self), target.elements(Float.self), count)
+    case (.bfloat16, .bfloat16): convert(source.elements(BFloat16.self), target.elements(BFloat16.self), count)
+    }
+  }
+
+  @inline(__always)
+  private static func convert<E: Element, F: Element>(_ source: Elements<E>, _ target: Elements<F>, _ count: Int) {
+    for i in stride(from: 0, to: count, by: 8) { target.store(source.vector(i), i) }
   }
 
   package static func sgdStep(
@@ -73,8 +111,23 @@ extension Backend {
   }
 
   package static func lerp(
-    _ low: UnsafePointer<Float>, _ high: UnsafePointer<Float>, fraction: Float,
-    into result: UnsafeMutablePointer<Float>, count: Int
+    _ low: ElementPointer, _ high: ElementPointer, fraction: Float, into result: ElementPointer, count: Int
+  ) {
+    switch (low.precision, result.precision) {
+    case (.float32, .float32):
+      lerp(low.elements(Float.self), high.elements(), fraction, result.elements(Float.self), count)
+    case (.float32, .bfloat16):
+      lerp(low.elements(Float.self), high.elements(), fraction, result.elements(BFloat16.self), count)
+    case (.bfloat16, .float32):
+      lerp(low.elements(BFloat16.self), high.elements(), fraction, result.elements(Float.self), count)
+    case (.bfloat16, .bfloat16):
+      lerp(low.elements(BFloat16.self), high.elements(), fraction, result.elements(BFloat16.self), count)
+    }
+  }
+
+  @inline(__always)
+  private static func lerp<E: Element, F: Element>(
+    _ low: Elements<E>, _ high: Elements<E>, _ fraction: Float, _ result: Elements<F>, _ count: Int
   ) {
     for i in stride(from: 0, to: count, by: 8) {
       let value = low.vector(i)
@@ -83,8 +136,25 @@ extension Backend {
   }
 
   package static func weightedSum(
-    _ source: UnsafePointer<Float>, step: Int, weights: UnsafePointer<Float>, terms: Int,
-    into result: UnsafeMutablePointer<Float>, count: Int
+    _ source: ElementPointer, step: Int, weights: UnsafePointer<Float>, terms: Int, into result: ElementPointer,
+    count: Int
+  ) {
+    switch (source.precision, result.precision) {
+    case (.float32, .float32):
+      weightedSum(source.elements(Float.self), step, weights, terms, result.elements(Float.self), count)
+    case (.float32, .bfloat16):
+      weightedSum(source.elements(Float.self), step, weights, terms, result.elements(BFloat16.self), count)
+    case (.bfloat16, .float32):
+      weightedSum(source.elements(BFloat16.self), step, weights, terms, result.elements(Float.self), count)
+    case (.bfloat16, .bfloat16):
+      weightedSum(source.elements(BFloat16.self), step, weights, terms, result.elements(BFloat16.self), count)
+    }
+  }
+
+  @inline(__always)
+  private static func weightedSum<E: Element, F: Element>(
+    _ source: Elements<E>, _ step: Int, _ weights: UnsafePointer<Float>, _ terms: Int, _ result: Elements<F>,
+    _ count: Int
   ) {
     var offset = 0
     // Two vectors at a time: a whole cache line of each row, because many rows map to the same cache set.

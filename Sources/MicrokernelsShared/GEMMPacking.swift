@@ -39,7 +39,7 @@ extension Backend {
 
   /// Row by row: reads are sequential, and one cache line of each panel is being written.
   @inline(__always)
-  private static func packRows(
+  static func packRows(
     rows: Int, columns: Int, width: Int, capacity: Int, into packed: UnsafeMutablePointer<Float>,
     _ copy: (_ row: Int, _ column: Int, _ to: (start: UnsafeMutablePointer<Float>, count: Int)) -> Void
   ) {
@@ -60,13 +60,36 @@ extension Backend {
   package static func applyEpilogue(
     _ epilogue: EpiloguePointers, to c: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int
   ) {
+    write(c, stride: stride, rows: rows, columns: columns, epilogue, to: ElementPointer(c), stride)
+  }
+
+  /// Writes a block of a product to `c`, with the epilogue.
+  static func write(
+    _ product: UnsafePointer<Float>, stride: Int, rows: Int, columns: Int, _ epilogue: EpiloguePointers?,
+    to c: ElementPointer, _ cStride: Int
+  ) {
+    switch c.precision {
+    case .float32:
+      write(product, stride, rows, columns, epilogue, epilogue?.residual?.elements(), c.elements(Float.self), cStride)
+    case .bfloat16:
+      write(
+        product, stride, rows, columns, epilogue, epilogue?.residual?.elements(), c.elements(BFloat16.self), cStride)
+    }
+  }
+
+  @inline(__always)
+  private static func write<E: Element>(
+    _ product: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ columns: Int, _ epilogue: EpiloguePointers?,
+    _ residual: Elements<E>?, _ c: Elements<E>, _ cStride: Int
+  ) {
+    let (bias, relu) = (epilogue?.bias, epilogue?.relu ?? false)
     for row in 0..<rows {
-      let target = c + row * stride
+      let source = product + row * stride
       for column in Swift.stride(from: 0, to: columns, by: 8) {
-        var value = target.vector(column)
-        if let bias = epilogue.bias { value += bias.vector(column) }
-        if let residual = epilogue.residual { value += residual.vector(row * stride + column) }
-        target.store(epilogue.relu ? value.relu : value, column)
+        var value = source.vector(column)
+        if let bias { value += bias.vector(column) }
+        if let residual { value += residual.vector(row * cStride + column) }
+        c.store(relu ? value.relu : value, row * cStride + column)
       }
     }
   }

@@ -6,8 +6,17 @@ protocol SIMDVector: SIMD where Scalar == Float {
   /// The fused multiply-add `a · b + c`, in one rounding.
   static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self
 
+  /// The numbers from an address on, as floats.
+  static func load<E: Element>(_: E.Type, from source: UnsafeRawPointer) -> Self
+
+  /// Writes the numbers, rounded to the type.
+  func store<E: Element>(_: E.Type, to target: UnsafeMutableRawPointer)
+
   /// `max(x, 0)`. A requirement, because a comparison of vectors is one instruction only where their type is known.
   var relu: Self { get }
+
+  /// The vector with zero in the lanes where `y` is zero or negative; a requirement for the same reason.
+  func zeroed(whereNotPositive y: Self) -> Self
 
   /// A non-temporal store: writes to memory past the caches, which then need not read the line that is overwritten.
   /// That saves a third of the traffic of a result that does not fit in the caches. Lines of 64 bytes should be written
@@ -29,6 +38,37 @@ extension SIMD8<Float> {
   // `pointwiseMax` takes sixteen times as long.
   @inline(__always)
   var relu: SIMD8<Float> { replacing(with: 0, where: self .< 0) }
+
+  @inline(__always)
+  func zeroed(whereNotPositive y: Self) -> Self { replacing(with: 0, where: y .<= 0) }
+
+  @inline(__always)
+  static func load<E: Element>(_: E.Type, from source: UnsafeRawPointer) -> Self { E.load8(source) }
+
+  @inline(__always)
+  func store<E: Element>(_: E.Type, to target: UnsafeMutableRawPointer) { E.store8(self, to: target) }
+}
+
+extension Elements {
+  /// The numbers from `offset` on.
+  @inline(__always)
+  func load<V: SIMDVector>(_ offset: Int = 0) -> V { V.load(E.self, from: address + offset * E.precision.size) }
+
+  /// Writes a vector from `offset` on.
+  @inline(__always)
+  func store<V: SIMDVector>(_ vector: V, _ offset: Int = 0) {
+    vector.store(E.self, to: address + offset * E.precision.size)
+  }
+
+  /// Writes a vector from `offset` on, floats with a non-temporal store if asked for.
+  @inline(__always)
+  func store<V: SIMDVector>(_ vector: V, _ offset: Int, nonTemporal: Bool) {
+    if case .float32 = E.precision {
+      vector.store(to: address.assumingMemoryBound(to: Float.self) + offset, nonTemporal: nonTemporal)
+    } else {
+      store(vector, offset)
+    }
+  }
 }
 
 /// The fused multiply-add `a · b + c`, in one rounding.

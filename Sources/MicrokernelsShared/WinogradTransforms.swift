@@ -76,10 +76,11 @@ extension Backend {
     to target: TileLayout, workspace: UnsafeMutablePointer<Float>
   ) {
     // F(4×4, 3×3) is specialized.
-    if case .f4x3 = vertical, case .f4x3 = horizontal {
-      input(patch, channels, .f4x3, .f4x3, target, workspace)
-    } else {
-      input(patch, channels, vertical, horizontal, target, workspace)
+    switch (patch.start.precision, vertical, horizontal) {
+    case (.float32, .f4x3, .f4x3): input(patch, Float.self, channels, .f4x3, .f4x3, target, workspace)
+    case (.float32, _, _): input(patch, Float.self, channels, vertical, horizontal, target, workspace)
+    case (.bfloat16, .f4x3, .f4x3): input(patch, BFloat16.self, channels, .f4x3, .f4x3, target, workspace)
+    case (.bfloat16, _, _): input(patch, BFloat16.self, channels, vertical, horizontal, target, workspace)
     }
   }
 
@@ -87,10 +88,11 @@ extension Backend {
     _ patch: TilePatch, channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
     to target: TileLayout, workspace: UnsafeMutablePointer<Float>
   ) {
-    if case .f4x3 = vertical, case .f4x3 = horizontal {
-      gradient(patch, channels, .f4x3, .f4x3, target, workspace)
-    } else {
-      gradient(patch, channels, vertical, horizontal, target, workspace)
+    switch (patch.start.precision, vertical, horizontal) {
+    case (.float32, .f4x3, .f4x3): gradient(patch, Float.self, channels, .f4x3, .f4x3, target, workspace)
+    case (.float32, _, _): gradient(patch, Float.self, channels, vertical, horizontal, target, workspace)
+    case (.bfloat16, .f4x3, .f4x3): gradient(patch, BFloat16.self, channels, .f4x3, .f4x3, target, workspace)
+    case (.bfloat16, _, _): gradient(patch, BFloat16.self, channels, vertical, horizontal, target, workspace)
     }
   }
 
@@ -98,16 +100,21 @@ extension Backend {
     _ products: UnsafePointer<Float>, product: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
     to patch: TilePatch, channels: Int, epilogue: EpiloguePointers?, workspace: UnsafeMutablePointer<Float>
   ) {
-    if case .f4x3 = vertical, case .f4x3 = horizontal {
-      output(products, product, .f4x3, .f4x3, patch, channels, epilogue, workspace)
-    } else {
-      output(products, product, vertical, horizontal, patch, channels, epilogue, workspace)
+    switch (patch.start.precision, vertical, horizontal) {
+    case (.float32, .f4x3, .f4x3):
+      output(products, product, .f4x3, .f4x3, patch, Float.self, channels, epilogue, workspace)
+    case (.float32, _, _):
+      output(products, product, vertical, horizontal, patch, Float.self, channels, epilogue, workspace)
+    case (.bfloat16, .f4x3, .f4x3):
+      output(products, product, .f4x3, .f4x3, patch, BFloat16.self, channels, epilogue, workspace)
+    case (.bfloat16, _, _):
+      output(products, product, vertical, horizontal, patch, BFloat16.self, channels, epilogue, workspace)
     }
   }
 
   @inline(__always)
-  private static func input(
-    _ patch: TilePatch, _ channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
+  private static func input<E: Element>(
+    _ patch: TilePatch, _: E.Type, _ channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
     _ target: TileLayout, _ workspace: UnsafeMutablePointer<Float>
   ) {
     let (tall, wide) = (vertical.sizes, horizontal.sizes)
@@ -115,7 +122,7 @@ extension Backend {
     @inline(__always)
     func transform<V: SIMDVector>(_ channel: Int, _ to: UnsafeMutablePointer<Float>, _: V.Type) {
       Backend.transform(
-        patch, channel, whole, height: tall.inputs, width: wide.inputs, wide: wide.products,
+        patch, E.self, channel, whole, height: tall.inputs, width: wide.inputs, wide: wide.products,
         to, target, workspace, V.self, along: { horizontal.input($0, $1) }, down: { vertical.input($0, $1) })
     }
     forEachChannelVector(channels, target) {
@@ -126,8 +133,8 @@ extension Backend {
   }
 
   @inline(__always)
-  private static func gradient(
-    _ patch: TilePatch, _ channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
+  private static func gradient<E: Element>(
+    _ patch: TilePatch, _: E.Type, _ channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
     _ target: TileLayout, _ workspace: UnsafeMutablePointer<Float>
   ) {
     let (tall, wide) = (vertical.sizes, horizontal.sizes)
@@ -135,7 +142,7 @@ extension Backend {
     @inline(__always)
     func transform<V: SIMDVector>(_ channel: Int, _ to: UnsafeMutablePointer<Float>, _: V.Type) {
       Backend.transform(
-        patch, channel, whole, height: tall.outputs, width: wide.outputs, wide: wide.products,
+        patch, E.self, channel, whole, height: tall.outputs, width: wide.outputs, wide: wide.products,
         to, target, workspace, V.self, along: { horizontal.gradient($0, $1) },
         down: { vertical.gradient($0, $1) })
     }
@@ -165,15 +172,16 @@ extension Backend {
 
   /// Both steps for one vector of channels: `along` the rows into `half`, and `down` the columns to the target.
   @inline(__always)
-  private static func transform<V: SIMDVector>(
-    _ patch: TilePatch, _ channel: Int, _ whole: Bool, height: Int, width: Int, wide: Int,
+  private static func transform<E: Element, V: SIMDVector>(
+    _ patch: TilePatch, _: E.Type, _ channel: Int, _ whole: Bool, height: Int, width: Int, wide: Int,
     _ target: UnsafeMutablePointer<Float>, _ layout: TileLayout, _ half: UnsafeMutablePointer<Float>, _: V.Type,
     along: ((Int) -> V, (Int, V) -> Void) -> Void, down: ((Int) -> V, (Int, V) -> Void) -> Void
   ) {
     let lanes = V.scalarCount
+    let start: Elements<E> = patch.start.elements()
     if whole {
       for row in 0..<height {
-        let source = patch.start + row * patch.row + channel
+        let source = start + (row * patch.row + channel)
         along({ source.load($0 * patch.column) }, { half.store($1, (row * wide + $0) * lanes) })
       }
     } else {
@@ -181,7 +189,7 @@ extension Backend {
       for index in 0..<(height * width) { gathered.store(V.zero, index * lanes) }
       for row in patch.rows {
         for column in patch.columns {
-          let pixel: V = patch.start.load(row * patch.row + column * patch.column + channel)
+          let pixel: V = start.load(row * patch.row + column * patch.column + channel)
           gathered.store(pixel, (row * width + column) * lanes)
         }
       }
@@ -198,12 +206,13 @@ extension Backend {
   }
 
   @inline(__always)
-  private static func output(
+  private static func output<E: Element>(
     _ products: UnsafePointer<Float>, _ product: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
-    _ patch: TilePatch, _ channels: Int, _ epilogue: EpiloguePointers?, _ half: UnsafeMutablePointer<Float>
+    _ patch: TilePatch, _: E.Type, _ channels: Int, _ epilogue: EpiloguePointers?, _ half: UnsafeMutablePointer<Float>
   ) {
     let wide = horizontal.sizes.products
     let columns = patch.columns.upperBound
+    let start: Elements<E> = patch.start.elements()
     @inline(__always)
     func transform<V: SIMDVector>(_ channel: Int, _: V.Type) {
       let lanes = V.scalarCount
@@ -214,22 +223,23 @@ extension Backend {
         }
       }
       if let epilogue {
+        let residual: Elements<E>? = epilogue.residual?.elements()
         for row in patch.rows {
           let place = row * patch.row + channel
           let bias: V = epilogue.bias.map { $0.load(channel) } ?? V.zero
           horizontal.output({ half.load((row * wide + $0) * lanes) }) { (column, value: V) in
             guard column < columns else { return }
             var value = value + bias
-            if let residual = epilogue.residual { value += residual.load(place + column * patch.column) as V }
+            if let residual { value += residual.load(place + column * patch.column) as V }
             if epilogue.relu { value = value.relu }
-            value.store(to: patch.start + place + column * patch.column, nonTemporal: patch.nonTemporal)
+            start.store(value, place + column * patch.column, nonTemporal: patch.nonTemporal)
           }
         }
       } else {
         for row in patch.rows {
-          let target = patch.start + row * patch.row + channel
+          let target = start + (row * patch.row + channel)
           horizontal.output({ half.load((row * wide + $0) * lanes) }) { (column, value: V) in
-            if column < columns { value.store(to: target + column * patch.column, nonTemporal: patch.nonTemporal) }
+            if column < columns { target.store(value, column * patch.column, nonTemporal: patch.nonTemporal) }
           }
         }
       }

@@ -10,6 +10,8 @@ package enum InstructionSet: String, CaseIterable, Sendable {
     case avx2
     /// AVX-512: x86-64-v4.
     case avx512
+    /// AVX-512 with products of bfloat16 numbers.
+    case avx512bf16
   #endif
 
   /// The environment variable that selects one, instead of the widest that the processor supports.
@@ -21,10 +23,10 @@ package enum InstructionSet: String, CaseIterable, Sendable {
     return allCases.filter { $0.flags.isSubset(of: present) }
   }()
 
-  /// The default of `WorkerPool`: the widest supported, or the one that the environment variable selects.
+  /// The default of `WorkerPool`: the widest supported that is worth it, or the one that the environment variable selects.
   package static let chosen: InstructionSet = {
     let named = getenv(variable).flatMap { InstructionSet(rawValue: String(cString: $0)) }
-    return supported.last { named == nil || $0 == named } ?? .plain
+    return supported.last { set in named.map { set == $0 } ?? set.isWorthIt } ?? .plain
   }()
 
   /// The flags that /proc/cpuinfo must list. Linux lists an instruction set only if it saves its registers.
@@ -35,8 +37,24 @@ package enum InstructionSet: String, CaseIterable, Sendable {
       case .avx2: ["avx", "avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm"]
       case .avx512:
         InstructionSet.avx2.flags.union(["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"])
+      case .avx512bf16: InstructionSet.avx512.flags.union(["avx512_bf16"])
     #endif
     }
+  }
+
+  /// Whether the processor is faster with it than with the set before. Intel's processors from Sapphire Rapids on, which
+  /// AVX512-FP16 tells from earlier ones, multiply bfloat16 numbers quickly in tiles (AMX) only: the instruction of
+  /// AVX512-BF16 takes four times as long as a fused multiply-add of floats and does twice the work.
+  private var isWorthIt: Bool {
+    #if arch(x86_64)
+      self != .avx512bf16 || !Self.isIntel || !Self.processorFlags().contains("avx512_fp16")
+    #else
+      true
+    #endif
+  }
+
+  private static var isIntel: Bool {
+    Procfs.firstLine(of: "/proc/cpuinfo", after: "vendor_id")?.contains("GenuineIntel") ?? false
   }
 
   private static func processorFlags() -> Set<String> {

@@ -25,7 +25,8 @@ extension UnsafeRawBufferPointer {
 extension Tensor {
   /// Whether no value is infinite or not a number.
   package func isFinite(on workers: WorkerPool) -> Bool {
-    FloatSlice(buffer, offset: 0, count: shape.count).isFinite(on: workers)
+    precondition(precision == .float32)
+    return FloatSlice(buffer, offset: 0, count: shape.count).isFinite(on: workers)
   }
 }
 

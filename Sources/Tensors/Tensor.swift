@@ -1,6 +1,9 @@
 import Glibc
+import Microkernels
 
-/// A batch of feature maps in single precision, `[N, H, W, C]` with contiguous channels.
+/// A batch of feature maps, `[N, H, W, C]` with contiguous channels.
+///
+/// A tensor of one channel is always in single precision: it is a probability, an attention or a score, and small.
 ///
 /// A tensor is a handle: copies share one buffer, which is freed with the last of them. Whoever creates a tensor fills
 /// it; from then on its users only read it. One exception: the last user may overwrite the tensor in place. Kernels
@@ -8,38 +11,58 @@ import Glibc
 /// longer needed.
 package struct Tensor: Sendable {
   package let shape: Shape
+  package let precision: Precision
   package let buffer: Buffer
 
   /// An uninitialized tensor; the creator fills it, including the padding of `Shape.stride`.
-  package init(_ shape: Shape) {
+  ///
+  /// - Parameter precision: of a tensor with more than one channel.
+  package init(_ shape: Shape, _ precision: Precision = .float32) {
     self.shape = shape
-    buffer = Buffer(count: shape.count)
+    self.precision = shape.channels == 1 ? .float32 : precision
+    let floatSize = Precision.float32.size
+    buffer = Buffer(count: (shape.count * self.precision.size + floatSize - 1) / floatSize)
   }
 
   /// A tensor of zeros.
-  package static func zeros(_ shape: Shape) -> Tensor {
-    let tensor = Tensor(shape)
+  package static func zeros(_ shape: Shape, _ precision: Precision = .float32) -> Tensor {
+    let tensor = Tensor(shape, precision)
     tensor.buffer.clear()
     return tensor
   }
 
-  /// The first channel of the first pixel of the first image.
-  package var start: UnsafeMutablePointer<Float> { buffer.start }
-
-  /// The first float of image `index`.
-  package func image(_ index: Int) -> UnsafeMutablePointer<Float> {
-    buffer.start + index * shape.pixelsPerImage * shape.stride
+  /// The first channel of the first pixel of the first image of a tensor in single precision.
+  package var start: UnsafeMutablePointer<Float> {
+    precondition(precision == .float32)
+    return buffer.start
   }
+
+  /// The first float of image `index` of a tensor in single precision.
+  package func image(_ index: Int) -> UnsafeMutablePointer<Float> {
+    start + index * shape.pixelsPerImage * shape.stride
+  }
+
+  /// The first channel of the first pixel of the first image, in either precision.
+  package var elements: ElementPointer { ElementPointer(UnsafeMutableRawPointer(buffer.start), precision) }
+
+  /// The first number of image `index`, in either precision.
+  package func elements(image index: Int) -> ElementPointer {
+    elements + index * shape.pixelsPerImage * shape.stride
+  }
+
+  /// Bytes of all numbers, padding included.
+  package var bytes: Int { shape.count * precision.size }
 }
 
 extension Tensor {
-  /// A tensor from dense values, `[N, H, W, C]` without padding.
-  package init(_ shape: Shape, dense values: [Float]) {
+  /// A tensor from dense values, `[N, H, W, C]` without padding, rounded to the precision.
+  package init(_ shape: Shape, dense values: [Float], _ precision: Precision = .float32) {
     precondition(values.count == shape.pixels * shape.channels)
-    self = .zeros(shape)
+    self = .zeros(shape, precision)
+    let elements = elements
     for pixel in 0..<shape.pixels {
       for channel in 0..<shape.channels {
-        start[pixel * shape.stride + channel] = values[pixel * shape.channels + channel]
+        elements.write(values[pixel * shape.channels + channel], pixel * shape.stride + channel)
       }
     }
   }
@@ -48,15 +71,16 @@ extension Tensor {
   package var dense: [Float] {
     var values = [Float]()
     values.reserveCapacity(shape.pixels * shape.channels)
+    let elements = elements
     for pixel in 0..<shape.pixels {
-      for channel in 0..<shape.channels { values.append(start[pixel * shape.stride + channel]) }
+      for channel in 0..<shape.channels { values.append(elements.read(pixel * shape.stride + channel)) }
     }
     return values
   }
 
   /// One value; for tests.
   package subscript(image: Int, row: Int, column: Int, channel: Int) -> Float {
-    start[((image * shape.height + row) * shape.width + column) * shape.stride + channel]
+    elements.read(((image * shape.height + row) * shape.width + column) * shape.stride + channel)
   }
 }
 

@@ -62,7 +62,8 @@ struct GEMMTests {
     for run in [32..<64, 64..<88, 0..<32] {
       multiply(
         run, into: parts,
-        EpiloguePointers(bias: bias.start + run.lowerBound, residual: residual.start + run.lowerBound, relu: true))
+        EpiloguePointers(
+          bias: bias.start + run.lowerBound, residual: ElementPointer(residual.start + run.lowerBound), relu: true))
     }
     for i in 0..<rows * columns {
       let expected = max(0, whole.start[i] + bias.start[i % columns] + residual.start[i])
@@ -167,8 +168,14 @@ struct GEMMTests {
   }
 }
 
-/// Rows of random values in [−1, 1), `stride` floats apart, the floats between them zero.
+/// Rows of random values in [−1, 1), as they are, rounded to bfloat16, or integers from −3 to 3, `stride` floats apart, the floats between them zero.
 struct Matrix {
+  enum Values {
+    case random
+    case rounded
+    case integers
+  }
+
   let rows: Int
   let columns: Int
   let stride: Int
@@ -176,13 +183,21 @@ struct Matrix {
 
   var start: UnsafeMutablePointer<Float> { buffer.start }
 
-  init(_ name: String, _ rows: Int, _ columns: Int, stride: Int) {
+  init(_ name: String, _ rows: Int, _ columns: Int, stride: Int, _ values: Values = .random) {
     (self.rows, self.columns, self.stride) = (rows, columns, stride)
     buffer = Buffer(count: rows * stride)
     buffer.clear()
     var random = RandomNumbers(named: name)
     for i in 0..<rows {
-      for j in 0..<columns { buffer.start[i * stride + j] = Float(random.uniform(in: -1..<1)) }
+      for j in 0..<columns {
+        let value = random.uniform(in: -1..<1)
+        buffer.start[i * stride + j] =
+          switch values {
+          case .random: Float(value)
+          case .rounded: Float(BFloat16(Float(value)))
+          case .integers: Float((3 * value).rounded())
+          }
+      }
     }
   }
 }

@@ -9,15 +9,19 @@ import Microkernels
 ///
 /// Each element is one chain of fused multiply-adds in the order of the depth that begins at zero; the previous value
 /// of C is added once at the end. So the rounding of an element does not depend on the tile that contains it.
-enum GEMMMicrokernel12x32 {
-  static let rows = 12
+///
+/// A lane of A or B is a float, or a pair of bfloat16 numbers from two steps of the depth; `depth` counts lanes.
+enum GEMMMicrokernel12x32<Arithmetic: GEMMArithmetic> {
+  typealias Lane = Arithmetic.Lane
+
+  static var rows: Int { 12 }
   /// Columns of A in a tile of the transposed product.
-  static let leftColumns = 8
+  static var leftColumns: Int { 8 }
 
   /// `C[rows, two vectors] = A[rows, depth] · B[depth, two vectors] (+ C)`
   @inline(__always)
   static func multiplyTwo(
-    _ depth: Int, _ a: UnsafePointer<Float>, _ aStride: Int, _ panel: UnsafePointer<Float>,
+    _ depth: Int, _ a: UnsafePointer<Lane>, _ aStride: Int, _ panel: UnsafePointer<Lane>,
     _ c: UnsafeMutablePointer<Float>, _ cStride: Int, _ accumulate: Bool
   ) {
     var c0a = NativeVector(), c0b = NativeVector(), c1a = NativeVector(), c1b = NativeVector(), c2a = NativeVector(),
@@ -34,45 +38,45 @@ enum GEMMMicrokernel12x32 {
     var a2 = a + 6 * aStride
     var a3 = a + 9 * aStride
     for _ in 0..<depth {
-      let b0: NativeVector = b.load()
-      let b1: NativeVector = b.load(NativeVector.scalarCount)
+      let b0 = Arithmetic.load(b)
+      let b1 = Arithmetic.load(b + NativeVector.scalarCount)
       b += 2 * NativeVector.scalarCount
-      var x = NativeVector(repeating: a0[0])
-      c0a = fma(x, b0, c0a)
-      c0b = fma(x, b1, c0b)
-      x = NativeVector(repeating: a0[aStride])
-      c1a = fma(x, b0, c1a)
-      c1b = fma(x, b1, c1b)
-      x = NativeVector(repeating: a0[2 * aStride])
-      c2a = fma(x, b0, c2a)
-      c2b = fma(x, b1, c2b)
-      x = NativeVector(repeating: a1[0])
-      c3a = fma(x, b0, c3a)
-      c3b = fma(x, b1, c3b)
-      x = NativeVector(repeating: a1[aStride])
-      c4a = fma(x, b0, c4a)
-      c4b = fma(x, b1, c4b)
-      x = NativeVector(repeating: a1[2 * aStride])
-      c5a = fma(x, b0, c5a)
-      c5b = fma(x, b1, c5b)
-      x = NativeVector(repeating: a2[0])
-      c6a = fma(x, b0, c6a)
-      c6b = fma(x, b1, c6b)
-      x = NativeVector(repeating: a2[aStride])
-      c7a = fma(x, b0, c7a)
-      c7b = fma(x, b1, c7b)
-      x = NativeVector(repeating: a2[2 * aStride])
-      c8a = fma(x, b0, c8a)
-      c8b = fma(x, b1, c8b)
-      x = NativeVector(repeating: a3[0])
-      c9a = fma(x, b0, c9a)
-      c9b = fma(x, b1, c9b)
-      x = NativeVector(repeating: a3[aStride])
-      c10a = fma(x, b0, c10a)
-      c10b = fma(x, b1, c10b)
-      x = NativeVector(repeating: a3[2 * aStride])
-      c11a = fma(x, b0, c11a)
-      c11b = fma(x, b1, c11b)
+      var x = Arithmetic.broadcast(a0[0])
+      c0a = Arithmetic.multiplyAdd(x, b0, c0a)
+      c0b = Arithmetic.multiplyAdd(x, b1, c0b)
+      x = Arithmetic.broadcast(a0[aStride])
+      c1a = Arithmetic.multiplyAdd(x, b0, c1a)
+      c1b = Arithmetic.multiplyAdd(x, b1, c1b)
+      x = Arithmetic.broadcast(a0[2 * aStride])
+      c2a = Arithmetic.multiplyAdd(x, b0, c2a)
+      c2b = Arithmetic.multiplyAdd(x, b1, c2b)
+      x = Arithmetic.broadcast(a1[0])
+      c3a = Arithmetic.multiplyAdd(x, b0, c3a)
+      c3b = Arithmetic.multiplyAdd(x, b1, c3b)
+      x = Arithmetic.broadcast(a1[aStride])
+      c4a = Arithmetic.multiplyAdd(x, b0, c4a)
+      c4b = Arithmetic.multiplyAdd(x, b1, c4b)
+      x = Arithmetic.broadcast(a1[2 * aStride])
+      c5a = Arithmetic.multiplyAdd(x, b0, c5a)
+      c5b = Arithmetic.multiplyAdd(x, b1, c5b)
+      x = Arithmetic.broadcast(a2[0])
+      c6a = Arithmetic.multiplyAdd(x, b0, c6a)
+      c6b = Arithmetic.multiplyAdd(x, b1, c6b)
+      x = Arithmetic.broadcast(a2[aStride])
+      c7a = Arithmetic.multiplyAdd(x, b0, c7a)
+      c7b = Arithmetic.multiplyAdd(x, b1, c7b)
+      x = Arithmetic.broadcast(a2[2 * aStride])
+      c8a = Arithmetic.multiplyAdd(x, b0, c8a)
+      c8b = Arithmetic.multiplyAdd(x, b1, c8b)
+      x = Arithmetic.broadcast(a3[0])
+      c9a = Arithmetic.multiplyAdd(x, b0, c9a)
+      c9b = Arithmetic.multiplyAdd(x, b1, c9b)
+      x = Arithmetic.broadcast(a3[aStride])
+      c10a = Arithmetic.multiplyAdd(x, b0, c10a)
+      c10b = Arithmetic.multiplyAdd(x, b1, c10b)
+      x = Arithmetic.broadcast(a3[2 * aStride])
+      c11a = Arithmetic.multiplyAdd(x, b0, c11a)
+      c11b = Arithmetic.multiplyAdd(x, b1, c11b)
       a0 += 1
       a1 += 1
       a2 += 1
@@ -95,7 +99,7 @@ enum GEMMMicrokernel12x32 {
   /// `C[rows, one vector] = A[rows, depth] · B[depth, one vector] (+ C)`
   @inline(__always)
   static func multiplyOne(
-    _ depth: Int, _ a: UnsafePointer<Float>, _ aStride: Int, _ panel: UnsafePointer<Float>,
+    _ depth: Int, _ a: UnsafePointer<Lane>, _ aStride: Int, _ panel: UnsafePointer<Lane>,
     _ c: UnsafeMutablePointer<Float>, _ cStride: Int, _ accumulate: Bool
   ) {
     var c0a = NativeVector(), c1a = NativeVector(), c2a = NativeVector()
@@ -108,32 +112,32 @@ enum GEMMMicrokernel12x32 {
     var a2 = a + 6 * aStride
     var a3 = a + 9 * aStride
     for _ in 0..<depth {
-      let b0: NativeVector = b.load()
+      let b0 = Arithmetic.load(b)
       b += NativeVector.scalarCount
-      var x = NativeVector(repeating: a0[0])
-      c0a = fma(x, b0, c0a)
-      x = NativeVector(repeating: a0[aStride])
-      c1a = fma(x, b0, c1a)
-      x = NativeVector(repeating: a0[2 * aStride])
-      c2a = fma(x, b0, c2a)
-      x = NativeVector(repeating: a1[0])
-      c3a = fma(x, b0, c3a)
-      x = NativeVector(repeating: a1[aStride])
-      c4a = fma(x, b0, c4a)
-      x = NativeVector(repeating: a1[2 * aStride])
-      c5a = fma(x, b0, c5a)
-      x = NativeVector(repeating: a2[0])
-      c6a = fma(x, b0, c6a)
-      x = NativeVector(repeating: a2[aStride])
-      c7a = fma(x, b0, c7a)
-      x = NativeVector(repeating: a2[2 * aStride])
-      c8a = fma(x, b0, c8a)
-      x = NativeVector(repeating: a3[0])
-      c9a = fma(x, b0, c9a)
-      x = NativeVector(repeating: a3[aStride])
-      c10a = fma(x, b0, c10a)
-      x = NativeVector(repeating: a3[2 * aStride])
-      c11a = fma(x, b0, c11a)
+      var x = Arithmetic.broadcast(a0[0])
+      c0a = Arithmetic.multiplyAdd(x, b0, c0a)
+      x = Arithmetic.broadcast(a0[aStride])
+      c1a = Arithmetic.multiplyAdd(x, b0, c1a)
+      x = Arithmetic.broadcast(a0[2 * aStride])
+      c2a = Arithmetic.multiplyAdd(x, b0, c2a)
+      x = Arithmetic.broadcast(a1[0])
+      c3a = Arithmetic.multiplyAdd(x, b0, c3a)
+      x = Arithmetic.broadcast(a1[aStride])
+      c4a = Arithmetic.multiplyAdd(x, b0, c4a)
+      x = Arithmetic.broadcast(a1[2 * aStride])
+      c5a = Arithmetic.multiplyAdd(x, b0, c5a)
+      x = Arithmetic.broadcast(a2[0])
+      c6a = Arithmetic.multiplyAdd(x, b0, c6a)
+      x = Arithmetic.broadcast(a2[aStride])
+      c7a = Arithmetic.multiplyAdd(x, b0, c7a)
+      x = Arithmetic.broadcast(a2[2 * aStride])
+      c8a = Arithmetic.multiplyAdd(x, b0, c8a)
+      x = Arithmetic.broadcast(a3[0])
+      c9a = Arithmetic.multiplyAdd(x, b0, c9a)
+      x = Arithmetic.broadcast(a3[aStride])
+      c10a = Arithmetic.multiplyAdd(x, b0, c10a)
+      x = Arithmetic.broadcast(a3[2 * aStride])
+      c11a = Arithmetic.multiplyAdd(x, b0, c11a)
       a0 += 1
       a1 += 1
       a2 += 1
@@ -153,10 +157,10 @@ enum GEMMMicrokernel12x32 {
     store(c11a, c + 11 * cStride, accumulate)
   }
 
-  /// `C[leftColumns, two vectors] += Aᵀ · B` over `depth` rows; the rows of A are `leftPanelWidth` floats apart.
+  /// `C[leftColumns, two vectors] += Aᵀ · B` over `depth` rows; the rows of A are `leftPanelWidth` lanes apart.
   @inline(__always)
   static func multiplyTransposedTwo(
-    _ depth: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
+    _ depth: Int, _ a: UnsafePointer<Lane>, _ b: UnsafePointer<Lane>, _ c: UnsafeMutablePointer<Float>,
     _ cStride: Int
   ) {
     var c0a = NativeVector(), c0b = NativeVector(), c1a = NativeVector(), c1b = NativeVector()
@@ -166,33 +170,33 @@ enum GEMMMicrokernel12x32 {
     var a = a
     var b = b
     for _ in 0..<depth {
-      let b0: NativeVector = b.load()
-      let b1: NativeVector = b.load(NativeVector.scalarCount)
+      let b0 = Arithmetic.load(b)
+      let b1 = Arithmetic.load(b + NativeVector.scalarCount)
       b += 2 * NativeVector.scalarCount
-      var x = NativeVector(repeating: a[0])
-      c0a = fma(x, b0, c0a)
-      c0b = fma(x, b1, c0b)
-      x = NativeVector(repeating: a[1])
-      c1a = fma(x, b0, c1a)
-      c1b = fma(x, b1, c1b)
-      x = NativeVector(repeating: a[2])
-      c2a = fma(x, b0, c2a)
-      c2b = fma(x, b1, c2b)
-      x = NativeVector(repeating: a[3])
-      c3a = fma(x, b0, c3a)
-      c3b = fma(x, b1, c3b)
-      x = NativeVector(repeating: a[4])
-      c4a = fma(x, b0, c4a)
-      c4b = fma(x, b1, c4b)
-      x = NativeVector(repeating: a[5])
-      c5a = fma(x, b0, c5a)
-      c5b = fma(x, b1, c5b)
-      x = NativeVector(repeating: a[6])
-      c6a = fma(x, b0, c6a)
-      c6b = fma(x, b1, c6b)
-      x = NativeVector(repeating: a[7])
-      c7a = fma(x, b0, c7a)
-      c7b = fma(x, b1, c7b)
+      var x = Arithmetic.broadcast(a[0])
+      c0a = Arithmetic.multiplyAdd(x, b0, c0a)
+      c0b = Arithmetic.multiplyAdd(x, b1, c0b)
+      x = Arithmetic.broadcast(a[1])
+      c1a = Arithmetic.multiplyAdd(x, b0, c1a)
+      c1b = Arithmetic.multiplyAdd(x, b1, c1b)
+      x = Arithmetic.broadcast(a[2])
+      c2a = Arithmetic.multiplyAdd(x, b0, c2a)
+      c2b = Arithmetic.multiplyAdd(x, b1, c2b)
+      x = Arithmetic.broadcast(a[3])
+      c3a = Arithmetic.multiplyAdd(x, b0, c3a)
+      c3b = Arithmetic.multiplyAdd(x, b1, c3b)
+      x = Arithmetic.broadcast(a[4])
+      c4a = Arithmetic.multiplyAdd(x, b0, c4a)
+      c4b = Arithmetic.multiplyAdd(x, b1, c4b)
+      x = Arithmetic.broadcast(a[5])
+      c5a = Arithmetic.multiplyAdd(x, b0, c5a)
+      c5b = Arithmetic.multiplyAdd(x, b1, c5b)
+      x = Arithmetic.broadcast(a[6])
+      c6a = Arithmetic.multiplyAdd(x, b0, c6a)
+      c6b = Arithmetic.multiplyAdd(x, b1, c6b)
+      x = Arithmetic.broadcast(a[7])
+      c7a = Arithmetic.multiplyAdd(x, b0, c7a)
+      c7b = Arithmetic.multiplyAdd(x, b1, c7b)
       a += Backend.leftPanelWidth
     }
     store(c0a, c0b, c, true)
@@ -205,10 +209,10 @@ enum GEMMMicrokernel12x32 {
     store(c7a, c7b, c + 7 * cStride, true)
   }
 
-  /// `C[leftColumns, one vector] += Aᵀ · B` over `depth` rows; the rows of A are `leftPanelWidth` floats apart.
+  /// `C[leftColumns, one vector] += Aᵀ · B` over `depth` rows; the rows of A are `leftPanelWidth` lanes apart.
   @inline(__always)
   static func multiplyTransposedOne(
-    _ depth: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
+    _ depth: Int, _ a: UnsafePointer<Lane>, _ b: UnsafePointer<Lane>, _ c: UnsafeMutablePointer<Float>,
     _ cStride: Int
   ) {
     var c0 = NativeVector(), c1 = NativeVector(), c2 = NativeVector(), c3 = NativeVector(), c4 = NativeVector(),
@@ -216,16 +220,16 @@ enum GEMMMicrokernel12x32 {
     var a = a
     var b = b
     for _ in 0..<depth {
-      let b0: NativeVector = b.load()
+      let b0 = Arithmetic.load(b)
       b += NativeVector.scalarCount
-      c0 = fma(NativeVector(repeating: a[0]), b0, c0)
-      c1 = fma(NativeVector(repeating: a[1]), b0, c1)
-      c2 = fma(NativeVector(repeating: a[2]), b0, c2)
-      c3 = fma(NativeVector(repeating: a[3]), b0, c3)
-      c4 = fma(NativeVector(repeating: a[4]), b0, c4)
-      c5 = fma(NativeVector(repeating: a[5]), b0, c5)
-      c6 = fma(NativeVector(repeating: a[6]), b0, c6)
-      c7 = fma(NativeVector(repeating: a[7]), b0, c7)
+      c0 = Arithmetic.multiplyAdd(Arithmetic.broadcast(a[0]), b0, c0)
+      c1 = Arithmetic.multiplyAdd(Arithmetic.broadcast(a[1]), b0, c1)
+      c2 = Arithmetic.multiplyAdd(Arithmetic.broadcast(a[2]), b0, c2)
+      c3 = Arithmetic.multiplyAdd(Arithmetic.broadcast(a[3]), b0, c3)
+      c4 = Arithmetic.multiplyAdd(Arithmetic.broadcast(a[4]), b0, c4)
+      c5 = Arithmetic.multiplyAdd(Arithmetic.broadcast(a[5]), b0, c5)
+      c6 = Arithmetic.multiplyAdd(Arithmetic.broadcast(a[6]), b0, c6)
+      c7 = Arithmetic.multiplyAdd(Arithmetic.broadcast(a[7]), b0, c7)
       a += Backend.leftPanelWidth
     }
     store(c0, c, true)

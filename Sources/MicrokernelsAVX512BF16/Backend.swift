@@ -1,0 +1,6 @@
+import Microkernels
+
+/// The microkernels for x86-64-v4 with AVX512-BF16, which multiplies bfloat16 numbers at twice the rate of floats.
+package enum Backend: MicrokernelSet {
+  package static let name = "AVX512-BF16"
+}
