@@ -68,8 +68,8 @@ let package = Package(
       ]),
 
     // MARK: - The network
-    .target(name: "Layers", dependencies: ["System", "Tensors", "Kernels"]),
-    .target(name: "GatedSCNN", dependencies: ["Tensors", "Kernels", "Layers"]),
+    .target(name: "Layers", dependencies: ["System", "Microkernels", "Tensors", "Kernels"]),
+    .target(name: "GatedSCNN", dependencies: ["Microkernels", "Tensors", "Kernels", "Layers"]),
 
     // MARK: - The data
     .target(name: "Images", dependencies: ["CJPEG", "CPNG", "System", "Tensors"]),
@@ -89,13 +89,13 @@ let package = Package(
     .target(
       name: "Inference",
       dependencies: [
-        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Metrics",
+        "System", "Microkernels", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes", "Metrics",
         "Distributed", "Weights",
       ]),
     .target(
       name: "Training",
       dependencies: [
-        "System", "TensorBoard", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
+        "System", "TensorBoard", "Microkernels", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
         "Metrics", "Machine", "Distributed", "Weights", "Inference",
       ]),
     .target(name: "Watching", dependencies: ["System", "Training"]),
@@ -109,7 +109,7 @@ let package = Package(
     .target(
       name: "Benchmarks",
       dependencies: [
-        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
+        "System", "Microkernels", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
         "SyntheticStreets", "Metrics", "Distributed", "Weights", "Inference", "Training",
       ]),
     .target(name: "Planning", dependencies: ["System", "Inference", "Benchmarks"]),
@@ -118,7 +118,7 @@ let package = Package(
     .executableTarget(
       name: "gscnn",
       dependencies: [
-        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
+        "System", "Microkernels", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
         "SyntheticStreets", "Metrics", "Machine", "Distributed", "Weights", "ONNX", "Inference", "Training", "Watching",
         "Reports", "Benchmarks",
         "Planning",
@@ -189,7 +189,7 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "System", "TensorBoard", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
+        "System", "TensorBoard", "Microkernels", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
         "SyntheticStreets", "Metrics", "Distributed", "Weights", "Inference", "Training", "Jobs", "gscnn",
       ], exclude: ["Fixtures", "make_optimizer_figures.py"]),
     .testTarget(name: "WatchingTests", dependencies: ["System", "Training", "Watching"]),

@@ -5,6 +5,8 @@ import System
 package struct BenchmarkResult: Codable, Sendable {
   package var bench: String
   package var backbone: String?
+  /// Of activations and products.
+  package var precision: String?
   package var ranks = 1
   package var threads: Int
   package var images: Int?
@@ -19,6 +21,8 @@ package struct BenchmarkResult: Codable, Sendable {
   package var peakMb = ProcessUsage.peakMegabytes
   /// Peak single-precision performance of the processor, measured just before.
   package var peakGflops: Double?
+  /// The same with bfloat16 operands, if the benchmark uses them.
+  package var peakBfloat16Gflops: Double?
   /// Arithmetic of direct convolutions over the fastest repetition, as a fraction of that peak. Winograd and Strassen need
   /// less arithmetic: more than 1 is possible.
   package var shareOfPeak: Double?

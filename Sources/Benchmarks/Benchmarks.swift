@@ -4,6 +4,7 @@ import GatedSCNN
 import Inference
 import Kernels
 import Layers
+import Microkernels
 import System
 import Tensors
 import Training
@@ -12,7 +13,7 @@ import Training
 package enum Benchmarks {
   /// Times training steps on noise: the trainer's step, on this rank's share of the batch. Collective.
   package static func step(
-    _ backbone: Backbone, classes: Int = GatedSCNN.cityscapesClasses,
+    _ backbone: Backbone, precision: Precision = .float32, classes: Int = GatedSCNN.cityscapesClasses,
     loss: JointLoss.Configuration = JointLoss.Configuration(), batchSize: Int, groups: BatchNormGroups? = nil,
     size: Size, steps: Int, communicator: Communicator, workers: WorkerPool, profile: Profile?,
     timeline: Timeline? = nil
@@ -23,11 +24,13 @@ package enum Benchmarks {
     }
     let batch = Batch.noise(sampler.share(of: communicator.rank).count, size, classes: classes)
     let replica = Replica(
-      GatedSCNN(backbone, classes: classes, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync,
+      GatedSCNN(backbone, classes: classes, seed: 1, precision: precision), momentum: 0.9, weightDecay: 1e-4,
+      batchNorm: .sync,
       groups: groups, loss: loss, communicator: communicator, gradientCommunicator: communicator.duplicate(),
       workers: workers,
       timeline: timeline)
     let peak = PeakFLOPS.measure(on: workers)
+    let roundedPeak = precision == .bfloat16 ? PeakFLOPS.measure(.bfloat16, on: workers) : nil
     let counter = Profile()
     replica.profile = counter
     try ProgressLine.shared.during("warming up") { _ = try replica.step(batch, learningRate: 0.01) }
@@ -38,9 +41,11 @@ package enum Benchmarks {
       try timeline.measure("step") { _ = try replica.step(batch, learningRate: 0.01) }
     }
     var result = BenchmarkResult(
-      bench: "step", backbone: backbone.rawValue, ranks: communicator.size, threads: workers.threads,
+      bench: "step", backbone: backbone.rawValue, precision: precision.rawValue, ranks: communicator.size,
+      threads: workers.threads,
       images: batchSize, height: size.height, width: size.width, seconds: seconds,
       peakGflops: rounded(peak * 1e-9, to: 0.1),
+      peakBfloat16Gflops: roundedPeak.map { rounded($0 * 1e-9, to: 0.1) },
       shareOfPeak: rounded(2 * macs / (seconds.min() ?? .infinity) / peak, to: 1e-4))
     guard communicator.size > 1 else { return result }
     let after = replica.communication
@@ -53,12 +58,14 @@ package enum Benchmarks {
 
   /// Times the prediction of one whole image of noise.
   package static func evaluate(
-    _ backbone: Backbone, classes: Int = GatedSCNN.cityscapesClasses, size: Size, steps: Int, workers: WorkerPool,
+    _ backbone: Backbone, precision: Precision = .float32, classes: Int = GatedSCNN.cityscapesClasses, size: Size,
+    steps: Int, workers: WorkerPool,
     profile: Profile?
   ) -> BenchmarkResult {
-    let model = GatedSCNN(backbone, classes: classes, seed: 1)
+    let model = GatedSCNN(backbone, classes: classes, seed: 1, precision: precision)
     let batch = Batch.noise(1, size)
     let peak = PeakFLOPS.measure(on: workers)
+    let roundedPeak = precision == .bfloat16 ? PeakFLOPS.measure(.bfloat16, on: workers) : nil
     let counter = Profile()
     ProgressLine.shared.during("warming up") {
       _ = model.predict(batch, withLoss: false, on: workers, profile: counter)
@@ -66,8 +73,10 @@ package enum Benchmarks {
     let macs = counter.macs.values.reduce(0, +)
     let seconds = repeated(steps) { _ = model.predict(batch, withLoss: false, on: workers, profile: profile) }
     return BenchmarkResult(
-      bench: "evaluate", backbone: backbone.rawValue, threads: workers.threads, images: 1, height: size.height,
-      width: size.width, seconds: seconds, peakGflops: rounded(peak * 1e-9, to: 0.1),
+      bench: "evaluate", backbone: backbone.rawValue, precision: precision.rawValue, threads: workers.threads,
+      images: 1,
+      height: size.height, width: size.width, seconds: seconds, peakGflops: rounded(peak * 1e-9, to: 0.1),
+      peakBfloat16Gflops: roundedPeak.map { rounded($0 * 1e-9, to: 0.1) },
       shareOfPeak: rounded(2 * macs / (seconds.min() ?? .infinity) / peak, to: 1e-4))
   }
 

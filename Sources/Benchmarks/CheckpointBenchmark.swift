@@ -2,6 +2,7 @@ import Cityscapes
 import Distributed
 import Foundation
 import GatedSCNN
+import Microkernels
 import System
 import Tensors
 import Training
@@ -15,7 +16,8 @@ extension Benchmarks {
   ///   - steps: repetitions, after one warm-up.
   ///   - folder: where rank 0 creates a temporary folder for checkpoints.
   package static func checkpoint(
-    _ backbone: Backbone, batchSize: Int, size: Size, steps: Int, folder: String, communicator: Communicator,
+    _ backbone: Backbone, precision: Precision = .float32, batchSize: Int, size: Size, steps: Int, folder: String,
+    communicator: Communicator,
     workers: WorkerPool
   ) throws -> BenchmarkResult {
     let sampler = try communicator.collectively {
@@ -24,8 +26,8 @@ extension Benchmarks {
     }
     let batch = Batch.noise(sampler.share(of: communicator.rank).count, size)
     let replica = Replica(
-      GatedSCNN(backbone, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: communicator,
-      gradientCommunicator: communicator.duplicate(), workers: workers)
+      GatedSCNN(backbone, seed: 1, precision: precision), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync,
+      communicator: communicator, gradientCommunicator: communicator.duplicate(), workers: workers)
     let consensus = Consensus(communicator)
     let path = "\(folder)/gscnn-bench-\(getpid())"
     defer { if communicator.rank == 0 { try? FileManager.default.removeItem(atPath: path) } }
@@ -56,7 +58,8 @@ extension Benchmarks {
     }
     times.removeFirst()
     var result = BenchmarkResult(
-      bench: "checkpoint", backbone: backbone.rawValue, ranks: communicator.size, threads: workers.threads,
+      bench: "checkpoint", backbone: backbone.rawValue, precision: precision.rawValue, ranks: communicator.size,
+      threads: workers.threads,
       images: batchSize, height: size.height, width: size.width, seconds: times.map(\.wait))
     result.writeSeconds = times.map(\.write)
     result.stepSeconds = times.map(\.step)

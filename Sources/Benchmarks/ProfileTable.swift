@@ -1,30 +1,47 @@
 import Foundation
 import Layers
+import Microkernels
 import System
 
+extension Profile.Part {
+  /// What a part of a network of that precision multiplies, or reads and writes if it multiplies no matrices. Winograd's
+  /// products are in single precision.
+  fileprivate func precision(of network: Precision) -> Precision {
+    [.conv1x1, .batchNorm, .resampling, .elementwise].contains(self) ? network : .float32
+  }
+}
+
 extension Profile {
-  /// A table of the parts of a repetition: mean seconds, share of the whole, peak memory of all buffers during the part,
-  /// and arithmetic per second, also as a fraction of the measured peak.
+  /// A table of the parts of a repetition: precision, mean seconds, share of the whole, peak memory of all buffers during
+  /// the part, and arithmetic per second, also as a fraction of the measured peak of that precision.
   package func table(for result: BenchmarkResult) -> String {
     let repetitions = Double(max(result.seconds.count, 1))
     let whole = result.seconds.reduce(0, +) / repetitions
-    func line(_ name: String, _ seconds: Double, _ bytes: Int?, _ rate: Double?) -> String {
-      let name = name.padding(toLength: 36, withPad: " ", startingAt: 0)
-      let share =
-        rate.flatMap { rate in result.peakGflops.map { String(format: "%9.1f %9.2f", rate, rate / $0) } } ?? ""
+    let precision = result.precision.flatMap(Precision.init(rawValue:)) ?? .float32
+    func line(
+      _ name: String, _ precision: Precision?, _ seconds: Double, _ bytes: Int?, _ rate: Double?
+    ) -> String {
+      let name =
+        name.padding(toLength: 36, withPad: " ", startingAt: 0)
+        + (precision?.rawValue ?? "").padding(toLength: 9, withPad: " ", startingAt: 0)
+      let peak = precision == .bfloat16 ? result.peakBfloat16Gflops : result.peakGflops
+      let share = rate.flatMap { rate in peak.map { String(format: "%9.1f %9.2f", rate, rate / $0) } } ?? ""
       let memory = bytes.map { String(format: "%8d", $0 / 1_000_000) } ?? "        "
       return name + String(format: "%9.3f %6.1f %%", seconds, 100 * seconds / max(whole, 1e-12)) + memory + share
     }
-    var lines = ["part                                      seconds   share  peak MB  GFLOP/s   of peak"]
+    var lines = ["part                                precision  seconds   share  peak MB  GFLOP/s   of peak"]
     var sum = 0.0
     for part in Part.allCases {
       guard let total = seconds[part] else { continue }
       sum += total / repetitions
       let work = macs[part].map { 2e-9 * $0 / max(total, 1e-12) }
-      lines.append(line(part.rawValue, total / repetitions, peakBytes[part], work.flatMap { $0 > 0 ? $0 : nil }))
+      lines.append(
+        line(
+          part.rawValue, part.precision(of: precision), total / repetitions, peakBytes[part],
+          work.flatMap { $0 > 0 ? $0 : nil }))
     }
-    lines.append(line("between parts", whole - sum, nil, nil))
-    lines.append(line("total", whole, peakBytes.values.max(), nil))
+    lines.append(line("between parts", nil, whole - sum, nil, nil))
+    lines.append(line("total", nil, whole, peakBytes.values.max(), nil))
     return lines.joined(separator: "\n")
   }
 

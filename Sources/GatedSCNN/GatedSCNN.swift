@@ -1,4 +1,5 @@
 import Layers
+import Microkernels
 import Tensors
 
 /// Gated-SCNN (Takikawa, Acuna, Jampani, Fidler: Gated-SCNN: Gated Shape CNNs for Semantic Segmentation, ICCV 2019): a
@@ -26,6 +27,9 @@ package struct GatedSCNN {
   package let backboneType: Backbone
   /// Of the images that it is trained with, and so of those that it predicts.
   package let normalization: Normalization
+  /// Of activations and their gradients, and of the products that gain by it. It is a property of the computation, not of
+  /// the weights, which are in single precision.
+  package let precision: Precision
   /// Parameters and buffers, with PyTorch's names.
   package let store: ParameterStore
 
@@ -39,8 +43,10 @@ package struct GatedSCNN {
   ///   - classes: 2 or more.
   ///   - seed: of the initial weights; nil: they are zeros, to be loaded, which saves more than a second.
   package init(
-    _ backboneType: Backbone, classes: Int = cityscapesClasses, seed: UInt64?, normalization: Normalization = .imagenet
+    _ backboneType: Backbone, classes: Int = cityscapesClasses, seed: UInt64?, normalization: Normalization = .imagenet,
+    precision: Precision = .float32
   ) {
+    self.precision = precision
     self.classes = classes
     self.backboneType = backboneType
     self.normalization = normalization
@@ -69,7 +75,9 @@ package struct GatedSCNN {
     let canny = Activation(canny)
     let (fused, edge) = fusedFeatures(image: Activation(image), canny: canny, in: tape, onAttention)
     let scores = classifier(head.reduce(fused) { x, layer in layer(x, in: tape) }, in: tape)
-    return Output(logits: tape.interpolate(scores, to: canny.size, alignCorners: false), edge: edge)
+    // Losses and predictions read the class scores in single precision.
+    let logits = tape.interpolate(scores, to: canny.size, alignCorners: false, precision: .float32)
+    return Output(logits: logits, edge: edge)
   }
 
   /// Backbone, shape stream and fusion. A separate function, so that their activations are released before the head

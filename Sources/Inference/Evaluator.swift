@@ -197,7 +197,7 @@ extension GatedSCNN {
     _ batch: Batch, withLoss: Bool, on workers: WorkerPool, profile: Profile? = nil
   ) -> (predictions: [UInt8], seconds: Double, loss: JointLoss?) {
     let begin = Clock.now
-    let tape = Tape(.evaluation, workers: workers, profile: profile)
+    let tape = Tape(.evaluation, precision: precision, workers: workers, profile: profile)
     let output = self(image: batch.image, canny: batch.canny, in: tape)
     let predictions = Prediction.argmax(output.logits.value, on: workers)
     let seconds = Clock.now - begin

@@ -83,7 +83,8 @@ extension GatedSCNN {
   func maps(of sample: Sample, on workers: WorkerPool) -> (classes: Image, edges: Image, attention: Image) {
     let batch = Batch(whole: sample, normalization: normalization)
     var attention: Tensor?
-    let output = self(image: batch.image, canny: batch.canny, in: Tape(.evaluation, workers: workers)) {
+    let tape = Tape(.evaluation, precision: precision, workers: workers)
+    let output = self(image: batch.image, canny: batch.canny, in: tape) {
       attention = $0.value
     }
     func gray(_ probabilities: [Float]) -> Image {

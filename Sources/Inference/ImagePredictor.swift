@@ -90,7 +90,7 @@ package struct ImagePredictor {
   /// `[1, H, W, classes]`.
   private func logits(of image: Image, canny: Image) -> Tensor {
     let batch = Batch(whole: Sample(unlabeled: image, canny: canny), normalization: model.normalization)
-    let tape = Tape(.evaluation, workers: workers)
+    let tape = Tape(.evaluation, precision: model.precision, workers: workers)
     return model(image: batch.image, canny: batch.canny, in: tape).logits.value
   }
 }

@@ -1,5 +1,6 @@
 import Cityscapes
 import GatedSCNN
+import Microkernels
 import Weights
 
 /// Loads models from weight files.
@@ -7,12 +8,17 @@ package enum ModelLoader {
   /// Loads the network of a weight file; its backbone follows from the names of the tensors, and the normalization of images
   /// from its metadata.
   ///
-  /// - Parameter table: of the classes, as `table(of:asked:)` returns it.
-  package static func read(_ path: String, _ table: LabelTable = .cityscapes) throws -> GatedSCNN {
+  /// - Parameters:
+  ///   - table: of the classes, as `table(of:asked:)` returns it.
+  ///   - precision: of the computation.
+  package static func read(
+    _ path: String, _ table: LabelTable = .cityscapes, precision: Precision = .float32
+  ) throws -> GatedSCNN {
     let file = try StateDict(contentsOf: path)
     let model = GatedSCNN(
       try NameMatch(file).map(backbone) ?? .resnet50, classes: table.classes.count, seed: nil,
-      normalization: try file.normalization ?? .imagenet)
+      normalization: try file.normalization ?? .imagenet,
+      precision: precision)
     try ModelFile.load(file, into: model.store)
     return model
   }

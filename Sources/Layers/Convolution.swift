@@ -1,4 +1,5 @@
 import Kernels
+import Microkernels
 import System
 import Tensors
 
@@ -35,14 +36,15 @@ package struct Convolution {
     let inputSize = x.size
     let workers = tape.workers
     let profile = tape.profile
+    let (precision, inputPrecision) = (tape.precision, x.value.precision)
     let macs = Double(x.shape.pixels / (stride * stride)) * Double(weight.layout.count)
-    let value = profile.measure(part, macs: macs) { forward(x.value, on: workers) }
+    let value = profile.measure(part, macs: macs) { forward(x.value, precision, on: workers) }
     let saved =
       !recompute
       ? nil
       : SavedTensor { [input = x.saved] in
         let x = input.value
-        return profile.measure(part) { forward(x, on: workers) }
+        return profile.measure(part) { forward(x, precision, on: workers) }
       }
     let output = tape.record(part, value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? []), saved: saved) {
       [dx = x.gradient] gradient in
@@ -56,7 +58,7 @@ package struct Convolution {
       input = nil
       guard let dx else { return }
       dx.add(
-        profile.measure(part, macs: macs) { inputGradient(gradient, size: inputSize, on: workers) },
+        profile.measure(part, macs: macs) { inputGradient(gradient, size: inputSize, inputPrecision, on: workers) },
         on: workers)
     }
     return tape.traced(.convolution(self), of: [x], output)
@@ -70,16 +72,20 @@ package struct Convolution {
   func folded(
     with norm: BatchNormKernel.Normalizer, _ x: Activation, plus residual: Activation?, relu: Bool, in tape: Tape
   ) -> Activation {
-    let workers = tape.workers
+    let (workers, precision) = (tape.workers, tape.precision)
     let macs = Double(x.shape.pixels / (stride * stride)) * Double(weight.layout.count)
     return Activation(
       tape.profile.measure(part, macs: macs) {
         let filter = norm.folded(into: weight.filter, on: workers)
         let epilogue = Epilogue(bias: norm.bias, residual: residual?.value, relu: relu)
         return switch (kernel, stride) {
-        case (1, _): PointwiseConvolution.forward(x.value, filter, epilogue: epilogue, on: workers)
-        case (_, 2): StridedConvolution.forward(x.value, filter, epilogue: epilogue, on: workers)
-        default: SpatialConvolution.forward(x.value, filter, dilation: dilation, epilogue: epilogue, on: workers)
+        case (1, _):
+          PointwiseConvolution.forward(x.value, filter, epilogue: epilogue, precision: precision, on: workers)
+        case (_, 2):
+          StridedConvolution.forward(x.value, filter, epilogue: epilogue, precision: precision, on: workers)
+        default:
+          SpatialConvolution.forward(
+            x.value, filter, dilation: dilation, epilogue: epilogue, precision: precision, on: workers)
         }
       })
   }
@@ -92,19 +98,20 @@ package struct Convolution {
     }
   }
 
-  private func forward(_ x: Tensor, on workers: WorkerPool) -> Tensor {
+  private func forward(_ x: Tensor, _ precision: Precision, on workers: WorkerPool) -> Tensor {
     switch (kernel, stride) {
-    case (1, _): PointwiseConvolution.forward(x, weight.filter, bias: bias?.value, on: workers)
-    case (_, 2): StridedConvolution.forward(x, weight.filter, on: workers)
-    default: SpatialConvolution.forward(x, weight.filter, dilation: dilation, on: workers)
+    case (1, _): PointwiseConvolution.forward(x, weight.filter, bias: bias?.value, precision: precision, on: workers)
+    case (_, 2): StridedConvolution.forward(x, weight.filter, precision: precision, on: workers)
+    default: SpatialConvolution.forward(x, weight.filter, dilation: dilation, precision: precision, on: workers)
     }
   }
 
-  private func inputGradient(_ dz: Tensor, size: Size, on workers: WorkerPool) -> Tensor {
+  private func inputGradient(_ dz: Tensor, size: Size, _ precision: Precision, on workers: WorkerPool) -> Tensor {
     switch (kernel, stride) {
-    case (1, _): PointwiseConvolution.inputGradient(dz, weight.filter, on: workers)
+    case (1, _): PointwiseConvolution.inputGradient(dz, weight.filter, precision: precision, on: workers)
     case (_, 2): StridedConvolution.inputGradient(dz, weight.filter, inputSize: size, on: workers)
-    default: SpatialConvolution.inputGradient(dz, weight.filter, dilation: dilation, on: workers)
+    default:
+      SpatialConvolution.inputGradient(dz, weight.filter, dilation: dilation, precision: precision, on: workers)
     }
   }
 

@@ -35,7 +35,7 @@ package final class SavedTensor {
   /// Bytes stored at the moment; 0 before a recomputation.
   package var bytes: Int {
     switch state {
-    case .stored(let value): value.shape.count * MemoryLayout<Float>.stride
+    case .stored(let value): value.bytes
     case .recompute: 0
     }
   }

@@ -1,4 +1,5 @@
 import Kernels
+import Microkernels
 import System
 import Tensors
 
@@ -10,18 +11,23 @@ extension Tape {
   /// - Parameters:
   ///   - alignCorners: whether the corner pixels of input and output coincide (PyTorch's `align_corners`).
   ///   - rows: of the output, in evaluation only; all, unless given.
+  ///   - precision: of the output; that of x, unless given.
   package func interpolate(
-    _ x: Activation, to size: Size, alignCorners: Bool, rows: Range<Int>? = nil
+    _ x: Activation, to size: Size, alignCorners: Bool, rows: Range<Int>? = nil, precision: Precision? = nil
   ) -> Activation {
     let rows = rows ?? 0..<size.height
     precondition(mode == .evaluation || rows.count == size.height)
-    if x.size == size && trace == nil { return slice(x, rows: rows) }
+    let inputPrecision = x.value.precision
+    let precision = precision ?? inputPrecision
+    if x.size == size && trace == nil && precision == inputPrecision { return slice(x, rows: rows) }
     let inputSize = x.size
     let corners: Interpolation.Corners = alignCorners ? .aligned : .halfPixel
     let output = recomputed(.resampling, from: [x]) { [workers] x in
-      Interpolation.resize(x[0], to: size, corners: corners, rows: rows, on: workers)
+      Interpolation.resize(x[0], to: size, corners: corners, rows: rows, precision: precision, on: workers)
     } backward: { [workers, dx = x.gradient] gradient in
-      dx?.add(Interpolation.gradient(gradient, inputSize: inputSize, corners: corners, on: workers), on: workers)
+      dx?.add(
+        Interpolation.gradient(
+          gradient, inputSize: inputSize, corners: corners, precision: inputPrecision, on: workers), on: workers)
     }
     return traced(.interpolate(to: size, alignCorners: alignCorners), of: [x], output)
   }
@@ -98,8 +104,8 @@ extension Tape {
   /// Concatenates along the channels.
   package func concatenate(_ parts: [Activation]) -> Activation {
     let channels = parts.map(\.shape.channels)
-    let output = recomputed(.elementwise, from: parts) { [workers] parts in
-      Concatenation.join(parts, on: workers)
+    let output = recomputed(.elementwise, from: parts) { [workers, precision] parts in
+      Concatenation.join(parts, precision, on: workers)
     } backward: { [workers, gradients = parts.map(\.gradient)] gradient in
       for (dx, part) in zip(gradients, Concatenation.split(gradient, into: channels, on: workers)) {
         dx?.add(part, on: workers)

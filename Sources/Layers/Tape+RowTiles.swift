@@ -25,7 +25,7 @@ extension Tape {
       let inner = first..<min(shape.height, first + rows)
       let outer = max(0, first - halo)..<min(shape.height, inner.upperBound + halo)
       let tile = body(outer).value
-      let target = whole ?? Tensor(tile.shape.with(size: shape.size))
+      let target = whole ?? Tensor(tile.shape.with(size: shape.size), tile.precision)
       whole = target
       profile.measure(.elementwise) {
         RowTiles.copy(rows: inner, of: target, fromRow: inner.lowerBound - outer.lowerBound, of: tile, on: workers)
@@ -38,7 +38,7 @@ extension Tape {
   package func slice(_ x: Activation, rows: Range<Int>) -> Activation {
     if rows == 0..<x.shape.height { return x }
     precondition(mode == .evaluation && trace == nil)
-    let slice = Tensor(x.shape.with(size: Size(rows.count, x.shape.width)))
+    let slice = Tensor(x.shape.with(size: Size(rows.count, x.shape.width)), x.value.precision)
     profile.measure(.elementwise) {
       RowTiles.copy(rows: 0..<rows.count, of: slice, fromRow: rows.lowerBound, of: x.value, on: workers)
     }

@@ -1,3 +1,4 @@
+import Microkernels
 import System
 import Tensors
 
@@ -16,6 +17,9 @@ package final class Tape {
   }
 
   package let mode: Mode
+  /// Of activations with more than one channel and of their gradients. Parameters, their gradients, statistics and sums
+  /// are in single precision.
+  package let precision: Precision
   package let workers: WorkerPool
   /// Sums over the images that batch norm normalizes together: the global batch, for synchronized batch norm.
   package let crossReplicaSum: any CrossReplicaSum
@@ -42,13 +46,15 @@ package final class Tape {
   ///   - onGradientReady: called during `backward()` with each parameter as soon as its gradient is final, like the
   ///     gradient hooks of PyTorch's `DistributedDataParallel`.
   package init(
-    _ mode: Mode, workers: WorkerPool, crossReplicaSum: any CrossReplicaSum = SingleReplica(),
+    _ mode: Mode, precision: Precision = .float32, workers: WorkerPool,
+    crossReplicaSum: any CrossReplicaSum = SingleReplica(),
     batchNormGroups: Int? = nil, profile: Profile? = nil, timeline: Timeline? = nil, trace: Trace? = nil,
     tileFloats: Int = 16 << 20,
     onGradientReady: @escaping (Parameter) -> Void = { _ in }
   ) {
     precondition(trace == nil || mode == .evaluation, "a trace is of an evaluation")
     self.mode = mode
+    self.precision = precision
     self.workers = workers
     self.crossReplicaSum = crossReplicaSum
     self.batchNormGroups = batchNormGroups

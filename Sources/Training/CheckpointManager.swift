@@ -322,7 +322,7 @@ final class CheckpointManager {
   private var newModel: GatedSCNN {
     GatedSCNN(
       options.backbone, classes: options.table.classes.count, seed: nil,
-      normalization: options.imageNormalization)
+      normalization: options.imageNormalization, precision: options.computePrecision)
   }
 
   /// Warns if the last checkpoint could not be written; ends the run if it was one of several.

@@ -238,8 +238,8 @@ package final class Replica {
   private func forward(_ batch: Batch, step: Int) -> (tape: Tape, loss: JointLoss, predictions: [UInt8]) {
     let (tape, output) = timeline.measure(.forward) {
       let tape = Tape(
-        .training, workers: workers, crossReplicaSum: batchNormSum, batchNormGroups: batchNormGroups?.perRank,
-        profile: profile, timeline: timeline
+        .training, precision: model.precision, workers: workers, crossReplicaSum: batchNormSum,
+        batchNormGroups: batchNormGroups?.perRank, profile: profile, timeline: timeline
       ) { [unowned self] parameter in
         observer?.gradientReady(parameter.index)
         profile.measure(.communication) { buckets.markReady(parameter.index) }

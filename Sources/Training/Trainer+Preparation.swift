@@ -55,7 +55,7 @@ extension Trainer {
     func newModel() -> GatedSCNN {
       GatedSCNN(
         options.backbone, classes: options.table.classes.count, seed: nil,
-        normalization: options.imageNormalization)
+        normalization: options.imageNormalization, precision: options.computePrecision)
     }
     let replica = try Replica(
       newModel(), momentum: options.momentum, weightDecay: options.weightDecay, optimizer: options.optimizer,

@@ -1,6 +1,7 @@
 import Cityscapes
 import GatedSCNN
 import Inference
+import Microkernels
 import System
 import Tensors
 
@@ -108,6 +109,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var augmentationOptions = AugmentationOptions()
   /// `nil` in checkpoints of an earlier version.
   package var normalization: Normalization? = .imagenet
+  /// Of activations and products; `nil` in checkpoints of an earlier version.
+  package var precision: Precision? = .float32
   /// Gigabytes (10⁹ bytes) of decoded training images to cache on each machine, shared by its ranks; `nil`: no cache.
   package var cacheGigabytes: Double?
   /// Steps from one line of progress to the next when standard error is not a terminal.
@@ -123,6 +126,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
 
   /// Of the images that the run trains on and predicts.
   package var imageNormalization: Normalization { normalization ?? .imagenet }
+
+  package var computePrecision: Precision { precision ?? .float32 }
 
   /// The prefix of the result files' names, `BACKBONE_CROPH_CROPW`.
   package var prefix: String { "\(backbone.rawValue)_\(cropHeight)_\(cropWidth)" }
@@ -158,6 +163,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       ("--learning-rate", "\(learningRate)"), ("--momentum", "\(momentum)"), ("--weight-decay", "\(weightDecay)"),
       ("--power", "\(power)"), ("--augment", augmentation.rawValue), ("--batch-norm", batchNorm.rawValue),
       ("--normalize", imageNormalization.rawValue), ("--save-best", bestFigure.rawValue),
+      ("--precision", computePrecision.rawValue),
     ] + (batchNormGroup.map { [("--batch-norm-group", "\($0)")] } ?? [])
       + (earlyStop.map { [("--early-stop", "\($0)")] } ?? []) + schedule.settings + optimizer.settings
       + augmentationOptions.settings + loss.settings
@@ -251,6 +257,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
 }
 
 extension Backbone: Codable {}
+extension Precision: Codable {}
 
 /// Checkpoints of earlier versions have no such options.
 extension KeyedDecodingContainer {

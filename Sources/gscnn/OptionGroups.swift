@@ -3,6 +3,7 @@ import Distributed
 import GatedSCNN
 import Inference
 import Machine
+import Microkernels
 import System
 import Tensors
 import Training
@@ -30,6 +31,13 @@ struct PreparedOptions: ParsableArguments {
 struct BackboneOptions: ParsableArguments {
   @Option(name: .kebabOrSnake("backbone-type"), help: .value("name", "Backbone of the network."))
   var backboneType = defaults.backbone
+}
+
+struct PrecisionOptions: ParsableArguments {
+  @Option(
+    help: .value(
+      "name", "Precision of activations and products: float32, or bfloat16, which halves the memory of activations."))
+  var precision = Precision.float32
 }
 
 struct ModelOptions: ParsableArguments {

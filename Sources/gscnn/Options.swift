@@ -2,6 +2,7 @@ import ArgumentParser
 import Cityscapes
 import GatedSCNN
 import Inference
+import Microkernels
 import System
 import Tensors
 import Training
@@ -73,6 +74,7 @@ extension Backbone: ExpressibleByArgument {}
 extension Split: ExpressibleByArgument {}
 extension AugmentationMode: ExpressibleByArgument {}
 extension Normalization: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 extension TrainingOptions.BatchNormScope: ExpressibleByArgument {}
 extension TrainingOptions.TestSchedule: ExpressibleByArgument {}
 extension TrainingOptions.NonFinitePolicy: ExpressibleByArgument {}

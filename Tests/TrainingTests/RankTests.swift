@@ -44,6 +44,25 @@ extension Trainings {
       try changing.expectSame(as: one)
     }
 
+    @Test(
+      "In bfloat16 a run ends with the same bytes on 1 and 2 ranks and across a stop; a resume in single precision is refused"
+    )
+    func bfloat16() throws {
+      let options = ["--precision", "bfloat16", "--epochs", "1", "--keep", "2"]
+      let (straight, changing) = (try TrainingRun("bfloat16"), try TrainingRun("bfloat16-changing"))
+      defer { for run in [straight, changing] { run.remove() } }
+      func expectSuccess(_ job: Job) { #expect(job.status == 0, "\(job.errors)") }
+      expectSuccess(try straight.train(options))
+      #expect(straight.losses.count == 5)
+      #expect(straight.losses != Array(try Trainings.straight.get().losses.prefix(5)))
+      expectSuccess(try changing.train(ranks: 2, options + ["--stop-after", "2"]))
+      let refused = try changing.train(["--epochs", "1", "--resume", "auto"])
+      #expect(refused.status == 2)
+      #expect(refused.errors.last?.contains("--precision float32: the checkpoint was made with bfloat16") == true)
+      expectSuccess(try changing.train(ranks: 1, options + ["--threads", "2", "--resume", "auto"]))
+      try changing.expectSame(as: straight)
+    }
+
     @Test("Three ranks with unequal shares agree up to rounding")
     func unequalShares() throws {
       let run = try TrainingRun("three-ranks")

@@ -78,6 +78,8 @@ extension Trainings {
       #expect(refusal { $0.power = 0.9 } == "--power")
       #expect(refusal { $0.augmentation = .none } == "--augment")
       #expect(refusal { $0.batchNorm = .local } == "--batch-norm")
+      #expect(refusal { $0.precision = .bfloat16 } == "--precision")
+      #expect(refusal { $0.precision = nil } == nil, "checkpoints of earlier versions are of single precision")
       #expect(refusal { $0.normalization = .half } == "--normalize")
       #expect(refusal { $0.normalization = nil } == nil, "as in a checkpoint of an earlier version")
       #expect(refusal { $0.loss.kind = .full } == "--loss")

@@ -3,6 +3,7 @@ import Distributed
 import Foundation
 import GatedSCNN
 import Layers
+import Microkernels
 import Tensors
 import Testing
 import Training
@@ -10,11 +11,11 @@ import Training
 extension Trainings {
   @Suite("Training step")
   struct ReplicaTests {
-    @Test("A step has the same bits on any number of threads")
-    func threads() throws {
+    @Test("A step has the same bits on any number of threads", arguments: Precision.allCases)
+    func threads(_ precision: Precision) throws {
       let batch = try batch(of: 4)
       func trained(threads: Int) throws -> [[UInt32]] {
-        let replica = try replica(threads: threads)
+        let replica = try replica(threads: threads, precision)
         let losses = try (0..<2).map { _ in try replica.step(batch, learningRate: 0.01).loss.total }
         let store = replica.model.store
         return [store.values, store.running, replica.optimizer.velocities, FloatSlice(losses.map(Float.init))]
@@ -25,10 +26,10 @@ extension Trainings {
       #expect(try trained(threads: 3) == one)
     }
 
-    @Test("The loss of two images falls by a fifth within 16 steps")
-    func learns() throws {
+    @Test("The loss of two images falls by a fifth within 16 steps", arguments: Precision.allCases)
+    func learns(_ precision: Precision) throws {
       let batch = try batch(of: 2)
-      let replica = try replica(threads: 2)
+      let replica = try replica(threads: 2, precision)
       let losses = try (0..<16).map { _ in try replica.step(batch, learningRate: 0.01).loss.total }
       #expect(losses[0] > 5, "an untrained network: ln 19 at least, and twice where it predicts edges")
       #expect(losses[15] < 0.8 * losses[0], "\(losses)")
@@ -69,11 +70,12 @@ extension Trainings {
         normalization: .imagenet)
     }
 
-    private func replica(threads: Int) throws -> Replica {
+    private func replica(threads: Int, _ precision: Precision) throws -> Replica {
       let communicator = try Communicator.initialize()
       return Replica(
-        GatedSCNN(.resnet50, seed: 1), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: communicator,
-        gradientCommunicator: communicator.duplicate(), workers: WorkerPool(threads: threads))
+        GatedSCNN(.resnet50, seed: 1, precision: precision), momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync,
+        communicator: communicator, gradientCommunicator: communicator.duplicate(),
+        workers: WorkerPool(threads: threads))
     }
   }
 }

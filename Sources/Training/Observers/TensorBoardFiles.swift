@@ -144,7 +144,7 @@ package final class TensorBoardFiles: TrainingObserver {
     let first = ["backbone-type", "batch-size", "epochs", "learning-rate", "loss"]
     let texts = [
       "augment", "backbone-type", "batch-norm", "blur", "class-weights", "distort", "dual-task", "loss", "no-decay",
-      "normalize", "ohem", "optimizer", "save-best", "scale", "schedule",
+      "normalize", "ohem", "optimizer", "precision", "save-best", "scale", "schedule",
     ]
     let numbers = [
       "accumulate", "backbone-lr-factor", "base-batch-size", "batch-norm-group", "batch-size", "class-uniform",

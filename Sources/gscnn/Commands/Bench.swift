@@ -21,6 +21,7 @@ struct Bench: ParsableCommand {
       commandName: "step", abstract: "A training step; alone or under mpirun.")
 
     @OptionGroup var backbone: BackboneOptions
+    @OptionGroup var computation: PrecisionOptions
     @OptionGroup var classes: ClassesOptions
     @OptionGroup var crop: CropOptions
 
@@ -55,7 +56,8 @@ struct Bench: ParsableCommand {
       let profile = profile ? Profile() : nil
       communicator.setAffinity()
       let result = try Benchmarks.step(
-        backbone.backboneType, classes: options.table.classes.count, loss: options.loss,
+        backbone.backboneType, precision: computation.precision, classes: options.table.classes.count,
+        loss: options.loss,
         batchSize: batchSize, groups: options.batchNormGroups(ranks: communicator.size), size: crop.size,
         steps: repetitions.steps, communicator: communicator,
         workers: WorkerPool(threads: threads.count(for: communicator)), profile: profile, timeline: events)
@@ -74,6 +76,7 @@ struct Bench: ParsableCommand {
       commandName: "evaluate", abstract: "The prediction of one whole image.")
 
     @OptionGroup var backbone: BackboneOptions
+    @OptionGroup var computation: PrecisionOptions
     @OptionGroup var classes: ClassesOptions
     @OptionGroup var image: ImageSizeOptions
     @OptionGroup var threads: ThreadOptions
@@ -86,7 +89,8 @@ struct Bench: ParsableCommand {
       try onRankZero {
         let profile = profile ? Profile() : nil
         let result = try Benchmarks.evaluate(
-          backbone.backboneType, classes: (classes.table(.single) ?? .cityscapes).classes.count, size: image.size,
+          backbone.backboneType, precision: computation.precision,
+          classes: (classes.table(.single) ?? .cityscapes).classes.count, size: image.size,
           steps: repetitions.steps,
           workers: WorkerPool(threads: threads.count(for: nil)), profile: profile)
         print(result.line)
@@ -163,6 +167,7 @@ struct Bench: ParsableCommand {
       commandName: "checkpoint", abstract: "What a checkpoint costs a training: waiting, writing, a slower step.")
 
     @OptionGroup var backbone: BackboneOptions
+    @OptionGroup var computation: PrecisionOptions
     @OptionGroup var crop: CropOptions
 
     @Option(name: .kebabOrSnake("batch-size"), in: .count, help: .value("images", "Images per step, over all ranks."))
@@ -182,7 +187,8 @@ struct Bench: ParsableCommand {
       try options.validate(ranks: communicator.size)
       communicator.setAffinity()
       let result = try Benchmarks.checkpoint(
-        backbone.backboneType, batchSize: batchSize, size: crop.size, steps: repetitions.steps, folder: savePath,
+        backbone.backboneType, precision: computation.precision, batchSize: batchSize, size: crop.size,
+        steps: repetitions.steps, folder: savePath,
         communicator: communicator, workers: WorkerPool(threads: threads.count(for: communicator)))
       if communicator.rank == 0 { print(result.line) }
       communicator.finalize()

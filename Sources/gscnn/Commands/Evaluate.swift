@@ -18,6 +18,7 @@ struct Evaluate: ParsableCommand {
   @OptionGroup var classes: ClassesOptions
   @OptionGroup var maps: PreparedOptions
   @OptionGroup var weights: ModelOptions
+  @OptionGroup var computation: PrecisionOptions
 
   @Option(help: .value("name", "Split of the data set."))
   var split = Split.val
@@ -91,7 +92,9 @@ struct Evaluate: ParsableCommand {
       try report.map { try PageFile.requireWritable($0, option: "--report") }
     }
     let model = try ProgressLine.shared.during("loading weights") {
-      try communicator.collectively { try ModelLoader.read(weights.modelWeight, table) }
+      try communicator.collectively {
+        try ModelLoader.read(weights.modelWeight, table, precision: computation.precision)
+      }
     }
     let options = prediction.options
     let needed = MemoryEstimate(

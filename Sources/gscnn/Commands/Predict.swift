@@ -21,6 +21,7 @@ struct Predict: ParsableCommand {
   var images: [String]
 
   @OptionGroup var weights: ModelOptions
+  @OptionGroup var computation: PrecisionOptions
   @OptionGroup var classes: ClassesOptions
 
   @Option(help: .value("folder", "Folder for the results, which is created."))
@@ -74,7 +75,9 @@ struct Predict: ParsableCommand {
     let results = listed.flatMap { image in outputs.map { "\(output)/\(image.name)\($0.suffix)" } } + (exported ?? [])
     let collectors = try pictures.collectors(of: listed, table, otherThan: inputs, and: results, communicator)
     let model = try ProgressLine.shared.during("loading weights") {
-      try communicator.collectively { try ModelLoader.read(weights.modelWeight, table) }
+      try communicator.collectively {
+        try ModelLoader.read(weights.modelWeight, table, precision: computation.precision)
+      }
     }
     // Rank 0 receives the probabilities of all ranks.
     let copies = probabilities ? (communicator.rank == 0 ? communicator.size + 1 : 1) : 0

@@ -23,6 +23,7 @@ struct Train: ParsableCommand {
   @OptionGroup var maps: PreparedOptions
   @OptionGroup var backbone: BackboneOptions
   @OptionGroup var crop: CropOptions
+  @OptionGroup var computation: PrecisionOptions
 
   @Option(
     name: .kebabOrSnake("batch-size"), in: .count,
@@ -213,6 +214,7 @@ struct Train: ParsableCommand {
     options.augmentation = augmenting.augment
     options.augmentationOptions = augmentation.options
     options.normalization = normalize
+    options.precision = computation.precision
     options.cacheGigabytes = cacheGb
     options.logEvery = logEvery
     options.tensorBoard = tensorBoard.options

@@ -16,6 +16,7 @@ struct View: ParsableCommand {
   @OptionGroup var data: DataOptions
   @OptionGroup var classes: ClassesOptions
   @OptionGroup var weights: ModelOptions
+  @OptionGroup var computation: PrecisionOptions
 
   @Option(
     name: .kebabOrSnake("input-pic"),
@@ -53,7 +54,9 @@ struct View: ParsableCommand {
       try OutputPath.require(
         "--output", output, otherThan: [path, weights.modelWeight, classes.classes].compactMap(\.self),
         dataPath: data.dataPath, table)
-      let model = try ProgressLine.shared.during("loading weights") { try ModelLoader.read(weights.modelWeight, table) }
+      let model = try ProgressLine.shared.during("loading weights") {
+        try ModelLoader.read(weights.modelWeight, table, precision: computation.precision)
+      }
       let result = try ProgressLine.shared.during("predicting") {
         try PredictionRenderer(model, table, prediction.options, workers: workers).render(path, in: root, options)
       }
