@@ -1,6 +1,7 @@
 """Times a training step and a prediction of the network in PyTorch on the CPU. Prints one line of JSON.
 
     python bench_step.py --threads 2 --batch 2 --size 512 --steps 3 [--channels-last] [--compile]
+        [--precision bfloat16]
     python bench_step.py --threads 2 --steps 0 --eval-size 1024x2048 --eval-steps 2
 
 The first repetition of each is a warm-up and not timed.
@@ -44,13 +45,21 @@ def main():
     parser.add_argument("--eval-steps", type=int, default=2)
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
+                        help="bfloat16: autocast around the forward pass")
     parser.add_argument("--backbone", default="resnet50")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     memory_format = torch.channels_last if options.channels_last else torch.contiguous_format
     model = peer.GatedSCNN(options.backbone).to(memory_format=memory_format)
-    forward = torch.compile(model) if options.compile else model
+    compiled = torch.compile(model) if options.compile else model
+
+    def forward(image, canny):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.precision == "bfloat16"):
+            seg, edge = compiled(image, canny)
+        return seg.float(), edge.float()
+
     result = {"torch": torch.__version__, **vars(options), "step_s": [], "eval_s": []}
     if options.steps:
         image, canny, target, boundary = random_batch(options.batch, options.size, options.size, memory_format)

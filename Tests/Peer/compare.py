@@ -120,20 +120,26 @@ def pytorch_modes(options):
     return modes
 
 
+def suffix(options):
+    """What the title of a benchmark says about a precision other than the default."""
+    return "" if options.precision == "float32" else f", {options.precision}"
+
+
 def step(name, options, backbone, threads):
     def gscnn():
         return measurement(
             run([GSCNN, "bench", "step", "--backbone-type", backbone, "--batch-size", str(options.batch),
                  "--crop-h", str(options.size), "--crop-w", str(options.size), "--threads", str(threads),
-                 "--steps", str(options.steps)]), "seconds")
+                 "--steps", str(options.steps), "--precision", options.precision]), "seconds")
 
     def baseline(mode):
         return lambda: measurement(
             run(python("bench_step.py", "--backbone", backbone, "--batch", options.batch, "--size", options.size,
-                       "--threads", threads, "--steps", options.steps, *mode)), "step_s")
+                       "--threads", threads, "--steps", options.steps, "--precision", options.precision, *mode)),
+            "step_s")
 
     size = f"{options.batch}×{options.size}×{options.size}"
-    title = f"step, {backbone}, {size}, {threads} {'threads' if threads > 1 else 'thread'}"
+    title = f"step, {backbone}, {size}, {threads} {'threads' if threads > 1 else 'thread'}{suffix(options)}"
     return Comparison(title, gscnn, {name: baseline(mode) for name, mode in pytorch_modes(options).items()})
 
 
@@ -141,14 +147,16 @@ def evaluate(options):
     def gscnn():
         return measurement(
             run([GSCNN, "bench", "evaluate", "--height", str(options.height), "--width", str(options.width),
-                 "--threads", str(options.threads), "--steps", str(options.steps)]), "seconds")
+                 "--threads", str(options.threads), "--steps", str(options.steps),
+                 "--precision", options.precision]), "seconds")
 
     def baseline(mode):
         return lambda: measurement(
             run(python("bench_step.py", "--steps", 0, "--eval-size", f"{options.height}x{options.width}",
-                       "--eval-steps", options.steps, "--threads", options.threads, *mode)), "eval_s")
+                       "--eval-steps", options.steps, "--threads", options.threads,
+                       "--precision", options.precision, *mode)), "eval_s")
 
-    title = f"evaluation, resnet50, 1×{options.height}×{options.width}, {options.threads} threads"
+    title = f"evaluation, resnet50, 1×{options.height}×{options.width}, {options.threads} threads{suffix(options)}"
     return Comparison(title, gscnn, {name: baseline(mode) for name, mode in pytorch_modes(options).items()})
 
 
@@ -207,7 +215,8 @@ def machine():
     vectors = ""
     with open("/proc/cpuinfo") as file:
         flags = next((line.split() for line in file if line.startswith("flags")), [])
-        vectors = ", ".join(name for flag, name in (("avx2", "AVX2"), ("avx512f", "AVX-512")) if flag in flags)
+        vectors = ", ".join(name for flag, name in (("avx2", "AVX2"), ("avx512f", "AVX-512"),
+                                                       ("avx512_bf16", "AVX512-BF16")) if flag in flags)
     processor = f"{names[0] if names else model}, {len(os.sched_getaffinity(0))} cores ({vectors})"
     return f"{processor}, {memory} of memory, Linux {platform.release()}"
 
@@ -253,6 +262,8 @@ def main():
                         help="height and width of a crop in the part ranks (default: 256)")
     parser.add_argument("--loader-steps", type=int, default=30, help="batches to load (default: 30)")
     parser.add_argument("--compile", action="store_true", help="also run PyTorch with torch.compile")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
+                        help="of steps and evaluations; bfloat16: autocast in PyTorch (default: float32)")
     parser.add_argument("--data-path", help="prepared images for the loaders (default: synthetic streets)")
     options = parser.parse_args()
     for part in options.parts:
