@@ -1,4 +1,5 @@
 import Glibc
+import Microkernels
 import System
 
 /// The instruction sets that the microkernels are compiled for.
@@ -50,6 +51,17 @@ package enum InstructionSet: String, CaseIterable, Sendable {
       self != .avx512bf16 || !Self.isIntel || !Self.processorFlags().contains("avx512_fp16")
     #else
       true
+    #endif
+  }
+
+  /// Whether matrix products of this precision have the same bits with another instruction set.
+  package func hasSameProducts(as other: InstructionSet, in precision: Precision) -> Bool {
+    if self == other { return true }
+    #if arch(x86_64)
+      let blocked: Set<InstructionSet> = precision == .float32 ? [.avx2, .avx512, .avx512bf16] : [.avx2, .avx512]
+      return blocked.isSuperset(of: [self, other])
+    #else
+      return false
     #endif
   }
 

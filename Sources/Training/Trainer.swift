@@ -75,6 +75,7 @@ package final class Trainer {
     remainingSteps = options.stopAfter ?? .max
     state = start.state
     state.dataDigest = dataset.digest
+    state.instructionSet = workers.instructionSet.rawValue
     origin = start.origin
     self.observers =
       communicator.rank == 0

@@ -3,6 +3,7 @@ import Foundation
 import GatedSCNN
 import Metrics
 import System
+import Tensors
 import Weights
 
 /// The state of a run besides its tensors: with both, a resumed run continues bit-identically.
@@ -23,6 +24,8 @@ package struct TrainingState: Codable, Sendable, Equatable {
   package var running: RunningEpoch
   /// `TrainingDataset.digest` of the training images.
   package var dataDigest: UInt64?
+  /// The microkernels of the last step; `nil` in checkpoints of an earlier version.
+  package var instructionSet: String?
   /// Tells runs apart; `nil` in checkpoints of an earlier version.
   package var run: RunIdentity?
   /// The options that the run was started with; `TrainingOptions.shaping` must not change.
@@ -43,6 +46,7 @@ package struct TrainingState: Codable, Sendable, Equatable {
   /// The key of the best figure is that of the first checkpoint format, which had class mIoU alone.
   private enum CodingKeys: String, CodingKey {
     case position, totalSteps, bestAverageScore, averageUpdates, epochs, running, dataDigest, run, options
+    case instructionSet
     case bestScore = "bestMeanIoU"
   }
 
@@ -176,6 +180,15 @@ package struct TrainingState: Codable, Sendable, Equatable {
 }
 
 extension TrainingState {
+  /// What a run that resumes with other microkernels is warned of; `nil` if their products have the same bits.
+  package func warning(resumedWith set: InstructionSet) -> String? {
+    guard let before = instructionSet, InstructionSet(rawValue: before) != set else { return nil }
+    if InstructionSet(rawValue: before)?.hasSameProducts(as: set, in: options.computePrecision) == true { return nil }
+    return
+      "the checkpoint was made with \(before) microkernels; those of \(set.rawValue) round sums in another order, so "
+      + "that the training goes on with other bits (\(InstructionSet.variable)=\(before) keeps them, where the processor can)"
+  }
+
   /// Refuses to resume with other classes, ids or ignored labels.
   func requireSameClasses(as new: TrainingOptions) throws {
     guard let difference = new.table.difference(from: options.table, of: "the checkpoint") else { return }

@@ -2,6 +2,7 @@ import Foundation
 import GatedSCNN
 import Jobs
 import Kernels
+import Tensors
 import Testing
 import Training
 
@@ -157,6 +158,23 @@ extension Trainings {
         refusal(full) { $0.loss.dualTask.variant = .paper }.hasPrefix(
           "--dual-task paper: the checkpoint was made with paddle"))
     }
+
+    #if arch(x86_64)
+      @Test("A resume with microkernels whose sums are rounded in another order is warned of, in each precision")
+      func otherMicrokernels() {
+        var state = TrainingState(options: TrainingOptions())
+        #expect(state.warning(resumedWith: .plain) == nil, "checkpoints of earlier versions do not say")
+        state.instructionSet = "avx512"
+        #expect(state.warning(resumedWith: .avx512) == nil && state.warning(resumedWith: .avx2) == nil)
+        #expect(state.warning(resumedWith: .avx512bf16) == nil)
+        #expect(state.warning(resumedWith: .plain)?.contains("GSCNN_INSTRUCTIONS=avx512") == true)
+        state.options.precision = .bfloat16
+        #expect(state.warning(resumedWith: .avx2) == nil)
+        #expect(state.warning(resumedWith: .avx512bf16)?.contains("other bits") == true)
+        state.instructionSet = "of another processor"
+        #expect(state.warning(resumedWith: .avx2) != nil)
+      }
+    #endif
 
     @Test("A state is encoded for other ranks without loss, including numbers that are not finite")
     func encodedState() throws {
