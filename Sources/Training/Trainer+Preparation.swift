@@ -57,6 +57,7 @@ extension Trainer {
         options.backbone, classes: options.table.classes.count, seed: nil,
         normalization: options.imageNormalization, precision: options.computePrecision)
     }
+    ProgressLine.shared.begin("creating the network")
     let replica = try Replica(
       newModel(), momentum: options.momentum, weightDecay: options.weightDecay, optimizer: options.optimizer,
       batchNorm: options.batchNorm, groups: options.batchNormGroups(ranks: communicator.size), loss: loss,
@@ -65,6 +66,7 @@ extension Trainer {
     let average = options.optimizer.emaDecay.map {
       AverageModel(newModel(), of: replica.model.store, decay: $0)
     }
+    ProgressLine.shared.end()
     let checkpoints = CheckpointManager(
       options, paths, replica, average, communicator, lock: lock, timeline: timeline, warn: warn)
     try stopIfRequested(Consensus(communicator))

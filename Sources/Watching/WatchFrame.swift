@@ -102,14 +102,17 @@ package struct WatchFrame {
   }
 
   private var position: String? {
-    if let status = run.status, let epoch = status.epoch, let step = status.step {
+    // The status may be some seconds older than the last step, if the run was killed.
+    if let status = run.status, let epoch = status.epoch, let step = status.step,
+      run.steps.last.map({ ($0.epoch, $0.step) <= (epoch, step) }) ?? true
+    {
       return
         "epoch \(epoch)\(status.epochs.map { "/\($0)" } ?? ""), step \(step)\(status.stepsPerEpoch.map { "/\($0)" } ?? "")"
     }
     return run.steps.last.map { "epoch \($0.epoch), step \($0.step)" }
   }
 
-  private var loss: Double? { run.status?.loss ?? run.steps.last?.loss }
+  private var loss: Double? { run.steps.last?.loss ?? run.status?.loss }
 
   /// A loss; that of a training that diverges may have many digits.
   private static func text(_ loss: Double) -> String { String(format: abs(loss) < 1e5 ? "%.4f" : "%.3g", loss) }
@@ -282,8 +285,10 @@ package struct WatchFrame {
 
   private var ranks: [Line] {
     guard let status = run.status, isRunning, status.ranks.count > 1 else { return [] }
-    // While rank 0 reads or writes something alone, the others wait for it as they should.
-    let laggards = status.phase?.total != nil ? Self.laggards(status.ranks) : nil
+    // Outside of the steps, which are counted without a unit, ranks wait as they should: for rank 0, which writes
+    // something alone, or for the one with the largest image of a validation.
+    let isTraining = status.phase.map { $0.total != nil && $0.unit.isEmpty } ?? false
+    let laggards = isTraining ? Self.laggards(status.ranks) : nil
     let silent = status.ranks.filter { $0.heardSecondsAgo >= 5 }
     // Those to look at first, and a few of the others.
     let order = status.ranks.sorted {
@@ -309,7 +314,8 @@ package struct WatchFrame {
       let (own, others) = (Int((100 * laggards.share).rounded()), Int((100 * laggards.others).rounded()))
       let text =
         laggards.ranks.count == 1
-        ? "rank \(named) holds up the others: it waits for \(own) % of the time, they for \(others) %"
+        ? "rank \(named) holds up \(status.ranks.count == 2 ? "the other" : "the others"): it waits for \(own) % of the time, "
+          + (status.ranks.count == 2 ? "the other for \(others) %" : "they for \(others) %")
         : "ranks \(named)\(laggards.ranks.count > 3 ? " and \(laggards.ranks.count - 3) more" : "") hold up the others: they wait for \(own) % of the time, the others for \(others) %"
       lines += Self.wrapped(text, columns: screen.columns).map { Line(text: $0, style: .bad) }
     }

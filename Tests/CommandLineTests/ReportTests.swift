@@ -34,7 +34,7 @@ extension CommandLine {
         let value = try #require(line?.split(separator: " ").last?.replacing(",", with: ""))
         #expect(page.contains("<dd data-value=\"\(value)\">"), "\(key) \(value)")
       }
-      let words = ["launch/ranks", "-n", "3"].map { "<span class=\"word\">\($0)</span>" }
+      let words = ["ranks", "-n", "3"].map { "<span class=\"word\">\($0)</span>" }
       #expect(try work.text("three.html").contains(words.joined(separator: " ")))
     }
 

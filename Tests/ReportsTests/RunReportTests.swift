@@ -140,7 +140,7 @@ struct RunReportTests {
     #expect(changed == ["--data-path", "--epochs"])
     let commands = try page.section("reproduce").all("code").map(\.text)
     #expect(commands.contains("gscnn train --data-path 'my data'"))
-    #expect(commands.contains { $0.hasPrefix("launch/ranks -n 2 gscnn train --config ") })
+    #expect(commands.contains { $0.hasPrefix("ranks -n 2 gscnn train --config ") })
   }
 
   @Test("A training of one epoch, and one before its first epoch, have a report")

@@ -102,7 +102,7 @@ struct Gallery {
                 "img",
                 [
                   "class": title == "Image" ? nil : "map", "src": file, "alt": "\(title) of \(image.name)",
-                  "loading": "lazy", "decoding": "async",
+                  "decoding": "async",
                   "width": "\(panels.size.width)", "height": "\(panels.size.height)",
                 ])
             }

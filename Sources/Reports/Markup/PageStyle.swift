@@ -81,7 +81,7 @@ enum PageStyle {
     .y, .x { font-size: .8125rem; line-height: 1.2; color: var(--faint); white-space: nowrap; font-variant-numeric: tabular-nums }
     .cursor { position: absolute; top: 0; bottom: 0; width: 0; border-left: 1px solid var(--ink); pointer-events: none }
     .tip { position: absolute; top: .3rem; background: var(--paper); border: 1px solid var(--faint); border-radius: 4px;
-      padding: .35rem .6rem; font-size: .875rem; line-height: 1.4; pointer-events: none; max-width: 100%; z-index: 2;
+      padding: .35rem .6rem; font-size: .875rem; line-height: 1.4; pointer-events: none; width: max-content; max-width: 100%; z-index: 2;
       box-shadow: 0 2px 8px rgb(0 0 0 / .25); font-variant-numeric: tabular-nums }
     .tip b { display: block }
     .tip span { display: block }

@@ -52,7 +52,7 @@ package struct EvaluationPage {
         },
         Section("reproduce", "Reproduce it") {
           HTML.tag("p") { "The figures are the same with any number of ranks." }
-          HTML.command((ranks > 1 ? "launch/ranks -n \(ranks) " : "") + Shell.quoted(command))
+          HTML.command((ranks > 1 ? "ranks -n \(ranks) " : "") + Shell.quoted(command))
         },
       ]
     ).text

@@ -53,7 +53,7 @@ struct Provenance {
     let run = try? record.description.get()
     let data = Shell.quoted(dataPath ?? record.dataPath ?? "data")
     let (paths, first, last) = (record.paths, run?.starts.first, run?.starts.last)
-    let launcher = last.map { $0.ranks > 1 ? "launch/ranks -n \($0.ranks) " : "" } ?? ""
+    let launcher = last.map { $0.ranks > 1 ? "ranks -n \($0.ranks) " : "" } ?? ""
     return HTMLBuilder.content {
       if let first {
         HTML.tag("p") {

@@ -39,6 +39,9 @@ struct Browse: ParsableCommand {
   @OptionGroup var threads: ThreadOptions
 
   func validate() throws {
+    guard output.lowercased().hasSuffix(".png") else {
+      throw ValidationError("--output \(output): give a name that ends in .png")
+    }
     if folder != nil, data.dataPath != defaults.dataPath {
       throw ValidationError("the data set is given twice, as an argument and as --data-path; give it once")
     }
