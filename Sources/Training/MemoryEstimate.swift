@@ -3,6 +3,7 @@ import Distributed
 import GatedSCNN
 import Inference
 import Machine
+import Microkernels
 import System
 import Tensors
 
@@ -20,7 +21,9 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
 
   /// Of an image under evaluation, whatever the network's depth. The shape stream of a large image is computed in tiles of
   /// rows, so that further rows cost less.
-  private static func evaluation(pixels: Int) -> Int { pixels * 580 + min(pixels, 1 << 19) * 500 }
+  private static func evaluation(pixels: Int, _ precision: Precision) -> Int {
+    pixels * (precision == .float32 ? 580 : 260) + min(pixels, 1 << 19) * 500
+  }
 
   /// A rank that trains, and perhaps validates.
   ///
@@ -31,10 +34,11 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
   ///   - optimizer: may keep sums of gradients and an average of the weights.
   ///   - classes: of the network.
   ///   - loss: that it minimizes.
+  ///   - precision: of activations.
   package init(
     training backbone: Backbone, images: Int, crop: Size, evaluating evaluated: Int = 0, savesCheckpoints: Bool,
     optimizer: OptimizerOptions = OptimizerOptions(), classes: Int = GatedSCNN.cityscapesClasses,
-    loss: JointLoss.Configuration.Kind = .standard
+    loss: JointLoss.Configuration.Kind = .standard, precision: Precision = .float32
   ) {
     // Parameters, gradients and momentum, and a copy of the first and last of them.
     var copies = savesCheckpoints ? 5 : 3
@@ -42,7 +46,8 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
     if optimizer.emaDecay != nil { copies += savesCheckpoints ? 2 : 1 }
     let fixed = Self.program + backbone.parameterBytes * copies
     let logits = Self.furtherLogits(classes)
-    training = fixed + images * crop.height * crop.width * (backbone.trainingPerPixel + Self.logitsOfTraining * logits)
+    let perPixel = backbone.trainingPerPixel(precision) + Self.logitsOfTraining * logits
+    training = fixed + images * crop.height * crop.width * perPixel
     if loss == .full {
       // Those of 19 classes fit into what the backward pass needs later.
       let further = max(classes - GatedSCNN.cityscapesClasses, 0)
@@ -50,7 +55,7 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
     }
     // The test split is predicted with another model, the best.
     if evaluated > 0 {
-      evaluation = fixed + backbone.parameterBytes + Self.evaluation(pixels: evaluated) + logits * evaluated
+      evaluation = fixed + backbone.parameterBytes + Self.evaluation(pixels: evaluated, precision) + logits * evaluated
     }
   }
 
@@ -72,9 +77,13 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
   ///   - parameterBytes: of the network.
   ///   - pixels: of the largest image.
   ///   - classes: of the network.
-  package init(evaluating parameterBytes: Int, pixels: Int, classes: Int = GatedSCNN.cityscapesClasses) {
+  ///   - precision: of activations.
+  package init(
+    evaluating parameterBytes: Int, pixels: Int, classes: Int = GatedSCNN.cityscapesClasses,
+    precision: Precision = .float32
+  ) {
     evaluation =
-      Self.program + parameterBytes + Self.evaluation(pixels: pixels) + Self.furtherLogits(classes) * pixels
+      Self.program + parameterBytes + Self.evaluation(pixels: pixels, precision) + Self.furtherLogits(classes) * pixels
   }
 
   /// A rank that only predicts, whole images or windows, perhaps several versions of each.
@@ -84,13 +93,14 @@ package struct MemoryEstimate: Codable, Sendable, Equatable {
   ///   - largest: of the images.
   ///   - copies: of the probabilities as they are written, 0 if they are not.
   ///   - classes: of the network.
+  ///   - precision: of activations.
   package init(
     evaluating parameterBytes: Int, largest: InferenceOptions.Extent, _ options: InferenceOptions, copies: Int = 0,
-    classes: Int = GatedSCNN.cityscapesClasses
+    classes: Int = GatedSCNN.cityscapesClasses, precision: Precision = .float32
   ) {
     self.init(
       evaluating: parameterBytes, pixels: options.isPlain ? largest.pixels : options.networkPixels(largest),
-      classes: classes)
+      classes: classes, precision: precision)
     guard !options.isPlain || copies > 0 else { return }
     evaluation += options.bytesBesideNetwork(largest, keepsProbabilities: copies > 0, classes: classes)
     // Float16; a message is received before it replaces another.
@@ -118,7 +128,7 @@ extension MemoryEstimate {
       crop: Size(options.cropHeight, options.cropWidth),
       evaluating: options.validators == .all || communicator.rank == 0 ? evaluated : 0,
       savesCheckpoints: communicator.rank == 0, optimizer: options.optimizer, classes: options.table.classes.count,
-      loss: options.loss.kind
+      loss: options.loss.kind, precision: options.computePrecision
     ).requireRoom(cache: cache ?? 0, communicator: communicator)
   }
 }
@@ -133,10 +143,12 @@ extension Backbone {
   }
 
   /// Bytes of a training step for each pixel of its images.
-  fileprivate var trainingPerPixel: Int {
-    switch self {
-    case .resnet50: 4800
-    case .resnet101: 6700
+  fileprivate func trainingPerPixel(_ precision: Precision) -> Int {
+    switch (self, precision) {
+    case (.resnet50, .float32): 4800
+    case (.resnet50, .bfloat16): 2700
+    case (.resnet101, .float32): 6700
+    case (.resnet101, .bfloat16): 3700
     }
   }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import GatedSCNN
 import Jobs
+import Microkernels
 import Tensors
 import Testing
 import Training
@@ -16,26 +17,34 @@ extension Failures {
 
     @Test(
       "The estimate of a step is not below its peak, and at most a tenth above",
-      arguments: [("resnet50", 2, 128), ("resnet50", 4, 64), ("resnet101", 2, 64)])
-    func step(backbone: String, images: Int, side: Int) throws {
+      arguments: [
+        ("resnet50", 2, 128, Precision.float32), ("resnet50", 4, 64, .float32), ("resnet101", 2, 64, .float32),
+        ("resnet50", 2, 128, .bfloat16), ("resnet101", 2, 64, .bfloat16),
+      ])
+    func step(backbone: String, images: Int, side: Int, precision: Precision) throws {
       let peak = try peakBytes([
         "step", "--backbone-type", backbone, "--batch-size", "\(images)", "--crop-h", "\(side)", "--crop-w", "\(side)",
+        "--precision", precision.rawValue,
       ])
       let estimate = MemoryEstimate(
         training: try #require(Backbone(rawValue: backbone)), images: images, crop: Size(side, side),
-        savesCheckpoints: false)
+        savesCheckpoints: false, precision: precision)
       #expect(Double(estimate.peak) >= peak && Double(estimate.peak) < 1.1 * peak, "\(estimate.peak), in fact \(peak)")
     }
 
     @Test(
       "The estimate of an evaluation is not below its peak, and at most a quarter above",
-      arguments: [("resnet50", 256), ("resnet101", 384)])
-    func evaluation(backbone: String, height: Int) throws {
+      arguments: [
+        ("resnet50", 256, Precision.float32), ("resnet101", 384, .float32), ("resnet50", 256, .bfloat16),
+      ])
+    func evaluation(backbone: String, height: Int, precision: Precision) throws {
       let peak = try peakBytes([
         "evaluate", "--backbone-type", backbone, "--height", "\(height)", "--width", "\(2 * height)",
+        "--precision", precision.rawValue,
       ])
       let estimate = MemoryEstimate(
-        evaluating: try #require(Backbone(rawValue: backbone)).parameterBytes, pixels: 2 * height * height)
+        evaluating: try #require(Backbone(rawValue: backbone)).parameterBytes, pixels: 2 * height * height,
+        precision: precision)
       #expect(Double(estimate.peak) >= peak && Double(estimate.peak) < 1.25 * peak, "\(estimate.peak), in fact \(peak)")
     }
 

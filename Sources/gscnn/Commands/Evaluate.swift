@@ -100,7 +100,7 @@ struct Evaluate: ParsableCommand {
     let needed = MemoryEstimate(
       evaluating: model.store.values.count * MemoryLayout<Float>.stride,
       largest: InferenceOptions.Extent(of: listed.map(\.image), communicator), options,
-      classes: table.classes.count)
+      classes: table.classes.count, precision: computation.precision)
     try needed.requireRoomOrWarn(communicator)
     let made = try Preprocessing.runOnAllRanks(
       listed, of: data.dataPath, prepared: maps.prepared, table: table, communicator: communicator,

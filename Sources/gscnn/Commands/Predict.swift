@@ -84,7 +84,7 @@ struct Predict: ParsableCommand {
     let needed = MemoryEstimate(
       evaluating: model.store.values.count * MemoryLayout<Float>.stride,
       largest: InferenceOptions.Extent(of: listed.map(\.path), communicator), prediction.options, copies: copies,
-      classes: table.classes.count)
+      classes: table.classes.count, precision: computation.precision)
     try needed.requireRoomOrWarn(communicator)
     let progress = ProgressLine.shared
     progress.begin("predicting", of: listed.count, unit: "images")
