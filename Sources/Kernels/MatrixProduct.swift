@@ -111,24 +111,36 @@ extension MatrixProduct {
       workspace: workspace)
   }
 
-  /// Packs `rows` rows of A for `multiplyTransposedRounded`; as `packLeft`, with an even capacity.
-  func packRoundedLeft(
+  /// Packs `rows` rows of A in either precision, bfloat16 ones for `multiplyTransposedRounded`; the capacity is even.
+  func packLeft(
     rows: Int, columns: Int, from source: ElementPointer, rowStride: Int, capacity: Int,
     into packed: UnsafeMutablePointer<Float>
   ) {
-    microkernels.packRoundedRows(
-      rows: rows, columns: columns, from: source.elements(), rowStride: rowStride, width: microkernels.leftPanelWidth,
-      capacity: capacity, into: packed)
+    pack(rows, columns, source, rowStride, width: microkernels.leftPanelWidth, capacity, packed)
   }
 
-  /// Packs `rows` rows of B for `multiplyTransposedRounded`; as `packRight`, with an even capacity.
-  func packRoundedRight(
+  /// Packs `rows` rows of B; as `packLeft`.
+  func packRight(
     rows: Int, columns: Int, from source: ElementPointer, rowStride: Int, capacity: Int,
     into packed: UnsafeMutablePointer<Float>
   ) {
-    microkernels.packRoundedRows(
-      rows: rows, columns: columns, from: source.elements(), rowStride: rowStride,
-      width: microkernels.rightPanelWidth(columns: columns), capacity: capacity, into: packed)
+    pack(rows, columns, source, rowStride, width: microkernels.rightPanelWidth(columns: columns), capacity, packed)
+  }
+
+  private func pack(
+    _ rows: Int, _ columns: Int, _ source: ElementPointer, _ rowStride: Int, width: Int, _ capacity: Int,
+    _ packed: UnsafeMutablePointer<Float>
+  ) {
+    switch source.precision {
+    case .float32:
+      microkernels.packRows(
+        rows: rows, columns: columns, from: source.floats, plus: 0, times: nil, rowStride: rowStride, width: width,
+        capacity: capacity, into: packed)
+    case .bfloat16:
+      microkernels.packRoundedRows(
+        rows: rows, columns: columns, from: source.elements(), rowStride: rowStride, width: width, capacity: capacity,
+        into: packed)
+    }
   }
 
   /// `C[leftColumns, rightColumns] += Aᵀ · B` over `rows` packed rows; as `multiplyTransposed`.

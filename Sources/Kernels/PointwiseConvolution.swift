@@ -71,21 +71,10 @@ package enum PointwiseConvolution {
       SingleChannelConvolution.weightedSum(of: x, by: dz, into: dw.floats, on: workers)
     } else if dw.inputs == 1 {
       SingleChannelConvolution.weightedSum(of: dz, by: x, into: dw.floats, on: workers)
-    } else if dz.precision == .bfloat16 {
-      let x = Conversion.convert(x, to: .bfloat16, on: workers)
-      let stride = x.shape.stride
-      let gemm = MatrixProduct(on: workers)
-      WeightGradient.compute(
-        columns: stride, dz, into: dw.start, on: workers, row: { $0 < dw.inputs ? $0 : nil },
-        packLeft: { image, rows, columns, capacity, target in
-          gemm.packRoundedLeft(
-            rows: rows.count, columns: columns.count,
-            from: x.elements(image: image) + (rows.lowerBound * stride + columns.lowerBound), rowStride: stride,
-            capacity: capacity, into: target)
-        })
-    } else if StrassenWeightGradient.isProfitable(x, dz) {
+    } else if dz.precision == .float32, StrassenWeightGradient.isProfitable(x, dz) {
       StrassenWeightGradient.compute(x, dz, into: dw, on: workers)
     } else {
+      let x = dz.precision == .bfloat16 ? Conversion.convert(x, to: .bfloat16, on: workers) : x
       let stride = x.shape.stride
       let gemm = MatrixProduct(on: workers)
       WeightGradient.compute(
@@ -93,7 +82,7 @@ package enum PointwiseConvolution {
         packLeft: { image, rows, columns, capacity, target in
           gemm.packLeft(
             rows: rows.count, columns: columns.count,
-            from: x.image(image) + rows.lowerBound * stride + columns.lowerBound, rowStride: stride,
+            from: x.elements(image: image) + (rows.lowerBound * stride + columns.lowerBound), rowStride: stride,
             capacity: capacity, into: target)
         })
     }

@@ -21,8 +21,8 @@ enum WeightGradient {
   ///   - dz: gradient of the output, `[N, H, W, K]`, more than one channel.
   ///   - dw: the gradient, which is overwritten; rows of K floats.
   ///   - row: the row of dW that a column of X belongs to; nil if the column is padding.
-  ///   - packLeft: packs `columns` of X over pixels `rows` of an image as `MatrixProduct.packLeft` does, or
-  ///     `packRoundedLeft` if dZ is bfloat16.
+  ///   - packLeft: packs `columns` of X over pixels `rows` of an image as `MatrixProduct.packLeft` does for the precision
+  ///     of dZ.
   static func compute(
     columns: Int, _ dz: Tensor, into dw: UnsafeMutablePointer<Float>, on workers: WorkerPool,
     row: (_ column: Int) -> Int?,
@@ -64,18 +64,15 @@ enum WeightGradient {
           let rows = first..<min(pixels.endIndex, first + chunk)
           packLeft(image, rows, left, capacity, leftPanels)
           let source = dz.elements(image: image) + (first * shape.stride + right.lowerBound)
+          gemm.packRight(
+            rows: rows.count, columns: right.count, from: source, rowStride: shape.stride, capacity: capacity,
+            into: rightPanels)
           switch dz.precision {
           case .float32:
-            gemm.packRight(
-              rows: rows.count, columns: right.count, from: source.floats, rowStride: shape.stride,
-              capacity: capacity, into: rightPanels)
             gemm.multiplyTransposed(
               rows: rows.count, leftColumns: left.count, rightColumns: right.count, left: leftPanels,
               right: rightPanels, capacity: capacity, into: target, cStride: blockColumns)
           case .bfloat16:
-            gemm.packRoundedRight(
-              rows: rows.count, columns: right.count, from: source, rowStride: shape.stride, capacity: capacity,
-              into: rightPanels)
             gemm.multiplyTransposedRounded(
               rows: rows.count, leftColumns: left.count, rightColumns: right.count, left: leftPanels,
               right: rightPanels, capacity: capacity, into: target, cStride: blockColumns)

@@ -18,6 +18,17 @@ package struct RunPaths: Sendable {
     folder = FileSystem.parent(of: prefix)
   }
 
+  /// How the names of a run's small files end.
+  private static let endings = [
+    "_steps.csv", "_statistics.csv", "_classes.csv", "_run.json", "_options.yaml", "_validation.json",
+  ]
+
+  /// What the paths of a run begin with if a path is that of one of its small files.
+  package static func prefix(ofFile path: String) -> String? {
+    guard let ending = endings.first(where: { path.hasSuffix($0) }), FileSystem.exists(path) else { return nil }
+    return String(path.dropLast(ending.count))
+  }
+
   /// The paths of the run that a checkpoint belongs to.
   ///
   /// - Parameter folder: an absolute path.

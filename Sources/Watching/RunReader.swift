@@ -21,8 +21,7 @@ package final class RunReader {
   ///   - host: name of this machine.
   package init(_ path: String, host: String) {
     let path = Self.withoutSlashes(path)
-    let ending = FileSystem.exists(path) ? Self.endings.first { path.hasSuffix($0) } : nil
-    self.path = String(path.dropLast(ending?.count ?? 0))
+    self.path = RunPaths.prefix(ofFile: path) ?? path
     self.host = host
   }
 
@@ -48,11 +47,6 @@ package final class RunReader {
   }
 
   // MARK: - Where
-
-  /// Of the files of a run.
-  private static let endings = [
-    "_steps.csv", "_statistics.csv", "_classes.csv", "_run.json", "_options.yaml", "_validation.json",
-  ]
 
   private static func withoutSlashes(_ path: String) -> String {
     var path = path

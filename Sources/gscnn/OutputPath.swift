@@ -1,9 +1,16 @@
+import ArgumentParser
 import Cityscapes
 import System
 import Training
 
 /// A path that the user gives for an output, which replaces what has that name.
 enum OutputPath {
+  /// Refuses a name with another ending: programs tell the kind of a file by it.
+  static func require(_ option: String, _ path: String?, endsIn ending: String) throws {
+    guard let path, !path.lowercased().hasSuffix(ending) else { return }
+    throw ValidationError("\(option) \(path): give a name that ends in \(ending)")
+  }
+
   /// Why results must not be replaced by other results.
   static let isWritten = "this command writes another result there"
 

@@ -24,14 +24,10 @@ struct PictureOptions: ParsableArguments {
   var fps: Double?
 
   func validate() throws {
-    if let contactSheet, !contactSheet.lowercased().hasSuffix(".png") {
-      throw ValidationError("--contact-sheet \(contactSheet): give a name that ends in .png")
-    }
+    try OutputPath.require("--contact-sheet", contactSheet, endsIn: ".png")
+    try OutputPath.require("--video", video, endsIn: ".mp4")
     guard video != nil || videoLayout == nil && fps == nil else {
       throw ValidationError("\(fps == nil ? "--video-layout" : "--fps") is about the video; give --video too")
-    }
-    if let video, !video.lowercased().hasSuffix(".mp4") {
-      throw ValidationError("--video \(video): give a name that ends in .mp4")
     }
   }
 

@@ -6,14 +6,14 @@ package struct NoRun: Error, Equatable, CustomStringConvertible {
   package let path: String
 
   package var description: String {
-    "\(path): holds no files of a training (looked for *\(RunPaths.endings.joined(separator: ", *"))); give the folder of "
+    "\(path): holds no files of a training (looked for *\(RunPaths.endingsForReport.joined(separator: ", *"))); give the folder of "
       + "--save-path, or what the names of the run's files begin with"
   }
 }
 
 extension RunPaths {
   /// How the names of the files end that make a run worth a report.
-  static let endings = ["_statistics.csv", "_steps.csv", "_run.json", "_options.yaml"]
+  static let endingsForReport = ["_statistics.csv", "_steps.csv", "_run.json", "_options.yaml"]
 
   /// The runs at a path: those of a results folder, or the one whose files' names begin with the path.
   ///
@@ -23,13 +23,11 @@ extension RunPaths {
   package static func prefixes(at path: String) throws(NoRun) -> [String] {
     var trimmed = path
     while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
-    func isPrefix(_ prefix: String) -> Bool { endings.contains { FileSystem.exists(prefix + $0) } }
+    func isPrefix(_ prefix: String) -> Bool { endingsForReport.contains { FileSystem.exists(prefix + $0) } }
     if isPrefix(trimmed) { return [trimmed] }
-    if let ending = endings.first(where: { trimmed.hasSuffix($0) }), FileSystem.exists(trimmed) {
-      return [String(trimmed.dropLast(ending.count))]
-    }
+    if let prefix = prefix(ofFile: trimmed) { return [prefix] }
     let names = FileSystem.names(in: trimmed).compactMap { name in
-      endings.first { name.hasSuffix($0) && name.count > $0.count }.map { String(name.dropLast($0.count)) }
+      endingsForReport.first { name.hasSuffix($0) && name.count > $0.count }.map { String(name.dropLast($0.count)) }
     }
     guard !names.isEmpty else { throw NoRun(path: path) }
     return Set(names).sorted().map { FileSystem.join(trimmed, $0) }

@@ -39,9 +39,7 @@ struct Browse: ParsableCommand {
   @OptionGroup var threads: ThreadOptions
 
   func validate() throws {
-    guard output.lowercased().hasSuffix(".png") else {
-      throw ValidationError("--output \(output): give a name that ends in .png")
-    }
+    try OutputPath.require("--output", output, endsIn: ".png")
     if folder != nil, data.dataPath != defaults.dataPath {
       throw ValidationError("the data set is given twice, as an argument and as --data-path; give it once")
     }
