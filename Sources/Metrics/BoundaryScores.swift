@@ -78,17 +78,20 @@ package struct BoundaryScores: Equatable, Codable, Sendable {
 }
 
 extension BoundaryScores {
-  /// A table in percent: F-score at each radius and boundary IoU, class by class.
+  /// A table in percent: F-score at each radius and boundary IoU, class by class. On small images several thresholds are
+  /// the same radius, which is shown once.
   package func table(_ labels: LabelTable = .cityscapes) -> String {
     func pixels(_ range: ClosedRange<Int>) -> String {
       range.lowerBound == range.upperBound ? "\(range.lowerBound) px" : "\(range.lowerBound)–\(range.upperBound) px"
     }
+    let shown = radii.indices.filter { radii.firstIndex(of: radii[$0]) == $0 }
     var table = PercentTable()
-    table.header("boundary, %", radii.map { "F " + pixels($0) } + (distances.map { ["IoU " + pixels($0)] } ?? []))
-    let scores = radii.indices.map { classF(threshold: $0) } + [classBoundaryIoU]
+    table.header(
+      "boundary, %", shown.map { "F " + pixels(radii[$0]) } + (distances.map { ["IoU " + pixels($0)] } ?? []))
+    let scores = shown.map { classF(threshold: $0) } + [classBoundaryIoU]
     for (trainId, label) in labels.classes.enumerated() { table.row(label.name, scores.map { $0[trainId] }) }
-    table.row("mean", radii.indices.map { meanF(threshold: $0) } + [meanBoundaryIoU])
-    table.row("mean, GSCNN's", radii.indices.map { officialMeanF(threshold: $0) })
+    table.row("mean", shown.map { meanF(threshold: $0) } + [meanBoundaryIoU])
+    table.row("mean, GSCNN's", shown.map { officialMeanF(threshold: $0) })
     return table.lines.joined(separator: "\n")
   }
 }

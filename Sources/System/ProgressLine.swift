@@ -80,6 +80,9 @@ package final class ProgressLine: Sendable {
     self.now = now
   }
 
+  /// The columns of the terminal that it is shown on; nil if that is none whose lines can be redrawn.
+  package var terminalColumns: Int? { redraws ? columns() : nil }
+
   /// Shows nothing from now on, as on every rank but 0.
   package func hide() { state.withLock { $0.isHidden = true } }
 

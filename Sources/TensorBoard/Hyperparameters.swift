@@ -11,11 +11,14 @@ package struct Hyperparameters {
     package let isNumber: Bool
     /// Whether it is shown before the others; TensorBoard shows five columns until a user asks for more.
     package let isFirst: Bool
+    /// The values that a text can have; TensorBoard offers to filter by them. Empty if it can be any text.
+    package let choices: [String]
 
-    package init(_ name: String, isNumber: Bool, isFirst: Bool = false) {
+    package init(_ name: String, isNumber: Bool, isFirst: Bool = false, choices: [String] = []) {
       self.name = name
       self.isNumber = isNumber
       self.isFirst = isFirst
+      self.choices = choices
     }
   }
 
@@ -60,6 +63,15 @@ package struct Hyperparameters {
       var message = ProtobufMessage()
       message.add(1, column.name)
       message.add(4, column.isNumber ? 3 : 1)
+      if !column.choices.isEmpty {
+        var domain = ProtobufMessage()
+        for choice in column.choices {
+          var value = ProtobufMessage()
+          value.add(3, choice)
+          domain.add(1, value)
+        }
+        message.add(5, domain)
+      }
       if column.isFirst { message.add(7, 1) }
       experiment.add(4, message)
     }

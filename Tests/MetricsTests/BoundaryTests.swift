@@ -117,6 +117,9 @@ import Testing
     scores.add(BoundaryCounts(prediction: truth, target: truth, Size(1, 4), scores.thresholds))
     #expect(scores.table().hasPrefix("boundary, %     "))
     #expect(scores.table().split(separator: "\n")[0].hasSuffix(" F 1 px   F 3 px  IoU 1 px"))
+    var same = BoundaryScores(BoundaryThresholds(fScore: [0.1, 1, 3]))
+    same.add(BoundaryCounts(prediction: truth, target: truth, Size(1, 4), same.thresholds))
+    #expect(same.table() == scores.table(), "two thresholds are one pixel here")
     let wide = [UInt8](repeating: 0, count: 15) + [1]
     scores.add(BoundaryCounts(prediction: wide, target: wide, Size(1, 16), scores.thresholds))
     #expect(scores.table().split(separator: "\n")[0].hasSuffix("F 1–2 px   F 3 px  IoU 1 px"))

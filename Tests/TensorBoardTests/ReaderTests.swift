@@ -26,7 +26,7 @@ struct ReaderTests {
   ])
   private static let hyperparameters = Hyperparameters(
     columns: [
-      .init("backbone", isNumber: false), .init("ema-decay", isNumber: true),
+      .init("backbone", isNumber: false, choices: ["resnet50", "resnet101"]), .init("ema-decay", isNumber: true),
       .init("learning-rate", isNumber: true, isFirst: true),
     ],
     values: ["learning-rate": "0.01", "backbone": "resnet50"],
@@ -113,6 +113,7 @@ struct ReaderTests {
     #expect(values["ema-decay"] as? String ?? "" == "")
     let columns = try #require(table["experiment"]?["hparamInfos"] as? [[String: Any]])
     #expect(columns.map { $0["name"] as? String } == ["learning-rate", "backbone", "ema-decay"])
+    #expect(columns.map { $0["domainDiscrete"] as? [String] } == [nil, ["resnet50", "resnet101"], nil])
     let metrics = try #require(groups[0]["metricValues"] as? [[String: Any]])
     #expect(metrics.first?["value"] as? Double == 0.75)
     let sessions = try #require(groups[0]["sessions"] as? [[String: Any]])

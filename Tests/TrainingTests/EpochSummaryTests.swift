@@ -30,11 +30,14 @@ import Training
 
   /// What a run with these earlier epochs prints of its next one, without the line about its time.
   private func lines(
-    after earlier: [EpochReport], _ report: EpochReport, isBest: Bool = false, isBestAverage: Bool = false
+    after earlier: [EpochReport], _ report: EpochReport, isBest: Bool = false, isBestAverage: Bool = false,
+    terminal: Int? = nil
   ) -> [String] {
     let lines = Written()
     let console = ConsoleProgress(
-      ProgressLine(redraws: false, columns: { 80 }, isUTF8: true, write: { lines.add($0) }, now: { 0 }), now: { 0 })
+      ProgressLine(
+        redraws: terminal != nil, columns: { terminal ?? 0 }, isUTF8: true, write: { lines.add($0) }, now: { 0 }),
+      now: { 0 })
     var options = TrainingOptions()
     options.epochs = 60
     console.observe(
@@ -126,5 +129,15 @@ import Training
     let lines = lines(after: earlier, report(2, train: worst, worst, average: worst), isBest: true, isBestAverage: true)
     #expect(lines.map(\.count).max() ?? 0 <= 80, "\(lines)")
     #expect(lines.last == "  gained since epoch 1: traffic light +60.00 to 100.00")
+  }
+
+  @Test("On a narrower terminal the last figures are left out", arguments: [30, 40, 50, 60, 80])
+  func narrow(columns: Int) {
+    let scores = scores(loss: 1, mIoU: 0.4, classes: classes(), boundary: 0.5)
+    let lines = lines(
+      after: [report(1, train: scores, scores)], report(2, train: scores, scores), isBest: true, terminal: columns)
+    #expect(lines.map(\.count).max() ?? 0 <= columns, "\(lines)")
+    #expect(lines.count == 5 && lines[0].hasPrefix("            loss"))
+    #expect(lines[0].hasSuffix("boundary F") == (columns == 80))
   }
 }

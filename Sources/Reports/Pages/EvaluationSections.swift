@@ -49,8 +49,9 @@ struct EvaluationSections {
         .missing("Boundaries were not measured; gscnn evaluate --report FILE does, where the split has labels.")
       ]
     }
-    // The largest distance first, which is the one that is drawn.
-    let order = Array(boundary.radii.indices.sorted { boundary.radii[$0][1] > boundary.radii[$1][1] })
+    // The largest distance first, which is the one that is drawn. On small images several are the same number of pixels.
+    let order = boundary.radii.indices.sorted { boundary.radii[$0][1] > boundary.radii[$1][1] }
+      .filter { boundary.radii.firstIndex(of: boundary.radii[$0]) == $0 }
     return HTMLBuilder.content {
       HTML.tag("p") {
         "The F-score is the harmonic mean of precision and recall of boundary pixels: those that lie within a distance of "

@@ -11,6 +11,8 @@ struct RunFigures {
   let pixelAccuracy: Double?
   /// At the largest distance.
   let boundaryF: Double?
+  /// The best class mIoU of the average of the weights.
+  let average: (epoch: Int, classIoU: Double)?
   let finishedEpochs: Int
   let epochs: Int?
   /// Seconds of the finished epochs' steps.
@@ -31,6 +33,12 @@ struct RunFigures {
     pixelAccuracy = value("val_PA")
     let statistics = try? record.statistics.get()
     boundaryF = statistics?.columns.last { $0.hasPrefix("val_boundary_F_") }.flatMap(value)
+    let averages = zip(statistics?.numbers("epoch") ?? [], statistics?.numbers("ema_val_class_mIOU") ?? [])
+      .compactMap { epoch, value -> (epoch: Int, classIoU: Double)? in
+        guard let epoch, let value, value.isFinite else { return nil }
+        return (Int(epoch), value / 100)
+      }
+    average = averages.max { $0.classIoU < $1.classIoU }
     finishedEpochs = Int(statistics?.numbers("epoch")?.compactMap(\.self).max() ?? 0)
     let described = (try? record.description.get())?.epochs
     epochs = described ?? record.option("--epochs").flatMap { Int($0) }
@@ -61,6 +69,13 @@ struct RunFigures {
       if let categoryIoU { tiles.append(("Category mIoU", Figures.percent(categoryIoU), after, categoryIoU)) }
       tiles.append(("Pixel accuracy", Figures.percent(pixelAccuracy), after, pixelAccuracy))
       if let boundaryF { tiles.append(("Boundary F-score", Figures.percent(boundaryF), "largest distance", boundaryF)) }
+    }
+    if let average {
+      tiles.append(
+        (
+          "Class mIoU of the EMA", Figures.percent(average.classIoU), "validation, after epoch \(average.epoch)",
+          average.classIoU
+        ))
     }
     tiles.append(
       (

@@ -71,7 +71,7 @@ package final class ConsoleProgress: TrainingObserver {
         + String(format: "%.1f M parameters; ", Double(run.parameters) * 1e-6)
         + "images: \(counts.joined(separator: ", ")); \(run.length.stepsPerEpoch) steps an epoch"
         + (run.options.steps.map { ", \($0) in all" } ?? ""))
-    for text in run.options.listing() + Self.rates(run) { line(text) }
+    for text in run.options.listing(width: min(110, columns)) + Self.rates(run) { line(text) }
     for text in run.prepared { line(text) }
     if let origin = run.origin {
       let (epoch, step) = (run.position.epoch + 1, run.position.step)
@@ -165,7 +165,7 @@ package final class ConsoleProgress: TrainingObserver {
     )
     let summary = EpochSummary(
       report: report, earlier: epochs, figure: options.bestFigure, classes: options.table.classes.map(\.name),
-      isBest: isBest, isBestAverage: isBestAverage)
+      isBest: isBest, isBestAverage: isBestAverage, columns: min(80, columns))
     for text in summary.lines { line(text) }
     epochs.append(report)
   }
@@ -193,6 +193,9 @@ package final class ConsoleProgress: TrainingObserver {
   private static func categories(_ meanIoU: Double?) -> String {
     meanIoU.map { String(format: " category mIoU %.2f", $0 * 100) } ?? ""
   }
+
+  /// Those that a line can have; a log file is as wide as its lines.
+  private var columns: Int { progress.terminalColumns ?? .max }
 
   private func line(_ text: String) { progress.line(text) }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import System
 
-/// The table of an epoch on the screen and in logs, of at most 80 columns: its figures, what changed since the best
+/// The table of an epoch on the screen and in logs: its figures, what changed since the best
 /// epoch before it, and the classes that gained and lost most.
 struct EpochSummary {
   let report: EpochReport
@@ -13,12 +13,13 @@ struct EpochSummary {
   let classes: [String]
   let isBest: Bool
   let isBestAverage: Bool
+  /// The most that a line can have; figures and classes that do not fit are left out.
+  let columns: Int
 
   /// The most classes named as gaining, and as losing.
   private static let mostClasses = 3
-  private static let columns = 80
 
-  private struct Column {
+  private struct Figure {
     let title: String
     let value: (EpochReport.Scores) -> Double?
     /// A fraction, shown in percent.
@@ -26,12 +27,12 @@ struct EpochSummary {
   }
 
   /// Columns that no row has a figure for are left out.
-  private var columns: [Column] {
+  private var figures: [Figure] {
     let all = [
-      Column(title: "loss", value: { $0.loss }, isShare: false), Column(title: "PA", value: { $0.pixelAccuracy }),
-      Column(title: "mPA", value: { $0.meanAccuracy }), Column(title: "class mIoU", value: { $0.meanClassIoU }),
-      Column(title: "category", value: { $0.meanCategoryIoU }),
-      Column(title: "boundary F", value: { $0.boundaryF?.first?.mean }),
+      Figure(title: "loss", value: { $0.loss }, isShare: false), Figure(title: "PA", value: { $0.pixelAccuracy }),
+      Figure(title: "mPA", value: { $0.meanAccuracy }), Figure(title: "class mIoU", value: { $0.meanClassIoU }),
+      Figure(title: "category", value: { $0.meanCategoryIoU }),
+      Figure(title: "boundary F", value: { $0.boundaryF?.first?.mean }),
     ]
     let rows = [report.train, report.validation, report.average].compactMap(\.self)
     return all.filter { column in rows.contains { column.value($0) != nil } }
@@ -46,17 +47,17 @@ struct EpochSummary {
   }
 
   var lines: [String] {
-    let columns = columns
-    var rows = [[""] + columns.map(\.title)]
+    let figures = figures
+    var rows = [[""] + figures.map(\.title)]
     var notes = [""]
     func add(_ name: String, _ split: (EpochReport) -> EpochReport.Scores?, since other: EpochReport?, note: String) {
       guard let scores = split(report) else { return }
-      rows.append(["  \(name)"] + columns.map { Self.text($0, $0.value(scores)) })
+      rows.append(["  \(name)"] + figures.map { Self.text($0, $0.value(scores)) })
       notes.append(note)
       guard let other, let before = split(other) else { return }
       rows.append(
         ["  vs \(other.epoch)"]
-          + columns.map { column in
+          + figures.map { column in
             Self.change(column, column.value(scores).flatMap { now in column.value(before).map { now - $0 } })
           })
       notes.append("")
@@ -65,17 +66,18 @@ struct EpochSummary {
     add("train", \.train, since: earlier.last, note: "")
     add("val", \.validation, since: best, note: isBest ? "  best so far" : "")
     add("ema", \.average, since: self.best(\.average), note: isBestAverage ? "  best so far" : "")
-    return zip(TextTable(rows).lines(), notes).map { $0 + $1 } + changes(since: best)
+    let width = columns - (notes.map(\.count).max() ?? 0)
+    return zip(TextTable(rows).lines(columns: width), notes).map { $0 + $1 } + changes(since: best)
   }
 
   // MARK: - Numbers
 
-  private static func text(_ column: Column, _ value: Double?) -> String {
+  private static func text(_ column: Figure, _ value: Double?) -> String {
     guard let value else { return "-" }
     return String(format: column.isShare ? "%.2f" : "%.4f", value * (column.isShare ? 100 : 1))
   }
 
-  private static func change(_ column: Column, _ value: Double?) -> String {
+  private static func change(_ column: Figure, _ value: Double?) -> String {
     guard let value, value.isFinite else { return "-" }
     return String(format: column.isShare ? "%+.2f" : "%+.4f", value * (column.isShare ? 100 : 1))
   }
@@ -101,7 +103,7 @@ struct EpochSummary {
       }
       let start = "  \(title) since epoch \(other.epoch): "
       return (1...parts.count).map { start + parts.prefix($0).joined(separator: ", ") }
-        .last { $0.terminalColumns <= Self.columns } ?? (start + parts[0]).prefix(terminalColumns: Self.columns)
+        .last { $0.terminalColumns <= columns } ?? (start + parts[0]).prefix(terminalColumns: columns)
     }
   }
 }
