@@ -21,6 +21,7 @@ from safetensors.numpy import save_file
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "Peer"))
 import peer  # noqa: E402
+from formula import fill, uniform  # noqa: E402
 
 HEIGHT, WIDTH, BLOCK = 44, 61, 4
 STEP = 37  # every 37th pixel is kept
@@ -31,35 +32,6 @@ CASES = {  # scales, flip, window (height, width), overlap
     "wide-overlap": ((1,), False, (40, 32), 24),
     "all": ((0.75, 1, 1.3), True, (32, 40), 7),
 }
-
-
-def uniform(name, count):
-    """`count` numbers in [-1, 1): SplitMix64 of the name's FNV-1a hash + i, the top 24 bits."""
-    key = 0xCBF29CE484222325
-    for byte in name.encode():
-        key = (key ^ byte) * 0x100000001B3 & (1 << 64) - 1
-    with np.errstate(over="ignore"):
-        z = np.uint64(key) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ z >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ z >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-        z = z ^ z >> np.uint64(31)
-    return (z >> np.uint64(40)).astype(np.float64) / 2.0**23 - 1
-
-
-def weight(name, shape):
-    u = uniform(name, int(np.prod(shape))).reshape(shape)
-    if name.endswith("running_mean"):
-        return 0.1 * u
-    if name.endswith("running_var"):
-        return 1 + 0.25 * u
-    if len(shape) == 4:
-        if name == "seg.6.weight":
-            u = 16 * u  # probabilities far from 1/19, where a mean of logits is another one
-        return u * (6 / np.prod(shape[1:])) ** 0.5 * 0.7
-    if name.endswith("bias"):
-        return 0.1 * u
-    damped = name.endswith("bn3.weight") or name.startswith("shape_stream.res") and name.endswith("bn2.weight")
-    return (0.2 if damped else 1) * (1 + 0.25 * u)
 
 
 def make_image():
@@ -112,16 +84,11 @@ def probabilities(model, rgb, scales, flip, window, overlap, dtype):
 
 def main():
     model = peer.GatedSCNN("resnet50").eval()
-    for name, value in model.state_dict().items():
-        if value.dtype.is_floating_point:
-            value.copy_(torch.from_numpy(weight(name, tuple(value.shape))).to(value))
+    # Probabilities far from 1/19, where a mean of logits is another one.
+    fill(model, factors={"seg.6.weight": 16})
     rgb, content, spread = make_image(), {}, {}
     for dtype in (torch.float32, torch.float64):
         model = model.to(dtype)
-        if dtype == torch.float64:  # not the rounded weights
-            for name, value in model.state_dict().items():
-                if name.split(".")[-1] != "num_batches_tracked":
-                    value.copy_(torch.from_numpy(weight(name, tuple(value.shape)).astype(np.float32)))
         for name, case in CASES.items():
             with torch.no_grad():
                 result = probabilities(model, rgb, *case, dtype).numpy()
