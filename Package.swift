@@ -79,7 +79,7 @@ let package = Package(
 
     // MARK: - The machine, ranks and files
     .target(name: "Machine", dependencies: ["CLinux", "System"]),
-    .target(name: "Distributed", dependencies: ["COpenMPI", "System", "Tensors", "Layers", "Machine"]),
+    .target(name: "Distributed", dependencies: ["COpenMPI", "System", "Microkernels", "Tensors", "Layers", "Machine"]),
     .target(name: "Weights", dependencies: ["CZlib", "System", "Tensors", "Layers"]),
     .target(name: "Protobuf", dependencies: ["System"]),
     .target(name: "ONNX", dependencies: ["System", "Protobuf", "Tensors", "Layers", "GatedSCNN", "Weights"]),
@@ -112,7 +112,7 @@ let package = Package(
         "System", "Microkernels", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Cityscapes",
         "SyntheticStreets", "Metrics", "Distributed", "Weights", "Inference", "Training",
       ]),
-    .target(name: "Planning", dependencies: ["System", "Inference", "Benchmarks"]),
+    .target(name: "Planning", dependencies: ["System", "Microkernels", "Inference", "Benchmarks"]),
 
     // MARK: - The command line
     .executableTarget(
@@ -155,7 +155,7 @@ let package = Package(
       name: "GatedSCNNTests",
       dependencies: [
         "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Weights", "Inference", "Training",
-      ], exclude: ["Fixtures", "make_augmented_views.py"]),
+      ], exclude: ["Fixtures", "formula.py", "make_augmented_views.py", "make_autocast.py"]),
     .testTarget(
       name: "ImagesTests", dependencies: ["System", "Tensors", "Images", "ImageFixtures"],
       exclude: ["Fixtures", "make_augmentations.py"]),

@@ -7,6 +7,8 @@ package struct BenchmarkResult: Codable, Sendable {
   package var backbone: String?
   /// Of activations and products.
   package var precision: String?
+  /// Of gradients in messages.
+  package var reduce: String?
   package var ranks = 1
   package var threads: Int
   package var images: Int?

@@ -12,8 +12,11 @@ import Training
 /// Times parts of the program on synthetic data, for `gscnn bench`.
 package enum Benchmarks {
   /// Times training steps on noise: the trainer's step, on this rank's share of the batch. Collective.
+  ///
+  /// - Parameter reduce: the precision of the gradients in messages.
   package static func step(
-    _ backbone: Backbone, precision: Precision = .float32, classes: Int = GatedSCNN.cityscapesClasses,
+    _ backbone: Backbone, precision: Precision = .float32, reduce: Precision = .float32,
+    classes: Int = GatedSCNN.cityscapesClasses,
     loss: JointLoss.Configuration = JointLoss.Configuration(), batchSize: Int, groups: BatchNormGroups? = nil,
     size: Size, steps: Int, communicator: Communicator, workers: WorkerPool, profile: Profile?,
     timeline: Timeline? = nil
@@ -27,8 +30,7 @@ package enum Benchmarks {
       GatedSCNN(backbone, classes: classes, seed: 1, precision: precision), momentum: 0.9, weightDecay: 1e-4,
       batchNorm: .sync,
       groups: groups, loss: loss, communicator: communicator, gradientCommunicator: communicator.duplicate(),
-      workers: workers,
-      timeline: timeline)
+      gradientTransport: reduce, workers: workers, timeline: timeline)
     let peak = PeakFLOPS.measure(on: workers)
     let roundedPeak = precision == .bfloat16 ? PeakFLOPS.measure(.bfloat16, on: workers) : nil
     let counter = Profile()
@@ -48,6 +50,7 @@ package enum Benchmarks {
       peakBfloat16Gflops: roundedPeak.map { rounded($0 * 1e-9, to: 0.1) },
       shareOfPeak: rounded(2 * macs / (seconds.min() ?? .infinity) / peak, to: 1e-4))
     guard communicator.size > 1 else { return result }
+    result.reduce = reduce.rawValue
     let after = replica.communication
     let (summing, waiting) = (after.summing - before.summing, after.waiting - before.waiting)
     result.communicationSeconds = rounded(summing / Double(steps), to: 1e-6)
@@ -82,10 +85,16 @@ package enum Benchmarks {
 
   /// Times all-reduces of an array of floats: ours, with its fixed order of summation, and plain MPI_Allreduce, in turn.
   /// Collective.
-  package static func allReduce(bytes: Int, steps: Int, communicator: Communicator) -> BenchmarkResult {
+  ///
+  /// - Parameters:
+  ///   - bytes: of the floats, whatever their precision in messages; the bandwidth counts them too.
+  ///   - reduce: the precision of the floats in our messages.
+  package static func allReduce(
+    bytes: Int, reduce precision: Precision = .float32, steps: Int, communicator: Communicator
+  ) -> BenchmarkResult {
     let floats = FloatSlice(count: max(bytes / 4, 1))
     floats.buffer.clear()
-    let reduce = TreeAllReduce(communicator)
+    let reduce = TreeAllReduce(communicator, transport: precision)
     func timed(_ sum: () -> Void) -> Double {
       communicator.barrier()
       let begin = Clock.now
@@ -100,7 +109,8 @@ package enum Benchmarks {
     }.dropFirst()
     let (seconds, plain) = (times.map(\.0), times.map(\.1))
     var result = BenchmarkResult(
-      bench: "allreduce", ranks: communicator.size, threads: 1, bytes: bytes, seconds: seconds)
+      bench: "allreduce", reduce: precision.rawValue, ranks: communicator.size, threads: 1, bytes: bytes,
+      seconds: seconds)
     guard communicator.size > 1 else { return result }
     // The least that a rank must send and receive (Patarasuk and Yuan, 2009).
     let sent = 2 * Double(communicator.size - 1) / Double(communicator.size) * Double(bytes)

@@ -3,6 +3,7 @@ import Distributed
 import Foundation
 import GatedSCNN
 import Layers
+import Microkernels
 import System
 import Tensors
 import Training
@@ -80,9 +81,9 @@ package struct StepMeasurement: Codable, Sendable {
 
   /// Measures a step of the trainer on noise, after a warm-up step.
   package static func measure(
-    _ backbone: Backbone, images: Int, size: Size, workers: WorkerPool
+    _ backbone: Backbone, precision: Precision = .float32, images: Int, size: Size, workers: WorkerPool
   ) throws -> StepMeasurement {
-    let model = GatedSCNN(backbone, seed: 1)
+    let model = GatedSCNN(backbone, seed: 1, precision: precision)
     let recorder = StepRecorder()
     let replica = Replica(
       model, momentum: 0.9, weightDecay: 1e-4, batchNorm: .sync, communicator: .single,

@@ -15,6 +15,7 @@ static inline MPI_Datatype mpiByte(void) { return MPI_BYTE; }
 static inline MPI_Datatype mpiFloat(void) { return MPI_FLOAT; }
 static inline MPI_Datatype mpiDouble(void) { return MPI_DOUBLE; }
 static inline MPI_Datatype mpiInt64(void) { return MPI_INT64_T; }
+static inline MPI_Datatype mpiUInt16(void) { return MPI_UINT16_T; }
 static inline MPI_Datatype mpiUInt64(void) { return MPI_UINT64_T; }
 
 static inline MPI_Op mpiSum(void) { return MPI_SUM; }

@@ -1,4 +1,5 @@
 import Layers
+import Microkernels
 import Synchronization
 import System
 import Tensors
@@ -9,6 +10,8 @@ import Tensors
 /// last parameter to the first, so buckets are cut from the end. A bucket is enqueued on the communication thread when
 /// all of its parameters and those of the buckets before it are ready: every rank reduces the buckets in the same
 /// order, whatever the order in which gradients become ready.
+///
+/// A bucket that ranks send each other in bfloat16 has half the bytes (`TreeAllReduce`).
 package final class GradientBuckets {
   /// A run of neighboring parameters.
   package struct Bucket: Equatable {
@@ -65,9 +68,13 @@ package final class GradientBuckets {
   /// All-reduces, on one thread at a time.
   private final class Reducer: Sendable {
     let reduction: TreeAllReduce
+    let transport: Precision
     let seconds = Mutex(0.0)
 
-    init(_ reduction: TreeAllReduce) { self.reduction = reduction }
+    init(_ communicator: Communicator, _ waitPolicy: WaitPolicy?, _ transport: Precision) {
+      reduction = TreeAllReduce(communicator, waitPolicy: waitPolicy, transport: transport)
+      self.transport = transport
+    }
 
     func sum(_ floats: FloatSlice, _ range: Range<Int>, bucket number: Int, name: String, on timeline: Timeline?) {
       let begin = Clock.now
@@ -76,7 +83,7 @@ package final class GradientBuckets {
       seconds.withLock { $0 += end - begin }
       timeline?.add(
         Timeline.Event(
-          name: name, track: .communication, begin: begin, end: end, bytes: range.count * MemoryLayout<Float>.stride))
+          name: name, track: .communication, begin: begin, end: end, bytes: range.count * transport.size))
     }
   }
 
@@ -86,10 +93,11 @@ package final class GradientBuckets {
   ///   - names: of the parameters, for the timeline.
   ///   - communicator: used by nothing else (a `duplicate`): batch norm and the losses communicate at the same time,
   ///     and their messages must not mix with these.
+  ///   - transport: of the gradients in messages.
   ///   - overlapped: whether all-reduces run on a communication thread, if MPI allows that.
   package init(
     _ gradients: FloatSlice, extents: [Range<Int>], names: [String] = [], communicator: Communicator,
-    capacity: Capacity = .standard, overlapped: Bool = true, timeline: Timeline? = nil
+    transport: Precision = .float32, capacity: Capacity = .standard, overlapped: Bool = true, timeline: Timeline? = nil
   ) {
     buckets = Self.cut(extents, capacity)
     self.gradients = gradients
@@ -100,7 +108,7 @@ package final class GradientBuckets {
       return "bucket \(index + 1)" + (names.isEmpty ? "" : ", \(names[first]) …")
     }
     let isOverlapped = overlapped && communicator.allowsThreads && isDistributed
-    reducer = Reducer(TreeAllReduce(communicator, waitPolicy: isOverlapped ? .backoff(most: 1000) : nil))
+    reducer = Reducer(communicator, isOverlapped ? .backoff(most: 1000) : nil, transport)
     communicationThread = isOverlapped ? SerialQueue("gscnn allreduce") : nil
     var bucketOfParameter = [Int](repeating: 0, count: extents.count)
     for (index, bucket) in buckets.enumerated() {
@@ -113,12 +121,15 @@ package final class GradientBuckets {
 
   /// Buckets of the gradients of all parameters of a network, which must have been allocated.
   ///
-  /// - Parameter communicator: used by nothing else (a `duplicate`).
-  package convenience init(_ store: ParameterStore, communicator: Communicator, timeline: Timeline? = nil) {
+  /// - Parameters:
+  ///   - communicator: used by nothing else (a `duplicate`).
+  ///   - transport: of the gradients in messages.
+  package convenience init(
+    _ store: ParameterStore, communicator: Communicator, transport: Precision = .float32, timeline: Timeline? = nil
+  ) {
     self.init(
       store.gradients, extents: store.parameters.map(\.extent), names: store.parameters.map(\.name),
-      communicator: communicator,
-      timeline: timeline)
+      communicator: communicator, transport: transport, timeline: timeline)
   }
 
   /// Marks a parameter's gradient as final; from here to `synchronize` only the all-reduce may touch it. Between two

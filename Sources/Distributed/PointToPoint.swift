@@ -46,25 +46,26 @@ struct PointToPoint: Sendable {
     wait(for: &request)
   }
 
-  /// All-to-all: sends floats to each of the other ranks and receives floats from each.
+  /// All-to-all: sends numbers to each of the other ranks and receives numbers from each.
   ///
   /// - Parameters:
-  ///   - sent: the floats for a rank.
-  ///   - received: the memory for the floats of a rank.
-  func exchangeWithAll(
-    sent: (Int) -> (UnsafeMutablePointer<Float>, Int), received: (Int) -> (UnsafeMutablePointer<Float>, Int)
+  ///   - sent: the numbers for a rank.
+  ///   - received: the memory for the numbers of a rank.
+  func exchangeWithAll<Number>(
+    sent: (Int) -> (UnsafeMutablePointer<Number>, Int), received: (Int) -> (UnsafeMutablePointer<Number>, Int),
+    _ type: MPI_Datatype?
   ) {
     // Every rank starts with its neighbor, so that no rank is the target of all at once.
     let distances = 1..<communicator.size
     var requests = distances.map { distance in
       let other = (communicator.rank - distance + communicator.size) % communicator.size
       let (start, count) = received(other)
-      return beginReceive(start, count, from: other, mpiFloat())
+      return beginReceive(start, count, from: other, type)
     }
     requests += distances.map { distance in
       let other = (communicator.rank + distance) % communicator.size
       let (start, count) = sent(other)
-      return beginSend(start, count, to: other, mpiFloat())
+      return beginSend(start, count, to: other, type)
     }
     for index in requests.indices { wait(for: &requests[index]) }
   }

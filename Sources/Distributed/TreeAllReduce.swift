@@ -1,4 +1,5 @@
 import COpenMPI
+import Microkernels
 import Tensors
 
 /// An all-reduce (sum) in the order of `PairwiseSum`, whatever the size of the array and the number of ranks.
@@ -9,27 +10,34 @@ import Tensors
 ///
 /// Small arrays use recursive doubling. Large ones use a reduce-scatter and an all-gather: by recursive halving if the
 /// number of ranks is a power of two, else by direct exchange.
+///
+/// Messages of large arrays can carry bfloat16, which halves their bytes. Additions stay in single precision: a rank
+/// rounds what it sends, and the sums once more before they are sent to all. Every rank still gets the same bits, but
+/// other ones for another number of ranks.
 package struct TreeAllReduce: Sendable {
   private let messages: PointToPoint
   private let largeCount: Int
   private let pieceCount: Int
   private let spanCount: Int
+  private let transport: Precision
 
   /// - Parameters:
   ///   - waitPolicy: how the calling thread waits for the other ranks; nil for a compute thread.
+  ///   - transport: of the numbers in messages of large arrays.
   ///   - largeCount: arrays of this many floats or more are reduced with the least traffic, smaller ones with the
   ///     fewest messages. (64 KiB.)
   ///   - pieceCount: floats per message in the reduce-scatter: one piece is added while the next is in flight. (256
   ///     KiB: a few pieces stay in a core's cache from their arrival until they are added.)
   ///   - spanCount: floats that are reduced at a time, fewer than 2³¹.
   package init(
-    _ communicator: Communicator, waitPolicy: WaitPolicy? = nil, largeCount: Int = 1 << 14, pieceCount: Int = 1 << 16,
-    spanCount: Int = 1 << 28
+    _ communicator: Communicator, waitPolicy: WaitPolicy? = nil, transport: Precision = .float32,
+    largeCount: Int = 1 << 14, pieceCount: Int = 1 << 16, spanCount: Int = 1 << 28
   ) {
     messages = PointToPoint(communicator, waitPolicy ?? communicator.waitPolicy)
     self.largeCount = largeCount
     self.pieceCount = pieceCount
     self.spanCount = spanCount
+    self.transport = transport
   }
 
   private var rank: Int { messages.communicator.rank }
@@ -45,11 +53,25 @@ package struct TreeAllReduce: Sendable {
           guard let scratch = scratch.baseAddress else { return }
           recursiveDoubling(values + start, count: count, scratch: scratch, mpiFloat())
         }
-      } else if size & (size - 1) == 0 {
-        recursiveHalving(values + start, count: count)
       } else {
-        directExchange(values + start, count: count)
+        switch transport {
+        case .float32: sumLarge(values + start, values + start, count: count)
+        case .bfloat16:
+          let contents = MessageBuffer<BFloat16>(count: count)
+          withExtendedLifetime(contents) { sumLarge(values + start, contents.start, count: count) }
+        }
       }
+    }
+  }
+
+  /// - Parameter contents: as many numbers, for what messages carry: `values` itself, or other memory.
+  private func sumLarge<Number: MessageNumber>(
+    _ values: UnsafeMutablePointer<Float>, _ contents: UnsafeMutablePointer<Number>, count: Int
+  ) {
+    if size & (size - 1) == 0 {
+      recursiveHalving(values, contents, count: count)
+    } else {
+      directExchange(values, contents, count: count)
     }
   }
 
@@ -102,7 +124,9 @@ package struct TreeAllReduce: Sendable {
   ///
   /// Neighbors exchange halves first: that gives the order of the pairwise sum, and most of the traffic stays between
   /// ranks of one machine, which are neighbors.
-  private func recursiveHalving(_ values: UnsafeMutablePointer<Float>, count: Int) {
+  private func recursiveHalving<Number: MessageNumber>(
+    _ values: UnsafeMutablePointer<Float>, _ contents: UnsafeMutablePointer<Number>, count: Int
+  ) {
     var kept = 0..<count
     var given: [Range<Int>] = []
     var distance = 1
@@ -112,25 +136,31 @@ package struct TreeAllReduce: Sendable {
       let isLeft = rank & distance == 0
       kept = isLeft ? halves.0 : halves.1
       let other = isLeft ? halves.1 : halves.0
-      exchange(values, sending: other, adding: kept, with: rank ^ distance)
+      Number.round(values, to: contents, other)
+      exchange(contents, sending: other, addingTo: values, kept, with: rank ^ distance)
       given.append(other)
       distance *= 2
     }
+    // Also the sums of this rank are rounded, so that all ranks have the same.
+    Number.round(values, to: contents, kept)
     while let other = given.popLast() {
       distance /= 2
       messages.exchange(
-        values + kept.lowerBound, kept.count, values + other.lowerBound, other.count, with: rank ^ distance, mpiFloat())
+        contents + kept.lowerBound, kept.count, contents + other.lowerBound, other.count, with: rank ^ distance,
+        Number.type)
       kept = min(kept.lowerBound, other.lowerBound)..<max(kept.upperBound, other.upperBound)
     }
+    Number.widen(contents, to: values, kept)
   }
 
   /// Sends one part of an array to a rank and adds what that rank sends to the other part, in pieces.
-  private func exchange(
-    _ values: UnsafeMutablePointer<Float>, sending sent: Range<Int>, adding kept: Range<Int>, with other: Int
+  private func exchange<Number: MessageNumber>(
+    _ contents: UnsafeMutablePointer<Number>, sending sent: Range<Int>, addingTo values: UnsafeMutablePointer<Float>,
+    _ kept: Range<Int>, with other: Int
   ) {
     let pieceCount = pieceCount
     let window = 4
-    let slots = Buffer(count: min(window * pieceCount, kept.count))
+    let slots = MessageBuffer<Number>(count: min(window * pieceCount, kept.count))
     var incoming = [MPI_Request?](repeating: nil, count: window)
     var outgoing = incoming
     func piece(_ index: Int, of range: Range<Int>) -> Range<Int>? {
@@ -140,11 +170,11 @@ package struct TreeAllReduce: Sendable {
     func receive(_ index: Int) {
       guard let piece = piece(index, of: kept) else { return }
       incoming[index % window] = messages.beginReceive(
-        slots.start + index % window * pieceCount, piece.count, from: other, mpiFloat())
+        slots.start + index % window * pieceCount, piece.count, from: other, Number.type)
     }
     func send(_ index: Int) {
       guard let piece = piece(index, of: sent) else { return }
-      outgoing[index % window] = messages.beginSend(values + piece.lowerBound, piece.count, to: other, mpiFloat())
+      outgoing[index % window] = messages.beginSend(contents + piece.lowerBound, piece.count, to: other, Number.type)
     }
 
     for index in 0..<window { receive(index) }
@@ -154,7 +184,7 @@ package struct TreeAllReduce: Sendable {
     for index in 0..<pieces {
       if let piece = piece(index, of: kept) {
         messages.wait(for: &incoming[index % window])
-        Self.add(slots.start + index % window * pieceCount, to: values + piece.lowerBound, count: piece.count)
+        Number.add(slots.start + index % window * pieceCount, to: values + piece.lowerBound, count: piece.count)
         receive(index + window)
       }
       if piece(index, of: sent) != nil {
@@ -167,22 +197,28 @@ package struct TreeAllReduce: Sendable {
   /// Direct exchange, for large arrays and other numbers of ranks: a reduce-scatter, in which each rank receives all
   /// summands of the part that it owns and adds them, then an all-gather of the sums. The same traffic as recursive
   /// halving in more messages.
-  private func directExchange(_ values: UnsafeMutablePointer<Float>, count: Int) {
+  private func directExchange<Number: MessageNumber>(
+    _ values: UnsafeMutablePointer<Float>, _ contents: UnsafeMutablePointer<Number>, count: Int
+  ) {
     let starts = (0...size).map { $0 * count / size }
-    let own = starts[rank + 1] - starts[rank]
-    let summands = Buffer(count: own * size)
-    let part = { (rank: Int) in (values + starts[rank], starts[rank + 1] - starts[rank]) }
-    (summands.start + rank * own).update(from: values + starts[rank], count: own)
-    messages.exchangeWithAll(sent: part) { (summands.start + $0 * own, own) }
+    let part = { (rank: Int) in (contents + starts[rank], starts[rank + 1] - starts[rank]) }
+    let own = starts[rank]..<starts[rank + 1]
+    let summands = MessageBuffer<Number>(count: own.count * size)
+    Number.round(values, to: contents, 0..<count)
+    messages.exchangeWithAll(sent: part, received: { (summands.start + $0 * own.count, own.count) }, Number.type)
+    let sums = summands.floats
+    (sums.start + rank * own.count).update(from: values + own.lowerBound, count: own.count)
     var width = 1
     while width < size {
       for left in stride(from: 0, to: size - width, by: 2 * width) {
-        Self.add(summands.start + (left + width) * own, to: summands.start + left * own, count: own)
+        Self.add(sums.start + (left + width) * own.count, to: sums.start + left * own.count, count: own.count)
       }
       width *= 2
     }
-    (values + starts[rank]).update(from: summands.start, count: own)
-    messages.exchangeWithAll(sent: { _ in part(rank) }, received: part)
+    (values + own.lowerBound).update(from: sums.start, count: own.count)
+    Number.round(values, to: contents, own)
+    messages.exchangeWithAll(sent: { _ in part(rank) }, received: part, Number.type)
+    Number.widen(contents, to: values, 0..<count)
   }
 
   private static func add<Number: BinaryFloatingPoint>(

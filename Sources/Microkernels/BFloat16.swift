@@ -23,7 +23,7 @@ extension Float {
 }
 
 /// How numbers lie in memory. Arithmetic is always in single precision.
-@usableFromInline package enum Precision: String, CaseIterable, Sendable {
+@usableFromInline package enum Precision: String, Codable, CaseIterable, Sendable {
   case float32
   case bfloat16
 

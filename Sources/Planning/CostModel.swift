@@ -1,6 +1,7 @@
 import Benchmarks
 import Foundation
 import Inference
+import Microkernels
 
 /// Predicts time and memory of a training on a cluster from one step on a single rank.
 ///
@@ -44,6 +45,8 @@ package struct CostModel: Codable, Sendable {
     package var validationImages = 500
     package var validationPixels = 1024 * 2048
     package var validators = ValidationRanks.rank0
+    /// Of the gradients in messages.
+    package var gradientTransport = Precision.float32
     /// Bytes per second of writing a checkpoint.
     package var diskBytesPerSecond = 500e6
 
@@ -97,15 +100,16 @@ package struct CostModel: Codable, Sendable {
     now += forwardSums
     let start = now
 
-    let allReduces = step.buckets.map { cluster.seconds(allReduceOf: $0.bytes) }
+    let messageShare = Double(workload.gradientTransport.size) / Double(Precision.float32.size)
+    let allReduces = step.buckets.map { cluster.seconds(allReduceOf: Int(Double($0.bytes) * messageShare)) }
     let gradients = allReduces.reduce(0) { $0 + $1.link + $1.memory }
-    let bytes = Double(step.gradientBytes) * 2 * (1 - 1 / Double(cluster.ranks))
+    let bytes = messageShare * Double(step.gradientBytes) * 2 * (1 - 1 / Double(cluster.ranks))
     let copying = bytes * cluster.memorySecondsPerByte / Double(cluster.threads)
     let rounds = cluster.nodes > 1 ? log2(Double(cluster.nodes)).rounded(.up) : 0
     let alone = backward * cluster.slowdown + copying
     let onLink = allReduces.reduce(0) { $0 + $1.link }
     let latencies = step.backwardSums.reduce(0) { $0 + cluster.seconds(smallAllReduceOf: $1) }
-    let queued = Self.queue * Double(cluster.ranksPerNode) / cluster.linkBytesPerSecond
+    let queued = messageShare * Self.queue * Double(cluster.ranksPerNode) / cluster.linkBytesPerSecond
     let waits = Double(step.backwardSums.count) * rounds * queued
     // The backward pass takes t = undelayed + waits · onLink / t, at most undelayed + waits.
     let undelayed = alone + latencies

@@ -3,6 +3,7 @@ import Distributed
 import GatedSCNN
 import Kernels
 import Layers
+import Microkernels
 import System
 import Tensors
 
@@ -52,12 +53,14 @@ package final class Replica {
   ///   - loss: with resolved class weights.
   ///   - seed: of the noise in the dual-task loss.
   ///   - gradientCommunicator: a `duplicate`, for the gradient buckets alone.
+  ///   - gradientTransport: of the gradients in messages.
   ///   - crossReplicaSum: sums losses and batch statistics over the ranks; over MPI by default.
   package init(
     _ model: GatedSCNN, momentum: Double, weightDecay: Double, optimizer options: OptimizerOptions = OptimizerOptions(),
     batchNorm: TrainingOptions.BatchNormScope, groups: BatchNormGroups? = nil,
     loss: JointLoss.Configuration = JointLoss.Configuration(), seed: UInt64 = 1, communicator: Communicator,
-    gradientCommunicator: Communicator, workers: WorkerPool, timeline: Timeline? = nil,
+    gradientCommunicator: Communicator, gradientTransport: Precision = .float32, workers: WorkerPool,
+    timeline: Timeline? = nil,
     crossReplicaSum: (any CrossReplicaSum)? = nil
   ) {
     self.model = model
@@ -84,7 +87,8 @@ package final class Replica {
       batchNormSum = batchNorm == .sync ? lossSum : SingleReplica()
       groupSum = nil
     }
-    buckets = GradientBuckets(model.store, communicator: gradientCommunicator, timeline: timeline)
+    buckets = GradientBuckets(
+      model.store, communicator: gradientCommunicator, transport: gradientTransport, timeline: timeline)
     accumulated = FloatSlice(count: options.accumulate > 1 ? model.store.gradients.count : 0)
   }
 

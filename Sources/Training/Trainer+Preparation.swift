@@ -62,7 +62,7 @@ extension Trainer {
       newModel(), momentum: options.momentum, weightDecay: options.weightDecay, optimizer: options.optimizer,
       batchNorm: options.batchNorm, groups: options.batchNormGroups(ranks: communicator.size), loss: loss,
       seed: options.seed, communicator: communicator, gradientCommunicator: communicator.duplicate(),
-      workers: workers, timeline: timeline)
+      gradientTransport: options.gradientTransport ?? .float32, workers: workers, timeline: timeline)
     let average = options.optimizer.emaDecay.map {
       AverageModel(newModel(), of: replica.model.store, decay: $0)
     }

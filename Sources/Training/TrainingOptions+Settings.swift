@@ -5,20 +5,17 @@ extension TrainingOptions {
   /// All options of the run with their values, as the command line takes them; those that are off are left out, and so
   /// are those of a single call (`--resume`, `--stop-after`, `--timeline`, `--stall-timeout`).
   package var settings: [(option: String, value: String)] {
-    func optional(_ option: String, _ value: (some CustomStringConvertible)?) -> [(String, String)] {
-      value.map { [(option, "\($0)")] } ?? []
-    }
     var settings = [("--data-path", dataPath)]
-    settings += optional("--classes", classesFile) + optional("--prepared", prepared)
-    settings += [("--save-path", savePath)] + optional("--pretrained", pretrained)
+    settings += Self.optional("--classes", classesFile) + Self.optional("--prepared", prepared)
+    settings += [("--save-path", savePath)] + Self.optional("--pretrained", pretrained)
     settings += shaping
     settings += [
       ("--on-nonfinite", (onNonFinite ?? .stop).rawValue), ("--validate-on", validators.rawValue),
       ("--validate-every", "\(validateEvery)"), ("--test", test.rawValue),
     ]
-    settings += optional("--checkpoint-every", checkpointEvery)
+    settings += Self.optional("--checkpoint-every", checkpointEvery)
     settings += [("--checkpoint-minutes", "\(checkpointMinutes ?? 0)"), ("--keep", "\(keep)")]
-    settings += optional("--cache-gb", cacheGigabytes) + optional("--threads", threads)
+    settings += Self.optional("--cache-gb", cacheGigabytes) + Self.optional("--threads", threads)
     settings.append(("--log-every", "\(logEvery)"))
     return settings + tensorBoard.settings
   }

@@ -111,6 +111,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   package var normalization: Normalization? = .imagenet
   /// Of activations and products; `nil` in checkpoints of an earlier version.
   package var precision: Precision? = .float32
+  /// Of the gradients in messages; `nil` in checkpoints of an earlier version.
+  package var gradientTransport: Precision? = .float32
   /// Gigabytes (10⁹ bytes) of decoded training images to cache on each machine, shared by its ranks; `nil`: no cache.
   package var cacheGigabytes: Double?
   /// Steps from one line of progress to the next when standard error is not a terminal.
@@ -157,20 +159,26 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// The options that shape the training, with their values: a resumed run must keep them, except that those that are
   /// `changeable` may change at a checkpoint that is named.
   package var shaping: [(option: String, value: String)] {
-    return [
+    var shaping = [
       ("--backbone-type", backbone.rawValue), ("--crop-h", "\(cropHeight)"), ("--crop-w", "\(cropWidth)"),
       ("--batch-size", "\(batchSize)"), length, ("--seed", "\(seed)"),
       ("--learning-rate", "\(learningRate)"), ("--momentum", "\(momentum)"), ("--weight-decay", "\(weightDecay)"),
       ("--power", "\(power)"), ("--augment", augmentation.rawValue), ("--batch-norm", batchNorm.rawValue),
       ("--normalize", imageNormalization.rawValue), ("--save-best", bestFigure.rawValue),
       ("--precision", computePrecision.rawValue),
-    ] + (batchNormGroup.map { [("--batch-norm-group", "\($0)")] } ?? [])
-      + (earlyStop.map { [("--early-stop", "\($0)")] } ?? []) + schedule.settings + optimizer.settings
-      + augmentationOptions.settings + loss.settings
+    ]
+    if gradientTransport == .bfloat16 { shaping.append(("--reduce", Precision.bfloat16.rawValue)) }
+    shaping += Self.optional("--batch-norm-group", batchNormGroup) + Self.optional("--early-stop", earlyStop)
+    return shaping + schedule.settings + optimizer.settings + augmentationOptions.settings + loss.settings
+  }
+
+  /// The setting of an option that has a value.
+  static func optional(_ option: String, _ value: (some CustomStringConvertible)?) -> [(String, String)] {
+    value.map { [(option, "\($0)")] } ?? []
   }
 
   package static let changeable: Set = Set([
-    "--learning-rate", "--momentum", "--weight-decay", "--power", "--early-stop",
+    "--learning-rate", "--momentum", "--weight-decay", "--power", "--early-stop", "--reduce",
   ])
   .union(ScheduleOptions.changeable).union(OptimizerOptions.changeable)
 
@@ -257,7 +265,6 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
 }
 
 extension Backbone: Codable {}
-extension Precision: Codable {}
 
 /// Checkpoints of earlier versions have no such options.
 extension KeyedDecodingContainer {

@@ -40,6 +40,14 @@ struct PrecisionOptions: ParsableArguments {
   var precision = Precision.float32
 }
 
+struct ReduceOptions: ParsableArguments {
+  @Option(
+    help: .value(
+      "name",
+      "Precision of gradients that ranks send each other: float32, or bfloat16, which halves the bytes of slow links."))
+  var reduce = Precision.float32
+}
+
 struct ModelOptions: ParsableArguments {
   @Option(
     name: .kebabOrSnake("model-weight"),

@@ -15,7 +15,7 @@ extension CommandLine {
       ("backbone-type", "resnet101"), ("crop-h", "32"), ("crop-w", "48"), ("batch-size", "4"), ("max-steps", "7"),
       ("seed", "5"), ("learning-rate", "0.02"), ("momentum", "0.8"), ("weight-decay", "0.0002"), ("power", "0.9"),
       ("augment", "random"), ("batch-norm", "sync"), ("normalize", "half"), ("save-best", "loss"),
-      ("precision", "bfloat16"),
+      ("precision", "bfloat16"), ("reduce", "bfloat16"),
       ("batch-norm-group", "2"), ("early-stop", "3"), ("schedule", "step"), ("final-learning-rate", "0.001"),
       ("warmup-steps", "2"), ("warmup-start-lr", "0.003"), ("base-batch-size", "8"), ("optimizer", "lars"),
       ("trust-coefficient", "0.02"), ("clip-norm", "3.5"), ("no-decay", "norm,bias"), ("backbone-lr-factor", "0.5"),

@@ -74,7 +74,8 @@ extension CommandLine {
         "synthesize", "--data-path", "more", "--train", "1", "--val", "1", "--test", "0", "--height", "32", "--width",
         "32", ranks: 2)
       #expect(made.output == ["more: 2 images of 32×32"])
-      let sum = try work.gscnn("bench", "allreduce", "--bytes", "4096", "--steps", "2", ranks: 2)
+      let sum = try work.gscnn(
+        "bench", "allreduce", "--bytes", "400000", "--reduce", "bfloat16", "--steps", "2", ranks: 2)
       #expect(sum.status == 0)
       #expect(sum.output.count == 1)
       #expect(sum.output.first?.contains(#""ranks":2"#) == true)

@@ -28,6 +28,29 @@ extension RankPrograms {
       #expect(hash(of: sum(ranks: 4, count: 1000)) != hash(of: other.total()))
     }
 
+    @Test(
+      "In bfloat16 messages every rank gets the same sums, which are off by a rounding a level; small integers are exact",
+      arguments: [1, 2, 3, 4, 7, 8])
+    func bfloat16(ranks: Int) throws {
+      // count, pieceCount, spanCount: in one piece, in many, in spans.
+      let cases = [[50_021, 1 << 15, 1 << 20], [50_021, 997, 1 << 20], [50_021, 1 << 15, 9973], [ranks, 100, 100]]
+      let job = try Job.run(ranks: ranks, ["sum-bfloat16"] + cases.joined().map(String.init))
+      #expect(job.status == 0)
+      let reports = job.reports(ranks: ranks)
+      #expect(Set(reports).count == 1)
+      let words = reports[0].map { $0.split(separator: " ") }
+      try #require(words.count == cases.count)
+      // Each level rounds what is sent, at most 2⁻⁸ of it, and the sums are rounded once more.
+      let levels = (0..<8).first { 1 << $0 >= ranks } ?? 8
+      for line in words {
+        let error = try #require(Double(line[1]))
+        #expect(error <= (ranks == 1 ? 0 : Double(levels + 1) / 256 * 1.01))
+        #expect(line[2] == "true")
+      }
+      #expect(words[0][0] == words[1][0], "the pieces of a message do not change the sums")
+      #expect((words[0][0] != "\(hash(of: sum(ranks: ranks, count: 50_021)))") == (ranks > 1))
+    }
+
     @Test("The all-reduce of doubles has the bits of the pairwise sum", arguments: [1, 3, 4])
     func doubles(ranks: Int) throws {
       let job = try Job.run(ranks: ranks, "sum-doubles", "321")

@@ -80,6 +80,21 @@ struct PlanTests {
     #expect(bound.exposedSeconds > 90 && bound.efficiency < 0.1)
   }
 
+  @Test("Gradients that travel in bfloat16 take half the time, and others wait half as long behind them")
+  func bfloat16() {
+    var step = Self.step
+    step.backwardSums = [Int](repeating: 8, count: 10)
+    var slow = cluster(nodes: 4, latency: 0)
+    slow.linkBytesPerSecond = 1e6
+    var workload = CostModel.Workload()
+    let float = CostModel(step: step, workload: workload).predict(slow, batchSize: 8)
+    workload.gradientTransport = .bfloat16
+    let half = CostModel(step: step, workload: workload).predict(slow, batchSize: 8)
+    #expect(abs(half.gradientSeconds - float.gradientSeconds / 2) < 1e-6)
+    #expect(abs(half.sumSeconds - float.sumSeconds / 2) < 0.05 * float.sumSeconds)
+    #expect(half.memoryMegabytes == float.memoryMegabytes)
+  }
+
   @Test("Small all-reduces wait behind gradients on the link, in each round")
   func queue() {
     var step = Self.step

@@ -29,6 +29,7 @@ enum RankProgram {
     case "layout": layout(communicator)
     case "bind": bind(communicator, machine: arguments[0], processors: numbers)
     case "sum-floats": sumFloats(communicator, numbers)
+    case "sum-bfloat16": sumInBFloat16(communicator, numbers)
     case "sum-doubles": sumDoubles(communicator, count: numbers[0])
     case "split": split(communicator, width: numbers[0])
     case "collectives": collectives(communicator)

@@ -22,6 +22,32 @@ extension RankProgram {
     }
   }
 
+  /// Sums with messages in bfloat16, for each (count, pieceCount, spanCount): prints the hash of the sums, the largest error
+  /// as a fraction of the sum of magnitudes, and whether small integers have their exact sums.
+  static func sumInBFloat16(_ communicator: Communicator, _ numbers: [Int]) {
+    for index in stride(from: 0, to: numbers.count, by: 3) {
+      let count = numbers[index]
+      let reduction = TreeAllReduce(
+        communicator, transport: .bfloat16, largeCount: 1, pieceCount: numbers[index + 1], spanCount: numbers[index + 2]
+      )
+      let floats = summand(of: communicator.rank, count: count)
+      reduction.sum(floats.start, count: count)
+      var (sums, magnitudes) = ([Double](repeating: 0, count: count), [Double](repeating: 0, count: count))
+      for rank in 0..<communicator.size {
+        for (place, value) in summand(of: rank, count: count).values.enumerated() {
+          sums[place] += Double(value)
+          magnitudes[place] += Double(abs(value))
+        }
+      }
+      let errors = zip(floats.values, zip(sums, magnitudes)).map { abs(Double($0) - $1.0) / max($1.1, 1e-30) }
+      func integer(_ rank: Int, _ place: Int) -> Float { Float((place * 7 + rank * 3) % 33 - 16) }
+      let integers = FloatSlice((0..<count).map { integer(communicator.rank, $0) })
+      reduction.sum(integers.start, count: count)
+      let exact = (0..<count).map { place in (0..<communicator.size).reduce(Float(0)) { $0 + integer($1, place) } }
+      communicator.report("\(hash(of: floats)) \(errors.max() ?? 0) \(integers.values == exact)")
+    }
+  }
+
   static func sumDoubles(_ communicator: Communicator, count: Int) {
     var sums = summand(of: communicator.rank, count: count).values.map { Double($0) / 3 }
     let reduction = MPICrossReplicaSum(communicator)

@@ -45,22 +45,56 @@ extension Trainings {
     }
 
     @Test(
-      "In bfloat16 a run ends with the same bytes on 1 and 2 ranks and across a stop; a resume in single precision is refused"
+      "In bfloat16 a run ends with the same bytes on 1, 2, 4 and 8 ranks and across stops; a resume in single precision is refused"
     )
     func bfloat16() throws {
-      let options = ["--precision", "bfloat16", "--epochs", "1", "--keep", "2"]
+      let options = ["--precision", "bfloat16", "--batch-size", "8", "--epochs", "2", "--validate-every", "2"]
       let (straight, changing) = (try TrainingRun("bfloat16"), try TrainingRun("bfloat16-changing"))
       defer { for run in [straight, changing] { run.remove() } }
       func expectSuccess(_ job: Job) { #expect(job.status == 0, "\(job.errors)") }
       expectSuccess(try straight.train(options))
-      #expect(straight.losses.count == 5)
-      #expect(straight.losses != Array(try Trainings.straight.get().losses.prefix(5)))
-      expectSuccess(try changing.train(ranks: 2, options + ["--stop-after", "2"]))
-      let refused = try changing.train(["--epochs", "1", "--resume", "auto"])
+      #expect(straight.losses.count == 4)
+      for ranks in [8, 4, 2] {
+        expectSuccess(try changing.train(ranks: ranks, options + ["--resume", "auto", "--stop-after", "1"]))
+      }
+      let refused = try changing.train(["--resume", "auto"] + options.dropFirst(2))
       #expect(refused.status == 2)
       #expect(refused.errors.last?.contains("--precision float32: the checkpoint was made with bfloat16") == true)
       expectSuccess(try changing.train(ranks: 1, options + ["--threads", "2", "--resume", "auto"]))
       try changing.expectSame(as: straight)
+    }
+
+    @Test(
+      "With gradients in bfloat16 messages the same ranks have the same bytes, also across a stop; other ranks have others"
+    )
+    func reduce() throws {
+      let options = ["--reduce", "bfloat16", "--stop-after", "2"]
+      let (straight, stopped, single) = (
+        try TrainingRun("reduced"), try TrainingRun("reduced-stopped"), try TrainingRun("not-reduced")
+      )
+      defer { for run in [straight, stopped, single] { run.remove() } }
+      func expectSuccess(_ job: Job) { #expect(job.status == 0, "\(job.errors)") }
+      expectSuccess(try straight.train(ranks: 2, options))
+      for _ in 0..<2 {
+        expectSuccess(
+          try stopped.train(ranks: 2, ["--reduce", "bfloat16", "--resume", "auto", "--stop-after", "1"]))
+      }
+      #expect(stopped.losses == straight.losses)
+      for file in ["/model.safetensors", "/momentum.safetensors"] {
+        #expect(
+          FileManager.default.contentsEqual(
+            atPath: stopped.checkpoint(2) + file, andPath: straight.checkpoint(2) + file))
+      }
+      // What a step reduces shows in the loss of the next one.
+      let expected = try Trainings.straight.get().losses
+      #expect(straight.losses[0] == expected[0])
+      #expect(straight.losses[1] != expected[1])
+      #expect(abs(straight.losses[1] - expected[1]) < 0.01 * expected[1])
+      expectSuccess(try single.train(ranks: 1, options))
+      #expect(single.losses == Array(expected.prefix(2)), "one rank sends nothing")
+      let refused = try straight.train(ranks: 2, "--resume", "auto")
+      #expect(refused.status == 2)
+      #expect(refused.errors.last?.contains("--reduce left out: the checkpoint was made with bfloat16") == true)
     }
 
     @Test("Three ranks with unequal shares agree up to rounding")

@@ -176,6 +176,7 @@ struct TensorBoardFilesTests {
   @Test("Every option that shapes a training is a column of the table of options")
   func columns() throws {
     var options = TrainingOptions()
+    options.gradientTransport = .bfloat16
     options.batchNormGroup = 2
     options.earlyStop = 3
     options.schedule.warmupStart = 0.1

@@ -1,7 +1,10 @@
 import Cityscapes
 import Foundation
+import GatedSCNN
 import Inference
+import Kernels
 import Layers
+import Microkernels
 import System
 import TensorBoard
 import Tensors
@@ -142,9 +145,18 @@ package final class TensorBoardFiles: TrainingObserver {
   /// Every option that shapes a training, also those that this one lacks.
   package static let columns: [Hyperparameters.Column] = {
     let first = ["backbone-type", "batch-size", "epochs", "learning-rate", "loss"]
+    func choices<Choice: CaseIterable & RawRepresentable<String>>(_ type: Choice.Type) -> [String] {
+      type.allCases.map(\.rawValue)
+    }
     let texts = [
-      "augment", "backbone-type", "batch-norm", "blur", "class-weights", "distort", "dual-task", "loss", "no-decay",
-      "normalize", "ohem", "optimizer", "precision", "save-best", "scale", "schedule",
+      "augment": choices(AugmentationMode.self), "backbone-type": choices(Backbone.self),
+      "batch-norm": choices(TrainingOptions.BatchNormScope.self), "blur": [], "class-weights": [], "distort": [],
+      "dual-task": choices(DualTaskLoss.Variant.self), "loss": choices(JointLoss.Configuration.Kind.self),
+      "no-decay": [],
+      "normalize": choices(Normalization.self), "ohem": [], "optimizer": choices(OptimizerOptions.Rule.self),
+      "precision": choices(Precision.self), "reduce": choices(Precision.self), "save-best": choices(BestFigure.self),
+      "scale": [],
+      "schedule": choices(ScheduleOptions.Unit.self),
     ]
     let numbers = [
       "accumulate", "backbone-lr-factor", "base-batch-size", "batch-norm-group", "batch-size", "class-uniform",
@@ -152,7 +164,8 @@ package final class TensorBoardFiles: TrainingObserver {
       "final-learning-rate", "head-lr-factor", "learning-rate", "max-steps", "momentum", "power", "seed",
       "trust-coefficient", "warmup-start-lr", "warmup-steps", "weight-decay",
     ]
-    return texts.map { .init($0, isNumber: false, isFirst: first.contains($0)) }
+    return texts.sorted { $0.key < $1.key }
+      .map { .init($0.key, isNumber: false, isFirst: first.contains($0.key), choices: $0.value) }
       + numbers.map { .init($0, isNumber: true, isFirst: first.contains($0)) }
   }()
 

@@ -22,6 +22,7 @@ struct Bench: ParsableCommand {
 
     @OptionGroup var backbone: BackboneOptions
     @OptionGroup var computation: PrecisionOptions
+    @OptionGroup var exchange: ReduceOptions
     @OptionGroup var classes: ClassesOptions
     @OptionGroup var crop: CropOptions
 
@@ -56,8 +57,8 @@ struct Bench: ParsableCommand {
       let profile = profile ? Profile() : nil
       communicator.setAffinity()
       let result = try Benchmarks.step(
-        backbone.backboneType, precision: computation.precision, classes: options.table.classes.count,
-        loss: options.loss,
+        backbone.backboneType, precision: computation.precision, reduce: exchange.reduce,
+        classes: options.table.classes.count, loss: options.loss,
         batchSize: batchSize, groups: options.batchNormGroups(ranks: communicator.size), size: crop.size,
         steps: repetitions.steps, communicator: communicator,
         workers: WorkerPool(threads: threads.count(for: communicator)), profile: profile, timeline: events)
@@ -217,15 +218,18 @@ struct Bench: ParsableCommand {
       commandName: "allreduce",
       abstract: "The all-reduce of an array, and plain MPI_Allreduce in turn; under mpirun.")
 
-    @Option(in: 4...1 << 34, help: .value("bytes", "Size of the array."))
+    @Option(in: 4...1 << 34, help: .value("bytes", "Size of the array of floats."))
     var bytes = 25 << 20
+
+    @OptionGroup var exchange: ReduceOptions
 
     @Option(in: .count, help: .value("number", "Timed repetitions, after one warm-up."))
     var steps = 10
 
     func run() throws {
       let communicator = try Communicator.initialize()
-      let result = Benchmarks.allReduce(bytes: bytes, steps: steps, communicator: communicator)
+      let result = Benchmarks.allReduce(
+        bytes: bytes, reduce: exchange.reduce, steps: steps, communicator: communicator)
       if communicator.rank == 0 { print(result.line) }
       communicator.finalize()
     }

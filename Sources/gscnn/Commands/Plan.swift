@@ -36,6 +36,8 @@ struct Plan: ParsableCommand {
   var latencyUs = 30.0
 
   @OptionGroup var backbone: BackboneOptions
+  @OptionGroup var computation: PrecisionOptions
+  @OptionGroup var exchange: ReduceOptions
   @OptionGroup var crop: CropOptions
 
   @Option(
@@ -99,14 +101,18 @@ struct Plan: ParsableCommand {
     var step: StepMeasurement
     if let stepSeconds {
       let sample = Size(min(crop.cropH, 256), min(crop.cropW, 256))
-      step = try StepMeasurement.measure(backbone.backboneType, images: 2, size: sample, workers: workers)
-        .scaled(to: crop.size)
+      step = try StepMeasurement.measure(
+        backbone.backboneType, precision: computation.precision, images: 2, size: sample, workers: workers
+      )
+      .scaled(to: crop.size)
       step.scale(to: stepSeconds, threads: threads)
     } else {
-      step = try StepMeasurement.measure(backbone.backboneType, images: 2, size: crop.size, workers: workers)
+      step = try StepMeasurement.measure(
+        backbone.backboneType, precision: computation.precision, images: 2, size: crop.size, workers: workers)
     }
     var workload = CostModel.Workload()
     (workload.images, workload.accumulate) = (pictures ?? images, accumulate)
+    workload.gradientTransport = exchange.reduce
     (workload.epochs, workload.steps) = (epochs, maxSteps)
     (workload.validationImages, workload.validators) = (valPictures ?? valImages, validateOn)
     let model = CostModel(step: step, workload: workload)

@@ -24,6 +24,7 @@ struct Train: ParsableCommand {
   @OptionGroup var backbone: BackboneOptions
   @OptionGroup var crop: CropOptions
   @OptionGroup var computation: PrecisionOptions
+  @OptionGroup var exchange: ReduceOptions
 
   @Option(
     name: .kebabOrSnake("batch-size"), in: .count,
@@ -215,6 +216,7 @@ struct Train: ParsableCommand {
     options.augmentationOptions = augmentation.options
     options.normalization = normalize
     options.precision = computation.precision
+    options.gradientTransport = exchange.reduce
     options.cacheGigabytes = cacheGb
     options.logEvery = logEvery
     options.tensorBoard = tensorBoard.options
