@@ -154,7 +154,8 @@ let package = Package(
     .testTarget(
       name: "GatedSCNNTests",
       dependencies: [
-        "System", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Weights", "Inference", "Training",
+        "System", "Microkernels", "Tensors", "Kernels", "Layers", "GatedSCNN", "Images", "Weights", "Inference",
+        "Training",
       ], exclude: ["Fixtures", "formula.py", "make_augmented_views.py", "make_autocast.py"]),
     .testTarget(
       name: "ImagesTests", dependencies: ["System", "Tensors", "Images", "ImageFixtures"],

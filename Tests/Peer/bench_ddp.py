@@ -35,8 +35,9 @@ def worker(rank, options, port):
     for step in range(options.steps + 1):
         dist.barrier()
         begin = time.perf_counter()
-        seg, edge = forward(image, canny)
-        loss, _ = peer.total_loss(seg, edge, target, boundary)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.precision == "bfloat16"):
+            seg, edge = forward(image, canny)
+        loss, _ = peer.total_loss(seg.float(), edge.float(), target, boundary)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -53,6 +54,8 @@ def main():
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
+                        help="bfloat16: autocast around the forward pass")
     options = parser.parse_args()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

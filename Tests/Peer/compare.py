@@ -183,10 +183,12 @@ def ranks(options):
 
     def gscnn(count):
         return [RANKS, "-n", str(count), "gscnn", "bench", "step", "--batch-size", str(2 * count),
-                "--crop-h", str(size), "--crop-w", str(size), "--threads", "1", "--steps", str(options.steps)]
+                "--crop-h", str(size), "--crop-w", str(size), "--threads", "1", "--steps", str(options.steps),
+                "--precision", options.precision]
 
     def baseline(count):
-        return python("bench_ddp.py", "--ranks", count, "--batch", 2, "--size", size, "--steps", options.steps)
+        return python("bench_ddp.py", "--ranks", count, "--batch", 2, "--size", size, "--steps", options.steps,
+                      "--precision", options.precision)
 
     rows = []
     for program, command, key in (("gscnn", gscnn, "seconds"), ("PyTorch, DDP over gloo", baseline, "step_s")):
@@ -263,7 +265,7 @@ def main():
     parser.add_argument("--loader-steps", type=int, default=30, help="batches to load (default: 30)")
     parser.add_argument("--compile", action="store_true", help="also run PyTorch with torch.compile")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
-                        help="of steps and evaluations; bfloat16: autocast in PyTorch (default: float32)")
+                        help="of steps and predictions; bfloat16: autocast in PyTorch (default: float32)")
     parser.add_argument("--data-path", help="prepared images for the loaders (default: synthetic streets)")
     options = parser.parse_args()
     for part in options.parts:
@@ -297,7 +299,8 @@ def main():
             for program, reason in comparison.failures.items():
                 print(f"\n{comparison.name}: {program} does not run: {reason}")
     if scaling:
-        title = f"weak scaling, 2 images of {options.ranks_size}×{options.ranks_size} per rank"
+        size = f"{options.ranks_size}×{options.ranks_size}"
+        title = f"weak scaling, 2 images of {size} per rank{suffix(options)}"
         print("\n" + table([title, "1 rank over 2 ranks, of each run", "median"], scaling))
 
 
