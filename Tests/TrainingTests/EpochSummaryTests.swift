@@ -110,7 +110,7 @@ import Training
       report(1, train: scores(loss: 1, mIoU: 0.3), scores(loss: 1, mIoU: 0.3)),
       report(2, train: scores(loss: 1, mIoU: 0.3), scores(loss: .nan, mIoU: 0.6)),
     ]
-    let lines = lines(after: earlier, report(3, train: scores(loss: .nan, mIoU: 0.3), scores(loss: 2, mIoU: 0.2)))
+    let lines = lines(after: earlier, report(3, train: scores(loss: -.nan, mIoU: 0.3), scores(loss: 2, mIoU: 0.2)))
     #expect(
       lines.dropFirst() == [
         "  train      nan   50.00   40.00       30.00     70.00",

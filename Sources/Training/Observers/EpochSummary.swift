@@ -74,6 +74,8 @@ struct EpochSummary {
 
   private static func text(_ column: Figure, _ value: Double?) -> String {
     guard let value else { return "-" }
+    // C prints the sign of NaN.
+    guard !value.isNaN else { return "nan" }
     return String(format: column.isShare ? "%.2f" : "%.4f", value * (column.isShare ? 100 : 1))
   }
 
