@@ -1,8 +1,8 @@
 import Foundation
 import System
 
-/// The table of an epoch on the screen and in logs: its figures, what changed since the best
-/// epoch before it, and the classes that gained and lost most.
+/// The table of an epoch on the screen and in logs: its figures, what changed since the best epoch before it, and the
+/// classes that gained and lost most.
 struct EpochSummary {
   let report: EpochReport
   /// The epochs before it.
