@@ -80,16 +80,23 @@ struct PlanTests {
     #expect(bound.exposedSeconds > 90 && bound.efficiency < 0.1)
   }
 
-  @Test("Gradients that travel in bfloat16 take half the time, and others wait half as long behind them")
-  func bfloat16() {
+  /// The prediction for four ranks whose backward pass has ten small all-reduces, over links without latency.
+  private func tenSums(
+    bytesPerSecond: Double, workload: CostModel.Workload = CostModel.Workload()
+  ) -> CostModel.Prediction {
     var step = Self.step
     step.backwardSums = [Int](repeating: 8, count: 10)
-    var slow = cluster(nodes: 4, latency: 0)
-    slow.linkBytesPerSecond = 1e6
+    var four = cluster(nodes: 4, latency: 0)
+    four.linkBytesPerSecond = bytesPerSecond
+    return CostModel(step: step, workload: workload).predict(four, batchSize: 8)
+  }
+
+  @Test("Gradients that travel in bfloat16 take half the time, and others wait half as long behind them")
+  func bfloat16() {
     var workload = CostModel.Workload()
-    let float = CostModel(step: step, workload: workload).predict(slow, batchSize: 8)
+    let float = tenSums(bytesPerSecond: 1e6, workload: workload)
     workload.gradientTransport = .bfloat16
-    let half = CostModel(step: step, workload: workload).predict(slow, batchSize: 8)
+    let half = tenSums(bytesPerSecond: 1e6, workload: workload)
     #expect(abs(half.gradientSeconds - float.gradientSeconds / 2) < 1e-6)
     #expect(abs(half.sumSeconds - float.sumSeconds / 2) < 0.05 * float.sumSeconds)
     #expect(half.memoryMegabytes == float.memoryMegabytes)
@@ -97,15 +104,9 @@ struct PlanTests {
 
   @Test("Small all-reduces wait behind gradients on the link, in each round")
   func queue() {
-    var step = Self.step
-    step.backwardSums = [Int](repeating: 8, count: 10)
     // The link is busy throughout: ten sums, two rounds each, behind 1 MiB at 1 MB/s.
-    var slow = cluster(nodes: 4, latency: 0)
-    slow.linkBytesPerSecond = 1e6
-    let waiting = CostModel(step: step).predict(slow, batchSize: 8).sumSeconds
-    #expect(abs(waiting - 10 * 2 * 1.048576) < 0.01)
-    slow.linkBytesPerSecond = 1e12
-    #expect(CostModel(step: step).predict(slow, batchSize: 8).sumSeconds < 1e-3)
+    #expect(abs(tenSums(bytesPerSecond: 1e6).sumSeconds - 10 * 2 * 1.048576) < 0.01)
+    #expect(tenSums(bytesPerSecond: 1e12).sumSeconds < 1e-3)
   }
 
   @Test("Each small all-reduce costs the latency once per doubling of the ranks")
