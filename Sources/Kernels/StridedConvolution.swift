@@ -2,7 +2,7 @@ import Microkernels
 import Tensors
 
 /// The 3×3 convolution with stride 2 and padding 1, as GEMM of gathered pixels (im2col, a block at a time) with the
-/// filter. There are few of them: they are computed in single precision, whatever that of the tensors.
+/// filter. There are few of them: products are in single precision, whatever that of the tensors.
 ///
 /// Output pixel (y, x) reads the input rows 2y − 1 … 2y + 1 and columns 2x − 1 … 2x + 1; there are ⌈H/2⌉ × ⌈W/2⌉ of
 /// them.
@@ -12,7 +12,7 @@ package enum StridedConvolution {
   }
 
   /// The pixel under a tap; nil outside of the image.
-  private typealias Pixel = UnsafeMutablePointer<Float>?
+  private typealias Pixel = ElementPointer?
 
   /// - Parameters:
   ///   - x: `[N, H, W, C]`
@@ -22,16 +22,10 @@ package enum StridedConvolution {
   package static func forward(
     _ x: Tensor, _ weight: Filter, epilogue: Epilogue? = nil, precision: Precision? = nil, on workers: WorkerPool
   ) -> Tensor {
-    let z = forward(Conversion.convert(x, to: .float32, on: workers), weight, epilogue, on: workers)
-    return Conversion.convert(z, to: precision ?? x.precision, on: workers)
-  }
-
-  private static func forward(
-    _ x: Tensor, _ weight: Filter, _ epilogue: Epilogue?, on workers: WorkerPool
-  ) -> Tensor {
     check(weight)
     precondition(x.shape.channels == weight.inputs)
-    let z = Tensor(x.shape.with(size: outputSize(of: x.shape.size)).with(channels: weight.outputs))
+    let z = Tensor(
+      x.shape.with(size: outputSize(of: x.shape.size)).with(channels: weight.outputs), precision ?? x.precision)
     let gemm = MatrixProduct(on: workers)
     let channels = weight.inputs
     let depth = 9 * channels
@@ -41,7 +35,8 @@ package enum StridedConvolution {
     let rowStride = gatheredStride(depth)
     let block = min(MatrixProduct.rowBlock, max(48, 65_536 / rowStride / 6 * 6))
     let perImage = z.shape.pixelsPerImage.dividedRoundingUp(by: block)
-    let workspaceCount = block * rowStride + gemm.workspaceCount
+    let columns = z.shape.stride
+    let workspaceCount = block * (rowStride + columns) + gemm.workspaceCount
     let workspace = Buffer(count: workers.threads * workspaceCount)
     workers.parallelFor(z.shape.images * perImage) { task, worker in
       let image = task / perImage
@@ -56,11 +51,13 @@ package enum StridedConvolution {
             to: gathered + row * rowStride + tap * channels)
         }
       }
-      gemm.multiply(
-        rows: rows, gathered, aStride: rowStride, packed.matrix, into: z.image(image) + first * z.shape.stride,
-        cStride: z.shape.stride,
-        epilogue: epilogue?.pointers(at: z.image(image) - z.start + first * z.shape.stride),
-        workspace: gathered + block * rowStride)
+      let offset = (image * z.shape.pixelsPerImage + first) * columns
+      let result = gathered + block * rowStride
+      write(rows * columns, to: z.elements + offset, through: result, on: workers) { target in
+        gemm.multiply(
+          rows: rows, gathered, aStride: rowStride, packed.matrix, into: target, cStride: columns,
+          epilogue: epilogue?.pointers(at: offset), workspace: result + block * columns)
+      }
     }
     return z
   }
@@ -73,17 +70,10 @@ package enum StridedConvolution {
   package static func inputGradient(
     _ dz: Tensor, _ weight: Filter, inputSize: Size, on workers: WorkerPool
   ) -> Tensor {
-    let dx = inputGradient(Conversion.convert(dz, to: .float32, on: workers), weight, inputSize, on: workers)
-    return Conversion.convert(dx, to: dz.precision, on: workers)
-  }
-
-  private static func inputGradient(
-    _ dz: Tensor, _ weight: Filter, _ inputSize: Size, on workers: WorkerPool
-  ) -> Tensor {
     check(weight)
     precondition(weight.inputs > 1 && dz.shape.channels == weight.outputs)
     precondition(dz.shape.size == outputSize(of: inputSize))
-    let dx = Tensor(dz.shape.with(size: inputSize).with(channels: weight.inputs))
+    let dx = Tensor(dz.shape.with(size: inputSize).with(channels: weight.inputs), dz.precision)
     let outputs = weight.outputs
     let columns = dx.shape.stride
     /// The taps that read a pixel in an even or odd row, and the offset of their output row from half the pixel's row.
@@ -109,30 +99,33 @@ package enum StridedConvolution {
 
     let gemm = MatrixProduct(on: workers)
     let longest = dz.shape.width * gatheredStride(4 * outputs)
-    let workspaceCount = longest + gemm.workspaceCount
+    let line = inputSize.width * columns
+    let workspaceCount = longest + line + gemm.workspaceCount
     let workspace = Buffer(count: workers.threads * workspaceCount)
     workers.parallelFor(dx.shape.images * inputSize.height) { task, worker in
       let image = task / inputSize.height
       let y = task % inputSize.height
       let gathered = workspace.start + worker * workspaceCount
-      for odd in 0..<min(2, inputSize.width) {
-        let rows = (inputSize.width + 1 - odd) / 2
-        let (vertical, horizontal) = (taps[y % 2], taps[odd])
-        let depth = vertical.count * horizontal.count * outputs
-        let rowStride = gatheredStride(depth)
-        for row in 0..<rows {
-          var target = gathered + row * rowStride
-          for v in vertical {
-            for h in horizontal {
-              copy(outputs, from: pixel(dz, image, y / 2 + v.offset, row + h.offset), to: target)
-              target += outputs
+      let result = gathered + longest
+      write(line, to: dx.elements + task * line, through: result, on: workers) { output in
+        for odd in 0..<min(2, inputSize.width) {
+          let rows = (inputSize.width + 1 - odd) / 2
+          let (vertical, horizontal) = (taps[y % 2], taps[odd])
+          let depth = vertical.count * horizontal.count * outputs
+          let rowStride = gatheredStride(depth)
+          for row in 0..<rows {
+            var target = gathered + row * rowStride
+            for v in vertical {
+              for h in horizontal {
+                copy(outputs, from: pixel(dz, image, y / 2 + v.offset, row + h.offset), to: target)
+                target += outputs
+              }
             }
           }
+          gemm.multiply(
+            rows: rows, gathered, aStride: rowStride, packed[y % 2 * 2 + odd].matrix, into: output + odd * columns,
+            cStride: 2 * columns, workspace: result + line)
         }
-        gemm.multiply(
-          rows: rows, gathered, aStride: rowStride, packed[y % 2 * 2 + odd].matrix,
-          into: dx.image(image) + (y * inputSize.width + odd) * columns, cStride: 2 * columns,
-          workspace: gathered + longest)
       }
     }
     return dx
@@ -143,7 +136,6 @@ package enum StridedConvolution {
     check(dw)
     precondition(dw.inputs > 1 && x.shape.channels == dw.inputs && dz.shape.channels == dw.outputs)
     precondition(dz.shape.images == x.shape.images && dz.shape.size == outputSize(of: x.shape.size))
-    let x = Conversion.convert(x, to: .float32, on: workers)
     let dz = Conversion.convert(dz, to: .float32, on: workers)
     let width = x.shape.stride
     let panelWidth = workers.microkernels.leftPanelWidth
@@ -175,17 +167,34 @@ package enum StridedConvolution {
 
   private static func pixel(_ tensor: Tensor, _ image: Int, _ row: Int, _ column: Int) -> Pixel {
     guard row >= 0, row < tensor.shape.height, column >= 0, column < tensor.shape.width else { return nil }
-    return tensor.image(image) + (row * tensor.shape.width + column) * tensor.shape.stride
+    return tensor.elements(image: image) + (row * tensor.shape.width + column) * tensor.shape.stride
   }
 
-  /// Copies a tap of `channels` floats, or zeros. Writes up to 7 floats more: the taps of a row are copied in order,
+  /// Copies a tap of `channels` numbers, or zeros. Writes up to 7 floats more: the taps of a row are copied in order,
   /// and the next one overwrites them.
   @inline(__always)
   private static func copy(_ channels: Int, from pixel: Pixel, to target: UnsafeMutablePointer<Float>) {
-    if let pixel {
-      for c in stride(from: 0, to: channels, by: 8) { target.store(pixel.vector(c), c) }
-    } else {
-      for c in stride(from: 0, to: channels, by: 8) { target.store(Vector(), c) }
+    func copy(_ vector: (_ channel: Int) -> Vector) {
+      for c in stride(from: 0, to: channels, by: 8) { target.store(vector(c), c) }
+    }
+    guard let pixel else { return copy { _ in Vector() } }
+    switch pixel.precision {
+    case .float32: copy(pixel.elements(Float.self).vector)
+    case .bfloat16: copy(pixel.elements(BFloat16.self).vector)
+    }
+  }
+
+  /// Writes `count` numbers: lets `compute` write floats, in place or to `floats`, which are then rounded.
+  @inline(__always)
+  private static func write(
+    _ count: Int, to target: ElementPointer, through floats: UnsafeMutablePointer<Float>, on workers: WorkerPool,
+    _ compute: (_ target: UnsafeMutablePointer<Float>) -> Void
+  ) {
+    switch target.precision {
+    case .float32: compute(target.floats)
+    case .bfloat16:
+      compute(floats)
+      workers.microkernels.convert(ElementPointer(floats), to: target, count: count)
     }
   }
 }
