@@ -89,7 +89,7 @@ package struct WatchFrame {
       ])
     }
     add([
-      position, loss.map { "loss \(Self.text($0))" },
+      position, loss.map { "loss \(String(loss: $0))" },
       run.status?.imagesPerSecond.map { String(format: "%.2f images/s", $0) },
       isRunning ? run.status?.secondsLeft.map { "\(String(timeLeft: $0)) left" } : nil,
     ])
@@ -113,9 +113,6 @@ package struct WatchFrame {
   }
 
   private var loss: Double? { run.steps.last?.loss ?? run.status?.loss }
-
-  /// A loss; that of a training that diverges may have many digits.
-  private static func text(_ loss: Double) -> String { String(format: abs(loss) < 1e5 ? "%.4f" : "%.3g", loss) }
 
   private var isRunning: Bool { run.status?.state == .running && !state.isBad }
 
@@ -198,7 +195,7 @@ package struct WatchFrame {
     var blocks: [[String]] = []
     if hasLoss {
       let drawn = TextCurve(values: losses, isUTF8: screen.isUTF8).lines(columns: width, rows: height) {
-        abs($0) < 1e5 ? String(format: $0 < 10 ? "%.3f" : "%.1f", $0) : Self.text($0)
+        abs($0) < 1e5 ? String(format: $0 < 10 ? "%.3f" : "%.1f", $0) : String(loss: $0)
       }
       blocks.append(["loss of \(losses.count) \(losses.count == 1 ? "step" : "steps")"] + drawn)
     }
@@ -230,7 +227,9 @@ package struct WatchFrame {
   private func epochs(most: Int) -> [Line] {
     guard most > 0, !run.epochs.isEmpty else { return [] }
     let hasAverage = run.epochs.contains { $0["ema_val_class_mIOU"] != nil }
-    let best = run.epochs.enumerated().filter { $0.element["val_class_mIOU"] != nil }
+    // Figures of a model whose loss is not a number mean nothing.
+    let best = run.epochs.enumerated()
+      .filter { $0.element["val_class_mIOU"] != nil && $0.element["val_loss"]?.isFinite == true }
       .max { ($0.element["val_class_mIOU"] ?? 0) < ($1.element["val_class_mIOU"] ?? 0) }?.offset
     var table = [
       ["epoch", "val mIoU", "val loss", "train mIoU", "train loss", "val PA"] + (hasAverage ? ["ema mIoU"] : [])
@@ -238,7 +237,7 @@ package struct WatchFrame {
     let first = max(0, run.epochs.count - most)
     for row in run.epochs[first...] {
       func percent(_ column: String) -> String { row[column].map { String(format: "%.2f", $0) } ?? "-" }
-      func loss(_ column: String) -> String { row[column].map(Self.text) ?? "-" }
+      func loss(_ column: String) -> String { row[column].map { String(loss: $0) } ?? "-" }
       table.append(
         [
           row.fields["epoch"] ?? "", percent("val_class_mIOU"), loss("val_loss"), percent("train_class_mIOU"),
@@ -260,7 +259,7 @@ package struct WatchFrame {
     guard most > 0, !run.steps.isEmpty else { return [] }
     let rows = run.steps.suffix(most).map { step in
       [
-        "\(step.epoch)", "\(step.step)", step.loss.map(Self.text) ?? "-", step.imagesPerSecond,
+        "\(step.epoch)", "\(step.step)", step.loss.map { String(loss: $0) } ?? "-", step.imagesPerSecond,
         step.learningRate,
       ]
     }

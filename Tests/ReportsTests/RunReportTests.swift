@@ -104,6 +104,36 @@ struct RunReportTests {
     #expect(table.columns == ["class", "epoch 3", "epoch 2", "change, points"])
   }
 
+  @Test("The figure of the average of weights is that of its best epoch, by --save-best")
+  func bestAverage() throws {
+    let run = try RunFiles()
+    try run.write(run.text("_statistics.csv").replacing("1.9,57", with: "1.6,57"), to: "_statistics.csv")
+    func average() throws -> Double? {
+      let tiles = try run.page().section("summary").all("div")
+      return tiles.first { $0.all("dt").first?.text == "Class mIoU, average of weights" }?
+        .all("dd").first?.attributes["data-value"].flatMap(Double.init)
+    }
+    #expect(try average() == 0.3175)
+    try run.write(
+      run.text("_options.yaml").replacing("save-best: class-miou", with: "save-best: loss"), to: "_options.yaml")
+    #expect(try average() == 0.305)
+  }
+
+  @Test("If no validation had a finite loss, no model is the best, and the page says why")
+  func notFinite() throws {
+    let run = try RunFiles()
+    var text = try run.text("_statistics.csv")
+    for (loss, other) in [("2.75", "nan"), ("1.875", "-nan"), ("1.75", "inf")] {
+      text = text.replacing(",\(loss),", with: ",\(other),")
+    }
+    try run.write(text, to: "_statistics.csv")
+    let page = try run.page()
+    let sentence = "No model is the best: the loss of the validation was not a finite number."
+    #expect(try page.section("summary").all("p", class: "missing").map(\.text) == [sentence])
+    #expect(try page.section("classes").all("p", class: "missing").map(\.text) == [sentence])
+    #expect(try page.section("classes").all("figure", class: "chart").count == 2)
+  }
+
   @Test("Confusion matrix and boundary figures are those of the validation")
   func validation() throws {
     let page = try RunFiles().page()

@@ -120,14 +120,17 @@ import Training
       ])
   }
 
-  @Test("No line is wider than 80 columns, whatever the names and numbers")
-  func width() {
-    let long = scores(loss: 99.9999, mIoU: 0.8, classes: classes(), boundary: 1)
+  @Test(
+    "No line is wider than 80 columns, and no figure is left out, whatever the names and numbers",
+    arguments: [99.9999, 4.2e14])
+  func width(loss: Double) {
+    let long = scores(loss: loss, mIoU: 0.8, classes: classes(), boundary: 1)
     let earlier = [report(1, train: long, long, average: long)]
     let worst = scores(
       loss: 0, mIoU: 0, classes: classes(["traffic light": 1, "traffic sign": 0.9, "motorcycle": 0.8]), boundary: 0)
     let lines = lines(after: earlier, report(2, train: worst, worst, average: worst), isBest: true, isBestAverage: true)
     #expect(lines.map(\.count).max() ?? 0 <= 80, "\(lines)")
+    #expect(lines[0].hasSuffix("boundary F"))
     #expect(lines.last == "  gained since epoch 1: traffic light +60.00 to 100.00")
   }
 

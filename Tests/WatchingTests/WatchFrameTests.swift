@@ -173,6 +173,15 @@ import Watching
     #expect(lines(run, columns: 200)[1].hasSuffix(", process 4711, start 3 of a run begun 2026-11-20 10:00"))
   }
 
+  @Test("An epoch whose loss is not a number is not the best one")
+  func notFinite() {
+    var run = Self.run
+    run.epochs[1] = WatchedRun.Epoch(fields: ["epoch": "2", "val_class_mIOU": "40.25", "val_loss": "-nan"])
+    let lines = lines(run)
+    #expect(lines.contains { $0.contains(" 40.25 ") && $0.contains(" nan ") && !$0.hasSuffix("best") }, "\(lines)")
+    #expect(lines.contains { $0.contains(" 12.50 ") && $0.hasSuffix("  best") }, "\(lines)")
+  }
+
   @Test("Without a status file the tables are shown, and what is going on is not")
   func earlierVersion() {
     var run = Self.run

@@ -51,12 +51,7 @@ package struct RunReport {
     let figures = RunFigures(record)
     return HTMLBuilder.content {
       HTML.tiles(figures.tiles)
-      if figures.best == nil {
-        HTML.missing(
-          (try? record.statistics.get()) == nil
-            ? "No epoch is finished: figures of the validation follow with the first one."
-            : "No epoch is validated yet: the figures of the best model follow with the first validation.")
-      }
+      if let reason = record.whyNoBestModel { HTML.missing(reason) }
       for sentence in record.damage { HTML.missing(sentence) }
     }
   }
@@ -66,7 +61,11 @@ package struct RunReport {
   private var classes: [HTML] {
     let best = record.bestEpochs.last
     if case .failure(let missing) = record.classIoU { return classesOfValidation(missing) }
-    guard let best else { return [.missing("No epoch is validated yet.")] }
+    guard let best else {
+      return HTMLBuilder.content {
+        record.whyNoBestModel.map(HTML.missing); classCurves
+      }
+    }
     guard let values = record.classIoU(epoch: best, split: "val") else {
       return classesOfValidation(
         MissingFigures("\(record.paths.classes) has no figures of epoch \(best), whose model is the best."))

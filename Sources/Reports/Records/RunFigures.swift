@@ -11,7 +11,7 @@ struct RunFigures {
   let pixelAccuracy: Double?
   /// At the largest distance.
   let boundaryF: Double?
-  /// The best class mIoU of the average of the weights.
+  /// Of the best average of weights.
   let average: (epoch: Int, classIoU: Double)?
   let finishedEpochs: Int
   let epochs: Int?
@@ -33,12 +33,9 @@ struct RunFigures {
     pixelAccuracy = value("val_PA")
     let statistics = try? record.statistics.get()
     boundaryF = statistics?.columns.last { $0.hasPrefix("val_boundary_F_") }.flatMap(value)
-    let averages = zip(statistics?.numbers("epoch") ?? [], statistics?.numbers("ema_val_class_mIOU") ?? [])
-      .compactMap { epoch, value -> (epoch: Int, classIoU: Double)? in
-        guard let epoch, let value, value.isFinite else { return nil }
-        return (Int(epoch), value / 100)
-      }
-    average = averages.max { $0.classIoU < $1.classIoU }
+    average = record.bestEpochsOfAverage.last.flatMap { epoch in
+      record.figure("ema_val_class_mIOU", epoch: epoch).map { (epoch, $0) }
+    }
     finishedEpochs = Int(statistics?.numbers("epoch")?.compactMap(\.self).max() ?? 0)
     let described = (try? record.description.get())?.epochs
     epochs = described ?? record.option("--epochs").flatMap { Int($0) }
@@ -73,7 +70,8 @@ struct RunFigures {
     if let average {
       tiles.append(
         (
-          "Class mIoU of the EMA", Figures.percent(average.classIoU), "validation, after epoch \(average.epoch)",
+          "Class mIoU, average of weights", Figures.percent(average.classIoU),
+          "validation, after epoch \(average.epoch)",
           average.classIoU
         ))
     }

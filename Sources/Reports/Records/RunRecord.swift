@@ -119,9 +119,15 @@ package struct RunRecord {
   var bestFigure: BestFigure { option("--save-best").flatMap(BestFigure.init) ?? .classIoU }
 
   /// The epochs whose model was the best so far, in their order.
-  var bestEpochs: [Int] {
-    guard let statistics = try? statistics.get(), let values = statistics.numbers(bestFigure.column),
-      let losses = statistics.numbers("val_loss"), let epochs = statistics.numbers("epoch")
+  var bestEpochs: [Int] { bestEpochs("") }
+
+  /// The epochs whose average of weights was the best so far, in their order.
+  var bestEpochsOfAverage: [Int] { bestEpochs("ema_") }
+
+  /// - Parameter prefix: of the columns of the validation.
+  private func bestEpochs(_ prefix: String) -> [Int] {
+    guard let statistics = try? statistics.get(), let values = statistics.numbers(prefix + bestFigure.column),
+      let losses = statistics.numbers(prefix + "val_loss"), let epochs = statistics.numbers("epoch")
     else { return [] }
     var (best, found) = (Double?.none, [Int]())
     for (row, value) in values.enumerated() {
@@ -132,6 +138,17 @@ package struct RunRecord {
       }
     }
     return found
+  }
+
+  /// Why no model is the best; nil if one is.
+  var whyNoBestModel: String? {
+    guard bestEpochs.isEmpty else { return nil }
+    guard let statistics = try? statistics.get() else {
+      return "No epoch is finished: figures of the validation follow with the first one."
+    }
+    return statistics.numbers("val_loss")?.contains { $0 != nil } ?? false
+      ? "No model is the best: the loss of the validation was not a finite number."
+      : "No epoch is validated yet: the figures of the best model follow with the first validation."
   }
 
   /// A figure of an epoch from the statistics, as a fraction if it is in percent there.

@@ -164,7 +164,7 @@ package final class ConsoleProgress: TrainingObserver {
       "epoch \(report.epoch)/\(length.epochs) in \(String(duration: report.seconds))\(Self.describe(report.loading))\(skipped)"
     )
     let summary = EpochSummary(
-      report: report, earlier: epochs, figure: options.bestFigure, classes: options.table.classes.map(\.name),
+      report: report, earlier: epochs, bestFigure: options.bestFigure, classes: options.table.classes.map(\.name),
       isBest: isBest, isBestAverage: isBestAverage, columns: min(80, columns))
     for text in summary.lines { line(text) }
     epochs.append(report)

@@ -8,7 +8,7 @@ struct EpochSummary {
   /// The epochs before it.
   let earlier: [EpochReport]
   /// By which a validation is the best.
-  let figure: BestFigure
+  let bestFigure: BestFigure
   /// Names of the classes, by train id.
   let classes: [String]
   let isBest: Bool
@@ -26,7 +26,7 @@ struct EpochSummary {
     var isShare = true
   }
 
-  /// Columns that no row has a figure for are left out.
+  /// Those that a row has.
   private var figures: [Figure] {
     let all = [
       Figure(title: "loss", value: { $0.loss }, isShare: false), Figure(title: "PA", value: { $0.pixelAccuracy }),
@@ -35,14 +35,14 @@ struct EpochSummary {
       Figure(title: "boundary F", value: { $0.boundaryF?.first?.mean }),
     ]
     let rows = [report.train, report.validation, report.average].compactMap(\.self)
-    return all.filter { column in rows.contains { column.value($0) != nil } }
+    return all.filter { figure in rows.contains { figure.value($0) != nil } }
   }
 
   /// The best of the epochs before this one, by the figure of one of their splits.
   private func best(_ split: (EpochReport) -> EpochReport.Scores?) -> EpochReport? {
     earlier.reduce(nil as EpochReport?) { best, epoch in
-      guard let value = split(epoch).flatMap(figure.value) else { return best }
-      return figure.isBetter(value, than: best.flatMap(split).flatMap(figure.value)) ? epoch : best
+      guard let value = split(epoch).flatMap(bestFigure.value) else { return best }
+      return bestFigure.isBetter(value, than: best.flatMap(split).flatMap(bestFigure.value)) ? epoch : best
     }
   }
 
@@ -57,8 +57,8 @@ struct EpochSummary {
       guard let other, let before = split(other) else { return }
       rows.append(
         ["  vs \(other.epoch)"]
-          + figures.map { column in
-            Self.change(column, column.value(scores).flatMap { now in column.value(before).map { now - $0 } })
+          + figures.map { figure in
+            Self.change(figure, figure.value(scores).flatMap { now in figure.value(before).map { now - $0 } })
           })
       notes.append("")
     }
@@ -72,16 +72,15 @@ struct EpochSummary {
 
   // MARK: - Numbers
 
-  private static func text(_ column: Figure, _ value: Double?) -> String {
+  private static func text(_ figure: Figure, _ value: Double?) -> String {
     guard let value else { return "-" }
-    // C prints the sign of NaN.
-    guard !value.isNaN else { return "nan" }
-    return String(format: column.isShare ? "%.2f" : "%.4f", value * (column.isShare ? 100 : 1))
+    guard figure.isShare else { return String(loss: value) }
+    return value.isNaN ? "nan" : String(format: "%.2f", value * 100)
   }
 
-  private static func change(_ column: Figure, _ value: Double?) -> String {
+  private static func change(_ figure: Figure, _ value: Double?) -> String {
     guard let value, value.isFinite else { return "-" }
-    return String(format: column.isShare ? "%+.2f" : "%+.4f", value * (column.isShare ? 100 : 1))
+    return figure.isShare ? String(format: "%+.2f", value * 100) : (value < 0 ? "" : "+") + String(loss: value)
   }
 
   // MARK: - Classes

@@ -75,7 +75,7 @@ package enum StatisticsTable {
     return CSV.text([header] + lines)
   }
 
-  private static func number(_ value: Double?) -> String { value.map { String(format: "%.9g", $0) } ?? "" }
+  private static func number(_ value: Double?) -> String { value.map { String(number: $0) } ?? "" }
 
   private static func boundaryF(_ scores: EpochReport.Scores?, _ thresholds: [Double]) -> [String] {
     thresholds.map { threshold in

@@ -109,7 +109,7 @@ package final class StepsFile: TrainingObserver {
   private func line(_ report: StepReport) -> String {
     let loss = report.loss
     let losses = [loss.total, loss.semantic, loss.edge, loss.task] + (loss.dual.map { [$0] } ?? [])
-    let numbers = (losses + [report.learningRate, report.gradientNorm]).map { String(format: "%.9g", $0) }
+    let numbers = (losses + [report.learningRate, report.gradientNorm]).map { String(number: $0) }
     let times = report.times
     let seconds = [times.loading, times.forward, times.backward, times.communication, times.update]
     return "\(report.position.epoch + 1),\(report.position.step),\(numbers.joined(separator: ",")),"
