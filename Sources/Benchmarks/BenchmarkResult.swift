@@ -25,8 +25,8 @@ package struct BenchmarkResult: Codable, Sendable {
   package var peakGflops: Double?
   /// The same with bfloat16 operands, if the benchmark uses them.
   package var peakBfloat16Gflops: Double?
-  /// Arithmetic of direct convolutions over the fastest repetition, as a fraction of that peak. Winograd and Strassen need
-  /// less arithmetic: more than 1 is possible.
+  /// Arithmetic of direct convolutions over the fastest repetition, as a fraction of `peakGflops`. Winograd and Strassen
+  /// need less arithmetic: more than 1 is possible.
   package var shareOfPeak: Double?
   package var gigabytesPerSecond: Double?
   package var imagesPerSecond: Double?

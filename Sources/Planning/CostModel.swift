@@ -45,6 +45,8 @@ package struct CostModel: Codable, Sendable {
     package var validationImages = 500
     package var validationPixels = 1024 * 2048
     package var validators = ValidationRanks.rank0
+    /// Of the step that was measured.
+    package var precision = Precision.float32
     /// Of the gradients in messages.
     package var gradientTransport = Precision.float32
     /// Bytes per second of writing a checkpoint.

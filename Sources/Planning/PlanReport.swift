@@ -42,10 +42,11 @@ package struct PlanReport {
     let sums = step.forwardSums.count + step.backwardSums.count
     return String(
       format: """
-        step           %d images of %d×%d on %d threads: %.2f s forward, %.2f s backward, %.2f s update; %.1f GB
+        step           %d images of %d×%d on %d threads%@: %.2f s forward, %.2f s backward, %.2f s update; %.1f GB
         communication  %.0f MB of gradients%@ in %d buckets, overlapped with the backward pass; %d small all-reduces
         """,
-      step.images, step.width, step.height, step.threads, step.forward, step.backward, step.update,
+      step.images, step.width, step.height, step.threads,
+      model.workload.precision == .bfloat16 ? " in bfloat16" : "", step.forward, step.backward, step.update,
       (step.fixedMegabytes + step.stepMegabytes) / 1e3, Double(step.gradientBytes) / 1e6,
       model.workload.gradientTransport == .bfloat16 ? ", sent as bfloat16," : "", step.buckets.count, sums)
   }

@@ -15,7 +15,7 @@ package enum InstructionSet: String, CaseIterable, Sendable {
     case avx512bf16
   #endif
 
-  /// The environment variable that selects one, instead of the widest that the processor supports.
+  /// The environment variable that selects one in place of the default.
   package static let variable = "GSCNN_INSTRUCTIONS"
 
   /// The instruction sets that this processor supports, the widest last.

@@ -32,11 +32,14 @@ package enum CheckpointInspector {
     let classes = options.labels.map { ", \($0.classes.count) classes of \($0.name)" } ?? ""
     let accumulated = options.optimizer.accumulate > 1 ? ", \(options.optimizer.accumulate) a step" : ""
     let best = state.bestScore.map(options.bestFigure.text) ?? "none yet"
+    let sent = options.gradientTransport == .bfloat16 ? ", gradients sent as bfloat16" : ""
+    let microkernels = state.instructionSet.map { ", \($0) microkernels" } ?? ""
     return """
       \(checkpoint.folder): a valid checkpoint, all checksums match
       \(position), \(state.totalSteps) steps in all
       \(options.backbone.rawValue)\(classes), crops \(options.cropHeight)×\(options.cropWidth), batches of \(options.batchSize)\(accumulated), seed \(options.seed)
       learning rate \(options.scaledLearningRate), momentum \(options.momentum), weight decay \(options.weightDecay), power \(options.power)
+      \(options.computePrecision.rawValue)\(sent)\(microkernels)
       best validation \(options.bestFigure.title) \(best)
       """
   }

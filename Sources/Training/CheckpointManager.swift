@@ -122,7 +122,8 @@ final class CheckpointManager {
     guard let checkpoint else { return nil }
     var state = try TrainingState(of: checkpoint)
     let changes = try state.requireSameTraining(as: options)
-    if let warning = state.warning(resumedWith: replica.workers.instructionSet) { warn(warning) }
+    [state.warning(resumedWith: replica.workers.instructionSet), state.warning(resumedOn: communicator.size)]
+      .compactMap(\.self).forEach(warn)
     try identify(&state, of: checkpoint, in: store)
     try checkpoint.restore(replica.model.store, velocities: replica.optimizer.velocities)
     try RunContinuation(of: checkpoint.folder, in: paths)?.copyResults(state)

@@ -76,6 +76,7 @@ package final class Trainer {
     state = start.state
     state.dataDigest = dataset.digest
     state.instructionSet = workers.instructionSet.rawValue
+    state.ranks = options.gradientTransport == .bfloat16 ? communicator.size : nil
     origin = start.origin
     self.observers =
       communicator.rank == 0

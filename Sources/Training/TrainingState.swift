@@ -2,6 +2,7 @@ import Cityscapes
 import Foundation
 import GatedSCNN
 import Metrics
+import Microkernels
 import System
 import Tensors
 import Weights
@@ -26,6 +27,8 @@ package struct TrainingState: Codable, Sendable, Equatable {
   package var dataDigest: UInt64?
   /// The microkernels of the last step; `nil` in checkpoints of an earlier version.
   package var instructionSet: String?
+  /// The ranks of the last step, if their number makes a difference: with `--reduce bfloat16`.
+  package var ranks: Int?
   /// Tells runs apart; `nil` in checkpoints of an earlier version.
   package var run: RunIdentity?
   /// The options that the run was started with; `TrainingOptions.shaping` must not change.
@@ -46,7 +49,7 @@ package struct TrainingState: Codable, Sendable, Equatable {
   /// The key of the best figure is that of the first checkpoint format, which had class mIoU alone.
   private enum CodingKeys: String, CodingKey {
     case position, totalSteps, bestAverageScore, averageUpdates, epochs, running, dataDigest, run, options
-    case instructionSet
+    case instructionSet, ranks
     case bestScore = "bestMeanIoU"
   }
 
@@ -167,11 +170,13 @@ package struct TrainingState: Codable, Sendable, Equatable {
       let changed = after.first { $0.option == option }?.value
       guard old != changed else { return nil }
       let mayChange = TrainingOptions.changeable.contains(option)
+      // The settings leave out `--reduce float32`.
+      let omitted = option == "--reduce" ? Precision.float32.rawValue : "left out"
       if mayChange, case .path = new.resume {
-        return "\(option) \(changed ?? "left out") instead of \(old ?? "left out")"
+        return "\(option) \(changed ?? omitted) instead of \(old ?? omitted)"
       }
       throw OptionError(
-        option, changed ?? "left out",
+        option, changed ?? omitted,
         "the checkpoint was made \(old.map { "with \($0); give \(option) \($0)" } ?? "without it; leave it out"), "
           + (mayChange ? "name the checkpoint with --resume to change it from there on, " : "")
           + "or start again in another --save-path")
@@ -187,6 +192,14 @@ extension TrainingState {
     return
       "the checkpoint was made with \(before) microkernels; those of \(set.rawValue) round sums in another order, so "
       + "that the training goes on with other bits (\(InstructionSet.variable)=\(before) keeps them, where the processor can)"
+  }
+
+  /// What a run that resumes on another number of ranks is warned of; `nil` if that gives the same bits.
+  package func warning(resumedOn count: Int) -> String? {
+    guard options.gradientTransport == .bfloat16, let ranks, ranks != count else { return nil }
+    return
+      "the checkpoint was made on \(ranks) ranks; with --reduce bfloat16 another number of ranks rounds other sums, so that "
+      + "the training goes on with other bits (\(ranks) ranks keep them)"
   }
 
   /// Refuses to resume with other classes, ids or ignored labels.

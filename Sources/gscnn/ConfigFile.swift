@@ -120,6 +120,7 @@ extension Arguments {
   /// The options of a training that `plan` has too.
   private static let planned: Set<String> = [
     "backbone-type", "crop-h", "crop-w", "batch-size", "accumulate", "epochs", "max-steps", "validate-on",
+    "precision", "reduce",
   ]
 
   /// The words with those of the files of `--config FILE` and `@FILE` in their place. Rank 0's files count: disks may

@@ -3,7 +3,7 @@ import Tensors
 import Training
 
 extension InstructionSet {
-  /// Checks the environment variable that selects an instruction set in place of the widest: it must be known, and this
+  /// Checks the environment variable that selects an instruction set in place of the default: it must be known, and this
   /// processor must support it. Otherwise the arithmetic would end in an illegal instruction.
   static func validateOverride() throws {
     guard let name = ProcessInfo.processInfo.environment[variable] else { return }

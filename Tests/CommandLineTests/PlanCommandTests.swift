@@ -52,7 +52,9 @@ extension CommandLine {
     @Test("plan takes the options of a training from a recipe; those of the command line win")
     func recipe() throws {
       try work.write(
-        Data("batch-size: 8\nmax-steps: 80000\naccumulate: 2\ncrop-h: 48\nema-decay: 0.9\n".utf8), to: "recipe.yaml")
+        Data(
+          "batch-size: 8\nmax-steps: 80000\naccumulate: 2\ncrop-h: 48\nema-decay: 0.9\nprecision: bfloat16\nreduce: bfloat16\n"
+            .utf8), to: "recipe.yaml")
       let json = try work.gscnn(small + ["--config", "recipe.yaml", "--images", "160", "--json"])
       #expect(json.status == 0, "\(json.errors)")
       let plan = try JSONSerialization.jsonObject(with: Data(json.output.joined().utf8)) as? [String: Any]
@@ -61,6 +63,7 @@ extension CommandLine {
       let model = try #require(plan?["model"] as? [String: Any])
       let workload = try #require(model["workload"] as? [String: Any])
       #expect(workload["steps"] as? Int == 80000 && workload["accumulate"] as? Int == 2)
+      #expect(workload["precision"] as? String == "bfloat16" && workload["gradient_transport"] as? String == "bfloat16")
       #expect((model["step"] as? [String: Any])?["height"] as? Int == 32)
       let hours = try #require(prediction["training_hours"] as? Double)
       let epoch = try #require(prediction["epoch_seconds"] as? Double)

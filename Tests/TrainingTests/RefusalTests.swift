@@ -176,6 +176,28 @@ extension Trainings {
       }
     #endif
 
+    @Test(
+      "With --reduce bfloat16 a resume on another number of ranks is warned of, and another --reduce refused by name")
+    func reduce() throws {
+      var state = TrainingState(options: TrainingOptions())
+      state.ranks = 2
+      #expect(state.warning(resumedOn: 4) == nil, "single precision has the same bits")
+      state.options.gradientTransport = .bfloat16
+      #expect(state.warning(resumedOn: 2) == nil)
+      #expect(state.warning(resumedOn: 4)?.contains("was made on 2 ranks") == true)
+      state.ranks = nil
+      #expect(state.warning(resumedOn: 4) == nil, "checkpoints of earlier versions do not say")
+      #expect(
+        throws: OptionError(
+          "--reduce", "float32",
+          "the checkpoint was made with bfloat16; give --reduce bfloat16, name the checkpoint with --resume to change it "
+            + "from there on, or start again in another --save-path")
+      ) { try state.requireSameTraining(as: TrainingOptions()) }
+      var named = TrainingOptions()
+      named.resume = .path("checkpoint")
+      #expect(try state.requireSameTraining(as: named) == ["--reduce float32 instead of bfloat16"])
+    }
+
     @Test("A state is encoded for other ranks without loss, including numbers that are not finite")
     func encodedState() throws {
       var state = TrainingState(options: TrainingOptions())

@@ -29,7 +29,9 @@ struct Plan: ParsableCommand {
   @Option(
     in: 1e-3...1e6,
     help: .value(
-      "gbit/s", "Speed of a machine's link, each way: 8 times the gigabytes_per_second of gscnn bench allreduce."))
+      "gbit/s",
+      "Speed of a machine's link, each way: 8 times the gigabytes_per_second of gscnn bench allreduce without --reduce."
+    ))
   var linkGbit = 10.0
 
   @Option(in: 0...1e6, help: .value("microseconds", "Latency of a small message over the link."))
@@ -112,7 +114,7 @@ struct Plan: ParsableCommand {
     }
     var workload = CostModel.Workload()
     (workload.images, workload.accumulate) = (pictures ?? images, accumulate)
-    workload.gradientTransport = exchange.reduce
+    (workload.precision, workload.gradientTransport) = (computation.precision, exchange.reduce)
     (workload.epochs, workload.steps) = (epochs, maxSteps)
     (workload.validationImages, workload.validators) = (valPictures ?? valImages, validateOn)
     let model = CostModel(step: step, workload: workload)
