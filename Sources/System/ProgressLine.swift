@@ -24,6 +24,8 @@ package final class ProgressLine: Sendable {
     /// Seconds after which a terminal shows it.
     fileprivate let delay: Double
 
+    fileprivate var isDone: Bool { done == total }
+
     /// Seconds that are left, nil while nobody can know.
     package func left(at now: Double) -> Double? {
       if let secondsLeft { return max(0, secondsLeft - (now - updated)) }
@@ -136,8 +138,11 @@ package final class ProgressLine: Sendable {
     state.withLock { state in
       guard !state.works.isEmpty else { return }
       let last = state.works.count - 1
+      let wasDone = state.works[last].isDone
       change(&state.works[last])
       state.works[last].updated = time
+      // The end is shown even if the last drawing was a moment ago.
+      if !wasDone && state.works[last].isDone { state.lastDrawn = -.infinity }
       show(&state, at: time)
     }
   }

@@ -77,6 +77,21 @@ private final class Screen: Sendable {
     #expect((10...11).contains(screen.take().count))
   }
 
+  @Test("The end of a piece of work is drawn even if the last drawing was a moment ago")
+  func end() {
+    let screen = Screen()
+    let line = screen.line(redraws: true)
+    line.begin("epoch 1/60", of: 2, delay: 0)
+    line.advance()
+    #expect(screen.drawn()?.hasPrefix("epoch 1/60 ████████········ 1/2") == true)
+    line.update { $0.notes = ["loss 0.8"] }
+    #expect(screen.take() == [])
+    line.advance()
+    #expect(screen.drawn()?.hasPrefix("epoch 1/60 ████████████████ 2/2, loss 0.8") == true)
+    line.update { $0.notes = ["loss 0.7"] }
+    #expect(screen.take() == [])
+  }
+
   @Test("Elsewhere each phase has a line a minute, also if nothing gets on, and no more than that")
   func log() {
     let screen = Screen()
