@@ -198,8 +198,8 @@ extension TrainingState {
   package func warning(resumedOn count: Int) -> String? {
     guard options.gradientTransport == .bfloat16, let ranks, ranks != count else { return nil }
     return
-      "the checkpoint was made on \(ranks) ranks; with --reduce bfloat16 another number of ranks rounds other sums, so that "
-      + "the training goes on with other bits (\(ranks) ranks keep them)"
+      "the checkpoint was made on \(ranks) \(ranks == 1 ? "rank" : "ranks"); with --reduce bfloat16 another number rounds "
+      + "other sums, so that the training goes on with other bits (-n \(ranks) keeps them)"
   }
 
   /// Refuses to resume with other classes, ids or ignored labels.

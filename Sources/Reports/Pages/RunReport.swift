@@ -63,7 +63,8 @@ package struct RunReport {
     if case .failure(let missing) = record.classIoU { return classesOfValidation(missing) }
     guard let best else {
       return HTMLBuilder.content {
-        record.whyNoBestModel.map(HTML.missing); classCurves
+        record.whyNoBestModel.map(HTML.missing)
+        classCurves
       }
     }
     guard let values = record.classIoU(epoch: best, split: "val") else {
