@@ -68,10 +68,12 @@ package struct GatedSCNN {
   /// - Parameters:
   ///   - image: RGB, normalized, `[N, H, W, 3]`.
   ///   - canny: Canny edges of the 8-bit image, 0 or 1, `[N, H, W, 1]`.
+  ///   - tape: of the network's precision.
   ///   - onAttention: receives the attention of the shape stream, `[N, H, W, 1]`. Who keeps it keeps its memory.
   package func callAsFunction(
     image: Tensor, canny: Tensor, in tape: Tape, onAttention: ((Activation) -> Void)? = nil
   ) -> Output {
+    precondition(tape.precision == precision)
     let canny = Activation(canny)
     let (fused, edge) = fusedFeatures(image: Activation(image), canny: canny, in: tape, onAttention)
     let scores = classifier(head.reduce(fused) { x, layer in layer(x, in: tape) }, in: tape)

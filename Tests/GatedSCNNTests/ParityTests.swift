@@ -13,7 +13,9 @@ import Weights
 /// noise of the size of Winograd's), plus 1e-4. Gradients of a deep ReLU network change by percents when a few units
 /// flip, so their bounds are wide. The kernels' own tests are tight.
 ///
-/// In bfloat16 the tolerance is 1.5 times the distance of PyTorch's bfloat16 autocast.
+/// In bfloat16 the tolerance is 1.5 times the largest distance of 32 runs of PyTorch's bfloat16 autocast. Many values are
+/// single numbers, such as the norm of a gradient, whose error may be large by chance: up to two of 910 may be up to twice
+/// as far off as that distance.
 @Suite(.serialized)
 struct ParityTests {
   static let workers = WorkerPool(threads: 2)
@@ -21,15 +23,19 @@ struct ParityTests {
   @Test("Evaluation: logits and edges agree with PyTorch's", arguments: Backbone.allCases, Precision.allCases)
   func evaluation(_ backbone: Backbone, _ precision: Precision) throws {
     let reference = try Reference("\(backbone.rawValue)-eval")
-    let spread = try Spread(backbone, "eval", precision)
+    let comparison = Comparison(try Spread(backbone, "eval", precision))
     let network = GatedSCNN(backbone, seed: 0, precision: precision)
     FormulaValues.fill(network.store)
     let batch = FormulaValues.Batch(1, 75, 101)
-    let output = network(image: batch.image, canny: batch.canny, in: Tape(.evaluation, workers: Self.workers))
+    let tape = Tape(.evaluation, precision: precision, workers: Self.workers)
+    let output = network(image: batch.image, canny: batch.canny, in: tape)
     for (name, value) in [("seg", output.logits.value), ("edge", output.edge.value)] {
-      let distance = relativeDistance(value.channelsFirst, try reference.values(name))
-      #expect(distance <= (try spread.allowed(name)), "\(name): relative distance \(distance)")
+      try comparison.expectClose(value.channelsFirst, try reference.values(name), name)
     }
+    #expect(comparison.exceptions.isEmpty)
+    // The network did compute in its precision.
+    let distance = relativeDistance(output.logits.value.channelsFirst, try reference.values("seg"))
+    #expect((distance > 1e-3) == (precision == .bfloat16))
   }
 
   @Test(
@@ -37,7 +43,7 @@ struct ParityTests {
     arguments: Precision.allCases)
   func training(_ precision: Precision) throws {
     let reference = try Reference("resnet50-train")
-    let spread = try Spread(.resnet50, "train", precision)
+    let comparison = Comparison(try Spread(.resnet50, "train", precision))
     let network = GatedSCNN(.resnet50, seed: 0, precision: precision)
     FormulaValues.fill(network.store)
     network.store.allocateGradients()
@@ -47,7 +53,7 @@ struct ParityTests {
     var losses: [Double] = []
 
     for step in 0..<5 {
-      let tape = Tape(.training, workers: Self.workers)
+      let tape = Tape(.training, precision: precision, workers: Self.workers)
       let output = network(image: batch.image, canny: batch.canny, in: tape)
       let loss = JointLoss.evaluateAndAddGradients(
         output, target: batch.target, boundary: batch.boundary, on: Self.workers)
@@ -55,14 +61,12 @@ struct ParityTests {
       tape.backward()
       if step == 0 {
         for (name, value) in [("seg", output.logits.value), ("edge", output.edge.value)] {
-          let distance = relativeDistance(value.channelsFirst, try reference.values(name))
-          #expect(distance <= (try spread.allowed(name)), "\(name): relative distance \(distance)")
+          try comparison.expectClose(value.channelsFirst, try reference.values(name), name)
         }
-        try compareGradients(network.store, reference, spread)
+        try compareGradients(network.store, reference, comparison)
         for statistic in network.store.statistics {
           let name = "buffer/" + statistic.name
-          let distance = relativeDistance(statistic.value.values.map(Double.init), try reference.values(name))
-          #expect(distance <= (try spread.allowed(name)), "\(name): relative distance \(distance)")
+          try comparison.expectClose(statistic.value.values.map(Double.init), try reference.values(name), name)
         }
       }
       optimizer.step(learningRate: 0.01, on: Self.workers)
@@ -71,39 +75,28 @@ struct ParityTests {
     for (got, expected) in zip(losses, expectedLosses).prefix(precision == .float32 ? 4 : 0) {
       #expect(abs(got - expected) <= 1e-4 * abs(expected), "first losses: \(got) is not \(expected)")
     }
-    let distance = relativeDistance(losses, expectedLosses)
-    #expect(
-      distance <= (try spread.allowed("losses")),
-      "losses: relative distance \(distance): \(losses), not \(expectedLosses)")
+    try comparison.expectClose(losses, expectedLosses, "losses")
     for parameter in network.store.parameters {
       let name = "after/" + parameter.name
-      let distance = relativeDistance(sample(parameter.value, parameter.layout), try reference.values(name))
-      #expect(distance <= (try spread.allowed(name)), "\(name): relative distance \(distance)")
+      try comparison.expectClose(sample(parameter.value, parameter.layout), try reference.values(name), name)
     }
+    #expect(comparison.exceptions.count <= 2, "\(comparison.exceptions)")
   }
 
-  private func compareGradients(_ store: ParameterStore, _ reference: Reference, _ spread: Spread) throws {
+  private func compareGradients(_ store: ParameterStore, _ reference: Reference, _ comparison: Comparison) throws {
     for parameter in store.parameters {
-      let name = parameter.name
+      let (normName, sampleName) = ("grad_norm/" + parameter.name, "grad_sample/" + parameter.name)
       let gradient = norm(parameter.gradient.values.map(Double.init))
-      let expected = try reference.values("grad_norm/" + name)[0]
-      var size = expected
-      var allowed = try spread.allowed("grad_norm/" + name)
-      if try spread.isZero("grad_norm/" + name) {
-        // The gradient of a bias before a batch norm is zero: compare it with that of the convolution's weight.
-        size = try reference.values("grad_norm/" + name.replacingOccurrences(of: ".bias", with: ".weight"))[0]
-        #expect(gradient <= allowed * size, "\(name): \(gradient) should be near 0 compared with \(size)")
-      } else {
-        #expect(
-          abs(gradient - expected) <= allowed * expected, "gradient norm of \(name): \(gradient), not \(expected)")
-      }
       let sampled = sample(parameter.gradient, parameter.layout)
-      allowed = try spread.allowed("grad_sample/" + name)
-      if try spread.isZero("grad_sample/" + name) {
-        #expect(norm(sampled) <= allowed * size, "\(name): \(norm(sampled)) should be near 0 compared with \(size)")
+      if try comparison.spread.isZero(normName) {
+        // The gradient of a bias before a batch norm is zero: compare it with that of the convolution's weight.
+        let weight = try reference.values(normName.replacingOccurrences(of: ".bias", with: ".weight"))[0]
+        try comparison.expect(gradient / weight, normName)
+        try comparison.expect(norm(sampled) / weight, sampleName)
       } else {
-        let distance = relativeDistance(sampled, try reference.values("grad_sample/" + name))
-        #expect(distance <= allowed, "gradient of \(name): relative distance \(distance)")
+        let expected = try reference.values(normName)[0]
+        try comparison.expect(abs(gradient - expected) / expected, normName)
+        try comparison.expectClose(sampled, try reference.values(sampleName), sampleName)
       }
     }
   }
@@ -116,6 +109,26 @@ struct ParityTests {
     return stride(from: 0, to: layout.count, by: step).prefix(64).map {
       Double(floats[FormulaValues.offset(of: $0, in: layout)])
     }
+  }
+}
+
+/// Compares values with PyTorch's.
+private final class Comparison {
+  let spread: Spread
+  /// Values further off than the tolerance, in bfloat16.
+  private(set) var exceptions: [String] = []
+
+  init(_ spread: Spread) { self.spread = spread }
+
+  func expectClose(_ values: [Double], _ expected: [Double], _ name: String) throws {
+    try expect(relativeDistance(values, expected), name)
+  }
+
+  func expect(_ distance: Double, _ name: String) throws {
+    let allowed = try spread.allowed(name)
+    let text = "\(name): relative distance \(distance), at most \(allowed)"
+    if spread.precision == .bfloat16 && distance > allowed { exceptions.append(text) }
+    #expect(distance <= (spread.precision == .bfloat16 ? 4 / 3 * allowed : allowed), "\(text)")
   }
 }
 
@@ -141,13 +154,15 @@ struct Reference {
 
 /// How far off PyTorch's own values are.
 struct Spread {
+  let precision: Precision
   /// By rounding in single precision; nil for values that are zero in exact arithmetic.
   private let single: [String: Double?]
-  /// Of bfloat16 autocast, the largest of four runs (`make_autocast.py`); gradients that are zero in exact
+  /// Of bfloat16 autocast, the largest of 32 runs (`make_autocast.py`); gradients that are zero in exact
   /// arithmetic relative to those of the weight. Empty in single precision.
   private let autocast: [String: Double]
 
   init(_ backbone: Backbone, _ part: String, _ precision: Precision) throws {
+    self.precision = precision
     func read<Value: Decodable>(_ name: String) throws -> [String: Value] {
       let url = fixtures.appendingPathComponent("\(backbone.rawValue)-\(name).json")
       return try JSONDecoder().decode([String: [String: Value]].self, from: Data(contentsOf: url))[part] ?? [:]
