@@ -1,13 +1,19 @@
 import Foundation
+import Kernels
 import Layers
 import Microkernels
 import System
+import Tensors
 
 extension Profile.Part {
   /// What a part of a network of that precision multiplies, or reads and writes if it multiplies no matrices. Winograd's
-  /// products are in single precision.
+  /// products are in single precision, but for those of weight gradients if an instruction multiplies bfloat16 numbers.
   fileprivate func precision(of network: Precision) -> Precision {
-    [.conv1x1, .batchNorm, .resampling, .elementwise].contains(self) ? network : .float32
+    switch self {
+    case .conv1x1, .batchNorm, .resampling, .elementwise: network
+    case .spatialWeights: InstructionSet.chosen.multipliesPairs ? network : .float32
+    default: .float32
+    }
   }
 }
 

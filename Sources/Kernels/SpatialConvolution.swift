@@ -8,8 +8,8 @@ import Tensors
 /// (an atrous convolution if d > 1), computed with Winograd's minimal filtering algorithms. The algorithm of each axis
 /// is chosen by the length of the sub-grids that the dilation produces; see `WinogradAlgorithm` and `WinogradTiles`.
 /// The rounding error relative to the largest output is about 1e-5 for F(4, 3) and 2e-5 for F(6, 3). Transforms and
-/// products are in single precision whatever that of the tensors: rounded to bfloat16, those of F(4, 3) would lose two more
-/// digits than a direct product.
+/// products of outputs and of gradients of inputs are in single precision whatever that of the tensors: rounded to
+/// bfloat16, those of F(4, 3) would be far less exact than a direct product.
 package enum SpatialConvolution {
   /// - Parameters:
   ///   - x: `[N, H, W, C]`
@@ -43,7 +43,8 @@ package enum SpatialConvolution {
   ///
   ///     dw[a, b, c, k] = Σ_{n, i, j} x[n, i + (a − 1) d, j + (b − 1) d, c] · dy[n, i, j, k]
   ///
-  /// The sum over images is a balanced tree.
+  /// The sum over images is a balanced tree. Transformed tiles of bfloat16 tensors may be rounded; see
+  /// `WinogradWeightGradient`.
   package static func weightGradient(
     _ x: Tensor, _ dy: Tensor, dilation: Int, into dw: Filter, on workers: WorkerPool
   ) {

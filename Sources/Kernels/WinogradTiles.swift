@@ -75,11 +75,8 @@ extension WinogradTiles {
     _ image: ElementPointer, channels: Int, tile: Int, to target: TileLayout,
     workspace: UnsafeMutablePointer<Float>
   ) {
-    let top = rows[tile / columns.count] - vertical.halo * dilation
-    let left = columns[tile % columns.count] - horizontal.halo * dilation
-    let patch = patch(
-      image, channels, top, left, rows: vertical.inputs, columns: horizontal.inputs)
-    microkernels.transformInput(patch, channels: channels, vertical, horizontal, to: target, workspace: workspace)
+    microkernels.transformInput(
+      inputPatch(image, channels, tile), channels: channels, vertical, horizontal, to: target, workspace: workspace)
   }
 
   /// A dy Aᵀ of tile `tile`, all channels; see `transformInput`.
@@ -89,6 +86,27 @@ extension WinogradTiles {
   ) {
     microkernels.transformGradient(
       outputPatch(image, channels, tile), channels: channels, vertical, horizontal, to: target, workspace: workspace)
+  }
+
+  /// The transforms of one or two adjacent tiles of bfloat16 numbers, rounded; see `PairMicrokernelSet`.
+  func transformInputPair(
+    _ image: ElementPointer, channels: Int, tiles: Range<Int>, to target: TileLayout,
+    workspace: UnsafeMutablePointer<Float>, with microkernels: any PairMicrokernelSet.Type
+  ) {
+    microkernels.transformInputPair(
+      inputPatch(image, channels, tiles.lowerBound),
+      tiles.count > 1 ? inputPatch(image, channels, tiles.lowerBound + 1) : nil, channels: channels, vertical,
+      horizontal, to: target, workspace: workspace)
+  }
+
+  func transformGradientPair(
+    _ image: ElementPointer, channels: Int, tiles: Range<Int>, to target: TileLayout,
+    workspace: UnsafeMutablePointer<Float>, with microkernels: any PairMicrokernelSet.Type
+  ) {
+    microkernels.transformGradientPair(
+      outputPatch(image, channels, tiles.lowerBound),
+      tiles.count > 1 ? outputPatch(image, channels, tiles.lowerBound + 1) : nil, channels: channels, vertical,
+      horizontal, to: target, workspace: workspace)
   }
 
   /// Aᵀ m A of tile `tile`, all channels, written to the part of the tile that lies in the image.
@@ -107,6 +125,12 @@ extension WinogradTiles {
     microkernels.transformOutput(
       products, product: product, vertical, horizontal, to: patch, channels: channels,
       epilogue: epilogue?.advanced(columns: 0, elements: offset), workspace: workspace)
+  }
+
+  private func inputPatch(_ image: ElementPointer, _ channels: Int, _ tile: Int) -> TilePatch {
+    patch(
+      image, channels, rows[tile / columns.count] - vertical.halo * dilation,
+      columns[tile % columns.count] - horizontal.halo * dilation, rows: vertical.inputs, columns: horizontal.inputs)
   }
 
   private func outputPatch(

@@ -49,7 +49,7 @@ package struct Convolution {
     let output = tape.record(part, value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? []), saved: saved) {
       [dx = x.gradient] gradient in
       if let x = input?.value {
-        profile.measure(part, macs: macs) {
+        profile.measure(part == .winograd || part == .atrous ? .spatialWeights : part, macs: macs) {
           weightGradient(x, gradient, on: workers)
           if let bias { PointwiseConvolution.biasGradient(gradient, into: bias.gradient, on: workers) }
         }

@@ -246,7 +246,22 @@ package protocol MicrokernelSet: Sendable {
     count: Int)
 }
 
-/// The same for floats.
+/// Microkernels with an instruction that multiplies pairs of bfloat16 numbers. With them Winograd's weight gradients are
+/// products of bfloat16 numbers.
+package protocol PairMicrokernelSet: MicrokernelSet {
+  /// Bᵀ x B of one or two tiles of bfloat16 numbers, all channels, rounded: two rows of `multiplyTransposedRounded`, the
+  /// second zero without a second tile. A channel of both rows shares a float of `target`.
+  static func transformInputPair(
+    _ first: TilePatch, _ second: TilePatch?, channels: Int, _ vertical: WinogradAlgorithm,
+    _ horizontal: WinogradAlgorithm, to target: TileLayout, workspace: UnsafeMutablePointer<Float>)
+
+  /// A dy Aᵀ of one or two tiles; see `transformInputPair`.
+  static func transformGradientPair(
+    _ first: TilePatch, _ second: TilePatch?, channels: Int, _ vertical: WinogradAlgorithm,
+    _ horizontal: WinogradAlgorithm, to target: TileLayout, workspace: UnsafeMutablePointer<Float>)
+}
+
+/// Microkernels that take elements, for floats.
 extension MicrokernelSet {
   package static func addRows(
     _ values: UnsafePointer<Float>, rows: Int, width: Int, to sums: UnsafeMutablePointer<Float>

@@ -4,7 +4,7 @@ import Tensors
 import Testing
 
 /// Kernels on bfloat16 tensors compute in single precision: each result is that of the same numbers in single precision,
-/// rounded at the end. Only products of 1×1 convolutions also round the weights.
+/// rounded at the end. Only 1×1 convolutions also round the weights, and 3×3 weight gradients the transformed tiles.
 @Suite("bfloat16 tensors", .everyInstructionSet)
 struct BFloat16KernelTests {
   /// Channels in whole vectors of sixteen and of eight, with padding; one channel stays in single precision.
@@ -145,7 +145,9 @@ struct BFloat16KernelTests {
     }
   }
 
-  @Test("3×3 convolutions: transforms and products are in single precision", arguments: severalChannels, [1, 2, 5])
+  @Test(
+    "3×3 convolutions and gradients of their inputs: transforms and products are in single precision",
+    arguments: severalChannels, [1, 2, 5])
   func spatial(_ shape: Shape, dilation: Int) {
     let outputs = 24
     let weight = randomFilter("w", kernel: 3, shape.channels, outputs)
@@ -162,10 +164,60 @@ struct BFloat16KernelTests {
     expectRounded(
       SpatialConvolution.inputGradient(dy.bfloat16, weight, dilation: dilation, on: workers),
       SpatialConvolution.inputGradient(dy.float32, weight, dilation: dilation, on: workers))
-    let (dw, expected) = (Filter(like: weight), Filter(like: weight))
-    SpatialConvolution.weightGradient(x.bfloat16, dy.bfloat16, dilation: dilation, into: dw, on: workers)
-    SpatialConvolution.weightGradient(x.float32, dy.float32, dilation: dilation, into: expected, on: workers)
-    #expect(dw.floats.values == expected.floats.values)
+  }
+
+  /// Shapes, outputs and dilations of weight gradients: several images, few and many channels, odd numbers of tiles.
+  private static let weightGradients: [(Shape, outputs: Int, dilation: Int)] = [
+    (Shape(2, 9, 7, 64), 24, 1), (Shape(1, 13, 10, 40), 19, 2), (Shape(2, 6, 11, 19), 40, 1), (Shape(1, 5, 3, 2), 9, 1),
+    (Shape(1, 26, 18, 8), 8, 5), (Shape(1, 21, 30, 136), 152, 1), (Shape(2, 12, 12, 256), 72, 3),
+    (Shape(1, 1, 1, 8), 8, 1),
+  ]
+
+  /// Whether a line has five or six pixels.
+  private static func takesF6x3(_ shape: Shape, dilation: Int) -> Bool {
+    [shape.height, shape.width].contains { [$0 / dilation, ($0 + dilation - 1) / dilation].contains { 5...6 ~= $0 } }
+  }
+
+  private static func weightGradient(_ x: Tensor, _ dy: Tensor, dilation: Int, _ workers: WorkerPool) -> [Float] {
+    let dw = Filter(like: randomFilter("w", kernel: 3, x.shape.channels, dy.shape.channels))
+    dw.start.update(repeating: .nan, count: dw.floats.count)
+    SpatialConvolution.weightGradient(x, dy, dilation: dilation, into: dw, on: workers)
+    return dw.floats.values
+  }
+
+  @Test("3×3 weight gradients of small integers are exact in products of bfloat16 numbers", arguments: weightGradients)
+  func integerWeightGradient(_ shape: Shape, outputs: Int, dilation: Int) {
+    // F(6, 3) has fractions.
+    guard !Self.takesF6x3(shape, dilation: dilation) else { return }
+    func pair(_ name: String, _ shape: Shape) -> (float32: Tensor, bfloat16: Tensor) {
+      let integers = randomTensor(name, shape).dense.map { ($0 * 1.4999).rounded() }
+      return (Tensor(shape, dense: integers), Tensor(shape, dense: integers, .bfloat16))
+    }
+    let (x, dy) = (pair("x", shape), pair("dy", shape.with(channels: outputs)))
+    #expect(
+      Self.weightGradient(x.bfloat16, dy.bfloat16, dilation: dilation, workers)
+        == Self.weightGradient(x.float32, dy.float32, dilation: dilation, workers))
+  }
+
+  @Test(
+    "3×3 weight gradients round the transformed tiles if pairs are multiplied, else nothing", arguments: weightGradients
+  )
+  func weightGradient(_ shape: Shape, outputs: Int, dilation: Int) {
+    let (x, dy) = (Pair("x", shape), Pair("dy", shape.with(channels: outputs)))
+    let dw = Self.weightGradient(x.bfloat16, dy.bfloat16, dilation: dilation, workers)
+    let expected = Self.weightGradient(x.float32, dy.float32, dilation: dilation, workers)
+    if workers.instructionSet.multipliesPairs {
+      let distance = zip(dw, expected).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+      let size = expected.reduce(0) { $0 + $1 * $1 }
+      let bound: Float = Self.takesF6x3(shape, dilation: dilation) ? 0.05 : 0.03
+      #expect(distance <= size * bound * bound)
+    } else {
+      #expect(dw == expected)
+    }
+    // The same bits with any number of threads.
+    #expect(
+      Self.weightGradient(
+        x.bfloat16, dy.bfloat16, dilation: dilation, .underTest(threads: 3)) == dw)
   }
 
   @Test("Strided convolutions", arguments: severalChannels)
