@@ -58,6 +58,11 @@ struct WinogradTiles: Sendable {
   /// Floats of workspace that the transform of a tile needs.
   var workspaceCount: Int { microkernels.tileWorkspaceCount }
 
+  /// The microkernels that multiply transforms rounded to bfloat16, if there are such. F(6, 3) would lose another digit.
+  var pairMicrokernels: (any PairMicrokernelSet.Type)? {
+    vertical == .f6x3 || horizontal == .f6x3 ? nil : microkernels as? any PairMicrokernelSet.Type
+  }
+
   /// The number of pixels from `origin` on, in steps of the dilation, that lie before `end`; at most `limit`.
   @inline(__always)
   private func pixels(from origin: Int, to end: Int, _ limit: Int) -> Int {
@@ -86,6 +91,16 @@ extension WinogradTiles {
   ) {
     microkernels.transformGradient(
       outputPatch(image, channels, tile), channels: channels, vertical, horizontal, to: target, workspace: workspace)
+  }
+
+  /// Bᵀ x B of tile `tile` of bfloat16 numbers, rounded; channel c of product p goes to `target + p · product + c`.
+  func transformInputRounded(
+    _ image: ElementPointer, channels: Int, tile: Int, to target: Elements<BFloat16>, product: Int,
+    workspace: UnsafeMutablePointer<Float>, with microkernels: any PairMicrokernelSet.Type
+  ) {
+    microkernels.transformInputRounded(
+      inputPatch(image, channels, tile), channels: channels, vertical, horizontal, to: target, product: product,
+      workspace: workspace)
   }
 
   /// The transforms of one or two adjacent tiles of bfloat16 numbers, rounded; see `PairMicrokernelSet`.

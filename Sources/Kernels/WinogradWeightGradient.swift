@@ -5,9 +5,8 @@ import Tensors
 /// The gradient of the weights of a stride-1 3×3 convolution, `dw = Gᵀ [ Σ (Bᵀ x B) ⊙ (A dy Aᵀ) ] G`, one image and one
 /// group of tiles at a time. The order of the sum over tiles depends on the image's size and the channels alone.
 ///
-/// The transformed tiles of bfloat16 tensors are rounded to bfloat16 if there is an instruction that multiplies such
-/// numbers. The errors average out over the tiles: gradients of weights are as close to the exact ones as with products
-/// in single precision, where outputs and gradients of inputs would be several times further off.
+/// The transformed tiles of bfloat16 tensors are rounded to bfloat16 if an instruction multiplies such numbers; see
+/// `SpatialConvolution`.
 enum WinogradWeightGradient {
   /// Writes the contribution of the tiles of one image to `dw`, or adds it.
   ///
@@ -24,8 +23,7 @@ enum WinogradWeightGradient {
     let operands = Operands(
       x: x.elements(image: image), dy: dy.elements(image: image), rows: rows,
       gradients: dy.shape.stride, columns: columns, tiles: tiles, gemm: gemm,
-      pairs: x.precision == .bfloat16 && dy.precision == .bfloat16
-        ? tiles.microkernels as? any PairMicrokernelSet.Type : nil)
+      pairs: x.precision == .bfloat16 && dy.precision == .bfloat16 ? tiles.pairMicrokernels : nil)
     if rows * columns <= largestFused {
       fused(operands, to: dw, adding, on: workers)
     } else {

@@ -2,6 +2,52 @@ import CIntrinsics
 import Microkernels
 
 extension Backend: PairMicrokernelSet {
+  package static func transformInputRounded(
+    _ patch: TilePatch, channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
+    to target: Elements<BFloat16>, product: Int, workspace: UnsafeMutablePointer<Float>
+  ) {
+    switch (vertical, horizontal) {
+    case (.f4x3, .f4x3): inputRounded(patch, channels, .f4x3, .f4x3, target, product, workspace)
+    default: inputRounded(patch, channels, vertical, horizontal, target, product, workspace)
+    }
+  }
+
+  @inline(__always)
+  private static func inputRounded(
+    _ patch: TilePatch, _ channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
+    _ target: Elements<BFloat16>, _ product: Int, _ workspace: UnsafeMutablePointer<Float>
+  ) {
+    @inline(__always)
+    func transform<V: PairVector>(_ channel: Int, _: V.Type) {
+      Backend.transform(.input, patch, BFloat16.self, channel, vertical, horizontal, workspace) { (index, value: V) in
+        value.storeRounded(to: (target + (index * product + channel)).address)
+      }
+    }
+    forEachVector(in: channels, native: { transform($0, NativeVector.self) }, eight: { transform($0, Vector.self) })
+  }
+
+  package static func transformFilterPair(
+    _ taps: UnsafePointer<Float>, input: Int, tap: Int, width: Int, rowStride: Int, _ vertical: WinogradAlgorithm,
+    _ horizontal: WinogradAlgorithm, to target: UnsafeMutablePointer<Float>, product: Int,
+    workspace: UnsafeMutablePointer<Float>
+  ) {
+    @inline(__always)
+    func transform<V: PairVector>(_ output: Int, _: V.Type) {
+      let lanes = V.scalarCount
+      let products = workspace + 2 * largestTile * lanes
+      transformFilter(taps + output, tap, vertical, horizontal, workspace) { (index, value: V) in
+        products.store(value, index * lanes)
+      }
+      transformFilter(taps + input + output, tap, vertical, horizontal, workspace) { (index, value: V) in
+        V.storePairs(products.load(index * lanes), value, to: target + index * product + output)
+      }
+    }
+    forEachVector(in: width, native: { transform($0, NativeVector.self) }, eight: { transform($0, Vector.self) })
+    for index in 0..<(vertical.sizes.products * horizontal.sizes.products) {
+      for column in stride(from: width, to: rowStride, by: 8) { target.store(Vector.zero, index * product + column) }
+    }
+  }
+
   package static func transformInputPair(
     _ first: TilePatch, _ second: TilePatch?, channels: Int, _ vertical: WinogradAlgorithm,
     _ horizontal: WinogradAlgorithm, to target: TileLayout, workspace: UnsafeMutablePointer<Float>
@@ -56,6 +102,9 @@ extension Backend: PairMicrokernelSet {
 private protocol PairVector: SIMDVector {
   /// Rounds to bfloat16 and writes pairs, the first number in the lower half of each lane.
   static func storePairs(_ first: Self, _ second: Self, to target: UnsafeMutablePointer<Float>)
+
+  /// Rounds to bfloat16 and writes.
+  func storeRounded(to target: UnsafeMutableRawPointer)
 }
 
 extension SIMD8<Float>: PairVector {
@@ -63,6 +112,9 @@ extension SIMD8<Float>: PairVector {
   fileprivate static func storePairs(_ first: Self, _ second: Self, to target: UnsafeMutablePointer<Float>) {
     UnsafeMutableRawPointer(target).storeBytes(of: rounded_pairs_8(first, second), as: SIMD8<UInt32>.self)
   }
+
+  @inline(__always)
+  fileprivate func storeRounded(to target: UnsafeMutableRawPointer) { store_bfloat16_8(target, self) }
 }
 
 extension SIMD16<Float>: PairVector {
@@ -70,4 +122,7 @@ extension SIMD16<Float>: PairVector {
   fileprivate static func storePairs(_ first: Self, _ second: Self, to target: UnsafeMutablePointer<Float>) {
     UnsafeMutableRawPointer(target).storeBytes(of: rounded_pairs_flushing_16(first, second), as: SIMD16<UInt32>.self)
   }
+
+  @inline(__always)
+  fileprivate func storeRounded(to target: UnsafeMutableRawPointer) { store_bfloat16_flushing_16(target, self) }
 }

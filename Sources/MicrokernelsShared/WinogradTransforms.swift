@@ -259,24 +259,34 @@ extension Backend {
     _ horizontal: WinogradAlgorithm, to target: UnsafeMutablePointer<Float>, product: Int, nonTemporal: Bool,
     workspace: UnsafeMutablePointer<Float>
   ) {
-    let (tall, wide) = (vertical.sizes.products, horizontal.sizes.products)
     @inline(__always)
     func transform<V: SIMDVector>(_ output: Int, _: V.Type) {
-      let lanes = V.scalarCount
-      for column in 0..<3 {
-        let source = taps + column * tap + output
-        vertical.filter(source.load() as V, source.load(3 * tap), source.load(6 * tap)) {
-          workspace.store($1, ($0 * 3 + column) * lanes)
-        }
-      }
-      for row in 0..<tall {
-        let half = workspace + row * 3 * lanes
-        horizontal.filter(half.load() as V, half.load(lanes), half.load(2 * lanes)) {
-          $1.store(to: target + (row * wide + $0) * product + output, nonTemporal: nonTemporal)
-        }
+      transformFilter(taps + output, tap, vertical, horizontal, workspace) { (index, value: V) in
+        value.store(to: target + index * product + output, nonTemporal: nonTemporal)
       }
     }
     forEachVector(in: width, native: { transform($0, NativeVector.self) }, eight: { transform($0, Vector.self) })
+  }
+
+  /// Both steps for one vector of outputs: down the columns of the taps, and along the rows to `write`, which receives each
+  /// product.
+  @inline(__always)
+  static func transformFilter<V: SIMDVector>(
+    _ taps: UnsafePointer<Float>, _ tap: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
+    _ workspace: UnsafeMutablePointer<Float>, _ write: (_ product: Int, V) -> Void
+  ) {
+    let (tall, wide) = (vertical.sizes.products, horizontal.sizes.products)
+    let lanes = V.scalarCount
+    for column in 0..<3 {
+      let source = taps + column * tap
+      vertical.filter(source.load() as V, source.load(3 * tap), source.load(6 * tap)) {
+        workspace.store($1, ($0 * 3 + column) * lanes)
+      }
+    }
+    for row in 0..<tall {
+      let half = workspace + row * 3 * lanes
+      horizontal.filter(half.load() as V, half.load(lanes), half.load(2 * lanes)) { write(row * wide + $0, $1) }
+    }
   }
 
   package static func transformFilterGradient(

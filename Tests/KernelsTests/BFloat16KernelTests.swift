@@ -4,7 +4,7 @@ import Tensors
 import Testing
 
 /// Kernels on bfloat16 tensors compute in single precision: each result is that of the same numbers in single precision,
-/// rounded at the end. Only 1×1 convolutions also round the weights, and 3×3 weight gradients the transformed tiles.
+/// rounded at the end. Only 1×1 convolutions also round the weights, and gradients of 3×3 ones what they multiply.
 @Suite("bfloat16 tensors", .everyInstructionSet)
 struct BFloat16KernelTests {
   /// Channels in whole vectors of sixteen and of eight, with padding; one channel stays in single precision.
@@ -145,14 +145,11 @@ struct BFloat16KernelTests {
     }
   }
 
-  @Test(
-    "3×3 convolutions and gradients of their inputs: transforms and products are in single precision",
-    arguments: severalChannels, [1, 2, 5])
+  @Test("3×3 convolutions: transforms and products are in single precision", arguments: severalChannels, [1, 2, 5])
   func spatial(_ shape: Shape, dilation: Int) {
     let outputs = 24
     let weight = randomFilter("w", kernel: 3, shape.channels, outputs)
-    let (x, dy) = (Pair("x", shape), Pair("dy", shape.with(channels: outputs)))
-    let residual = Pair("residual", dy.float32.shape)
+    let (x, residual) = (Pair("x", shape), Pair("residual", shape.with(channels: outputs)))
     func epilogue(_ residual: Tensor) -> Epilogue? {
       Epilogue(bias: randomFloats("bias", outputs), residual: residual, relu: true)
     }
@@ -161,22 +158,14 @@ struct BFloat16KernelTests {
         x.bfloat16, weight, dilation: dilation, epilogue: epilogue(residual.bfloat16), on: workers),
       SpatialConvolution.forward(
         x.float32, weight, dilation: dilation, epilogue: epilogue(residual.float32), on: workers))
-    expectRounded(
-      SpatialConvolution.inputGradient(dy.bfloat16, weight, dilation: dilation, on: workers),
-      SpatialConvolution.inputGradient(dy.float32, weight, dilation: dilation, on: workers))
   }
 
-  /// Shapes, outputs and dilations of weight gradients: several images, few and many channels, odd numbers of tiles.
-  private static let weightGradients: [(Shape, outputs: Int, dilation: Int)] = [
+  /// Shapes, outputs and dilations of gradients: several images, few and many channels, odd numbers of tiles.
+  private static let gradients: [(Shape, outputs: Int, dilation: Int)] = [
     (Shape(2, 9, 7, 64), 24, 1), (Shape(1, 13, 10, 40), 19, 2), (Shape(2, 6, 11, 19), 40, 1), (Shape(1, 5, 3, 2), 9, 1),
     (Shape(1, 26, 18, 8), 8, 5), (Shape(1, 21, 30, 136), 152, 1), (Shape(2, 12, 12, 256), 72, 3),
     (Shape(1, 1, 1, 8), 8, 1),
   ]
-
-  /// Whether a line has five or six pixels.
-  private static func takesF6x3(_ shape: Shape, dilation: Int) -> Bool {
-    [shape.height, shape.width].contains { [$0 / dilation, ($0 + dilation - 1) / dilation].contains { 5...6 ~= $0 } }
-  }
 
   private static func weightGradient(_ x: Tensor, _ dy: Tensor, dilation: Int, _ workers: WorkerPool) -> [Float] {
     let dw = Filter(like: randomFilter("w", kernel: 3, x.shape.channels, dy.shape.channels))
@@ -185,10 +174,8 @@ struct BFloat16KernelTests {
     return dw.floats.values
   }
 
-  @Test("3×3 weight gradients of small integers are exact in products of bfloat16 numbers", arguments: weightGradients)
+  @Test("3×3 weight gradients of small integers are exact in products of bfloat16 numbers", arguments: gradients)
   func integerWeightGradient(_ shape: Shape, outputs: Int, dilation: Int) {
-    // F(6, 3) has fractions.
-    guard !Self.takesF6x3(shape, dilation: dilation) else { return }
     func pair(_ name: String, _ shape: Shape) -> (float32: Tensor, bfloat16: Tensor) {
       let integers = randomTensor(name, shape).dense.map { ($0 * 1.4999).rounded() }
       return (Tensor(shape, dense: integers), Tensor(shape, dense: integers, .bfloat16))
@@ -199,25 +186,37 @@ struct BFloat16KernelTests {
         == Self.weightGradient(x.float32, dy.float32, dilation: dilation, workers))
   }
 
-  @Test(
-    "3×3 weight gradients round the transformed tiles if pairs are multiplied, else nothing", arguments: weightGradients
-  )
-  func weightGradient(_ shape: Shape, outputs: Int, dilation: Int) {
+  @Test("3×3 gradients round what they multiply if pairs are multiplied, else nothing", arguments: gradients)
+  func spatialGradients(_ shape: Shape, outputs: Int, dilation: Int) {
     let (x, dy) = (Pair("x", shape), Pair("dy", shape.with(channels: outputs)))
+    let weight = randomFilter("w", kernel: 3, shape.channels, outputs)
     let dw = Self.weightGradient(x.bfloat16, dy.bfloat16, dilation: dilation, workers)
     let expected = Self.weightGradient(x.float32, dy.float32, dilation: dilation, workers)
+    let dx = SpatialConvolution.inputGradient(dy.bfloat16, weight, dilation: dilation, on: workers)
+    let expectedInput = SpatialConvolution.inputGradient(dy.float32, weight, dilation: dilation, on: workers)
     if workers.instructionSet.multipliesPairs {
-      let distance = zip(dw, expected).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
-      let size = expected.reduce(0) { $0 + $1 * $1 }
-      let bound: Float = Self.takesF6x3(shape, dilation: dilation) ? 0.05 : 0.03
-      #expect(distance <= size * bound * bound)
+      func distance(_ values: [Float], _ expected: [Float]) -> Float {
+        let squares = zip(values, expected).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+        return (squares / expected.reduce(0) { $0 + $1 * $1 }).squareRoot()
+      }
+      #expect(distance(dw, expected) < 0.03)
+      #expect(distance(dx.dense, expectedInput.dense) < 0.03)
+      #expect(dx.precision == .bfloat16)
     } else {
       #expect(dw == expected)
+      expectRounded(dx, expectedInput)
     }
     // The same bits with any number of threads.
-    #expect(
-      Self.weightGradient(
-        x.bfloat16, dy.bfloat16, dilation: dilation, .underTest(threads: 3)) == dw)
+    let others = WorkerPool.underTest(threads: 3)
+    #expect(Self.weightGradient(x.bfloat16, dy.bfloat16, dilation: dilation, others) == dw)
+    #expect(SpatialConvolution.inputGradient(dy.bfloat16, weight, dilation: dilation, on: others).dense == dx.dense)
+    // The same bits of an image alone.
+    guard shape.images > 1 else { return }
+    var alone = dy.float32.shape
+    alone.images = 1
+    let first = Tensor(alone, dense: Array(dy.bfloat16.dense.prefix(alone.pixels * outputs)), .bfloat16)
+    let gradient = SpatialConvolution.inputGradient(first, weight, dilation: dilation, on: workers).dense
+    #expect(gradient == Array(dx.dense.prefix(gradient.count)))
   }
 
   @Test("Strided convolutions", arguments: severalChannels)
