@@ -1,19 +1,13 @@
 import Foundation
-import Kernels
 import Layers
 import Microkernels
 import System
-import Tensors
 
 extension Profile.Part {
   /// What a part of a network of that precision multiplies, or reads and writes if it multiplies no matrices. Winograd's
-  /// products are in single precision, but for those of gradients if an instruction multiplies bfloat16 numbers.
+  /// products are in single precision.
   fileprivate func precision(of network: Precision) -> Precision {
-    switch self {
-    case .conv1x1, .batchNorm, .resampling, .elementwise: network
-    case .spatialGradients: InstructionSet.chosen.multipliesPairs ? network : .float32
-    default: .float32
-    }
+    [.conv1x1, .batchNorm, .resampling, .elementwise].contains(self) ? network : .float32
   }
 }
 

@@ -57,10 +57,6 @@ static inline __attribute__((always_inline)) void store_bfloat16_16(void *target
 }
 
 // Pairs of bfloat16 numbers, the first in the lower half of each lane.
-static inline __attribute__((always_inline)) bits8 rounded_pairs_8(float8 first, float8 second) {
-  return (rounded_bits_8(first) >> 16) | (rounded_bits_8(second) & 0xFFFF0000);
-}
-
 static inline __attribute__((always_inline)) bits16 rounded_pairs_16(float16 first, float16 second) {
   return (rounded_bits_16(first) >> 16) | (rounded_bits_16(second) & 0xFFFF0000);
 }
@@ -96,15 +92,6 @@ static inline __attribute__((always_inline, target("avx512f,avx512bf16"))) void 
   vector_bfloat16 none = {0};
   vector_bfloat16 rounded = __builtin_ia32_cvtneps2bf16_512_mask((vector_float16)value, none, 0xFFFF);
   __builtin_memcpy(target, &rounded, sizeof rounded);
-}
-
-// VCVTNE2PS2BF16: `rounded_pairs_16` with the same rounding.
-static inline __attribute__((always_inline, target("avx512f,avx512bw,avx512bf16"))) bits16 rounded_pairs_flushing_16(
-    float16 first, float16 second) {
-  vector_bfloat32 halves = __builtin_ia32_cvtne2ps2bf16_512((vector_float16)second, (vector_float16)first);
-  return (bits16)__builtin_shufflevector(
-      halves, halves, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
-      29, 14, 30, 15, 31);
 }
 #endif
 

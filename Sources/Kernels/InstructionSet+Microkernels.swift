@@ -21,9 +21,6 @@ extension InstructionSet {
     }
   }
 
-  /// Whether it has an instruction that multiplies pairs of bfloat16 numbers.
-  package var multipliesPairs: Bool { microkernels is any PairMicrokernelSet.Type }
-
   /// The plain microkernels, prepared before their first use.
   private static let preparedPlain: any MicrokernelSet.Type = {
     MicrokernelsPlain.Backend.prepare()

@@ -7,11 +7,9 @@ import Tensors
 ///
 /// (an atrous convolution if d > 1), computed with Winograd's minimal filtering algorithms. The algorithm of each axis
 /// is chosen by the length of the sub-grids that the dilation produces; see `WinogradAlgorithm` and `WinogradTiles`.
-/// The rounding error relative to the largest output is about 1e-5 for F(4, 3) and 2e-5 for F(6, 3).
-///
-/// If an instruction multiplies bfloat16 numbers, the transforms of bfloat16 gradients and their other factors are rounded
-/// to bfloat16, but for those of F(6, 3). That costs two more digits than a direct product, yet less than the rest of the
-/// backward pass in bfloat16. In outputs it would show: their transforms and products are in single precision.
+/// The rounding error relative to the largest output is about 1e-5 for F(4, 3) and 2e-5 for F(6, 3). Transforms and
+/// products are in single precision whatever that of the tensors: rounded to bfloat16, those of F(4, 3) would lose two more
+/// digits than a direct product.
 package enum SpatialConvolution {
   /// - Parameters:
   ///   - x: `[N, H, W, C]`
@@ -38,7 +36,7 @@ package enum SpatialConvolution {
     precondition(weight.kernel == 3 && dy.shape.channels == weight.outputs)
     return convolution(
       dy, PaddedTaps(rotated: weight, on: workers), outputs: weight.inputs, dilation, nil, precision ?? dy.precision,
-      rounding: true, workers)
+      workers)
   }
 
   /// Overwrites `dw` with the gradient of w:
@@ -67,15 +65,14 @@ package enum SpatialConvolution {
 
   private static func convolution(
     _ x: Tensor, _ taps: PaddedTaps, outputs: Int, _ dilation: Int, _ epilogue: Epilogue?, _ precision: Precision,
-    rounding: Bool = false, _ workers: WorkerPool
+    _ workers: WorkerPool
   ) -> Tensor {
     precondition(dilation >= 1)
     let x = wholeVectors(x)
     // A single channel is computed with seven channels of padding, because kernels write whole vectors.
     let y = Tensor(x.shape.with(channels: outputs == 1 ? 8 : outputs), outputs == 1 ? .float32 : precision)
     for tiles in WinogradTiles.groups(of: x.shape.size, dilation: dilation, on: workers) {
-      let pairs = rounding && x.precision == .bfloat16 ? tiles.pairMicrokernels : nil
-      let filter = WinogradFilter(taps, for: tiles, pairs: pairs, on: workers)
+      let filter = WinogradFilter(taps, for: tiles, on: workers)
       WinogradConvolution.forward(x, filter, tiles, into: y, epilogue, on: workers)
     }
     guard outputs == 1 else { return y }

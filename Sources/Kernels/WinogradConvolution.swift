@@ -37,17 +37,17 @@ enum WinogradConvolution {
   ) {
     let gemm = MatrixProduct(on: workers)
     let block = block(filter, tiles, gemm)
-    let inputs = TransformedTiles(channels: filter.inputs, tiles: block, pairs: filter.pairs)
+    let inputs = TransformedTiles(channels: filter.inputs, tiles: block)
     let outputs = TransformedTiles(channels: filter.outputs, tiles: block)
     let products = tiles.products
     let size =
-      products * (inputs.floats + outputs.floats) + tiles.workspaceCount + productWorkspaceCount(filter, gemm)
+      products * (inputs.product + outputs.product) + tiles.workspaceCount + gemm.workspaceCount
     let memory = Buffer(count: workers.threads * size)
     let blocks = tiles.count.dividedRoundingUp(by: block)
 
     workers.parallelFor(x.shape.images * blocks) { task, worker in
       let v = memory.start + worker * size
-      let m = v + products * inputs.floats
+      let m = v + products * inputs.product
       let transformWorkspace = m + products * outputs.product
       let productWorkspace = transformWorkspace + tiles.workspaceCount
       let (image, index) = task.quotientAndRemainder(dividingBy: blocks)
@@ -55,12 +55,14 @@ enum WinogradConvolution {
       let count = min(block, tiles.count - first)
 
       for row in 0..<count {
-        inputs.transform(
-          tiles, x.elements(image: image), tile: first + row, to: v, row: row, workspace: transformWorkspace)
+        tiles.transformInput(
+          x.elements(image: image), channels: filter.inputs, tile: first + row,
+          to: inputs.layout(v + row * inputs.row), workspace: transformWorkspace)
       }
       for product in 0..<products {
-        multiply(
-          rows: 0..<count, of: v, inputs, filter, product, into: m, outputs, gemm, workspace: productWorkspace)
+        gemm.multiply(
+          rows: count, v + product * inputs.product, aStride: inputs.row, filter.matrix(product),
+          into: m + product * outputs.product, cStride: outputs.row, workspace: productWorkspace)
       }
       for row in 0..<count {
         tiles.transformOutput(
@@ -83,13 +85,13 @@ enum WinogradConvolution {
     // Blocking: tiles whose transforms fit into the workspace together, at least 96.
     let chunk = min(
       total, max(96, WinogradTiles.winogradWorkspaceLimit / (products * (filter.inputs + filter.outputs))))
-    let inputs = TransformedTiles(channels: filter.inputs, tiles: chunk, pairs: filter.pairs)
+    let inputs = TransformedTiles(channels: filter.inputs, tiles: chunk)
     let outputs = TransformedTiles(channels: filter.outputs, tiles: chunk)
-    let memory = Buffer(count: products * (inputs.floats + outputs.floats))
-    let nonTemporal = NonTemporal.pays(floats: products * inputs.floats) && filter.inputs % 16 == 0
+    let memory = Buffer(count: products * (inputs.product + outputs.product))
+    let nonTemporal = NonTemporal.pays(floats: products * inputs.product) && filter.inputs % 16 == 0
     let v = memory.start
-    let m = v + products * inputs.floats
-    let size = tiles.workspaceCount + productWorkspaceCount(filter, gemm)
+    let m = v + products * inputs.product
+    let size = tiles.workspaceCount + gemm.workspaceCount
     let workspace = Buffer(count: workers.threads * size)
     /// Tiles of a task of a transform.
     let grain = 8
@@ -103,8 +105,9 @@ enum WinogradConvolution {
       workers.forEachChunk(of: count, grain: grain) { rows, worker in
         for row in rows {
           let (image, tile) = (start + row).quotientAndRemainder(dividingBy: tiles.count)
-          inputs.transform(
-            tiles, x.elements(image: image), tile: tile, to: v, row: row, nonTemporal: nonTemporal,
+          tiles.transformInput(
+            x.elements(image: image), channels: filter.inputs, tile: tile,
+            to: inputs.layout(v + row * inputs.row, nonTemporal: nonTemporal),
             workspace: workspace.start + worker * size)
         }
       }
@@ -115,8 +118,9 @@ enum WinogradConvolution {
         let product = task / parts
         let first = task % parts * part
         guard first < count else { return }
-        multiply(
-          rows: first..<min(first + part, count), of: v, inputs, filter, product, into: m, outputs, gemm,
+        gemm.multiply(
+          rows: min(part, count - first), v + product * inputs.product + first * inputs.row, aStride: inputs.row,
+          filter.matrix(product), into: m + product * outputs.product + first * outputs.row, cStride: outputs.row,
           workspace: workspace.start + worker * size + tiles.workspaceCount)
       }
       workers.forEachChunk(of: count, grain: grain) { rows, worker in
@@ -131,68 +135,21 @@ enum WinogradConvolution {
     }
   }
 
-  /// Multiplies some tiles with the matrix of one product.
-  private static func multiply(
-    rows: Range<Int>, of v: UnsafeMutablePointer<Float>, _ inputs: TransformedTiles, _ filter: WinogradFilter,
-    _ product: Int, into m: UnsafeMutablePointer<Float>, _ outputs: TransformedTiles, _ gemm: MatrixProduct,
-    workspace: UnsafeMutablePointer<Float>
-  ) {
-    let source = product * inputs.product + rows.lowerBound * inputs.row
-    let target = m + product * outputs.product + rows.lowerBound * outputs.row
-    if filter.pairs == nil {
-      gemm.multiply(
-        rows: rows.count, v + source, aStride: inputs.row, filter.matrix(product), into: target, cStride: outputs.row,
-        workspace: workspace)
-    } else {
-      gemm.multiplyRounded(
-        rows: rows.count, columns: 0..<filter.outputs, ElementPointer(UnsafeMutableRawPointer(v), .bfloat16) + source,
-        aStride: inputs.row, filter.roundedMatrix(product), into: ElementPointer(target), cStride: outputs.row,
-        workspace: workspace)
-    }
-  }
-
-  /// Floats of workspace that `multiply` needs.
-  private static func productWorkspaceCount(_ filter: WinogradFilter, _ gemm: MatrixProduct) -> Int {
-    filter.pairs?.roundedWorkspaceCount(depth: filter.inputs) ?? gemm.workspaceCount
-  }
-
   /// Transformed tiles, `[product][tile][channels]`.
   private struct TransformedTiles {
-    let channels: Int
-    /// What multiplies them if they are rounded to bfloat16.
-    let pairs: (any PairMicrokernelSet.Type)?
-    /// Numbers from tile to tile: not a large power of two, so that tiles do not share cache sets.
+    /// Floats from tile to tile: not a large power of two, so that tiles do not share cache sets.
     let row: Int
-    /// Numbers from product to product; a cache line more than needed, for the same reason.
+    /// Floats from product to product; a cache line more than needed, for the same reason.
     let product: Int
 
-    init(channels: Int, tiles: Int, pairs: (any PairMicrokernelSet.Type)? = nil) {
-      self.channels = channels
-      self.pairs = pairs
+    init(channels: Int, tiles: Int) {
       row = channels % 256 == 0 ? channels + 16 : channels
-      product = pairs == nil ? tiles * row + 16 : (tiles * row).roundedUp(toMultipleOf: 32) + 32
+      product = tiles * row + 16
     }
 
-    /// Floats of memory of a product.
-    var floats: Int { pairs == nil ? product : product / 2 }
-
-    /// Transforms a tile into row `row`.
-    func transform(
-      _ tiles: WinogradTiles, _ image: ElementPointer, tile: Int, to start: UnsafeMutablePointer<Float>, row index: Int,
-      nonTemporal: Bool = false, workspace: UnsafeMutablePointer<Float>
-    ) {
-      if let pairs {
-        let target: Elements<BFloat16> = ElementPointer(UnsafeMutableRawPointer(start), .bfloat16).elements()
-        tiles.transformInputRounded(
-          image, channels: channels, tile: tile, to: target + index * row, product: product, workspace: workspace,
-          with: pairs)
-      } else {
-        tiles.transformInput(
-          image, channels: channels, tile: tile,
-          to: TileLayout(
-            start: start + index * row, product: product, width: row, panel: row, nonTemporal: nonTemporal),
-          workspace: workspace)
-      }
+    /// The layout of a tile with all channels contiguous.
+    func layout(_ start: UnsafeMutablePointer<Float>, nonTemporal: Bool = false) -> TileLayout {
+      TileLayout(start: start, product: product, width: row, panel: row, nonTemporal: nonTemporal)
     }
   }
 }

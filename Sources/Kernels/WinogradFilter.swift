@@ -1,36 +1,25 @@
 import Microkernels
 import Tensors
 
-/// The transformed weights of a 3×3 convolution: G w Gᵀ of each pair of channels, packed for GEMM, and rounded if it
-/// multiplies bfloat16 numbers.
+/// The transformed weights of a 3×3 convolution: G w Gᵀ of each pair of channels, packed for GEMM.
 struct WinogradFilter {
   /// Rows of each matrix: input channels, padding included.
   let inputs: Int
   /// Columns of each matrix: output channels, padding included.
   let outputs: Int
-  /// What multiplies the matrices if they are rounded.
-  let pairs: (any PairMicrokernelSet.Type)?
   /// Floats from matrix to matrix; a cache line more than needed, so that matrices do not share cache sets.
   private let stride: Int
   private let buffer: Buffer
 
   /// Transforms and packs the taps.
-  ///
-  /// - Parameter pairs: rounds the matrices to bfloat16 for these microkernels.
-  init(
-    _ taps: PaddedTaps, for tiles: WinogradTiles, pairs: (any PairMicrokernelSet.Type)? = nil, on workers: WorkerPool
-  ) {
+  init(_ taps: PaddedTaps, for tiles: WinogradTiles, on workers: WorkerPool) {
     let inputs = taps.inputs
     let outputs = taps.outputs
     let microkernels = tiles.microkernels
-    let count =
-      pairs?.roundedCount(depth: inputs, columns: outputs)
-      ?? microkernels.packedCount(depth: inputs, columns: outputs)
-    let stride = count + 16
+    let stride = microkernels.packedCount(depth: inputs, columns: outputs) + 16
     let buffer = Buffer(count: tiles.products * stride)
     self.inputs = inputs
     self.outputs = outputs
-    self.pairs = pairs
     self.stride = stride
     self.buffer = buffer
 
@@ -43,18 +32,6 @@ struct WinogradFilter {
     let blocks = inputs.dividedRoundingUp(by: block)
     workers.parallelFor(panels * blocks) { task, worker in
       let column = task / blocks * width
-      if let pairs {
-        let (offset, rowStride) = pairs.roundedOffset(ofColumn: column, columns: outputs, depth: inputs)
-        let first = task % blocks * block
-        for input in Swift.stride(from: first, to: min(inputs, first + block), by: 2) {
-          pairs.transformFilterPair(
-            taps.start + input * outputs + column, input: outputs, tap: taps.tap,
-            width: min(rowStride, outputs - column),
-            rowStride: rowStride, tiles.vertical, tiles.horizontal, to: buffer.start + offset + input / 2 * rowStride,
-            product: stride, workspace: workspace.start + worker * area)
-        }
-        return
-      }
       let (offset, rowStride) = microkernels.packedOffset(ofColumn: column, columns: outputs, depth: inputs)
       for input in task % blocks * block..<min(inputs, task % blocks * block + block) {
         microkernels.transformFilter(
@@ -63,11 +40,6 @@ struct WinogradFilter {
           workspace: workspace.start + worker * area)
       }
     }
-  }
-
-  /// The rounded matrix of a product of a tile.
-  func roundedMatrix(_ product: Int) -> RoundedB {
-    RoundedB(buffer.start + product * stride, depth: inputs, columns: outputs)
   }
 
   /// The matrix of a product of a tile.

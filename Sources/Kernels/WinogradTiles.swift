@@ -58,11 +58,6 @@ struct WinogradTiles: Sendable {
   /// Floats of workspace that the transform of a tile needs.
   var workspaceCount: Int { microkernels.tileWorkspaceCount }
 
-  /// The microkernels that multiply transforms rounded to bfloat16, if there are such. F(6, 3) would lose another digit.
-  var pairMicrokernels: (any PairMicrokernelSet.Type)? {
-    vertical == .f6x3 || horizontal == .f6x3 ? nil : microkernels as? any PairMicrokernelSet.Type
-  }
-
   /// The number of pixels from `origin` on, in steps of the dilation, that lie before `end`; at most `limit`.
   @inline(__always)
   private func pixels(from origin: Int, to end: Int, _ limit: Int) -> Int {
@@ -80,8 +75,11 @@ extension WinogradTiles {
     _ image: ElementPointer, channels: Int, tile: Int, to target: TileLayout,
     workspace: UnsafeMutablePointer<Float>
   ) {
-    microkernels.transformInput(
-      inputPatch(image, channels, tile), channels: channels, vertical, horizontal, to: target, workspace: workspace)
+    let top = rows[tile / columns.count] - vertical.halo * dilation
+    let left = columns[tile % columns.count] - horizontal.halo * dilation
+    let patch = patch(
+      image, channels, top, left, rows: vertical.inputs, columns: horizontal.inputs)
+    microkernels.transformInput(patch, channels: channels, vertical, horizontal, to: target, workspace: workspace)
   }
 
   /// A dy Aᵀ of tile `tile`, all channels; see `transformInput`.
@@ -91,37 +89,6 @@ extension WinogradTiles {
   ) {
     microkernels.transformGradient(
       outputPatch(image, channels, tile), channels: channels, vertical, horizontal, to: target, workspace: workspace)
-  }
-
-  /// Bᵀ x B of tile `tile` of bfloat16 numbers, rounded; channel c of product p goes to `target + p · product + c`.
-  func transformInputRounded(
-    _ image: ElementPointer, channels: Int, tile: Int, to target: Elements<BFloat16>, product: Int,
-    workspace: UnsafeMutablePointer<Float>, with microkernels: any PairMicrokernelSet.Type
-  ) {
-    microkernels.transformInputRounded(
-      inputPatch(image, channels, tile), channels: channels, vertical, horizontal, to: target, product: product,
-      workspace: workspace)
-  }
-
-  /// The transforms of one or two adjacent tiles of bfloat16 numbers, rounded; see `PairMicrokernelSet`.
-  func transformInputPair(
-    _ image: ElementPointer, channels: Int, tiles: Range<Int>, to target: TileLayout,
-    workspace: UnsafeMutablePointer<Float>, with microkernels: any PairMicrokernelSet.Type
-  ) {
-    microkernels.transformInputPair(
-      inputPatch(image, channels, tiles.lowerBound),
-      tiles.count > 1 ? inputPatch(image, channels, tiles.lowerBound + 1) : nil, channels: channels, vertical,
-      horizontal, to: target, workspace: workspace)
-  }
-
-  func transformGradientPair(
-    _ image: ElementPointer, channels: Int, tiles: Range<Int>, to target: TileLayout,
-    workspace: UnsafeMutablePointer<Float>, with microkernels: any PairMicrokernelSet.Type
-  ) {
-    microkernels.transformGradientPair(
-      outputPatch(image, channels, tiles.lowerBound),
-      tiles.count > 1 ? outputPatch(image, channels, tiles.lowerBound + 1) : nil, channels: channels, vertical,
-      horizontal, to: target, workspace: workspace)
   }
 
   /// Aᵀ m A of tile `tile`, all channels, written to the part of the tile that lies in the image.
@@ -140,12 +107,6 @@ extension WinogradTiles {
     microkernels.transformOutput(
       products, product: product, vertical, horizontal, to: patch, channels: channels,
       epilogue: epilogue?.advanced(columns: 0, elements: offset), workspace: workspace)
-  }
-
-  private func inputPatch(_ image: ElementPointer, _ channels: Int, _ tile: Int) -> TilePatch {
-    patch(
-      image, channels, rows[tile / columns.count] - vertical.halo * dilation,
-      columns[tile % columns.count] - horizontal.halo * dilation, rows: vertical.inputs, columns: horizontal.inputs)
   }
 
   private func outputPatch(

@@ -49,7 +49,7 @@ package struct Convolution {
     let output = tape.record(part, value, from: [x], parameters: [weight] + (bias.map { [$0] } ?? []), saved: saved) {
       [dx = x.gradient] gradient in
       if let x = input?.value {
-        profile.measure(backwardPart, macs: macs) {
+        profile.measure(part, macs: macs) {
           weightGradient(x, gradient, on: workers)
           if let bias { PointwiseConvolution.biasGradient(gradient, into: bias.gradient, on: workers) }
         }
@@ -58,9 +58,8 @@ package struct Convolution {
       input = nil
       guard let dx else { return }
       dx.add(
-        profile.measure(backwardPart, macs: macs) {
-          inputGradient(gradient, size: inputSize, inputPrecision, on: workers)
-        }, on: workers)
+        profile.measure(part, macs: macs) { inputGradient(gradient, size: inputSize, inputPrecision, on: workers) },
+        on: workers)
     }
     return tape.traced(.convolution(self), of: [x], output)
   }
@@ -98,8 +97,6 @@ package struct Convolution {
     default: dilation > 4 ? .atrous : .winograd
     }
   }
-
-  private var backwardPart: Profile.Part { part == .winograd || part == .atrous ? .spatialGradients : part }
 
   private func forward(_ x: Tensor, _ precision: Precision, on workers: WorkerPool) -> Tensor {
     switch (kernel, stride) {

@@ -13,7 +13,6 @@ extension Profile.Part: CaseIterable {
   package static let conv1x1 = Profile.Part(rawValue: "1×1 convolutions")
   package static let winograd = Profile.Part(rawValue: "3×3 convolutions")
   package static let atrous = Profile.Part(rawValue: "atrous convolutions (dilation > 4)")
-  package static let spatialGradients = Profile.Part(rawValue: "3×3 and atrous, backward")
   package static let strided = Profile.Part(rawValue: "3×3 convolutions, stride 2")
   package static let batchNorm = Profile.Part(rawValue: "batch norm, ReLU, residuals")
   package static let resampling = Profile.Part(rawValue: "interpolation and pooling")
@@ -24,7 +23,6 @@ extension Profile.Part: CaseIterable {
 
   /// In the order of a table.
   package static let allCases: [Profile.Part] = [
-    .conv1x1, .winograd, .atrous, .spatialGradients, .strided, .batchNorm, .resampling, .elementwise, .losses,
-    .communication, .update,
+    .conv1x1, .winograd, .atrous, .strided, .batchNorm, .resampling, .elementwise, .losses, .communication, .update,
   ]
 }

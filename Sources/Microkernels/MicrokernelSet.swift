@@ -246,41 +246,7 @@ package protocol MicrokernelSet: Sendable {
     count: Int)
 }
 
-/// Microkernels with an instruction that multiplies pairs of bfloat16 numbers. With them the products of Winograd's
-/// gradients are those of transforms rounded to bfloat16.
-package protocol PairMicrokernelSet: MicrokernelSet {
-  /// Bᵀ x B of a tile of bfloat16 numbers, all channels, rounded: channel c of product p goes to
-  /// `target + p · product + c`.
-  static func transformInputRounded(
-    _ patch: TilePatch, channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
-    to target: Elements<BFloat16>, product: Int, workspace: UnsafeMutablePointer<Float>)
-
-  /// The place of column `column`, the first of a panel, in a matrix that `packRounded` packs: where it begins, and
-  /// floats from one pair of rows to the next.
-  static func roundedOffset(ofColumn column: Int, columns: Int, depth: Int) -> (offset: Int, rowStride: Int)
-
-  /// G w Gᵀ of `width` adjacent outputs (a multiple of 8) of two inputs, rounded: pairs of rows of packed matrices, which
-  /// are padded with zeros to `rowStride`. For the rest see `transformFilter`.
-  ///
-  /// - Parameter input: floats from the taps of an input to those of the next.
-  static func transformFilterPair(
-    _ taps: UnsafePointer<Float>, input: Int, tap: Int, width: Int, rowStride: Int, _ vertical: WinogradAlgorithm,
-    _ horizontal: WinogradAlgorithm, to target: UnsafeMutablePointer<Float>, product: Int,
-    workspace: UnsafeMutablePointer<Float>)
-
-  /// Bᵀ x B of one or two tiles of bfloat16 numbers, all channels, rounded: two rows of `multiplyTransposedRounded`, the
-  /// second zero without a second tile. A channel of both rows shares a float of `target`.
-  static func transformInputPair(
-    _ first: TilePatch, _ second: TilePatch?, channels: Int, _ vertical: WinogradAlgorithm,
-    _ horizontal: WinogradAlgorithm, to target: TileLayout, workspace: UnsafeMutablePointer<Float>)
-
-  /// A dy Aᵀ of one or two tiles; see `transformInputPair`.
-  static func transformGradientPair(
-    _ first: TilePatch, _ second: TilePatch?, channels: Int, _ vertical: WinogradAlgorithm,
-    _ horizontal: WinogradAlgorithm, to target: TileLayout, workspace: UnsafeMutablePointer<Float>)
-}
-
-/// Microkernels that take elements, for floats.
+/// The same for floats.
 extension MicrokernelSet {
   package static func addRows(
     _ values: UnsafePointer<Float>, rows: Int, width: Int, to sums: UnsafeMutablePointer<Float>

@@ -30,10 +30,6 @@ extension Backend {
     pairs(depth) * columns.roundedUp(toMultipleOf: lanes)
   }
 
-  package static func roundedOffset(ofColumn column: Int, columns: Int, depth: Int) -> (offset: Int, rowStride: Int) {
-    (column * pairs(depth), width(columns - column))
-  }
-
   package static func roundedWorkspaceCount(depth: Int) -> Int {
     rowBlock(depth: depth) * (copyStride(depth) + twoVectors) + lanes
   }

@@ -3,29 +3,7 @@ import Microkernels
 // A transform of a tile has two steps: along its rows into the workspace, then down its columns. The pair of algorithms
 // is a parameter; the usual pair, F(4×4, 3×3), is compiled as a specialization, with constant loop bounds.
 
-/// A map from pixels of a tile to products.
-enum TileMap {
-  case input, gradient
-}
-
 extension WinogradAlgorithm {
-  /// Pixels of a tile along the axis that the map takes.
-  @inline(__always)
-  fileprivate func size(of map: TileMap) -> Int {
-    switch map {
-    case .input: sizes.inputs
-    case .gradient: sizes.outputs
-    }
-  }
-
-  @inline(__always)
-  fileprivate func apply<V: SIMDVector>(_ map: TileMap, _ pixel: (Int) -> V, _ write: (Int, V) -> Void) {
-    switch map {
-    case .input: input(pixel, write)
-    case .gradient: gradient(pixel, write)
-    }
-  }
-
   /// Bᵀ: inputs to products.
   @inline(__always)
   fileprivate func input<V: SIMDVector>(_ x: (Int) -> V, _ v: (Int, V) -> Void) {
@@ -88,11 +66,10 @@ extension WinogradAlgorithm {
 }
 
 extension Backend {
-  /// Vectors of the largest tile.
-  static var largestTile: Int { WinogradAlgorithm.largest * WinogradAlgorithm.largest }
+  private static var largest: Int { WinogradAlgorithm.largest }
 
-  /// The vectors between the two steps, a patch of inputs, and the products of a tile.
-  package static var tileWorkspaceCount: Int { 3 * largestTile * NativeVector.scalarCount }
+  /// A patch of inputs, and the vectors between the two steps.
+  package static var tileWorkspaceCount: Int { 2 * largest * largest * NativeVector.scalarCount }
 
   package static func transformInput(
     _ patch: TilePatch, channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
@@ -100,10 +77,10 @@ extension Backend {
   ) {
     // F(4×4, 3×3) is specialized.
     switch (patch.start.precision, vertical, horizontal) {
-    case (.float32, .f4x3, .f4x3): transform(.input, patch, Float.self, channels, .f4x3, .f4x3, target, workspace)
-    case (.float32, _, _): transform(.input, patch, Float.self, channels, vertical, horizontal, target, workspace)
-    case (.bfloat16, .f4x3, .f4x3): transform(.input, patch, BFloat16.self, channels, .f4x3, .f4x3, target, workspace)
-    case (.bfloat16, _, _): transform(.input, patch, BFloat16.self, channels, vertical, horizontal, target, workspace)
+    case (.float32, .f4x3, .f4x3): input(patch, Float.self, channels, .f4x3, .f4x3, target, workspace)
+    case (.float32, _, _): input(patch, Float.self, channels, vertical, horizontal, target, workspace)
+    case (.bfloat16, .f4x3, .f4x3): input(patch, BFloat16.self, channels, .f4x3, .f4x3, target, workspace)
+    case (.bfloat16, _, _): input(patch, BFloat16.self, channels, vertical, horizontal, target, workspace)
     }
   }
 
@@ -112,12 +89,10 @@ extension Backend {
     to target: TileLayout, workspace: UnsafeMutablePointer<Float>
   ) {
     switch (patch.start.precision, vertical, horizontal) {
-    case (.float32, .f4x3, .f4x3): transform(.gradient, patch, Float.self, channels, .f4x3, .f4x3, target, workspace)
-    case (.float32, _, _): transform(.gradient, patch, Float.self, channels, vertical, horizontal, target, workspace)
-    case (.bfloat16, .f4x3, .f4x3):
-      transform(.gradient, patch, BFloat16.self, channels, .f4x3, .f4x3, target, workspace)
-    case (.bfloat16, _, _):
-      transform(.gradient, patch, BFloat16.self, channels, vertical, horizontal, target, workspace)
+    case (.float32, .f4x3, .f4x3): gradient(patch, Float.self, channels, .f4x3, .f4x3, target, workspace)
+    case (.float32, _, _): gradient(patch, Float.self, channels, vertical, horizontal, target, workspace)
+    case (.bfloat16, .f4x3, .f4x3): gradient(patch, BFloat16.self, channels, .f4x3, .f4x3, target, workspace)
+    case (.bfloat16, _, _): gradient(patch, BFloat16.self, channels, vertical, horizontal, target, workspace)
     }
   }
 
@@ -138,15 +113,38 @@ extension Backend {
   }
 
   @inline(__always)
-  private static func transform<E: Element>(
-    _ map: TileMap, _ patch: TilePatch, _: E.Type, _ channels: Int, _ vertical: WinogradAlgorithm,
-    _ horizontal: WinogradAlgorithm, _ target: TileLayout, _ workspace: UnsafeMutablePointer<Float>
+  private static func input<E: Element>(
+    _ patch: TilePatch, _: E.Type, _ channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
+    _ target: TileLayout, _ workspace: UnsafeMutablePointer<Float>
   ) {
+    let (tall, wide) = (vertical.sizes, horizontal.sizes)
+    let whole = patch.rows.count == tall.inputs && patch.columns.count == wide.inputs
     @inline(__always)
     func transform<V: SIMDVector>(_ channel: Int, _ to: UnsafeMutablePointer<Float>, _: V.Type) {
-      Backend.transform(map, patch, E.self, channel, vertical, horizontal, workspace) { (product, value: V) in
-        value.store(to: to + product * target.product, nonTemporal: target.nonTemporal)
-      }
+      Backend.transform(
+        patch, E.self, channel, whole, height: tall.inputs, width: wide.inputs, wide: wide.products,
+        to, target, workspace, V.self, along: { horizontal.input($0, $1) }, down: { vertical.input($0, $1) })
+    }
+    forEachChannelVector(channels, target) {
+      transform($0, $1, NativeVector.self)
+    } eight: {
+      transform($0, $1, Vector.self)
+    }
+  }
+
+  @inline(__always)
+  private static func gradient<E: Element>(
+    _ patch: TilePatch, _: E.Type, _ channels: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
+    _ target: TileLayout, _ workspace: UnsafeMutablePointer<Float>
+  ) {
+    let (tall, wide) = (vertical.sizes, horizontal.sizes)
+    let whole = patch.rows.count == tall.outputs && patch.columns.count == wide.outputs
+    @inline(__always)
+    func transform<V: SIMDVector>(_ channel: Int, _ to: UnsafeMutablePointer<Float>, _: V.Type) {
+      Backend.transform(
+        patch, E.self, channel, whole, height: tall.outputs, width: wide.outputs, wide: wide.products,
+        to, target, workspace, V.self, along: { horizontal.gradient($0, $1) },
+        down: { vertical.gradient($0, $1) })
     }
     forEachChannelVector(channels, target) {
       transform($0, $1, NativeVector.self)
@@ -157,7 +155,7 @@ extension Backend {
 
   /// Calls `native` or `eight` with each vector of channels and the place it is written to.
   @inline(__always)
-  static func forEachChannelVector(
+  private static func forEachChannelVector(
     _ channels: Int, _ target: TileLayout, native: (_ channel: Int, _ to: UnsafeMutablePointer<Float>) -> Void,
     eight: (_ channel: Int, _ to: UnsafeMutablePointer<Float>) -> Void
   ) {
@@ -172,26 +170,22 @@ extension Backend {
     }
   }
 
-  /// Both steps for one vector of channels: along the rows into `half`, and down the columns to `write`, which receives
-  /// each product.
+  /// Both steps for one vector of channels: `along` the rows into `half`, and `down` the columns to the target.
   @inline(__always)
-  static func transform<E: Element, V: SIMDVector>(
-    _ map: TileMap, _ patch: TilePatch, _: E.Type, _ channel: Int, _ vertical: WinogradAlgorithm,
-    _ horizontal: WinogradAlgorithm, _ half: UnsafeMutablePointer<Float>, _ write: (_ product: Int, V) -> Void
+  private static func transform<E: Element, V: SIMDVector>(
+    _ patch: TilePatch, _: E.Type, _ channel: Int, _ whole: Bool, height: Int, width: Int, wide: Int,
+    _ target: UnsafeMutablePointer<Float>, _ layout: TileLayout, _ half: UnsafeMutablePointer<Float>, _: V.Type,
+    along: ((Int) -> V, (Int, V) -> Void) -> Void, down: ((Int) -> V, (Int, V) -> Void) -> Void
   ) {
-    let (height, width) = (vertical.size(of: map), horizontal.size(of: map))
-    let wide = horizontal.sizes.products
     let lanes = V.scalarCount
     let start: Elements<E> = patch.start.elements()
-    if patch.rows.count == height && patch.columns.count == width {
+    if whole {
       for row in 0..<height {
         let source = start + (row * patch.row + channel)
-        horizontal.apply(map, { source.load($0 * patch.column) }) { (product, value: V) in
-          half.store(value, (row * wide + product) * lanes)
-        }
+        along({ source.load($0 * patch.column) }, { half.store($1, (row * wide + $0) * lanes) })
       }
     } else {
-      let gathered = half + largestTile * lanes
+      let gathered = half + largest * largest * lanes
       for index in 0..<(height * width) { gathered.store(V.zero, index * lanes) }
       for row in patch.rows {
         for column in patch.columns {
@@ -200,14 +194,13 @@ extension Backend {
         }
       }
       for row in 0..<height {
-        horizontal.apply(map, { gathered.load((row * width + $0) * lanes) }) { (product, value: V) in
-          half.store(value, (row * wide + product) * lanes)
-        }
+        along(
+          { gathered.load((row * width + $0) * lanes) }, { half.store($1, (row * wide + $0) * lanes) })
       }
     }
     for column in 0..<wide {
-      vertical.apply(map, { half.load(($0 * wide + column) * lanes) }) { (product, value: V) in
-        write(product * wide + column, value)
+      down({ half.load(($0 * wide + column) * lanes) }) {
+        $1.store(to: target + ($0 * wide + column) * layout.product, nonTemporal: layout.nonTemporal)
       }
     }
   }
@@ -259,34 +252,24 @@ extension Backend {
     _ horizontal: WinogradAlgorithm, to target: UnsafeMutablePointer<Float>, product: Int, nonTemporal: Bool,
     workspace: UnsafeMutablePointer<Float>
   ) {
+    let (tall, wide) = (vertical.sizes.products, horizontal.sizes.products)
     @inline(__always)
     func transform<V: SIMDVector>(_ output: Int, _: V.Type) {
-      transformFilter(taps + output, tap, vertical, horizontal, workspace) { (index, value: V) in
-        value.store(to: target + index * product + output, nonTemporal: nonTemporal)
+      let lanes = V.scalarCount
+      for column in 0..<3 {
+        let source = taps + column * tap + output
+        vertical.filter(source.load() as V, source.load(3 * tap), source.load(6 * tap)) {
+          workspace.store($1, ($0 * 3 + column) * lanes)
+        }
+      }
+      for row in 0..<tall {
+        let half = workspace + row * 3 * lanes
+        horizontal.filter(half.load() as V, half.load(lanes), half.load(2 * lanes)) {
+          $1.store(to: target + (row * wide + $0) * product + output, nonTemporal: nonTemporal)
+        }
       }
     }
     forEachVector(in: width, native: { transform($0, NativeVector.self) }, eight: { transform($0, Vector.self) })
-  }
-
-  /// Both steps for one vector of outputs: down the columns of the taps, and along the rows to `write`, which receives each
-  /// product.
-  @inline(__always)
-  static func transformFilter<V: SIMDVector>(
-    _ taps: UnsafePointer<Float>, _ tap: Int, _ vertical: WinogradAlgorithm, _ horizontal: WinogradAlgorithm,
-    _ workspace: UnsafeMutablePointer<Float>, _ write: (_ product: Int, V) -> Void
-  ) {
-    let (tall, wide) = (vertical.sizes.products, horizontal.sizes.products)
-    let lanes = V.scalarCount
-    for column in 0..<3 {
-      let source = taps + column * tap
-      vertical.filter(source.load() as V, source.load(3 * tap), source.load(6 * tap)) {
-        workspace.store($1, ($0 * 3 + column) * lanes)
-      }
-    }
-    for row in 0..<tall {
-      let half = workspace + row * 3 * lanes
-      horizontal.filter(half.load() as V, half.load(lanes), half.load(2 * lanes)) { write(row * wide + $0, $1) }
-    }
   }
 
   package static func transformFilterGradient(

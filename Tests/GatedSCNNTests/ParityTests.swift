@@ -14,8 +14,8 @@ import Weights
 /// flip, so their bounds are wide. The kernels' own tests are tight.
 ///
 /// In bfloat16 the tolerance is 1.5 times the largest distance of 32 runs of PyTorch's bfloat16 autocast. Many values are
-/// single numbers, such as the norm of a gradient, whose error may be large by chance: one in two hundred may be up to
-/// twice as far off as that distance.
+/// single numbers, such as the norm of a gradient, whose error may be large by chance: up to two of 910 may be up to twice
+/// as far off as that distance.
 @Suite(.serialized)
 struct ParityTests {
   static let workers = WorkerPool(threads: 2)
@@ -80,7 +80,7 @@ struct ParityTests {
       let name = "after/" + parameter.name
       try comparison.expectClose(sample(parameter.value, parameter.layout), try reference.values(name), name)
     }
-    #expect(comparison.exceptions.count <= 4, "\(comparison.exceptions)")
+    #expect(comparison.exceptions.count <= 2, "\(comparison.exceptions)")
   }
 
   private func compareGradients(_ store: ParameterStore, _ reference: Reference, _ comparison: Comparison) throws {
