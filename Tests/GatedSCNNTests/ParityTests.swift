@@ -13,9 +13,7 @@ import Weights
 /// noise of the size of Winograd's), plus 1e-4. Gradients of a deep ReLU network change by percents when a few units
 /// flip, so their bounds are wide. The kernels' own tests are tight.
 ///
-/// In bfloat16 the tolerance is 1.5 times the largest distance of 32 runs of PyTorch's bfloat16 autocast. Many values are
-/// single numbers, such as the norm of a gradient, whose error may be large by chance: up to two of 910 may be up to twice
-/// as far off as that distance.
+/// In bfloat16 the tolerance is 1.5 times the largest distance of 32 runs of PyTorch's bfloat16 autocast.
 @Suite(.serialized)
 struct ParityTests {
   static let workers = WorkerPool(threads: 2)
@@ -23,16 +21,15 @@ struct ParityTests {
   @Test("Evaluation: logits and edges agree with PyTorch's", arguments: Backbone.allCases, Precision.allCases)
   func evaluation(_ backbone: Backbone, _ precision: Precision) throws {
     let reference = try Reference("\(backbone.rawValue)-eval")
-    let comparison = Comparison(try Spread(backbone, "eval", precision))
+    let spread = try Spread(backbone, "eval", precision)
     let network = GatedSCNN(backbone, seed: 0, precision: precision)
     FormulaValues.fill(network.store)
     let batch = FormulaValues.Batch(1, 75, 101)
     let tape = Tape(.evaluation, precision: precision, workers: Self.workers)
     let output = network(image: batch.image, canny: batch.canny, in: tape)
     for (name, value) in [("seg", output.logits.value), ("edge", output.edge.value)] {
-      try comparison.expectClose(value.channelsFirst, try reference.values(name), name)
+      try spread.expectClose(value.channelsFirst, try reference.values(name), name)
     }
-    #expect(comparison.exceptions.isEmpty)
     // The network did compute in its precision.
     let distance = relativeDistance(output.logits.value.channelsFirst, try reference.values("seg"))
     #expect((distance > 1e-3) == (precision == .bfloat16))
@@ -43,7 +40,7 @@ struct ParityTests {
     arguments: Precision.allCases)
   func training(_ precision: Precision) throws {
     let reference = try Reference("resnet50-train")
-    let comparison = Comparison(try Spread(.resnet50, "train", precision))
+    let spread = try Spread(.resnet50, "train", precision)
     let network = GatedSCNN(.resnet50, seed: 0, precision: precision)
     FormulaValues.fill(network.store)
     network.store.allocateGradients()
@@ -61,12 +58,12 @@ struct ParityTests {
       tape.backward()
       if step == 0 {
         for (name, value) in [("seg", output.logits.value), ("edge", output.edge.value)] {
-          try comparison.expectClose(value.channelsFirst, try reference.values(name), name)
+          try spread.expectClose(value.channelsFirst, try reference.values(name), name)
         }
-        try compareGradients(network.store, reference, comparison)
+        try compareGradients(network.store, reference, spread)
         for statistic in network.store.statistics {
           let name = "buffer/" + statistic.name
-          try comparison.expectClose(statistic.value.values.map(Double.init), try reference.values(name), name)
+          try spread.expectClose(statistic.value.values.map(Double.init), try reference.values(name), name)
         }
       }
       optimizer.step(learningRate: 0.01, on: Self.workers)
@@ -75,28 +72,27 @@ struct ParityTests {
     for (got, expected) in zip(losses, expectedLosses).prefix(precision == .float32 ? 4 : 0) {
       #expect(abs(got - expected) <= 1e-4 * abs(expected), "first losses: \(got) is not \(expected)")
     }
-    try comparison.expectClose(losses, expectedLosses, "losses")
+    try spread.expectClose(losses, expectedLosses, "losses")
     for parameter in network.store.parameters {
       let name = "after/" + parameter.name
-      try comparison.expectClose(sample(parameter.value, parameter.layout), try reference.values(name), name)
+      try spread.expectClose(sample(parameter.value, parameter.layout), try reference.values(name), name)
     }
-    #expect(comparison.exceptions.count <= 2, "\(comparison.exceptions)")
   }
 
-  private func compareGradients(_ store: ParameterStore, _ reference: Reference, _ comparison: Comparison) throws {
+  private func compareGradients(_ store: ParameterStore, _ reference: Reference, _ spread: Spread) throws {
     for parameter in store.parameters {
       let (normName, sampleName) = ("grad_norm/" + parameter.name, "grad_sample/" + parameter.name)
       let gradient = norm(parameter.gradient.values.map(Double.init))
       let sampled = sample(parameter.gradient, parameter.layout)
-      if try comparison.spread.isZero(normName) {
+      if try spread.isZero(normName) {
         // The gradient of a bias before a batch norm is zero: compare it with that of the convolution's weight.
         let weight = try reference.values(normName.replacingOccurrences(of: ".bias", with: ".weight"))[0]
-        try comparison.expect(gradient / weight, normName)
-        try comparison.expect(norm(sampled) / weight, sampleName)
+        try spread.expect(gradient / weight, normName)
+        try spread.expect(norm(sampled) / weight, sampleName)
       } else {
         let expected = try reference.values(normName)[0]
-        try comparison.expect(abs(gradient - expected) / expected, normName)
-        try comparison.expectClose(sampled, try reference.values(sampleName), sampleName)
+        try spread.expect(abs(gradient - expected) / expected, normName)
+        try spread.expectClose(sampled, try reference.values(sampleName), sampleName)
       }
     }
   }
@@ -109,26 +105,6 @@ struct ParityTests {
     return stride(from: 0, to: layout.count, by: step).prefix(64).map {
       Double(floats[FormulaValues.offset(of: $0, in: layout)])
     }
-  }
-}
-
-/// Compares values with PyTorch's.
-private final class Comparison {
-  let spread: Spread
-  /// Values further off than the tolerance, in bfloat16.
-  private(set) var exceptions: [String] = []
-
-  init(_ spread: Spread) { self.spread = spread }
-
-  func expectClose(_ values: [Double], _ expected: [Double], _ name: String) throws {
-    try expect(relativeDistance(values, expected), name)
-  }
-
-  func expect(_ distance: Double, _ name: String) throws {
-    let allowed = try spread.allowed(name)
-    let text = "\(name): relative distance \(distance), at most \(allowed)"
-    if spread.precision == .bfloat16 && distance > allowed { exceptions.append(text) }
-    #expect(distance <= (spread.precision == .bfloat16 ? 4 / 3 * allowed : allowed), "\(text)")
   }
 }
 
@@ -154,7 +130,6 @@ struct Reference {
 
 /// How far off PyTorch's own values are.
 struct Spread {
-  let precision: Precision
   /// By rounding in single precision; nil for values that are zero in exact arithmetic.
   private let single: [String: Double?]
   /// Of bfloat16 autocast, the largest of 32 runs (`make_autocast.py`); gradients that are zero in exact
@@ -162,7 +137,6 @@ struct Spread {
   private let autocast: [String: Double]
 
   init(_ backbone: Backbone, _ part: String, _ precision: Precision) throws {
-    self.precision = precision
     func read<Value: Decodable>(_ name: String) throws -> [String: Value] {
       let url = fixtures.appendingPathComponent("\(backbone.rawValue)-\(name).json")
       return try JSONDecoder().decode([String: [String: Value]].self, from: Data(contentsOf: url))[part] ?? [:]
@@ -174,10 +148,23 @@ struct Spread {
   /// Whether the value is zero in exact arithmetic.
   func isZero(_ name: String) throws -> Bool { try #require(single[name], "no spread of \(name)") == nil }
 
+  func expectClose(_ values: [Double], _ expected: [Double], _ name: String) throws {
+    try expect(relativeDistance(values, expected), name)
+  }
+
+  func expect(_ distance: Double, _ name: String) throws {
+    let allowed = try allowed(name)
+    #expect(distance <= allowed, "\(name): relative distance \(distance)")
+  }
+
+  /// Whether it belongs to the batch norm after image pooling, which normalizes one number of each of two images. They
+  /// become 1 and -1 whatever they were, so that little is left of its gradients but rounding.
+  private static func normalizesTwoNumbers(_ name: String) -> Bool { name.contains("/feature_fusion.convs.4.2.") }
+
   /// The relative tolerance; that of a zero gradient is relative to the gradient of the weight.
-  func allowed(_ name: String) throws -> Double {
+  private func allowed(_ name: String) throws -> Double {
     // The reference itself is rounded to single precision.
-    if let distance = autocast[name] { return 1.5 * distance + 1e-7 }
+    if let distance = autocast[name] { return (Self.normalizesTwoNumbers(name) ? 2 : 1.5) * distance + 1e-7 }
     try #require(autocast.isEmpty, "no spread of \(name)")
     let spread = try #require(single[name], "no spread of \(name)")
     return spread.map { 3 * $0 + 1e-4 } ?? 1e-4
