@@ -10,6 +10,7 @@ extension EvaluationReport {
     let (counts, classes) = (evaluation.confusion.counts, evaluation.table.classes.count)
     var content: [String: JSONValue] = [
       "split": .text(evaluation.split.rawValue),
+      "precision": .text(precision.rawValue),
       "images": .integer(Int64(evaluation.images)),
       "images_per_second": .number(evaluation.imagesPerSecond),
       "loss": evaluation.loss.isNaN ? .null : .number(evaluation.loss),

@@ -1,6 +1,7 @@
 import Cityscapes
 import Foundation
 import Metrics
+import Microkernels
 import System
 
 /// The figures of a split, as a table and as JSON.
@@ -11,6 +12,8 @@ package struct EvaluationReport {
   let predictions: PredictionFolder
   /// Where predictions were written.
   let folder: String?
+  /// Of the computation.
+  let precision: Precision
 
   /// How many of the worst images and of the most confused pairs of classes are named.
   package static let named = 5
@@ -18,12 +21,12 @@ package struct EvaluationReport {
   /// - Parameters:
   ///   - predictions: of all images of the split.
   ///   - folder: its path if the predictions were written.
+  ///   - precision: of the computation.
   package init(
-    _ evaluation: Evaluation, of predictions: PredictionFolder, at folder: String?,
+    _ evaluation: Evaluation, of predictions: PredictionFolder, at folder: String?, precision: Precision,
     absentClasses: SegmentationMetrics.AbsentClasses
   ) {
-    self.evaluation = evaluation
-    self.predictions = predictions
+    (self.evaluation, self.predictions, self.precision) = (evaluation, predictions, precision)
     self.folder = folder.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
     metrics = SegmentationMetrics(evaluation.confusion, evaluation.table, absentClasses: absentClasses)
   }

@@ -317,7 +317,9 @@ final class CheckpointManager {
 
   /// What every file of the model says about it.
   private var modelMetadata: [String: String] {
-    ModelFile.metadata(options.imageNormalization).merging(options.table.metadata) { $1 }
+    var metadata = ModelFile.metadata(options.imageNormalization).merging(options.table.metadata) { $1 }
+    if options.computePrecision != .float32 { metadata["precision"] = options.computePrecision.rawValue }
+    return metadata
   }
 
   /// A network like the replica's, whose weights are to be loaded.

@@ -165,9 +165,8 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       ("--learning-rate", "\(learningRate)"), ("--momentum", "\(momentum)"), ("--weight-decay", "\(weightDecay)"),
       ("--power", "\(power)"), ("--augment", augmentation.rawValue), ("--batch-norm", batchNorm.rawValue),
       ("--normalize", imageNormalization.rawValue), ("--save-best", bestFigure.rawValue),
-      ("--precision", computePrecision.rawValue),
+      ("--precision", computePrecision.rawValue), ("--reduce", (gradientTransport ?? .float32).rawValue),
     ]
-    if gradientTransport == .bfloat16 { shaping.append(("--reduce", Precision.bfloat16.rawValue)) }
     shaping += Self.optional("--batch-norm-group", batchNormGroup) + Self.optional("--early-stop", earlyStop)
     return shaping + schedule.settings + optimizer.settings + augmentationOptions.settings + loss.settings
   }

@@ -170,13 +170,11 @@ package struct TrainingState: Codable, Sendable, Equatable {
       let changed = after.first { $0.option == option }?.value
       guard old != changed else { return nil }
       let mayChange = TrainingOptions.changeable.contains(option)
-      // The settings leave out `--reduce float32`.
-      let omitted = option == "--reduce" ? Precision.float32.rawValue : "left out"
       if mayChange, case .path = new.resume {
-        return "\(option) \(changed ?? omitted) instead of \(old ?? omitted)"
+        return "\(option) \(changed ?? "left out") instead of \(old ?? "left out")"
       }
       throw OptionError(
-        option, changed ?? omitted,
+        option, changed ?? "left out",
         "the checkpoint was made \(old.map { "with \($0); give \(option) \($0)" } ?? "without it; leave it out"), "
           + (mayChange ? "name the checkpoint with --resume to change it from there on, " : "")
           + "or start again in another --save-path")

@@ -129,7 +129,9 @@ struct Validator {
     let predictions = PredictionFolder(
       paths.predictions("val"), of: dataset.validation, as: .colors, options.table)
     do {
-      try EvaluationReport(evaluation, of: predictions, at: nil, absentClasses: .leftOut).write(to: paths.validation)
+      try EvaluationReport(
+        evaluation, of: predictions, at: nil, precision: options.computePrecision, absentClasses: .leftOut
+      ).write(to: paths.validation)
     } catch {
       warn("\(error); training goes on, and the figures of this validation stay in the statistics alone")
     }

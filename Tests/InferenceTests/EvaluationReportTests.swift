@@ -55,7 +55,7 @@ struct EvaluationReportTests {
     _ evaluation: Evaluation, at path: String? = nil, absentClasses: SegmentationMetrics.AbsentClasses = .leftOut
   ) -> EvaluationReport {
     EvaluationReport(
-      evaluation, of: PredictionFolder(path ?? ".", of: samples, as: .labelIds()), at: path,
+      evaluation, of: PredictionFolder(path ?? ".", of: samples, as: .labelIds()), at: path, precision: .bfloat16,
       absentClasses: absentClasses)
   }
 
@@ -120,6 +120,7 @@ struct EvaluationReportTests {
       #expect(line == String(format: "%7.2f %%  ", 100 * score) + name)
       #expect(scores["some/where/\(name)_prediction.png"]?["mean_class_iou"] as? Double == score)
     }
+    #expect(content["precision"] as? String == "bfloat16")
     let confused = try #require(content["most_confused_classes"] as? [[String: Any]])
     #expect(confused.count == 5)
     let second = try #require(lines.firstIndex(of: "most confused classes by pixels, share of the class"))

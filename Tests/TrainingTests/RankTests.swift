@@ -2,6 +2,7 @@ import Cityscapes
 import Foundation
 import Jobs
 import Testing
+import Training
 
 extension Trainings {
   @Suite("Ranks")
@@ -54,6 +55,8 @@ extension Trainings {
       func expectSuccess(_ job: Job) { #expect(job.status == 0, "\(job.errors)") }
       expectSuccess(try straight.train(options))
       #expect(straight.losses.count == 4)
+      let description = try CheckpointInspector.text(of: straight.model, listing: false)
+      #expect(description.contains("\nprecision: bfloat16"))
       for ranks in [8, 4, 2] {
         expectSuccess(try changing.train(ranks: ranks, options + ["--resume", "auto", "--stop-after", "1"]))
       }

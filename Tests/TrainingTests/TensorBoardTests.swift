@@ -176,7 +176,6 @@ struct TensorBoardFilesTests {
   @Test("Every option that shapes a training is a column of the table of options")
   func columns() throws {
     var options = TrainingOptions()
-    options.gradientTransport = .bfloat16
     options.batchNormGroup = 2
     options.earlyStop = 3
     options.schedule.warmupStart = 0.1

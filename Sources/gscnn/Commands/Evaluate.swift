@@ -146,7 +146,8 @@ struct Evaluate: ParsableCommand {
         if firstFailure == nil { try progress.during("writing the archive") { try predictions?.finish() } }
       }
       let figures = EvaluationReport(
-        evaluation, of: named, at: exporting.export, absentClasses: absentAsZero ? .zero : .leftOut)
+        evaluation, of: named, at: exporting.export, precision: computation.precision,
+        absentClasses: absentAsZero ? .zero : .leftOut)
       print(figures.table)
       let written = Result { if let json { try figures.write(to: json) } }
       let shown = Result {
@@ -182,7 +183,7 @@ extension Evaluate {
         "--boundary-thresholds",
         boundaryThresholds.fScore.map { "\($0)".withoutZeroFraction }.joined(separator: ",")
       ),
-      ("--absent-as-zero", absentAsZero ? "yes" : "no"),
+      ("--absent-as-zero", absentAsZero ? "yes" : "no"), ("--precision", computation.precision.rawValue),
     ]
     if let file = classes.classes { settings.append(("--classes", file)) }
     if let folder = maps.prepared { settings.append(("--prepared", folder)) }
