@@ -27,7 +27,7 @@ package struct TreeAllReduce: Sendable {
   ///   - largeCount: arrays of this many floats or more are reduced with the least traffic, smaller ones with the
   ///     fewest messages. (64 KiB.)
   ///   - pieceCount: floats per message in the reduce-scatter: one piece is added while the next is in flight. (256
-  ///     KiB: a few pieces stay in a core's cache from their arrival until they are added.)
+  ///     KiB in single precision: a few pieces stay in a core's cache from their arrival until they are added.)
   ///   - spanCount: floats that are reduced at a time, fewer than 2³¹.
   package init(
     _ communicator: Communicator, waitPolicy: WaitPolicy? = nil, transport: Precision = .float32,

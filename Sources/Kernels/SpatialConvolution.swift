@@ -8,8 +8,8 @@ import Tensors
 /// (an atrous convolution if d > 1), computed with Winograd's minimal filtering algorithms. The algorithm of each axis
 /// is chosen by the length of the sub-grids that the dilation produces; see `WinogradAlgorithm` and `WinogradTiles`.
 /// The rounding error relative to the largest output is about 1e-5 for F(4, 3) and 2e-5 for F(6, 3). Transforms and
-/// products are in single precision whatever that of the tensors: rounded to bfloat16, those of F(4, 3) would lose two more
-/// digits than a direct product.
+/// products are in single precision whatever that of the tensors: rounded to bfloat16, those of F(4, 3) would be off by
+/// ten times as much as a direct product.
 package enum SpatialConvolution {
   /// - Parameters:
   ///   - x: `[N, H, W, C]`

@@ -122,8 +122,6 @@ final class CheckpointManager {
     guard let checkpoint else { return nil }
     var state = try TrainingState(of: checkpoint)
     let changes = try state.requireSameTraining(as: options)
-    [state.warning(resumedWith: replica.workers.instructionSet), state.warning(resumedOn: communicator.size)]
-      .compactMap(\.self).forEach(warn)
     try identify(&state, of: checkpoint, in: store)
     try checkpoint.restore(replica.model.store, velocities: replica.optimizer.velocities)
     try RunContinuation(of: checkpoint.folder, in: paths)?.copyResults(state)
@@ -134,6 +132,8 @@ final class CheckpointManager {
       (state.averageUpdates, state.bestAverageScore) = (nil, nil)
     }
     state.options = options
+    [state.warning(resumedWith: replica.workers.instructionSet), state.warning(resumedOn: communicator.size)]
+      .compactMap(\.self).forEach(warn)
     for file in abandoned { state[keyPath: file.score] = nil }
     for file in bestFiles { requireBest(file, &state) }
     return StartingPoint(state: state, origin: ([checkpoint.folder] + changes).joined(separator: ", "))
@@ -318,7 +318,7 @@ final class CheckpointManager {
   /// What every file of the model says about it.
   private var modelMetadata: [String: String] {
     var metadata = ModelFile.metadata(options.imageNormalization).merging(options.table.metadata) { $1 }
-    if options.computePrecision != .float32 { metadata["precision"] = options.computePrecision.rawValue }
+    if options.computePrecision != .float32 { metadata["training_precision"] = options.computePrecision.rawValue }
     return metadata
   }
 

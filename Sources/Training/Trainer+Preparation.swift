@@ -52,6 +52,10 @@ extension Trainer {
     }
     let loss = try options.loss.resolved(for: dataset, options.table, communicator: communicator, threads: threads)
     warnings += loss.notes(options)
+    let microkernels = communicator.allGather(workers.instructionSet.rawValue)
+    if let warning = TrainingState.warning(microkernels: microkernels, in: options.computePrecision) {
+      warnings.append(warning)
+    }
     func newModel() -> GatedSCNN {
       GatedSCNN(
         options.backbone, classes: options.table.classes.count, seed: nil,

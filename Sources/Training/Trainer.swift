@@ -75,8 +75,6 @@ package final class Trainer {
     remainingSteps = options.stopAfter ?? .max
     state = start.state
     state.dataDigest = dataset.digest
-    state.instructionSet = workers.instructionSet.rawValue
-    state.ranks = options.gradientTransport == .bfloat16 ? communicator.size : nil
     origin = start.origin
     self.observers =
       communicator.rank == 0
@@ -172,6 +170,8 @@ package final class Trainer {
       let end = Clock.now
       state.position.step += 1
       state.totalSteps += 1
+      state.instructionSet = workers.instructionSet.rawValue
+      state.ranks = options.gradientTransport == .bfloat16 ? communicator.size : nil
       remainingSteps -= 1
       if let outcome {
         average?.update(on: workers)

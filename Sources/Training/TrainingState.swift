@@ -192,6 +192,20 @@ extension TrainingState {
       + "that the training goes on with other bits (\(InstructionSet.variable)=\(before) keeps them, where the processor can)"
   }
 
+  /// What a run is warned of if its ranks have microkernels that round sums in different orders; `nil` if they do not.
+  ///
+  /// - Parameter names: of the ranks' microkernels.
+  package static func warning(microkernels names: [String], in precision: Precision) -> String? {
+    let sets = names.compactMap(InstructionSet.init(rawValue:))
+    guard let rank = sets.firstIndex(where: { !$0.hasSameProducts(as: sets[0], in: precision) }),
+      let narrowest = InstructionSet.allCases.first(where: sets.contains)
+    else { return nil }
+    return
+      "warning: rank \(rank) has \(names[rank]) microkernels and rank 0 \(names[0]), which round sums in "
+      + "another order: the bits depend on which rank has which images (\(InstructionSet.variable)=\(narrowest.rawValue) "
+      + "for all ranks avoids that)"
+  }
+
   /// What a run that resumes on another number of ranks is warned of; `nil` if that gives the same bits.
   package func warning(resumedOn count: Int) -> String? {
     guard options.gradientTransport == .bfloat16, let ranks, ranks != count else { return nil }

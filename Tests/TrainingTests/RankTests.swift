@@ -3,6 +3,7 @@ import Foundation
 import Jobs
 import Testing
 import Training
+import Weights
 
 extension Trainings {
   @Suite("Ranks")
@@ -56,7 +57,7 @@ extension Trainings {
       expectSuccess(try straight.train(options))
       #expect(straight.losses.count == 4)
       let description = try CheckpointInspector.text(of: straight.model, listing: false)
-      #expect(description.contains("\nprecision: bfloat16"))
+      #expect(description.contains("\ntraining_precision: bfloat16"))
       for ranks in [8, 4, 2] {
         expectSuccess(try changing.train(ranks: ranks, options + ["--resume", "auto", "--stop-after", "1"]))
       }
@@ -98,6 +99,16 @@ extension Trainings {
       let refused = try straight.train(ranks: 2, "--resume", "auto")
       #expect(refused.status == 2)
       #expect(refused.errors.last?.contains("--reduce float32: the checkpoint was made with bfloat16") == true)
+
+      // A resume that does no step does not change who has made the checkpoint; without bfloat16 nothing is warned of.
+      let checkpoint = stopped.checkpoint(2)
+      for transport in ["bfloat16", "float32"] {
+        let resumed = try stopped.train(
+          ranks: 1, ["--resume", checkpoint, "--reduce", transport], fault: "phase=loading step=3 action=exit")
+        #expect(resumed.status != 0)
+        #expect(resumed.errors.contains { $0.contains("was made on 2 ranks") } == (transport == "bfloat16"))
+        #expect(try TrainingState(of: Checkpoint.find(at: checkpoint)).ranks == 2)
+      }
     }
 
     @Test("Three ranks with unequal shares agree up to rounding")

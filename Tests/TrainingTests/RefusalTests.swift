@@ -2,6 +2,7 @@ import Foundation
 import GatedSCNN
 import Jobs
 import Kernels
+import Microkernels
 import Tensors
 import Testing
 import Training
@@ -161,7 +162,7 @@ extension Trainings {
 
     #if arch(x86_64)
       @Test("A resume with microkernels whose sums are rounded in another order is warned of, in each precision")
-      func otherMicrokernels() {
+      func otherMicrokernels() throws {
         var state = TrainingState(options: TrainingOptions())
         #expect(state.warning(resumedWith: .plain) == nil, "checkpoints of earlier versions do not say")
         state.instructionSet = "avx512"
@@ -171,6 +172,14 @@ extension Trainings {
         state.options.precision = .bfloat16
         #expect(state.warning(resumedWith: .avx2) == nil)
         #expect(state.warning(resumedWith: .avx512bf16)?.contains("other bits") == true)
+        func mixed(_ names: String..., in precision: Precision) -> String? {
+          TrainingState.warning(microkernels: names, in: precision)
+        }
+        #expect(mixed("avx512bf16", "avx2", "avx512", in: .float32) == nil)
+        #expect(mixed("avx512", "avx2", "avx512", in: .bfloat16) == nil)
+        let warning = try #require(mixed("avx512", "avx512", "avx512bf16", in: .bfloat16))
+        #expect(warning.contains("rank 2 has avx512bf16 microkernels and rank 0 avx512"))
+        #expect(warning.contains("GSCNN_INSTRUCTIONS=avx512 for all ranks"))
         state.instructionSet = "of another processor"
         #expect(state.warning(resumedWith: .avx2) != nil)
       }
